@@ -1,0 +1,1 @@
+"""Faces and detail: networks, detection, alignment, restoration, paste, presets, the command line."""

@@ -1,0 +1,176 @@
+"""`gpen models`: which model files there are, fetching them, checking them, converting them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+from ...weights import places, registry, store
+from ...weights.registry import ModelRecord
+from ...weights.store import Inspection, ResolvedModel
+
+app = typer.Typer(no_args_is_help=True)
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+# What a shell reports for a program that Ctrl-C ended: 128 + SIGINT.
+_INTERRUPTED = 130
+
+_STATE_STYLES = {"verified": "green", "unverified": "yellow", "rejected": "bold red"}
+
+
+@app.command("list")
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Show every model: what it does, its size, its licence, and where it is or how to get it."""
+    here = {model.record.name: model for model in store.installed() if model.record}
+    models = [(record, here.get(record.name)) for record in registry.records().values()]
+    if as_json:
+        typer.echo(json.dumps([_describe(*model) for model in models], indent=2))
+        return
+    table = Table(caption="`gpen models download MODEL` fetches one that is not here.")
+    for column in ("model", "kind", "size", "licence"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("where", overflow="fold")
+    for record, model in models:
+        size = _bytes(record, model)
+        shown = f"{size / 1e6:,.1f} MB" if size else "unknown"
+        table.add_row(record.name, record.kind, shown, record.licence, _where(record, model))
+    console.print(table)
+
+
+@app.command("download")
+def download_models(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, as `gpen models list` names them.")],
+    folder: Annotated[Path | None, typer.Option(help="Where to put the files.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the licences without being asked.")] = False,
+) -> None:
+    """Fetch models. An interrupted download goes on where it broke off when the command is given again."""
+    wanted = list(dict.fromkeys(registry.get(name) for name in names))
+    missing = [record for record in wanted if folder is not None or not _already_here(record)]
+    if not missing:
+        return
+    _show_licences(missing)
+    if not yes:
+        typer.confirm("Fetch them under these terms?", abort=True)
+    try:
+        for record in missing:
+            _fetch(record, folder)
+    except KeyboardInterrupt:
+        errors.print("Interrupted; the same command goes on from here.")
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+@app.command("verify")
+def verify_models(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="All of them by default.")] = None,
+) -> None:
+    """Read model files again and compare them with the registry; exit code 1 where one is damaged."""
+    chosen = [registry.get(name) for name in names] if names else list(registry.records().values())
+    inspections = [inspection for record in chosen for inspection in store.verify(record.name)]
+    for inspection in inspections:
+        console.print(_verdict(inspection))
+    absent = {record.name for record in chosen} - {inspection.record.name for inspection in inspections}
+    if names:
+        for name in sorted(absent):
+            console.print(f"[bold red]missing[/] {name}: `gpen models download {name}` fetches it")
+    if any(one.state == "rejected" for one in inspections) or (names and absent):
+        raise typer.Exit(1)
+
+
+@app.command("convert")
+def convert_model(
+    file: Annotated[Path, typer.Argument(help="A checkpoint: .pth, .pt or .safetensors.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default beside FILE.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that is there already.")] = False,
+) -> None:
+    """Write a checkpoint as safetensors, which loads faster and cannot hold code."""
+    from ...weights import checkpoint
+
+    written = checkpoint.convert(file, output, overwrite=overwrite)
+    console.print(f"{escape(str(file))} → {escape(str(written))}")
+
+
+@app.command("path")
+def show_path(name: Annotated[str, typer.Argument(help="A model, as `gpen models list` names it.")]) -> None:
+    """Print where a model's file is; an error where it is not on this machine."""
+    typer.echo(str(store.resolve(name).path))
+
+
+def _describe(record: ModelRecord, model: ResolvedModel | None) -> dict[str, str | int | bool | None]:
+    return {
+        "name": record.name,
+        "kind": record.kind,
+        "task": record.task,
+        "description": record.description,
+        "licence": record.licence,
+        "bytes": _bytes(record, model),
+        "sha256": record.sha256,
+        "bundled": record.bundled,
+        "path": str(model.path) if model else None,
+        "verified": model.verified if model else None,
+    }
+
+
+def _bytes(record: ModelRecord, model: ResolvedModel | None) -> int | None:
+    return model.path.stat().st_size if model else record.bytes
+
+
+def _where(record: ModelRecord, model: ResolvedModel | None) -> str:
+    if model is None:
+        return "[dim]download[/]" if record.sources else "[red]missing[/]"
+    if record.bundled and model.path.parent == places.BUNDLED:
+        return "[green]bundled[/]"
+    return escape(str(model.path)) + ("" if model.verified else " [yellow](unverified)[/]")
+
+
+def _already_here(record: ModelRecord) -> bool:
+    found = store.find(record.name)
+    if found is not None:
+        console.print(f"{record.name} is here already: {escape(str(found))}")
+    return found is not None
+
+
+def _show_licences(records: list[ModelRecord]) -> None:
+    for note in dict.fromkeys(record.licence_note for record in records):
+        covered = [record for record in records if record.licence_note == note]
+        console.print(f"[bold]{', '.join(record.file for record in covered)}[/]: licence {covered[0].licence}.")
+        console.print(escape(note))
+    for record in records:
+        if record.sha256 is None:
+            console.print(f"[yellow]No SHA-256 is published for {record.file}: its origin cannot be proven.[/]")
+
+
+def _fetch(record: ModelRecord, folder: Path | None) -> None:
+    from ...weights.download import download
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True) as bar:
+        task = bar.add_task(record.file, total=record.bytes)
+        path = download(
+            record,
+            folder=folder,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    console.print(f"{record.name} → {escape(str(path))}")
+
+
+def _verdict(inspection: Inspection) -> str:
+    style = _STATE_STYLES[inspection.state]
+    reason = f": {inspection.reason}" if inspection.reason else ""
+    return f"[{style}]{inspection.state}[/] {inspection.record.name} {escape(str(inspection.path) + reason)}"

@@ -1,0 +1,111 @@
+"""SHA-256 of files, worked out once per file and remembered by path, size and time of change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from . import places
+from .errors import WeightsError
+
+_FORMAT = 1
+_CHUNK = 1 << 20
+
+_lock = threading.Lock()
+# Holds also what the file below cannot, where the folder is not writable.
+_session: dict[str, dict[str, Any]] = {}
+
+
+def sha256_of(path: Path, *, fresh: bool = False) -> str:
+    """SHA-256 of a file, lower-case hexadecimal.
+
+    Args:
+        path: the file.
+        fresh: work it out even where it is remembered.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+    path = path.absolute()
+    try:
+        before = path.stat()
+        remembered = None if fresh else _recall(path, before)
+        if remembered:
+            return remembered
+        digest = _compute(path)
+        after = path.stat()
+    except OSError as error:
+        raise WeightsError(
+            f"{path} cannot be read: {error.strerror or error}; check the file and its rights."
+        ) from error
+    # A file that changed meanwhile has a hash of neither version: it is given back but not remembered.
+    if _stamp(before) == _stamp(after):
+        _remember(path, after, digest)
+    return digest
+
+
+def memory_file() -> Path:
+    """The JSON file the hashes are remembered in."""
+    return places.cache_folder() / "hashes.json"
+
+
+def _compute(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _stamp(status: os.stat_result) -> dict[str, int]:
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _recall(path: Path, status: os.stat_result) -> str | None:
+    with _lock:
+        entry = _session.get(str(path)) or _read_memory().get(str(path))
+    if not isinstance(entry, dict):
+        return None
+    digest = entry.get("sha256")
+    same = all(entry.get(key) == value for key, value in _stamp(status).items())
+    return digest if same and isinstance(digest, str) else None
+
+
+def _remember(path: Path, status: os.stat_result, digest: str) -> None:
+    with _lock:
+        _session[str(path)] = {**_stamp(status), "sha256": digest}
+        known = {**_read_memory(), **_session}
+        _write_memory({name: entry for name, entry in known.items() if places.is_file(Path(name))})
+
+
+def _read_memory() -> dict[str, Any]:
+    """What is remembered; nothing where the file is missing, damaged or of another format."""
+    try:
+        content = json.loads(memory_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        return {}
+    files = content.get("files")
+    return files if isinstance(files, dict) else {}
+
+
+def _write_memory(files: dict[str, Any]) -> None:
+    target = memory_file()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
+    except OSError:
+        return  # a folder that cannot be written costs the next process one more reading, no more
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({"format": _FORMAT, "files": files}, file, indent=1)
+        temporary.replace(target)
+    except OSError:
+        temporary.unlink(missing_ok=True)

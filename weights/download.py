@@ -1,0 +1,199 @@
+"""Fetching model files, only when asked to: from several sources, resumed, checked before they count."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from . import places, registry, store
+from .errors import DownloadError
+from .registry import ModelRecord, Source
+from .transfer import Address, Part, Patience, Progress, TransferError, fetch
+
+_log = logging.getLogger(__name__)
+
+# Seconds to wait for another process without a word.
+_SILENT_WAIT = 1.0
+
+
+def download(
+    record_or_name: ModelRecord | str,
+    *,
+    folder: Path | str | None = None,
+    progress: Progress | None = None,
+    on_licence: Callable[[str], None] | None = None,
+    sources: Sequence[Source | str] | None = None,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
+) -> Path:
+    """Fetch a model file.
+
+    1. A whole file that is in the folder already is given back without a word to the network.
+    2. The licence is handed to `on_licence`; what it raises ends the download before the first byte.
+    3. The sources are tried in order. What has arrived is kept in `FILE.part`: a break, Ctrl-C or the next
+       source goes on from there.
+    4. Size and SHA-256 are compared with the registry, and only then does the file get its name, in one step.
+       Where no SHA-256 is published, the file must at least be a readable checkpoint, and a warning is
+       logged.
+
+    Two processes that ask for the same file at once take turns; the second one finds the file there.
+
+    Args:
+        record_or_name: a record, or a registry name.
+        folder: where to put the file; by default `places.download_folder`.
+        progress: called with bytes done and bytes in all (None where unknown); what it raises ends the
+            download.
+        on_licence: called with the text to show.
+        sources: where to fetch from instead of the registry's sources.
+        patience: how long a bad connection is put up with.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ModelNotFoundError: there is no such model.
+        DownloadError: every source failed, or the file cannot be written; the message says why, source by
+            source, and where the file may be put by hand.
+    """
+    record = registry.get(record_or_name) if isinstance(record_or_name, str) else record_or_name
+    chosen = tuple(Source.parse(one) if isinstance(one, str) else one for one in sources or record.sources)
+    if record.bundled and not chosen:
+        return store.resolve(record.name).path
+    if not chosen:
+        raise DownloadError(f"No source is known for {record.file}; put it by hand into {_default(record)}.")
+    target = (places.expand(str(folder)) if folder is not None else _default(record)).absolute() / record.file
+    _make_folder(target.parent)
+    if _is_whole(target, record):
+        return target
+    if on_licence is not None:
+        on_licence(f"{record.file} ({record.licence}): {record.licence_note}")
+    with _turn(target):
+        if not _is_whole(target, record):
+            _obtain(record, chosen, target, progress, patience)
+    return target
+
+
+def address_of(source: Source) -> Address:
+    """The address of a source; Hugging Face's comes from huggingface_hub, with its endpoint and token."""
+    if source.scheme == "modelscope":
+        # https://www.modelscope.cn/docs/models/download
+        return Address(f"https://modelscope.cn/models/{source.location}/resolve/master/{quote(source.path)}")
+    if source.scheme == "https":
+        return Address(source.location)
+    from huggingface_hub import constants, get_token, hf_hub_url
+
+    if constants.HF_HUB_OFFLINE:
+        raise TransferError("HF_HUB_OFFLINE is set")
+    url = hf_hub_url(source.location, source.path, repo_type="space" if source.space else "model")
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    return Address(url, {"Authorization": f"Bearer {token}"} if token else {})
+
+
+def _default(record: ModelRecord) -> Path:
+    return places.download_folder(record.kind)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(
+            f"The folder {folder} cannot be made: {error.strerror or error}; choose another with "
+            f"{places.FOLDER_VARIABLE}."
+        ) from error
+
+
+def _is_whole(target: Path, record: ModelRecord) -> bool:
+    return places.is_file(target) and store.inspect(target, record, fresh=record.sha256 is None).state != "rejected"
+
+
+@contextlib.contextmanager
+def _turn(target: Path) -> Iterator[None]:
+    """Wait until no other process fetches the file; the system frees the lock of a process that died."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    try:
+        try:
+            lock.acquire(timeout=_SILENT_WAIT)
+        except Timeout:
+            _log.warning(f"{target.name} is being fetched by another process; waiting for it.")
+            lock.acquire()
+    except (OSError, NotImplementedError) as error:
+        raise DownloadError(
+            f"{target.parent} cannot be written ({error}); name another folder in {places.FOLDER_VARIABLE}."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _obtain(
+    record: ModelRecord,
+    sources: Sequence[Source],
+    target: Path,
+    progress: Progress | None,
+    patience: Patience,
+) -> None:
+    part = Part(target.with_name(target.name + ".part"))
+    reasons: list[str] = []
+    for source in sources:
+        try:
+            _fetch_checked(record, source, part, progress, patience)
+        except TransferError as error:
+            reasons.append(f"{source} {error}")
+            continue
+        _set_aside(target)
+        part.finish(target)
+        if record.sha256 is None:
+            _log.warning(f"{target} is a readable checkpoint, but no SHA-256 is published to prove its origin.")
+        return
+    raise DownloadError(_failure(record, reasons, target.parent))
+
+
+def _fetch_checked(
+    record: ModelRecord, source: Source, part: Part, progress: Progress | None, patience: Patience
+) -> None:
+    """Fetch from one source and check the whole; one pieced together of two answers gets a second chance."""
+    while True:
+        fetch(
+            address_of(source),
+            part,
+            size=record.bytes,
+            same_everywhere=record.sha256 is not None,
+            progress=progress,
+            patience=patience,
+        )
+        inspection = store.inspect(part.path, record, fresh=True)
+        if inspection.state != "rejected":
+            return
+        pieced = part.pieced
+        part.discard()
+        if not pieced:
+            raise TransferError(f"gave another file: {inspection.reason}")
+
+
+def _set_aside(target: Path) -> None:
+    """Rename a file that is in the way: it is not the model, but it is the user's."""
+    if not target.exists():
+        return
+    aside = target.with_name(f"{target.name}.{time.strftime('%Y%m%d-%H%M%S')}.old")
+    try:
+        target.replace(aside)
+    except OSError as error:
+        raise DownloadError(
+            f"{target} is in the way and cannot be renamed ({error.strerror or error}); move it yourself."
+        ) from error
+    _log.warning(f"{target} was another or a damaged file; it is kept as {aside.name}.")
+
+
+def _failure(record: ModelRecord, reasons: Sequence[str], folder: Path) -> str:
+    proof = f" ({record.bytes:,} bytes)" if record.bytes is not None else ""
+    return (
+        f"{record.file} could not be fetched: {'; '.join(reasons)}. Try again, which goes on from what has "
+        f"arrived, or put the file{proof} by hand into {folder}."
+    )

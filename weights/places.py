@@ -1,0 +1,174 @@
+"""Folders: where model files may lie, where downloads go, where this package keeps its own notes."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from .registry import Kind, ModelRecord, Source
+
+FOLDER_VARIABLE = "GPEN_MODELS_DIR"
+BUNDLED = Path(__file__).with_name("bundled")
+
+_APP = "gpen-blocks"
+
+# What ComfyUI's users call the folders below `models`; the first one of a kind is where its downloads go.
+_COMFYUI_FOLDERS = ("facerestore_models", "facedetection", "gpen")
+
+# ModelScope's organisation `damo` was renamed `iic`; caches of both names are about.
+_MODELSCOPE_OWNERS = {"iic": ("iic", "damo")}
+
+
+def search_folders(kind: Kind) -> tuple[Path, ...]:
+    """The existing folders in which files are looked for by name, in order.
+
+    `GPEN_MODELS_DIR`, ComfyUI's model folders, this user's own folder, facexlib's folder, the bundled one.
+    The caches of ModelScope and Hugging Face are asked by repository instead, before facexlib's: see
+    `cached_files`.
+    """
+    candidates = (*own_folders(kind), *facexlib_folders(), BUNDLED)
+    return tuple(dict.fromkeys(folder for folder in candidates if is_folder(folder)))
+
+
+def own_folders(kind: Kind) -> tuple[Path, ...]:
+    """Where users and this package put model files, whether the folders exist or not; in search order."""
+    roots = [root for root in (_folder_from_environment(),) if root]
+    folders = [folder for root in roots for folder in _with_subfolders(root, kind)]
+    return (*folders, *_comfyui_folders(kind), data_folder())
+
+
+def download_folder(kind: Kind) -> Path:
+    """Where a download of this kind goes: `GPEN_MODELS_DIR`, else ComfyUI's folder, else the user's own."""
+    from_environment = _folder_from_environment()
+    if from_environment:
+        return from_environment
+    comfyui = _comfyui_folders(kind)
+    return comfyui[0] if comfyui else data_folder()
+
+
+def data_folder() -> Path:
+    """This user's folder for model files; it need not exist."""
+    if sys.platform == "win32":
+        base = _folder_variable("LOCALAPPDATA") or _home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = _home() / "Library" / "Application Support"
+    else:
+        base = _folder_variable("XDG_DATA_HOME") or _home() / ".local" / "share"
+    return base / _APP / "models"
+
+
+def cache_folder() -> Path:
+    """This user's folder for what can be worked out again; it need not exist."""
+    if sys.platform == "win32":
+        return (_folder_variable("LOCALAPPDATA") or _home() / "AppData" / "Local") / _APP / "cache"
+    if sys.platform == "darwin":
+        return _home() / "Library" / "Caches" / _APP
+    return (_folder_variable("XDG_CACHE_HOME") or _home() / ".cache") / _APP
+
+
+def cached_files(record: ModelRecord) -> Iterator[Path]:
+    """Where the caches of ModelScope and Hugging Face keep this model, if they do; nothing is fetched."""
+    for scheme, ask in (("modelscope", _modelscope_files), ("huggingface", _huggingface_files)):
+        for source in record.sources:
+            if source.scheme == scheme:
+                yield from ask(source)
+
+
+def facexlib_folders() -> tuple[Path, ...]:
+    """The folder facexlib downloads to; facexlib itself is not imported."""
+    try:
+        spec = importlib.util.find_spec("facexlib")
+    except (ImportError, ValueError):
+        return ()
+    locations = spec.submodule_search_locations if spec else None
+    return tuple(Path(location) / "weights" for location in locations or ())
+
+
+def is_file(path: Path) -> bool:
+    """Whether `path` is a file we may look at (`Path.is_file` raises where a parent folder is locked)."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder we may look at."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def expand(text: str) -> Path:
+    """A path as a user writes it, with `~` resolved where that can be done."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # an unknown user's ~, or no home folder at all
+        return Path(text)
+
+
+def _home() -> Path:
+    return expand("~")
+
+
+def _folder_variable(variable: str) -> Path | None:
+    value = os.environ.get(variable, "").strip()
+    return expand(value) if value else None
+
+
+def _folder_from_environment() -> Path | None:
+    folder = _folder_variable(FOLDER_VARIABLE)
+    return folder.absolute() if folder else None
+
+
+def _with_subfolders(root: Path, kind: Kind) -> list[Path]:
+    return [root, *(root / name for name in _folder_names(kind))]
+
+
+def _folder_names(kind: Kind) -> tuple[str, ...]:
+    first = "facerestore_models" if kind == "generator" else "facedetection"
+    return (first, *(name for name in _COMFYUI_FOLDERS if name != first))
+
+
+def _comfyui_folders(kind: Kind) -> tuple[Path, ...]:
+    """ComfyUI's folders for a kind; empty outside it. Its module is asked where it runs, never imported."""
+    folder_paths = sys.modules.get("folder_paths")
+    registered = getattr(folder_paths, "folder_names_and_paths", {})
+    models = getattr(folder_paths, "models_dir", None) or _comfyui_models_around()
+    folders: list[Path] = []
+    for name in _folder_names(kind):
+        if name in registered:
+            folders += [Path(folder) for folder in registered[name][0]]
+        if models:
+            folders.append(Path(models) / name)
+    return tuple(dict.fromkeys(folders))
+
+
+def _comfyui_models_around() -> Path | None:
+    """`ComfyUI/models` where this package lies in `ComfyUI/custom_nodes` but runs without ComfyUI."""
+    package = Path(__file__).absolute().parents[1]
+    models = package.parent.parent / "models"
+    return models if package.parent.name == "custom_nodes" and is_folder(models) else None
+
+
+def _modelscope_files(source: Source) -> Iterator[Path]:
+    base = _folder_variable("MODELSCOPE_CACHE") or _home() / ".cache" / "modelscope" / "hub"
+    owner, name = source.location.split("/")
+    # Its older versions keep a model under hub/OWNER/NAME, newer ones under hub/models/OWNER/NAME, with dots
+    # of the name written as three underscores (modelscope/hub/file_download.py).
+    for root in (base / "models", base, base / "hub" / "models", base / "hub"):
+        for one in _MODELSCOPE_OWNERS.get(owner, (owner,)):
+            yield root / one / name.replace(".", "___") / source.path
+
+
+def _huggingface_files(source: Source) -> Iterator[Path]:
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    repo_type, cache = "space" if source.space else "model", constants.HF_HUB_CACHE
+    found = try_to_load_from_cache(source.location, source.path, repo_type=repo_type, cache_dir=cache)
+    if isinstance(found, str):
+        yield Path(found)

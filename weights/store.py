@@ -1,0 +1,256 @@
+"""Finding model files on this machine and telling whether they are whole and true; nothing is fetched."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from . import checkpoint, contents, digest, places, registry
+from .errors import ModelNotFoundError, WeightsError
+from .places import search_folders
+from .registry import ModelRecord
+
+# `unverified`: nobody has published a hash, or the file is a conversion; its form is right, its origin is not
+# proven.
+State = Literal["verified", "unverified", "rejected"]
+
+_log = logging.getLogger(__name__)
+_said: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One file held against the record whose name it bears.
+
+    Attributes:
+        path: the file.
+        record: the model it should be.
+        state: `verified` (SHA-256 as published), `unverified`, or `rejected` (another or a damaged file).
+        reason: why it is not `verified`; empty where it is.
+        sha256: of the file; empty where it was rejected without being read.
+    """
+
+    path: Path
+    record: ModelRecord
+    state: State
+    reason: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model file to load.
+
+    Attributes:
+        path: the file.
+        record: its registry record, or None for a file the registry does not know.
+        sha256: of the file, lower-case hexadecimal.
+        verified: the SHA-256 is the published one.
+    """
+
+    path: Path
+    record: ModelRecord | None
+    sha256: str
+    verified: bool
+
+
+def resolve(name_or_path: str | os.PathLike[str]) -> ResolvedModel:
+    """The file to load for a model.
+
+    Args:
+        name_or_path: a path; or a registry name or file name, looked for in `search_folders` and in the
+            caches of ModelScope and Hugging Face. A name never leads out of those folders.
+
+    Raises:
+        ModelNotFoundError: there is no such file, or only files that are not what their name says.
+        WeightsError: the file cannot be read.
+    """
+    path = _as_path(name_or_path)
+    if path is not None:
+        return _resolve_path(path.absolute())
+    name = os.fspath(name_or_path).strip()
+    record = registry.find(name)
+    if record is None:
+        loose = _find_loose(name)
+        if loose is None:
+            raise ModelNotFoundError(registry.unknown_model(name))
+        return _resolve_path(loose)
+    found, passed_over = _search(record)
+    if found is None:
+        raise ModelNotFoundError(_missing(record, passed_over))
+    return ResolvedModel(found.path, record, found.sha256, found.state == "verified")
+
+
+def find(name: str) -> Path | None:
+    """The file of a model (registry name or file name) on this machine, or None."""
+    record = registry.find(name)
+    if record is None:
+        return _find_loose(name)
+    found, _ = _search(record)
+    return found.path if found else None
+
+
+def installed() -> tuple[ResolvedModel, ...]:
+    """Every model of the registry that is on this machine, in the order of the registry."""
+    found = (_search(record)[0] for record in registry.records().values())
+    return tuple(ResolvedModel(one.path, one.record, one.sha256, one.state == "verified") for one in found if one)
+
+
+def verify(name: str) -> tuple[Inspection, ...]:
+    """Read every file that bears a model's name again, whatever is remembered; raises ModelNotFoundError."""
+    record = registry.get(name)
+    return tuple(inspect(path, record, fresh=True) for path in _locations(record))
+
+
+def inspect(path: Path, record: ModelRecord, *, fresh: bool = False) -> Inspection:
+    """Hold a file against a record.
+
+    A file with a published hash is read once and remembered. One without is read through only when `fresh` is
+    asked for; before it runs, its architecture is checked anyway.
+    """
+    try:
+        form = contents.identify(path)
+        if form not in checkpoint.FORMS_READ:
+            return Inspection(path, record, "rejected", f"it is {form.value}")
+        if _is_conversion(path, record):
+            return _inspect_conversion(path, record, fresh)
+        size = path.stat().st_size
+        if record.bytes is not None and size != record.bytes:
+            return Inspection(path, record, "rejected", f"it has {size:,} bytes instead of {record.bytes:,}")
+        sha256 = digest.sha256_of(path, fresh=fresh)
+        if record.sha256 is None:
+            if fresh:
+                checkpoint.read(path)
+            return Inspection(path, record, "unverified", "no SHA-256 is published for it", sha256)
+    except OSError as error:
+        return Inspection(path, record, "rejected", f"it cannot be read ({error.strerror or error})")
+    except WeightsError as error:
+        return Inspection(path, record, "rejected", str(error))
+    if sha256 != record.sha256:
+        reason = f"its SHA-256 is {sha256[:12]}… instead of {record.sha256[:12]}…: it is damaged or another model"
+        return Inspection(path, record, "rejected", reason, sha256)
+    return Inspection(path, record, "verified", sha256=sha256)
+
+
+def _is_conversion(path: Path, record: ModelRecord) -> bool:
+    return path.suffix.lower() == ".safetensors" and not record.file.endswith(".safetensors")
+
+
+def _inspect_conversion(path: Path, record: ModelRecord, fresh: bool) -> Inspection:
+    origin = checkpoint.read_metadata(path).get("source_sha256", "")
+    if record.sha256 is not None and origin != record.sha256:
+        return Inspection(path, record, "rejected", f"it does not say that it was converted from {record.file}")
+    if fresh:
+        checkpoint.read(path)
+    reason = f"it was converted from {record.file}, as it says itself"
+    return Inspection(path, record, "unverified", reason, digest.sha256_of(path, fresh=fresh))
+
+
+def _search(record: ModelRecord) -> tuple[Inspection | None, list[Inspection]]:
+    """The first acceptable file for a record, and the files passed over on the way, each logged once."""
+    passed_over: list[Inspection] = []
+    for path in _locations(record):
+        inspection = inspect(path, record)
+        if inspection.state != "rejected":
+            return inspection, passed_over
+        passed_over.append(inspection)
+        _warn_once(f"{path} bears the name of {record.name} but is passed over: {inspection.reason}.")
+    return None, passed_over
+
+
+def _locations(record: ModelRecord) -> Iterator[Path]:
+    """The existing files that bear a record's name, in search order, each once."""
+    own = places.own_folders(record.kind)
+    late = tuple(folder for folder in search_folders(record.kind) if folder not in own)
+    seen: set[Path] = set()
+    for path in (*_named_in(own, record), *places.cached_files(record), *_named_in(late, record)):
+        if path not in seen and places.is_file(path):
+            seen.add(path)
+            yield path
+
+
+def _named_in(folders: tuple[Path, ...], record: ModelRecord) -> Iterator[Path]:
+    for folder in folders:
+        for name in record.file_names:
+            yield from _entry(folder, name)
+
+
+def _entry(folder: Path, name: str) -> tuple[Path, ...]:
+    """The entry of a folder with this name, case aside; names are compared with entries, never joined."""
+    try:
+        entries = tuple(folder.iterdir())
+    except OSError:
+        return ()
+    exact = tuple(entry for entry in entries if entry.name == name)
+    return exact or tuple(entry for entry in entries if entry.name.casefold() == name.casefold())[:1]
+
+
+def _find_loose(name: str) -> Path | None:
+    """A file that the registry does not know, by its bare name, in the generators' and detectors' folders."""
+    for kind in ("generator", "detector"):
+        for folder in search_folders(kind):
+            for path in _entry(folder, name):
+                if places.is_file(path):
+                    return path
+    return None
+
+
+def _as_path(name_or_path: str | os.PathLike[str]) -> Path | None:
+    """The path a caller means, or None where a bare name was given that is no file in the current folder."""
+    if not isinstance(name_or_path, str):
+        return Path(name_or_path)
+    path = places.expand(name_or_path)
+    looks_like_path = path.name != name_or_path or "\\" in name_or_path
+    return path if looks_like_path or (path.suffix and places.is_file(path)) else None
+
+
+def _resolve_path(path: Path) -> ResolvedModel:
+    if not places.is_file(path):
+        if places.is_folder(path):
+            raise WeightsError(f"{path} is a folder; give the model file in it.")
+        raise ModelNotFoundError(f"There is no model file at {path}; check the path or give a name from the registry.")
+    sha256 = digest.sha256_of(path)
+    known = registry.find_by_sha256(sha256)
+    if known is not None:
+        return ResolvedModel(path, known, sha256, verified=True)
+    namesake = registry.find(path.name)
+    if namesake is None:
+        return ResolvedModel(path, None, sha256, verified=False)
+    inspection = inspect(path, namesake)
+    if inspection.state == "rejected":
+        _warn_once(f"{path} bears the name of {namesake.name} but is used as an unknown model: {inspection.reason}.")
+        return ResolvedModel(path, None, sha256, verified=False)
+    return ResolvedModel(path, namesake, sha256, verified=False)
+
+
+def _missing(record: ModelRecord, passed_over: list[Inspection]) -> str:
+    where = places.download_folder(record.kind)
+    sentence = f"{record.name} ({record.file}) is not on this machine"
+    if passed_over:
+        sentence += "; passed over: " + "; ".join(f"{one.path}, because {one.reason}" for one in passed_over)
+    if record.sources:
+        return f"{sentence}; get it with `gpen models download {record.name}` or put the file into {where}."
+    return f"{sentence}; install the package again or put the file into {where}."
+
+
+def _warn_once(sentence: str) -> None:
+    if sentence not in _said:
+        _said.add(sentence)
+        _log.warning(sentence)
+
+
+__all__ = [
+    "Inspection",
+    "ResolvedModel",
+    "State",
+    "find",
+    "inspect",
+    "installed",
+    "resolve",
+    "search_folders",
+    "verify",
+]
