@@ -1,0 +1,105 @@
+"""What a GPEN generator looks like, read off its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+
+from torch import Tensor
+
+from ..errors import NotGPENError
+from .identify import describe
+
+# Channels of the reference at narrow = 1: 512 up to 32 x 32, then 16384 / resolution times the multiplier.
+BASE_CHANNELS = 512
+BASE_AREA = 16384
+
+SIGNATURE = (
+    "generator.style.1.weight",
+    "generator.input.input",
+    "generator.convs.0.conv.weight",
+    "ecd0.0.0.weight",
+    "final_linear.0.weight",
+)
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The sizes of a GPEN generator.
+
+    Attributes:
+        size: side of the square face it takes and gives, in pixels; a power of two.
+        style_dim: length of the latent vector.
+        n_mlp: layers of the mapping network.
+        channels: feature channels at 4 x 4, 8 x 8, ... size x size.
+    """
+
+    size: int
+    style_dim: int
+    n_mlp: int
+    channels: tuple[int, ...]
+
+    @classmethod
+    def from_multipliers(
+        cls, size: int, style_dim: int = 512, n_mlp: int = 8, channel_multiplier: float = 2, narrow: float = 1
+    ) -> GeneratorConfig:
+        """The configuration in the reference's terms: `narrow` for all levels, the multiplier from 64 on."""
+        resolutions = [2**i for i in range(2, size.bit_length())]
+        coarse = int(BASE_CHANNELS * narrow)
+        channels = [
+            coarse if side <= 32 else int(BASE_AREA // side * channel_multiplier * narrow) for side in resolutions
+        ]
+        return cls(size, style_dim, n_mlp, tuple(channels))
+
+    @classmethod
+    def from_state_dict(cls, tensors: Mapping[str, Tensor]) -> GeneratorConfig:
+        """Read the configuration off the shapes of a flat state dict; nothing but shapes is looked at.
+
+        Raises:
+            NotGPENError: the tensors are not those of a GPEN generator; says what they seem to be.
+        """
+        if not all(key in tensors for key in SIGNATURE):
+            raise _not_gpen(describe(tensors))
+        levels = _count(tensors, "ecd{}.0.1.weight", start=1) + 1
+        painted = _count(tensors, "generator.convs.{}.conv.weight") // 2 + 1
+        if painted != levels:
+            raise _not_gpen(f"a GPEN that takes {2 ** (levels + 1)} and gives {2 ** (painted + 1)} pixels")
+        channels = [_dim(tensors, "generator.input.input", 1)]
+        channels += [_dim(tensors, f"generator.convs.{2 * i}.conv.weight", 1) for i in range(levels - 1)]
+        return cls(
+            size=2 ** (levels + 1),
+            style_dim=_dim(tensors, "final_linear.0.weight", 0),
+            n_mlp=_count(tensors, "generator.style.{}.weight", start=1),
+            channels=tuple(channels),
+        )
+
+    @property
+    def narrow(self) -> float:
+        """The reference's width factor of all layers."""
+        return self.channels[0] / BASE_CHANNELS
+
+    @property
+    def channel_multiplier(self) -> float:
+        """The reference's width factor of the layers from 64 x 64 on; 1 where there are none."""
+        finer = self.channels[4:]
+        return finer[0] / (BASE_AREA / 64 * self.narrow) if finer else 1.0
+
+
+def _not_gpen(what: str) -> NotGPENError:
+    return NotGPENError(
+        f"This checkpoint seems to be {what}, and a GPEN generator is needed, such as GPEN-BFR-512.pth; "
+        "`gpen models list` shows those that are known."
+    )
+
+
+def _count(tensors: Mapping[str, Tensor], key: str, start: int = 0) -> int:
+    """How many tensors are there under `key` with the numbers from `start` on."""
+    return next(number for number in count(start) if key.format(number) not in tensors) - start
+
+
+def _dim(tensors: Mapping[str, Tensor], key: str, axis: int) -> int:
+    shape = tensors[key].shape
+    if len(shape) <= axis:
+        raise _not_gpen(f"a damaged GPEN, whose {key} has the shape {tuple(shape)}")
+    return shape[axis]

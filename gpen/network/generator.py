@@ -1,0 +1,192 @@
+"""GPEN's generator (Yang et al. 2021, "GAN Prior Embedded Network for Blind Face Restoration in the Wild").
+
+A U-shaped network: an encoder turns the degraded face into one latent vector and a feature map per
+resolution; a StyleGAN2 decoder, whose noise inputs are those feature maps, paints the face anew.
+
+Modules and parameters carry the names and shapes of the authors' code, so their checkpoints load here and
+ours load there. The arithmetic is arranged differently and equals theirs up to rounding:
+
+- A modulated convolution scales its input by the style and its output by the demodulation, so that one weight
+  serves the whole batch (Karras et al. 2020, section 2.2, has both forms).
+- Constant factors ride on small tensors next to the convolutions.
+- Maps and weights are stored channels-last, and maps are overwritten when they are not needed any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from ...weights.checkpoint import unwrap
+from ..errors import CheckpointError, ImageError
+from .config import GeneratorConfig
+from .layers import (
+    ConstantInput,
+    EqualLinear,
+    ModulatedConv,
+    PixelNorm,
+    StyledConv,
+    ToRGB,
+    encoder_layer,
+    encoder_stem,
+)
+
+# The authors' learning-rate multiplier of the mapping network.
+MAPPING_LR = 0.01
+
+
+class Decoder(nn.Module):
+    """StyleGAN2's generator, with the encoder's features in place of noise."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        dim, channels = config.style_dim, config.channels
+        mapping = [EqualLinear(dim, dim, lr=MAPPING_LR, activate=True) for _ in range(config.n_mlp)]
+        self.style = nn.Sequential(PixelNorm(), *mapping)
+        self.input = ConstantInput(channels[0])
+        self.conv1 = StyledConv(channels[0], channels[0], dim)
+        self.to_rgb1 = ToRGB(2 * channels[0], dim, upsample=False)
+        self.convs = nn.ModuleList()
+        self.to_rgbs = nn.ModuleList()
+        for below, here in pairwise(channels):
+            self.convs.append(StyledConv(2 * below, here, dim, upsample=True))
+            self.convs.append(StyledConv(2 * here, here, dim))
+            self.to_rgbs.append(ToRGB(2 * here, dim))
+
+    def forward(self, latent: Tensor, features: list[Tensor]) -> Tensor:
+        """Paint faces.
+
+        Args:
+            latent: B x style_dim, what the encoder made of the face.
+            features: one map per resolution, finest first; taken out of the list when used, which frees their
+                memory.
+
+        Returns:
+            B x 3 x S x S, float32.
+        """
+        latent = self.style(latent)
+        x = self.conv1(self.input(latent.shape[0]), latent, features.pop())
+        rgb = self.to_rgb1(x, latent)
+        for level, to_rgb in enumerate(self.to_rgbs):
+            feature = features.pop()
+            x = self.convs[2 * level](x, latent, feature)
+            x = self.convs[2 * level + 1](x, latent, feature)
+            rgb = to_rgb(x, latent, rgb)
+        return rgb
+
+
+class Generator(nn.Module):
+    """GPEN; from a configuration with random weights, to be trained. `build_generator` loads a checkpoint.
+
+    `state_dict()` has the authors' names and shapes. Its weights are channels-last in memory: a format that
+    wants them contiguous, such as safetensors, needs `.contiguous()`.
+    """
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.generator = Decoder(config)
+        finest, *coarser = reversed(config.channels)
+        self.ecd0 = nn.Sequential(encoder_stem(finest))
+        for index, (above, here) in enumerate(pairwise((finest, *coarser)), start=1):
+            self.add_module(f"ecd{index}", nn.Sequential(encoder_layer(above, here)))
+        self.final_linear = nn.Sequential(EqualLinear(config.channels[0] * 4 * 4, config.style_dim, activate=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Restore aligned faces.
+
+        Args:
+            x: B x 3 x S x S, floating point, RGB in -1..1; S is `config.size`.
+
+        Returns:
+            The same shape and type, around -1..1, not clamped.
+
+        Raises:
+            ImageError: another shape, or integers.
+        """
+        size = self.config.size
+        if x.ndim != 4 or x.shape[1:] != (3, size, size) or not x.is_floating_point():
+            raise ImageError(
+                f"GPEN-{size} takes floating-point faces of shape (batch, 3, {size}, {size}) and got "
+                f"{tuple(x.shape)} in {x.dtype}; align faces to {size} pixels first."
+            )
+        feature = x.to(self.generator.input.input.dtype).contiguous(memory_format=torch.channels_last)
+        features = []
+        for index in range(len(self.config.channels)):
+            feature = getattr(self, f"ecd{index}")(feature)
+            features.append(feature)
+        latent = self.final_linear(feature.flatten(1))
+        return self.generator(latent, features).to(x.dtype)
+
+    def freeze(self) -> Generator:
+        """Compute once what depends on the weights alone; before changing weights, call `train()`."""
+        for module in self.modules():
+            if isinstance(module, ModulatedConv):
+                module.freeze()
+        return self
+
+    def activation_bytes(self) -> int:
+        """About how much memory the activations of one face take at their peak, in the weights' type.
+
+        The encoder's maps are kept until the decoder has used them; to them comes what the finest decoder layer
+        holds at once: its input and output of twice the channels, and the convolution's result twice over.
+        """
+        sides = [4 << level for level in range(len(self.config.channels))]
+        maps = [channels * side**2 for channels, side in zip(self.config.channels, sides, strict=True)]
+        return (sum(maps) + 6 * maps[-1]) * self.generator.input.input.element_size()
+
+
+def build_generator(state_dict: Mapping[str, object]) -> Generator:
+    """Make GPEN from a checkpoint; the checkpoint decides every size.
+
+    Args:
+        state_dict: flat, or nested and prefixed as training codes save it (see `weights.checkpoint.unwrap`);
+            of any floating type, on any device. The values are copied.
+
+    Returns:
+        The network frozen and in evaluation mode, float32, on the CPU, without gradients. To train it:
+        `.train().requires_grad_(True)`.
+
+    Raises:
+        NotGPENError: these are not the tensors of a GPEN generator; says what they seem to be.
+        CheckpointError: a GPEN generator with tensors missing, too many or of other shapes.
+    """
+    tensors = {str(name): value for name, value in unwrap(state_dict).items() if isinstance(value, Tensor)}
+    with torch.device("meta"):  # no memory and no random numbers before the checkpoint is known to fit
+        generator = Generator(GeneratorConfig.from_state_dict(tensors))
+    needed = generator.state_dict()
+    _check_fit(tensors, needed, generator.config.size)
+    laid_out = {name: _laid_out_as(like, tensors[name]) for name, like in needed.items()}
+    generator.load_state_dict(laid_out, assign=True)
+    return generator.eval().requires_grad_(False).freeze()
+
+
+def _laid_out_as(like: Tensor, value: Tensor) -> Tensor:
+    """A copy of `value` on the CPU with the type and the memory order of `like`."""
+    return torch.empty_strided(like.shape, like.stride(), dtype=like.dtype, device="cpu").copy_(value)
+
+
+def _check_fit(tensors: Mapping[str, Tensor], needed: Mapping[str, Tensor], size: int) -> None:
+    """Raise CheckpointError with a few of the tensors that keep a checkpoint from loading."""
+    faults = {
+        "missing": [name for name in needed if name not in tensors],
+        "not GPEN's": [name for name in tensors if name not in needed],
+        "of another shape": [
+            f"{name} {tuple(tensors[name].shape)} instead of {tuple(value.shape)}"
+            for name, value in needed.items()
+            if name in tensors and tensors[name].shape != value.shape
+        ],
+    }
+    found = [f"{len(names)} {fault} ({_few(names)})" for fault, names in faults.items() if names]
+    if found:
+        raise CheckpointError(
+            f"This looks like GPEN-{size}, but of its tensors {', '.join(found)}; the file "
+            "is damaged or of an unknown variant, so get it again or take another one."
+        )
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -1,0 +1,278 @@
+"""The layers of GPEN, with parameters named and shaped as in the authors' `face_model/gpen_model.py`.
+
+Equal learning rate (Karras et al. 2018, "Progressive Growing of GANs"): stored weights have unit variance,
+and a constant scale makes up for the fan-in. Here the scale goes where it costs least, never into a copy of a
+large weight.
+
+Parameters are made by `torch.normal` and `torch.full` alone: on the meta device, where a network is first laid out,
+`torch.randn` and `torch.zeros` would import torch's compiler, which takes seconds.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .ops import (
+    EPSILON,
+    NEGATIVE_SLOPE,
+    SQRT2,
+    concatenate,
+    fir_filter,
+    fir_kernel,
+    fir_upsample,
+    linear_fp32,
+    scale_channels,
+    scaled_leaky_relu,
+    without_autocast,
+)
+
+
+class PixelNorm(nn.Module):
+    """Bring each latent vector to unit mean square."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.float()
+        return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPSILON)
+
+
+class EqualLinear(nn.Module):
+    """Fully connected layer in float32, B x I -> B x O.
+
+    Args:
+        bias: initial value of the bias.
+        lr: learning-rate multiplier; the weight is stored divided by it, and the bias too.
+        activate: end in the scaled leaky ReLU.
+    """
+
+    def __init__(self, in_dim: int, out_dim: int, bias: float = 0.0, lr: float = 1.0, activate: bool = False):
+        super().__init__()
+        self.weight = nn.Parameter(torch.normal(0.0, 1.0 / lr, (out_dim, in_dim)))
+        self.bias = nn.Parameter(torch.full((out_dim,), bias))
+        self.scale = lr / math.sqrt(in_dim)
+        self.lr = lr
+        self.activate = activate
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = linear_fp32(x.float() * self.scale, self.weight, self.bias * self.lr)
+        return F.leaky_relu(x, NEGATIVE_SLOPE) * SQRT2 if self.activate else x
+
+
+class FIR(nn.Module):
+    """A fixed low-pass kernel; checkpoints hold it."""
+
+    kernel: Tensor
+
+    def __init__(self, gain: float = 1.0):
+        super().__init__()
+        self.register_buffer("kernel", fir_kernel(gain))
+
+
+class Blur(FIR):
+    """Low-pass before a strided convolution, whose equal-learning-rate scale it carries."""
+
+    def __init__(self, scale: float):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return fir_filter(x, self.kernel, padding=2, gain=self.scale)
+
+
+class FusedLeakyReLU(nn.Module):
+    """Bias and scaled leaky ReLU, after multiplying by `gain`, (B or 1) x C; the input may be overwritten."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.bias = nn.Parameter(torch.full((channels,), 0.0))
+
+    def forward(self, x: Tensor, gain: Tensor | None = None) -> Tensor:
+        return scaled_leaky_relu(x, x.new_ones(1, 1) if gain is None else gain, self.bias)
+
+
+class PlainConv(nn.Module):
+    """Convolution without padding and bias, its weight multiplied by `scale` unless that is 1."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, scale: float = 1.0):
+        super().__init__()
+        self.weight = nn.Parameter(_channels_last(out_channels, in_channels, kernel_size))
+        self.stride = stride
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight if self.scale == 1.0 else self.weight * self.scale
+        return F.conv2d(x, weight, stride=self.stride)
+
+
+def encoder_layer(in_channels: int, out_channels: int) -> nn.Sequential:
+    """Halve the resolution: blur, 3 x 3 convolution, activation. B x I x H x W -> B x O x H/2 x W/2."""
+    blur = Blur(scale=1.0 / math.sqrt(in_channels * 3**2))
+    return nn.Sequential(blur, PlainConv(in_channels, out_channels, 3, stride=2), FusedLeakyReLU(out_channels))
+
+
+def encoder_stem(out_channels: int) -> nn.Sequential:
+    """Spread RGB over the channels: 1 x 1 convolution, activation. B x 3 x H x W -> B x O x H x W."""
+    return nn.Sequential(PlainConv(3, out_channels, 1, scale=1.0 / math.sqrt(3)), FusedLeakyReLU(out_channels))
+
+
+class ModulatedWeight(nn.Module):
+    """A weight, 1 x O x I x k x k, and the affine map from the latent to one style per input channel.
+
+    Args:
+        transposed: keep the memory in the order of a transposed convolution.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, style_dim: int, transposed: bool = False):
+        super().__init__()
+        if transposed:
+            weight = _channels_last(in_channels, out_channels, kernel_size).transpose(0, 1)
+        else:
+            weight = _channels_last(out_channels, in_channels, kernel_size)
+        self.weight = nn.Parameter(weight.unsqueeze(0))
+        self.scale = 1.0 / math.sqrt(in_channels * kernel_size**2)
+        self.modulation = EqualLinear(style_dim, in_channels, bias=1.0)
+
+
+class ModulatedConv(ModulatedWeight):
+    """3 x 3 convolution with styled input channels, demodulated; on request it doubles the resolution."""
+
+    energy: Tensor | None
+
+    def __init__(self, in_channels: int, out_channels: int, style_dim: int, upsample: bool):
+        super().__init__(in_channels, out_channels, 3, style_dim, transposed=upsample)
+        self.blur = FIR(gain=4.0) if upsample else None
+        self.register_buffer("energy", None, persistent=False)
+
+    def freeze(self) -> None:
+        """Keep what depends on the weight alone; before the weight changes, call `train()`."""
+        self.energy = self._energy()
+
+    def train(self, mode: bool = True) -> ModulatedConv:
+        if mode:
+            self.energy = None
+        super().train(mode)
+        return self
+
+    def forward(self, x: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """Convolve, and leave the demodulation to the caller, who multiplies each channel anyway.
+
+        1. Scale the input channels by the style.
+        2. Convolve; to double the resolution, convolve transposed and filter.
+
+        Args:
+            x: B x I x H x W; may be overwritten.
+            latent: B x style_dim.
+
+        Returns:
+            B x O x H x W (or 2H x 2W), and the demodulation to multiply it with, B x O.
+        """
+        style, demodulation = self._modulate(latent)
+        x = scale_channels(x, style)
+        weight = self.weight[0]
+        if self.blur is None:
+            return F.conv2d(x, weight, padding=1), demodulation
+        x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # B x O x (2H + 1) x (2W + 1)
+        return fir_filter(x, self.blur.kernel, padding=1), demodulation
+
+    def _modulate(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """Style, B x I, and demodulation, B x O, in float32.
+
+        The style is brought to a largest value of `scale`, for which the demodulation makes up: so maps stay
+        in the range of float16 (the code of StyleGAN2-ADA does the like).
+        """
+        style = self.modulation(latent)
+        peak = style.detach().abs().amax(dim=1, keepdim=True).clamp(min=EPSILON)
+        style = style * (self.scale / peak)
+        energy = self._energy() if self.energy is None else self.energy
+        return style, torch.rsqrt(linear_fp32(style.square(), energy) + EPSILON / peak.square())
+
+    def _energy(self) -> Tensor:
+        """Squares of the weight, summed over the kernel: O x I."""
+        return self.weight[0].float().square().sum(dim=(2, 3))
+
+
+class NoiseWeight(nn.Module):
+    """How strongly the encoder's features enter: one number."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((1,), 0.0))
+
+
+class StyledConv(nn.Module):
+    """Modulated convolution, the encoder's features beside its result, bias and activation."""
+
+    def __init__(self, in_channels: int, out_channels: int, style_dim: int, upsample: bool = False):
+        super().__init__()
+        self.conv = ModulatedConv(in_channels, out_channels, style_dim, upsample)
+        self.noise = NoiseWeight()
+        self.activate = FusedLeakyReLU(2 * out_channels)
+
+    def forward(self, x: Tensor, latent: Tensor, feature: Tensor) -> Tensor:
+        """One layer of the decoder.
+
+        Args:
+            x: B x I x H x W; may be overwritten.
+            latent: B x style_dim.
+            feature: B x O x H x W (or 2H x 2W).
+
+        Returns:
+            B x 2 O x H x W (or 2H x 2W).
+        """
+        out, demodulation = self.conv(x, latent)
+        gain = torch.cat([demodulation, self.noise.weight.float().expand_as(demodulation)], dim=1)
+        return self.activate(concatenate(out, feature, spare=x), gain)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1 x 1 convolution to RGB, added to the doubled picture of the level below; float32."""
+
+    def __init__(self, in_channels: int, style_dim: int, upsample: bool = True):
+        super().__init__()
+        self.conv = ModulatedWeight(in_channels, 3, 1, style_dim)
+        self.bias = nn.Parameter(torch.full((1, 3, 1, 1), 0.0))
+        self.upsample = FIR(gain=4.0) if upsample else None
+
+    def forward(self, x: Tensor, latent: Tensor, skip: Tensor | None = None) -> Tensor:
+        """Paint one level.
+
+        1. Multiply the weight by the style: with three outputs it is far smaller than `x`.
+        2. Apply it to the pixels, one matrix per sample.
+        3. Add the bias and the doubled `skip`.
+
+        Args:
+            x: B x I x H x W.
+            latent: B x style_dim.
+            skip: B x 3 x H/2 x W/2; none at the first level.
+
+        Returns:
+            B x 3 x H x W.
+        """
+        style = self.conv.modulation(latent) * self.conv.scale
+        weight = self.conv.weight[0, :, :, 0, 0].float() * style[:, None]  # B x 3 x I
+        pixels = x.permute(0, 2, 3, 1).flatten(1, 2)  # B x HW x I
+        rgb = (pixels @ weight.transpose(1, 2).to(x.dtype)).float()  # B x HW x 3
+        rgb = rgb.transpose(1, 2).unflatten(2, x.shape[2:]) + self.bias.float()
+        if skip is None or self.upsample is None:
+            return rgb
+        with without_autocast(x.device):
+            return rgb + fir_upsample(skip, self.upsample.kernel)
+
+
+class ConstantInput(nn.Module):
+    """The learned 4 x 4 map the decoder starts from."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.input = nn.Parameter(torch.normal(0.0, 1.0, (1, channels, 4, 4)))
+
+    def forward(self, batch: int) -> Tensor:
+        return self.input.repeat(batch, 1, 1, 1)
+
+
+def _channels_last(rows: int, columns: int, kernel_size: int) -> Tensor:
+    """A random rows x columns x k x k weight in the memory order channels-last convolutions read."""
+    return torch.normal(0.0, 1.0, (rows, kernel_size, kernel_size, columns)).permute(0, 3, 1, 2)

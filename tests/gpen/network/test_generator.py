@@ -1,0 +1,233 @@
+"""The network against the reference implementation's numbers, and what must hold for any weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from gpen_blocks.gpen.errors import CheckpointError, ImageError, NotGPENError
+from gpen_blocks.gpen.network import Generator, GeneratorConfig, build_generator
+
+
+def difference(a: Tensor, b: Tensor) -> float:
+    return (a.float() - b.float()).abs().max().item()
+
+
+@pytest.fixture(scope="module")
+def network(tiny) -> Generator:
+    return build_generator(tiny.state_dict)
+
+
+def test_tiny_golden(tiny, network):
+    assert difference(network(tiny.input), tiny.output) < 1e-5
+
+
+@pytest.mark.parametrize("size", [256, 512])
+def test_official_golden(size: int, official_golden: Callable[[int], Any]):
+    """The official configurations, fp32 on the CPU; the outputs reach 3."""
+    golden = official_golden(size)
+    assert difference(build_generator(golden.state_dict)(golden.input), golden.output) < 1e-4
+
+
+def test_batch_mates_do_not_matter(tiny, network):
+    faces = torch.cat([tiny.input, tiny.input.flip(3)])
+    together = network(faces)
+    alone = torch.cat([network(face[None]) for face in faces])
+    assert difference(together, alone) < 1e-5
+
+
+def test_memory_layout_and_repetition_do_not_matter(tiny, network):
+    """Maps are overwritten inside; neither the input nor the weights may be."""
+    face = tiny.input.clone()
+    first = network(face)
+    assert torch.equal(face, tiny.input)
+    assert torch.equal(network(face), first)
+    assert difference(network(face.contiguous(memory_format=torch.channels_last)), first) < 1e-5
+
+
+def test_empty_batch(tiny, network):
+    assert network(tiny.input[:0]).shape == (0, 3, 64, 64)
+
+
+@pytest.mark.parametrize(
+    "shape, dtype",
+    [
+        ((1, 3, 32, 32), torch.float32),
+        ((1, 3, 64, 32), torch.float32),
+        ((1, 1, 64, 64), torch.float32),
+        ((3, 64, 64), torch.float32),
+        ((1, 3, 64, 64), torch.uint8),
+    ],
+)
+def test_wrong_images_are_refused(network, shape: tuple[int, ...], dtype: torch.dtype):
+    with pytest.raises(ImageError, match=r"\(batch, 3, 64, 64\)"):
+        network(torch.zeros(shape, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype, bound", [(torch.bfloat16, 0.06), (torch.float16, 0.01)])
+def test_half_precision_stays_close(tiny, network, dtype: torch.dtype, bound: float):
+    """Converted weights, and autocast, for outputs that reach 2; the picture keeps the type it came in."""
+    face, expected = tiny.input[:1], tiny.output[:1]
+    converted = build_generator(tiny.state_dict).to(dtype)(face.to(dtype))
+    assert converted.dtype == dtype
+    assert difference(converted, expected) < bound
+    with torch.autocast("cpu", dtype):
+        automatic = network(face)
+    assert automatic.dtype == torch.float32
+    assert difference(automatic, expected) < bound
+
+
+def test_float16_survives_large_styles(tiny):
+    """Demodulation cancels the size of the styles; in float16 it must do so before anything overflows."""
+    large = {
+        name: value * 3000 if ".conv.modulation." in name and "to_rgb" not in name else value
+        for name, value in tiny.state_dict.items()
+    }
+    network = build_generator(large).half()
+    assert difference(network(tiny.input[:1]), tiny.output[:1]) < 1e-2
+
+
+def test_float16_checkpoint_is_cast_up_and_copied(tiny):
+    halves = {name: value.half() for name, value in tiny.state_dict.items()}
+    network = build_generator(halves)
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+    before = network(tiny.input)
+    for value in halves.values():
+        value.zero_()
+    assert torch.equal(network(tiny.input), before)
+
+
+def test_state_dict_round_trip(tiny, network):
+    """What we save loads in the reference: its names, its shapes, the same bits."""
+    saved = network.state_dict()
+    assert saved.keys() == tiny.state_dict.keys()
+    assert all(torch.equal(saved[name], value) for name, value in tiny.state_dict.items())
+    assert torch.equal(build_generator(saved)(tiny.input), network(tiny.input))
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024, 2048])
+def test_official_lists_load_strictly(size: int, official: dict[str, dict[str, Any]]):
+    record = official[f"GPEN-BFR-{size}"]
+    zeros = {name: torch.zeros(()).expand(shape) for name, shape in record["tensors"].items()}
+    network = build_generator(zeros)
+    assert network.state_dict().keys() == zeros.keys()
+    assert sum(parameter.numel() for parameter in network.parameters()) == record["parameters"]
+
+
+def test_bundled_generator_loads():
+    path = Path(__file__).parents[3] / "weights" / "bundled" / "gpen-lite-256.safetensors"
+    network = build_generator(load_file(path))
+    grey = torch.zeros(1, 3, 256, 256)
+    assert network.config.size == 256
+    assert network(grey).isfinite().all()
+
+
+@pytest.mark.parametrize("wrapper", ["g_ema", "params_ema", "state_dict"])
+def test_nested_and_prefixed_checkpoints_load(tiny, network, wrapper: str):
+    nested = {
+        wrapper: {f"module.{name}": value for name, value in tiny.state_dict.items()},
+        "iteration": 7,
+    }
+    assert torch.equal(build_generator(nested)(tiny.input), network(tiny.input))
+
+
+def test_faulty_checkpoints_are_refused_by_name(tiny):
+    faulty = dict(tiny.state_dict)
+    del faulty["generator.conv1.activate.bias"]
+    faulty["extra.weight"] = torch.zeros(1)
+    faulty["ecd0.0.1.bias"] = torch.zeros(5)
+    with pytest.raises(CheckpointError) as caught:
+        build_generator(faulty)
+    assert not isinstance(caught.value, NotGPENError)
+    for part in ("1 missing (generator.conv1.activate.bias)", "1 not GPEN's (extra.weight)"):
+        assert part in str(caught.value)
+    assert "ecd0.0.1.bias (5,) instead of (32,)" in str(caught.value)
+
+
+def test_many_faults_are_abridged(tiny):
+    without_modulation = {name: value for name, value in tiny.state_dict.items() if "modulation" not in name}
+    with pytest.raises(CheckpointError, match=r"28 missing \(([^,]+, ){3}\.\.\.\)"):
+        build_generator(without_modulation)
+
+
+def test_building_does_not_import_the_compiler():
+    """On the meta device some constructors import it, which would cost every start of the program seconds."""
+    script = (
+        "import sys, torch\n"
+        "from gpen_blocks.gpen.network import Generator, GeneratorConfig, build_generator\n"
+        "state_dict = Generator(GeneratorConfig.from_multipliers(64, 64, 4, 1, 0.125)).state_dict()\n"
+        "before = set(sys.modules)\n"
+        "build_generator(state_dict)\n"
+        "new = set(sys.modules) - before\n"
+        "sys.exit(any(name.startswith(('torch._dynamo', 'torch.fx', 'sympy')) for name in new))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_built_for_inference(network):
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_compiles_without_graph_breaks(tiny, network):
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    assert difference(compiled(tiny.input), tiny.output) < 1e-5
+
+
+def test_gradients_agree_with_differences(tiny):
+    """Every parameter has a finite gradient, and along a random direction it predicts the loss's change."""
+    network = build_generator(tiny.state_dict).train().requires_grad_(True)
+
+    def loss() -> Tensor:
+        return (network(tiny.input) - tiny.output.flip(3)).square().mean()
+
+    loss().backward()
+    seeded = torch.Generator().manual_seed(0)
+    steps, predicted = [], 0.0
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all() and parameter.grad.any(), name
+        steps.append(1e-4 * torch.randn(parameter.shape, generator=seeded) * parameter.abs().mean())
+        predicted += (parameter.grad * steps[-1]).sum().item()
+
+    losses = []
+    for sign in (1, -2):  # forwards by one step, then back by two
+        with torch.no_grad():
+            for parameter, step in zip(network.parameters(), steps, strict=True):
+                parameter.add_(sign * step)
+            losses.append(loss().item())
+    assert (losses[0] - losses[1]) / 2 == pytest.approx(predicted, rel=0.02)
+
+
+def test_training_forgets_what_was_frozen(tiny):
+    """Demodulation kept for inference must not outlive the weight it was made from."""
+    network = build_generator(tiny.state_dict).train().requires_grad_(True)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1.1)
+    changed = network.eval()(tiny.input)
+    assert difference(changed, build_generator(network.state_dict())(tiny.input)) < 1e-5
+
+
+def test_recording_gradients_changes_no_value(tiny, network):
+    trained = build_generator(tiny.state_dict).requires_grad_(True)
+    assert difference(trained(tiny.input), tiny.output) < 1e-5
+
+
+def test_new_network_has_the_reference_initialisation():
+    """From a configuration alone: weights of unit variance, styles of one, no noise."""
+    network = Generator(GeneratorConfig.from_multipliers(64, 64, 4, channel_multiplier=1, narrow=0.125))
+    weights = network.state_dict()
+    assert weights["generator.convs.0.conv.weight"].std().item() == pytest.approx(1, abs=0.05)
+    assert weights["generator.style.1.weight"].std().item() == pytest.approx(100, rel=0.05)
+    assert (weights["generator.convs.0.conv.modulation.bias"] == 1).all()
+    assert (weights["generator.convs.0.noise.weight"] == 0).all()
+    assert network(torch.zeros(1, 3, 64, 64)).isfinite().all()
