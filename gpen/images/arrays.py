@@ -1,0 +1,142 @@
+"""numpy arrays and PIL images to tensors, and results back to the kind that came in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..detail.color import luma
+from ..errors import ImageError
+from .modes import has_alpha, image_into, plain_image
+from .samples import bands, is_grey, quantize, scale_into, to_planes
+
+# Resampling elsewhere overshoots by a little; more than this is another range, such as 0..255.
+_OVERSHOOT = 0.01
+
+
+def from_array(image: Any) -> torch.Tensor:
+    """An array or PIL image as a tensor.
+
+    Args:
+        image: an array H x W x 3 (RGB), H x W or H x W x 1 (grey), or H x W x 4 (RGBA); uint8 over 0..255,
+            uint16 over 0..65535, or float over 0..1 (an overshoot below 0.01 is clipped). Or a PIL image of
+            any mode a picture file has, taken as it is, whatever its EXIF says about orientation. Alpha is
+            left out: `to_array` takes it from the original.
+
+    Returns:
+        1 x 3 x H x W float32 in 0..1. Grey fills all three channels.
+
+    Raises:
+        ImageError: another shape, type or range, NaN, or no pixels.
+    """
+    if isinstance(image, Image.Image):
+        plain, _ = plain_image(image)
+        planes = np.empty((3, plain.height, plain.width), np.float32)
+        alpha = np.empty_like(planes[:1]) if has_alpha(plain) else None
+        image_into(plain, planes, alpha)
+        return torch.from_numpy(planes)[None]
+    samples = _checked(image)
+    color = samples[..., :3]
+    planes = np.empty((3, *samples.shape[:2]), np.float32)
+    for rows in bands(*samples.shape[:2]):
+        if samples.dtype.kind == "f":
+            np.clip(color[rows].transpose(2, 0, 1), 0, 1, out=planes[:, rows], casting="unsafe")
+        else:
+            scale_into(planes[:, rows], None, color[rows])
+    return torch.from_numpy(planes)[None]
+
+
+def to_array(pixels: torch.Tensor, like: Any) -> Any:
+    """A result as the kind of thing `like` is: an array of its channels and type, or a PIL image.
+
+    Integers are rounded to the nearest; `to_array(from_array(x), x)` is x for uint8 and uint16. Where `like`
+    is grey the result is too: the channel itself where the three are equal, otherwise their luma (BT.709).
+    Alpha comes from `like`. A PIL image comes back as L, LA, RGB, RGBA or I;16, whichever is nearest to its
+    mode.
+
+    Args:
+        pixels: 1 x 3 x H x W in 0..1.
+        like: what `from_array` was given, of the same height and width.
+
+    Raises:
+        ImageError: the sizes differ, or the result holds NaN.
+    """
+    check_images(pixels)
+    if isinstance(like, Image.Image):
+        return _to_pil(pixels, like)
+    like = _checked(like, keep_shape=True)
+    if like.shape[:2] != pixels.shape[-2:]:
+        raise ImageError(f"The result is {tuple(pixels.shape[-2:])} pixels, the original {like.shape[:2]}.")
+    channels = 1 if like.ndim == 2 else like.shape[2]
+    if channels == 1:
+        grey = _grey(pixels)
+        result = grey.astype(like.dtype) if like.dtype.kind == "f" else quantize(grey, like.dtype)
+    elif like.dtype.kind == "f":
+        result = to_planes(pixels).transpose(1, 2, 0).astype(like.dtype)
+    else:
+        result = integer_array(pixels, like.dtype)
+    if channels == 4:
+        result = np.concatenate([result, like[..., 3:]], axis=2)
+    return result.reshape(like.shape)
+
+
+def integer_array(pixels: torch.Tensor, dtype: np.dtype) -> np.ndarray:
+    """1 x 3 x H x W in 0..1 as H x W x 3 of uint8 or uint16, rounded to the nearest."""
+    planes = to_planes(pixels)
+    result = np.empty((*planes.shape[1:], len(planes)), dtype)
+    for rows in bands(*planes.shape[1:]):
+        result[rows] = quantize(planes[:, rows], dtype).transpose(1, 2, 0)
+    return result
+
+
+def check_images(pixels: torch.Tensor) -> None:
+    """Refuse what is not one RGB picture.
+
+    Raises:
+        ImageError: not a 1 x 3 x H x W float tensor, or without pixels.
+    """
+    if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or not pixels.is_floating_point() or not pixels.numel():
+        raise ImageError(
+            f"A picture is a 1 x 3 x H x W float tensor, not {pixels.dtype} {tuple(pixels.shape)}."
+        )
+
+
+def _checked(image: Any, keep_shape: bool = False) -> np.ndarray:
+    if not isinstance(image, np.ndarray):
+        kind = type(image).__name__
+        raise ImageError(f"An image is an H x W x 3 array, a PIL image or a picture's path, not {kind}.")
+    samples = image[..., None] if image.ndim == 2 else image
+    if samples.ndim != 3 or samples.shape[2] not in (1, 3, 4) or not samples.size:
+        hint = "; move the channels to the end" if image.ndim == 3 and image.shape[0] in (1, 3, 4) else ""
+        raise ImageError(f"An image array must be H x W x 3, H x W x 4 or H x W, not {image.shape}{hint}.")
+    if samples.dtype.kind == "f":
+        low, high = float(samples.min()), float(samples.max())
+        if not np.isfinite([low, high]).all():
+            raise ImageError("The image holds NaN or infinite values; replace them first.")
+        if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
+            raise ImageError(f"A float image must lie in 0..1, not {low:g}..{high:g}; rescale it.")
+    elif samples.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"An image array must be uint8, uint16 or float, not {samples.dtype}; convert it.")
+    return image if keep_shape else samples
+
+
+def _grey(pixels: torch.Tensor) -> np.ndarray:
+    """1 x 3 x H x W as H x W: the channel, where the three agree within half an 8-bit step, or their luma."""
+    planes = to_planes(pixels)
+    return planes[0] if is_grey(planes, 0.5 / 255) else to_planes(luma(pixels))[0]
+
+
+def _to_pil(pixels: torch.Tensor, like: Image.Image) -> Image.Image:
+    if like.size != (pixels.shape[3], pixels.shape[2]):
+        raise ImageError(f"The result is {tuple(pixels.shape[-2:])} pixels, the original {like.size[::-1]}.")
+    plain, _ = plain_image(like)
+    dtype = np.dtype(np.uint16 if plain.mode == "I;16" else np.uint8)
+    is_color = plain.mode.startswith("RGB")
+    samples = integer_array(pixels, dtype) if is_color else quantize(_grey(pixels), dtype)
+    result = Image.fromarray(samples)
+    if has_alpha(plain):
+        result.putalpha(plain.getchannel("A"))
+    return result

@@ -1,0 +1,107 @@
+"""A picture and everything its file held, so that a result can be written as its source was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import torch
+
+from ..errors import ImageError
+from .arrays import check_images, integer_array
+
+Mode = Literal["bilevel", "grey", "grey+alpha", "palette", "RGB", "RGBA", "CMYK", "YCbCr"]
+GREY_MODES = ("bilevel", "grey", "grey+alpha")
+
+# The format behind each suffix that can be written.
+WRITABLE_FORMATS = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".webp": "WebP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+WRITABLE = frozenset(WRITABLE_FORMATS)
+READABLE = WRITABLE | {".jpe", ".jfif", ".mpo", ".apng", ".bmp", ".gif", ".heic", ".heif", ".avif"}
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What writing needs to know of the file a picture came from.
+
+    Attributes:
+        format: `JPEG`, `PNG`, `WebP`, `TIFF`, `BMP`, `GIF`, `HEIC`, `AVIF`; empty for a picture from no file.
+        lossless: the file keeps its samples exactly; a JPEG, lossy WebP or HEIC does not.
+        dpi: dots per inch across and down, or None.
+        xmp: the XMP packet, or None.
+        comment: the comment of a JPEG, or None.
+        png_chunks: (type, data) of a PNG's colour and text chunks, which go into a PNG again as they are.
+        jpeg_tables: the quantisation tables of a JPEG, 64 numbers each in natural order, luminance first.
+        jpeg_subsampling: chroma subsampling of a JPEG: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0; None is another.
+        progressive: the JPEG was progressive.
+    """
+
+    format: str = ""
+    lossless: bool = True
+    dpi: tuple[float, float] | None = None
+    xmp: bytes | None = None
+    comment: bytes | None = None
+    png_chunks: tuple[tuple[bytes, bytes], ...] = ()
+    jpeg_tables: tuple[tuple[int, ...], ...] = ()
+    jpeg_subsampling: int | None = None
+    progressive: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One picture, upright, with its file's metadata.
+
+    Attributes:
+        pixels: 1 x 3 x H x W float32 RGB in 0..1, as the file encodes them: no colour conversion, except from
+            CMYK. The three channels of a grey picture are equal.
+        alpha: 1 x 1 x H x W float32 in 0..1 (1 is opaque), or None.
+        bit_depth: bits per sample of the file, 8 or 16; smaller depths count as 8.
+        mode: what the file held. A grey one is written grey again while its pixels are.
+        exif: the EXIF block from its TIFF header on, without `Exif\\0\\0`, or None.
+        icc_profile: the colour profile `pixels` are in, or None for untagged ones.
+        info: what else writing needs.
+        n_frames: frames or pages in the file; `pixels` is the first.
+        notes: what a reader of the result should know, one sentence each.
+    """
+
+    pixels: torch.Tensor
+    alpha: torch.Tensor | None = None
+    bit_depth: Literal[8, 16] = 8
+    mode: Mode = "RGB"
+    exif: bytes | None = None
+    icc_profile: bytes | None = None
+    info: FileInfo = field(default_factory=FileInfo)
+    n_frames: int = 1
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_images(self.pixels)
+        if self.alpha is not None and self.alpha.shape != (1, 1, *self.size):
+            raise ImageError(f"alpha must be {(1, 1, *self.size)}, not {tuple(self.alpha.shape)}.")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        height, width = self.pixels.shape[-2:]
+        return height, width
+
+    def with_pixels(self, pixels: torch.Tensor) -> Picture:
+        """The same picture showing `pixels`, 1 x 3 x H x W in 0..1 of the same size.
+
+        Raises:
+            ImageError: the size or shape differs.
+        """
+        if pixels.shape != self.pixels.shape:
+            raise ImageError(f"The result must be {tuple(self.pixels.shape)}, not {tuple(pixels.shape)}.")
+        return replace(self, pixels=pixels)
+
+    def to_array(self) -> np.ndarray:
+        """H x W x 3 RGB, uint8 or uint16 after `bit_depth`."""
+        return integer_array(self.pixels, np.dtype(f"uint{self.bit_depth}"))

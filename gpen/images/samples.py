@@ -1,0 +1,67 @@
+"""Between the integers in files and floats in 0..1, a band of rows at a time.
+
+Convention: samples are H x W x C arrays of uint8 or uint16; planes are C x H x W float32 in 0..1. In float32
+`round(v / m * m)` is v for every integer v up to m = 65535, so what is read and written again is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from ..errors import ImageError
+
+# Pixels converted at once: temporaries stay near 16 MB whatever the picture's size.
+_BAND_PIXELS = 1 << 20
+# Of PNG and TIFF: zlib's 6 makes files of photographs 5 to 8 % smaller and takes four times as long.
+DEFLATE_LEVEL = 3
+
+
+def bands(height: int, width: int) -> Iterator[slice]:
+    """Slices of rows that together cover a picture."""
+    rows = max(1, _BAND_PIXELS // max(1, width))
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
+
+
+def scale_into(planes: np.ndarray, alpha: np.ndarray | None, samples: np.ndarray) -> None:
+    """Fill planes with samples, scaled to 0..1.
+
+    Args:
+        planes: 3 x H x W float32; a single grey channel fills all three.
+        alpha: 1 x H x W float32 for the last channel of the samples, or None where that is no alpha.
+        samples: H x W x C of uint8 or uint16.
+    """
+    full = np.float32(np.iinfo(samples.dtype).max)
+    channels = samples.transpose(2, 0, 1)
+    if alpha is not None:
+        np.divide(channels[-1:], full, out=alpha, dtype=np.float32)
+        channels = channels[:-1]
+    np.divide(channels, full, out=planes, dtype=np.float32)
+
+
+def quantize(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Floats in 0..1 to the nearest unsigned integer of `dtype`; what lies outside is clipped.
+
+    Raises:
+        ImageError: there are NaN or infinite values.
+    """
+    if not np.isfinite(values).all():
+        raise ImageError("The result holds NaN or infinite values; run the model in another precision.")
+    full = np.float32(np.iinfo(dtype).max)
+    scaled = values * full
+    return np.clip(np.rint(scaled, out=scaled), 0, full, out=scaled).astype(dtype)
+
+
+def to_planes(tensor: torch.Tensor) -> np.ndarray:
+    """1 x C x H x W of any float type on any device as C x H x W float32, sharing memory where it can."""
+    return tensor.detach()[0].to("cpu", torch.float32).numpy()
+
+
+def is_grey(planes: np.ndarray, tolerance: float) -> bool:
+    """Whether the second and third of 3 x H x W planes stay within a tolerance of the first."""
+    return all(
+        np.abs(planes[1:, rows] - planes[:1, rows]).max() <= tolerance for rows in bands(*planes.shape[1:])
+    )

@@ -1,0 +1,235 @@
+"""`Picture` to a file: the depth, colour kind and metadata of its source, in one piece or not at all."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import shutil
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ..errors import ImageError
+from . import png
+from .metadata import icc_color_space
+from .picture import GREY_MODES, WRITABLE_FORMATS, FileInfo, Picture
+from .samples import DEFLATE_LEVEL, bands, is_grey, quantize, to_planes
+from .tiff import write_tiff
+
+DEFAULT_QUALITY = 95
+"""Of JPEG and lossy WebP, unless the source or the caller knows better."""
+
+# Sum of the 64 steps of the standard luminance table (ITU-T T.81, annex K.1) at quality 90. A source at
+# least as fine is coded with its own tables, so that untouched blocks come out nearly as they were; coarser
+# tables would spoil what was restored.
+_FINE_TABLE = 736
+_LONGEST_SIDE = {"JPEG": 65500, "WebP": 16383}
+# What a JPEG segment holds beside its length.
+_SEGMENT = 65533
+_EXIF_SEGMENT = b"Exif\0\0"
+_XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
+
+
+def write_picture(picture: Picture, path: str | Path, *, quality: int | None = None) -> tuple[str, ...]:
+    """Write a picture with the metadata of its source; the suffix decides the format.
+
+    The file appears whole or not at all; missing folders are made. A grey source whose result is still grey
+    gives a grey file. 16-bit sources stay 16-bit in PNG and TIFF.
+
+    - PNG and TIFF are lossless: samples that were not changed come out bit for bit.
+    - JPEG: a JPEG source of quality 90 or better keeps its quantisation tables and chroma subsampling;
+      anything else is written at quality 95 with full chroma (4:4:4). Alpha is laid over white.
+    - WebP: lossless where the source was, else at quality 95.
+
+    Args:
+        picture: what to write.
+        path: ends in one of `WRITABLE`.
+        quality: 1..100, for JPEG and lossy WebP instead of the above.
+
+    Returns:
+        Notes on what the format could not hold, one sentence each.
+
+    Raises:
+        ImageError: the suffix is unknown, the folder cannot be written to, the quality is out of range, or
+            the picture is too large for the format or holds NaN.
+    """
+    path = Path(path)
+    kind = WRITABLE_FORMATS.get(path.suffix.lower())
+    if kind is None:
+        known = ", ".join(sorted(WRITABLE_FORMATS))
+        raise ImageError(f"{path} has a suffix that cannot be written; name a file that ends in {known}.")
+    if quality is not None and not 1 <= quality <= 100:
+        raise ImageError(f"quality must lie in 1..100, not {quality}.")
+    if max(picture.size) > _LONGEST_SIDE.get(kind, 2**31 - 1):
+        raise ImageError(f"{kind} ends at {_LONGEST_SIDE[kind]} pixels a side; write {path.name} as TIFF.")
+    result, notes = _plan(picture, kind)
+    try:
+        with _replacing(path) as file:
+            _WRITERS[kind](file, result, quality)
+    except OSError as error:
+        raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from error
+    return notes
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What goes into the file: planes as `samples` defines them, and the metadata that fits."""
+
+    planes: np.ndarray
+    alpha: np.ndarray | None
+    over_white: bool
+    grey: bool
+    dtype: np.dtype
+    exif: bytes | None
+    icc_profile: bytes | None
+    xmp: bytes | None
+    info: FileInfo
+
+    @property
+    def size(self) -> tuple[int, int]:
+        height, width = self.planes.shape[1:]
+        return height, width
+
+    @property
+    def channels(self) -> int:
+        return (1 if self.grey else 3) + (self.alpha is not None and not self.over_white)
+
+    def bands(self) -> Iterator[np.ndarray]:
+        """The picture as bands of rows x W x C integers."""
+        for rows in bands(*self.size):
+            values = self.planes[: 1 if self.grey else 3, rows]
+            if self.alpha is not None:
+                alpha = self.alpha[:, rows]
+                values = values * alpha + (1 - alpha) if self.over_white else np.concatenate([values, alpha])
+            yield quantize(values, self.dtype).transpose(1, 2, 0)
+
+    def image(self) -> Image.Image:
+        """The picture as a PIL image."""
+        mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[self.channels]
+        height, width = self.size
+        image = Image.new(mode, (width, height))
+        for rows, band in zip(bands(*self.size), self.bands(), strict=True):
+            samples = np.ascontiguousarray(band[..., 0] if mode == "L" else band)
+            image.paste(Image.fromarray(samples), (0, rows.start))
+        return image
+
+
+def _plan(picture: Picture, kind: str) -> tuple[_Result, tuple[str, ...]]:
+    planes = to_planes(picture.pixels)
+    alpha = None if picture.alpha is None else to_planes(picture.alpha)
+    notes = []
+    over_white = kind == "JPEG" and alpha is not None
+    if over_white:
+        notes.append("JPEG holds no transparency, so the picture was laid over white.")
+    dtype = np.dtype(np.uint16 if picture.bit_depth == 16 and kind in ("PNG", "TIFF") else np.uint8)
+    if picture.bit_depth == 16 and dtype == np.uint8:
+        notes.append(f"{kind} holds 8 bits a channel, so the 16-bit values were rounded.")
+    grey = picture.mode in GREY_MODES and is_grey(planes, 0.5 / np.iinfo(dtype).max)
+    if kind == "TIFF" and dtype == np.uint16 and alpha is not None:
+        grey = False  # hardly any reader knows two 16-bit channels
+    exif, icc_profile, xmp = picture.exif, picture.icc_profile, picture.info.xmp
+    if icc_profile and icc_color_space(icc_profile) == "GRAY" and (not grey or kind == "WebP"):
+        icc_profile = None
+        notes.append("The grey colour profile does not fit an RGB file and was left out.")
+    if kind == "JPEG" and exif and len(exif) > _SEGMENT - len(_EXIF_SEGMENT):
+        exif = None
+        notes.append("The EXIF block is longer than a JPEG can hold and was left out.")
+    if kind == "JPEG" and xmp and len(xmp) > _SEGMENT - len(_XMP_SEGMENT):
+        xmp = None
+        notes.append("The XMP packet is longer than a JPEG can hold and was left out.")
+    result = _Result(planes, alpha, over_white, grey, dtype, exif, icc_profile, xmp, picture.info)
+    return result, tuple(notes)
+
+
+def _write_jpeg(file: BinaryIO, result: _Result, quality: int | None) -> None:
+    info = result.info
+    options: dict[str, Any] = {"quality": quality or DEFAULT_QUALITY, "subsampling": 0}
+    tables = [list(table) for table in info.jpeg_tables]
+    fits = bool(tables) and (result.grey or len(tables) > 1)
+    if quality is None and fits and sum(tables[0]) <= _FINE_TABLE:
+        options = {"qtables": tables, "subsampling": info.jpeg_subsampling or 0}
+    if result.exif:
+        options["exif"] = _EXIF_SEGMENT + result.exif
+    if result.xmp:
+        segment = _XMP_SEGMENT + result.xmp
+        options["extra"] = b"\xff\xe1" + struct.pack(">H", 2 + len(segment)) + segment
+    options |= _present(icc_profile=result.icc_profile, dpi=info.dpi, comment=info.comment)
+    result.image().save(file, "JPEG", progressive=info.progressive, **options)
+
+
+def _write_webp(file: BinaryIO, result: _Result, quality: int | None) -> None:
+    # Quality is effort in a lossless file: above 50 it stays as large, and Pillow's 80 takes three times as
+    # long.
+    options: dict[str, Any] = {"lossless": True, "quality": 50, "exact": True}
+    if quality is not None or not result.info.lossless:
+        options = {"quality": quality or DEFAULT_QUALITY, "exact": True}
+    options |= _present(exif=result.exif, icc_profile=result.icc_profile, xmp=result.xmp)
+    result.image().save(file, "WEBP", **options)
+
+
+def _write_png(file: BinaryIO, result: _Result, quality: int | None) -> None:
+    del quality  # PNG is lossless
+    chunks = PngInfo()
+    for kind, data in result.info.png_chunks:
+        chunks.add(kind, data)
+    if result.xmp:
+        chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + result.xmp)
+    options = _present(exif=result.exif, icc_profile=result.icc_profile, dpi=result.info.dpi)
+    if result.dtype == np.uint8:
+        result.image().save(file, "PNG", pnginfo=chunks, compress_level=DEFLATE_LEVEL, **options)
+        return
+    # Pillow lays out the metadata of a one-pixel file, and those chunks go before the 16-bit pixels.
+    carrier = io.BytesIO()
+    Image.new("L", (1, 1)).save(carrier, "PNG", pnginfo=chunks, **options)
+    metadata = png.read_chunks(carrier, png.METADATA)
+    png.write_png16(file, result.size, result.channels, metadata, result.bands())
+
+
+def _write_tiff(file: BinaryIO, result: _Result, quality: int | None) -> None:
+    del quality  # TIFF is written lossless
+    write_tiff(
+        file,
+        result.size,
+        result.bands(),
+        exif=result.exif,
+        icc_profile=result.icc_profile,
+        xmp=result.xmp,
+        dpi=result.info.dpi,
+    )
+
+
+_WRITERS: dict[str, Callable[[BinaryIO, _Result, int | None], None]] = {
+    "JPEG": _write_jpeg,
+    "PNG": _write_png,
+    "WebP": _write_webp,
+    "TIFF": _write_tiff,
+}
+
+
+def _present(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` once it is written whole."""
+    target = path.resolve() if path.is_symlink() else path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        raise ImageError(f"{path} is a folder; name a file in it.")
+    temporary = target.with_name(f".gpen-{secrets.token_hex(6)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+        if target.exists():
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
