@@ -1,0 +1,160 @@
+"""The one loader: a model is built once from its verified file, and every block is handed the same object."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, TypeVar, get_args
+
+import torch
+
+from ..weights import checkpoint, store
+from .errors import ModelNotFoundError, SettingsError
+from .faces.detect import FaceDetector, build_detector
+from .network import Generator, build_generator
+
+Precision = Literal["fp32", "bf16", "fp16"]
+Backend = Literal["auto", "eager", "compile"]
+
+_DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+# The best model that is already on disk; the bundled ones close each row, so something is always found.
+AUTO_GENERATORS = ("gpen-bfr-512", "gpen-bfr-1024", "gpen-bfr-256", "gpen-lite-256")
+AUTO_DETECTORS = ("retinaface-resnet50", "retinaface-mobile0.25", "face-detector-lite")
+
+# A file that is in no registry and says nothing about itself is taken for one of GPEN's own kind.
+_DEFAULT_TEMPLATE = "gpen"
+
+
+Network = TypeVar("Network", bound=torch.nn.Module)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel(Generic[Network]):
+    """A model ready to run.
+
+    Attributes:
+        name: registry name, or the file's name for a model that is in no registry.
+        path: the file it was read from.
+        sha256: of that file, lower-case hexadecimal.
+        module: in eval mode, without gradients.
+        template: landmark template its crops are aligned with (generators).
+        preview: a bundled first-choice substitute whose quality an official model exceeds.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    module: Network
+    template: str = _DEFAULT_TEMPLATE
+    preview: bool = False
+
+
+class ModelCache:
+    """Keeps the most recently used models; safe to share between threads.
+
+    Args:
+        capacity: how many models stay built. The least recently used one is dropped first.
+    """
+
+    def __init__(self, capacity: int = 6) -> None:
+        self._capacity = capacity
+        self._models: OrderedDict[tuple, LoadedModel] = OrderedDict()
+        # Held while building, too: two blocks that ask at once must get one model, not two.
+        self._lock = threading.RLock()
+
+    def get(self, key: tuple, build: Callable[[], LoadedModel]) -> LoadedModel:
+        """The model under `key`, built by `build` where it is not there yet."""
+        with self._lock:
+            if key not in self._models:
+                self._models[key] = build()
+            self._models.move_to_end(key)
+            while len(self._models) > self._capacity:
+                self._models.popitem(last=False)
+            return self._models[key]
+
+    def clear(self) -> None:
+        """Forget every model; memory is freed as soon as nobody else holds one."""
+        with self._lock:
+            self._models.clear()
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+
+cache = ModelCache()
+
+
+def _resolve(name: str, candidates: tuple[str, ...], kind: str) -> store.ResolvedModel:
+    names = candidates if name == "auto" else (name,)
+    for candidate in names[:-1]:
+        if store.find(candidate) is not None:
+            return store.resolve(candidate)
+    resolved = store.resolve(names[-1])
+    if resolved.record is not None and resolved.record.kind != kind:
+        raise ModelNotFoundError(
+            f"{name} is a {resolved.record.kind}, and a {kind} is needed; `gpen models list` shows which are which."
+        )
+    return resolved
+
+
+def _load(
+    resolved: store.ResolvedModel,
+    build: Callable[[dict[str, torch.Tensor]], Network],
+    precision: Precision = "fp32",
+    backend: Backend = "auto",
+) -> LoadedModel[Network]:
+    def build_model() -> LoadedModel:
+        content = checkpoint.read(resolved.path)
+        module = build(content.tensors).to(_DTYPES[precision])
+        if backend == "compile":
+            module.compile()
+        record = resolved.record
+        return LoadedModel(
+            name=record.name if record else resolved.path.stem,
+            path=resolved.path,
+            sha256=resolved.sha256,
+            module=module,
+            template=(record.template if record else content.metadata.get("template")) or _DEFAULT_TEMPLATE,
+            preview=bool(record and record.bundled),
+        )
+
+    return cache.get((str(resolved.path), resolved.sha256, precision, backend), build_model)
+
+
+def load_generator(
+    name: str = "auto", precision: Precision = "fp32", backend: Backend = "auto"
+) -> LoadedModel[Generator]:
+    """A GPEN generator, ready to run.
+
+    Args:
+        name: a registry name, a path, or `auto`: the best one on this machine.
+        precision: number format of weights and activations.
+        backend: `eager` runs the graph as it is written, `compile` through torch.compile, `auto` is `eager`.
+
+    Raises:
+        ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
+        NotGPENError: the file is another kind of network.
+        SettingsError: an unknown precision or backend.
+    """
+    if precision not in _DTYPES:
+        raise SettingsError(f"{precision!r} is not a precision; choose from {', '.join(_DTYPES)}.")
+    if backend not in get_args(Backend):
+        raise SettingsError(f"{backend!r} is not a backend; choose from {', '.join(get_args(Backend))}.")
+    return _load(_resolve(name, AUTO_GENERATORS, "generator"), build_generator, precision, backend)
+
+
+def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
+    """A RetinaFace detector, ready to run.
+
+    Args:
+        name: a registry name, a path, or `auto`: the best one on this machine.
+
+    Raises:
+        ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
+        CheckpointError: the file is another kind of network.
+    """
+    return _load(_resolve(name, AUTO_DETECTORS, "detector"), build_detector)

@@ -1,0 +1,349 @@
+"""The whole chain in one call: detect, select, align, restore, paste."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .detail.color import monochrome_tone
+from .devices import Placement, on_device, select_device
+from .errors import SettingsError
+from .faces.align import align_faces
+from .faces.detect import detect
+from .faces.paste import paste_faces
+from .faces.select import select_faces
+from .images import Picture, from_array, read_picture, to_array, write_picture
+from .models import Backend, LoadedModel, Precision, load_detector, load_generator
+from .presets import Preset, Settings, load_preset
+from .progress import Progress, silent
+from .restore import restore_crops
+from .types import Alignment, Face, Faces
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredBatch:
+    """What the chain made of a batch of images.
+
+    Attributes:
+        images: B x 3 x H x W in 0..1; the very tensor that came in where no face was restored.
+        mask: B x 1 x H x W in 0..1; outside of it every pixel is the input's, bit for bit.
+        faces: the restored faces, in the order of `alignments`, `before` and `after`.
+        rejected: faces that were found and left alone.
+        alignments: where each crop came from.
+        before: N x 3 x S x S, the aligned crops.
+        after: N x 3 x S x S, the same crops restored.
+        seconds: time spent per stage.
+    """
+
+    images: torch.Tensor
+    mask: torch.Tensor
+    faces: Faces
+    rejected: Faces
+    alignments: tuple[Alignment, ...]
+    before: torch.Tensor
+    after: torch.Tensor
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def restore_batch(
+    images: torch.Tensor,
+    generator: LoadedModel,
+    detector: LoadedModel,
+    settings: Settings | None = None,
+    *,
+    indices: str = "",
+    batch_size: int = 0,
+    place: Placement | None = None,
+    progress: Progress = silent,
+) -> RestoredBatch:
+    """Restore the faces of a batch of images; all its faces go through the network together.
+
+    Args:
+        images: B x 3 x H x W in 0..1.
+        generator: from `load_generator`.
+        detector: from `load_detector`.
+        settings: what to restore and how; the defaults of `Settings` where left out.
+        indices: which of the ordered faces of each image, such as `0,2-4`; empty for all.
+        batch_size: faces per forward pass; 0 takes as many as memory allows.
+        place: where the models run; by default the best device there is.
+        progress: called as work goes on; what it raises ends the work.
+
+    Raises:
+        ImageError: the images have another shape or hold NaN.
+        SettingsError: `indices` cannot be read.
+    """
+    settings = settings or Settings()
+    place = place or on_device(select_device())
+    seconds: dict[str, float] = {}
+
+    with _timed(seconds, "detect"):
+        place(detector.module)
+        found = detect(
+            images,
+            detector.module,
+            score_threshold=settings.score_threshold,
+            # Somewhat below the limit, so that what is left alone for its size can be told.
+            min_face_size=settings.min_face_size // 2,
+            rotated=settings.rotated,
+            progress=partial(progress, "detect"),
+        )
+        faces, rejected = select_faces(
+            found,
+            order=settings.order,
+            indices=indices,
+            min_face_size=settings.min_face_size,
+            max_faces=settings.max_faces,
+        )
+    with _timed(seconds, "align"):
+        size = generator.module.config.size
+        before, alignments = align_faces(images, faces, size, generator.template)
+    with _timed(seconds, "restore"):
+        after = restore_crops(
+            generator.module,
+            before,
+            keep_grayscale=False,  # judged below on the whole picture, which knows better than a crop
+            batch_size=batch_size,
+            place=place,
+            progress=progress,
+        )
+    with _timed(seconds, "paste"):
+        if settings.keep_grayscale:
+            after = _keep_tones(images, after, alignments)
+        pasted, mask = paste_faces(
+            images,
+            after,
+            alignments,
+            mask_mode=settings.mask_mode,
+            feather=settings.feather,
+            color_match=settings.color_match,
+            match_grain=settings.match_grain,
+            strength=settings.strength,
+        )
+    return RestoredBatch(pasted, mask, faces, rejected, alignments, before, after, seconds)
+
+
+def _keep_tones(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...]) -> torch.Tensor:
+    crops = crops.clone()
+    for image_index in sorted({alignment.image_index for alignment in alignments}):
+        tone = monochrome_tone(images[image_index : image_index + 1])
+        if tone is not None:
+            own = [n for n, alignment in enumerate(alignments) if alignment.image_index == image_index]
+            crops[own] = tone.apply(crops[own])
+    return crops
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - start
+
+
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """One restored picture.
+
+    Attributes:
+        image: the result, of the same kind as what came in; for a path an H x W x 3 array of the file's bit depth.
+        faces: the restored faces.
+        alignment: where each crop came from, in the order of `faces`.
+        before: N x 3 x S x S in 0..1, the aligned crops.
+        after: N x 3 x S x S in 0..1, the same crops restored.
+        mask: 1 x 1 x H x W in 0..1, where the picture was changed.
+        report: what was found and done, ready for JSON: sizes and boxes in pixels, times in seconds.
+        original: 1 x 3 x H x W in 0..1, the picture as it came in.
+        restored: 1 x 3 x H x W in 0..1, the result; the same tensor as `original` where nothing was changed.
+        picture: the result with its file's metadata, where a path came in.
+    """
+
+    image: Any
+    faces: Faces
+    alignment: tuple[Alignment, ...]
+    before: torch.Tensor
+    after: torch.Tensor
+    mask: torch.Tensor
+    report: dict[str, Any]
+    original: torch.Tensor
+    restored: torch.Tensor
+    picture: Picture | None = None
+
+    def save(self, path: str | Path) -> None:
+        """Write the result; for a path that came in, with the depth, alpha and metadata of its file.
+
+        Raises:
+            ImageError: the folder cannot be written to, or the suffix names no known format.
+        """
+        write_picture(self.picture or Picture(from_array(self.image)), path)
+
+
+class Restorer:
+    """Restores the faces of photographs; models are built once and shared.
+
+    Args:
+        model: a registry name, a path, or `auto`: the best generator on this machine.
+        detector: a registry name, a path, or `auto`: the best detector on this machine.
+        preset: a bundled preset's name, the path of a preset file, a `Preset`, or None for the defaults.
+        device: `auto`, or a torch device such as `cuda:1`.
+        backend: `auto`, `eager` or `compile`.
+        precision: number format of the generator, `fp32`, `bf16` or `fp16`.
+        **settings: fields of `Settings` that take precedence over the preset's.
+
+    Raises:
+        ModelNotFoundError: a model is not on this machine (nothing is downloaded here).
+        SettingsError: a preset, a setting or the device does not exist.
+    """
+
+    def __init__(
+        self,
+        model: str = "auto",
+        detector: str = "auto",
+        preset: str | Path | Preset | None = None,
+        device: str = "auto",
+        backend: Backend = "auto",
+        precision: Precision = "fp32",
+        **settings: Any,
+    ) -> None:
+        loaded = preset if isinstance(preset, Preset) else load_preset(preset) if preset else Preset("default")
+        self.preset = loaded.name
+        self.settings = change_settings(loaded.settings, settings)
+        self.generator = load_generator(model, precision, backend)
+        self.detector = load_detector(detector)
+        self.device = select_device(device)
+        self._place = on_device(self.device)
+
+    def restore(
+        self, image: Any, *, indices: str = "", batch_size: int = 0, progress: Progress = silent
+    ) -> Restoration:
+        """Restore the faces of one picture.
+
+        Args:
+            image: H x W x 3 (or H x W, or H x W x 4) array, uint8, uint16 or float in 0..1, RGB; a PIL image; or the
+                path of a picture.
+            indices: which of the ordered faces, such as `0,2-4`; empty for all.
+            batch_size: faces per forward pass; 0 takes as many as memory allows.
+            progress: called as work goes on; what it raises ends the work.
+
+        Raises:
+            ImageError: the file cannot be read as a picture, or the array has another shape, type or range.
+        """
+        start = time.perf_counter()
+        source = read_picture(image) if isinstance(image, str | Path) else None
+        pixels = source.pixels if source else from_array(image)
+        read_seconds = time.perf_counter() - start
+        batch = restore_batch(
+            pixels,
+            self.generator,
+            self.detector,
+            self.settings,
+            indices=indices,
+            batch_size=batch_size,
+            place=self._place,
+            progress=progress,
+        )
+        picture = source.with_pixels(batch.images) if source else None
+        seconds = {"read": read_seconds, **batch.seconds}
+        return Restoration(
+            image=to_array(batch.images, like=image) if source is None else picture.to_array(),
+            faces=batch.faces,
+            alignment=batch.alignments,
+            before=batch.before,
+            after=batch.after,
+            mask=batch.mask,
+            report=self._report(batch, seconds, source.notes if source else ()),
+            original=pixels,
+            restored=batch.images,
+            picture=picture,
+        )
+
+    def restore_crops(self, crops: torch.Tensor, *, batch_size: int = 0) -> torch.Tensor:
+        """Restore crops that are aligned already.
+
+        Args:
+            crops: B x 3 x S x S in 0..1, aligned to the template of the model (`generator.template`).
+            batch_size: faces per forward pass; 0 takes as many as memory allows.
+
+        Returns:
+            B x 3 x S x S in 0..1 with the model's size S.
+        """
+        return restore_crops(
+            self.generator.module,
+            crops,
+            strength=self.settings.strength,
+            keep_grayscale=self.settings.keep_grayscale,
+            batch_size=batch_size,
+            place=self._place,
+        )
+
+    def _report(self, batch: RestoredBatch, seconds: dict[str, float], notes: tuple[str, ...]) -> dict[str, Any]:
+        height, width = batch.images.shape[-2:]
+        report = {
+            "size": {"width": width, "height": height},
+            "model": self.generator.name,
+            "detector": self.detector.name,
+            "preset": self.preset,
+            "settings": asdict(self.settings),
+            "device": str(self.device),
+            "seconds": {stage: round(value, 4) for stage, value in seconds.items()},
+            "faces": [
+                describe_face(face)
+                | {"restored": True, "crop_pixels": alignment.crop_size, "model": self.generator.name}
+                for face, alignment in zip(batch.faces, batch.alignments, strict=True)
+            ]
+            + [
+                describe_face(face) | {"restored": False, "skipped": self._why_skipped(face)} for face in batch.rejected
+            ],
+            "notes": list(notes),
+        }
+        if not len(batch.faces):
+            found = len(batch.rejected)
+            report["notes"].append(
+                f"None of the {found} faces was selected, so nothing was changed."
+                if found
+                else "No face was found, so nothing was changed."
+            )
+        if self.generator.preview:
+            report["notes"].append(PREVIEW_NOTE.format(model=self.generator.name))
+        return report
+
+    def _why_skipped(self, face: Face) -> str:
+        if face.size < self.settings.min_face_size:
+            return f"smaller than {self.settings.min_face_size} pixels"
+        return "not among the chosen faces"
+
+
+PREVIEW_NOTE = (
+    "{model} is a small bundled model of preview quality; gpen-bfr-512 does better: "
+    "gpen models download gpen-bfr-512 (non-commercial licence)."
+)
+
+
+def change_settings(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """`settings` with some fields changed.
+
+    Raises:
+        SettingsError: a field does not exist, or its value is of the wrong type or out of range.
+    """
+    known = {entry.name for entry in fields(Settings)}
+    for name in changes:
+        if name not in known:
+            raise SettingsError(f"There is no setting {name!r}; there are {', '.join(sorted(known))}.")
+    return replace(settings, **changes)
+
+
+def describe_face(face: Face) -> dict[str, Any]:
+    """A face as a JSON object: box and landmarks in pixels, score 0..1."""
+    return {
+        "box": [round(value, 2) for value in face.box],
+        "width": round(face.width, 2),
+        "height": round(face.height, 2),
+        "score": round(face.score, 4),
+        "landmarks": np.round(face.landmarks, 2).tolist(),
+    }

@@ -1,0 +1,262 @@
+"""Named settings, as files people can send each other.
+
+A preset is a JSON object: `format`, `version`, `name`, `description` and `settings`, whose keys are the fields of
+`Settings`. What it leaves out keeps its default; what it does not know is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from ..weights.places import expand
+from .errors import SettingsError
+from .faces.masks import MaskMode
+from .faces.paste import ColorMatch
+from .faces.select import FaceOrder
+
+FORMAT = "gpen-blocks-preset"
+VERSION = 1
+# No honest preset comes near this; it keeps a hostile file from filling the memory.
+_MAX_LENGTH = 1 << 16
+_BUNDLED = Path(__file__).resolve().parents[1] / "presets"
+
+FOLDER_VARIABLE = "GPEN_PRESETS_DIR"
+_APP = "gpen-blocks"
+# A name that every file system takes as the file's own: no separators, no hidden files.
+_FILE_NAME = re.compile(r"[^\W_][\w .-]{0,63}")
+# Windows' own, whatever follows the first dot.
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{kind}{digit}" for kind in ("COM", "LPT") for digit in range(10))}
+
+
+def _number(default: float, low: float, high: float, meaning: str) -> Any:
+    return field(default=default, metadata={"range": (low, high), "meaning": meaning})
+
+
+def _choice(default: str, choices: object, meaning: str) -> Any:
+    return field(default=default, metadata={"choices": get_args(choices), "meaning": meaning})
+
+
+def _switch(default: bool, meaning: str) -> Any:
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the chain can be told.
+
+    Each field is checked against its range or its choices, which its metadata hold together with its `meaning`.
+    """
+
+    score_threshold: float = _number(0.6, 0.05, 1.0, "The least confidence of a face.")
+    min_face_size: int = _number(16, 1, 100_000, "The least larger side of a face's box, in pixels.")
+    max_faces: int = _number(0, 0, 10_000, "At most so many faces of an image are restored; 0 restores all.")
+    order: FaceOrder = _choice("score", FaceOrder, "Which faces come first, where max_faces or indices choose.")
+    rotated: bool = _switch(False, "Also look for heads on their side or upside down (four times the search).")
+    strength: float = _number(1.0, 0.0, 1.0, "0 leaves the photograph as it is, 1 is the network's answer.")
+    keep_grayscale: bool = _switch(True, "A black-and-white or toned photograph stays so.")
+    mask_mode: MaskMode = _choice("landmarks", MaskMode, "Shape of the paste mask.")
+    feather: float = _number(0.1, 0.0, 0.5, "Width of the mask's soft edge as a share of the crop's side.")
+    color_match: ColorMatch = _choice(
+        "low_band", ColorMatch, "How the restored crop is brought back to the photograph's colours."
+    )
+    match_grain: float = _number(
+        0.0, 0.0, 1.0, "How much of the photograph's own grain is laid over the restored face."
+    )
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            object.__setattr__(self, entry.name, _checked(entry, getattr(self, entry.name)))
+
+
+def _checked(entry: Any, value: object) -> object:
+    kind = type(entry.default)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise SettingsError(f"{entry.name} is {value!r}, and must be of type {kind.__name__}.")
+    if "choices" in entry.metadata and value not in entry.metadata["choices"]:
+        raise SettingsError(f"{entry.name} is {value!r}; choose from {', '.join(entry.metadata['choices'])}.")
+    if "range" in entry.metadata:
+        low, high = entry.metadata["range"]
+        if not low <= value <= high:  # type: ignore[operator]
+            raise SettingsError(f"{entry.name} is {value}, and must lie between {low} and {high}.")
+    return value
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named, described set of settings."""
+
+    name: str
+    description: str = ""
+    settings: Settings = Settings()
+
+    def to_json(self) -> str:
+        """The preset as the text of its file."""
+        body = {"format": FORMAT, "version": VERSION, "name": self.name, "description": self.description}
+        return json.dumps({**body, "settings": asdict(self.settings)}, indent=2) + "\n"
+
+
+def parse_preset(text: str) -> Preset:
+    """A preset from the text of its file.
+
+    Raises:
+        SettingsError: the text is no preset, of a newer version, or holds an unknown key or an impossible value.
+    """
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"This is not a preset: it is not JSON ({error}).") from None
+    if not isinstance(body, dict) or body.get("format") != FORMAT:
+        raise SettingsError(f'This is not a preset: a preset is a JSON object with "format": "{FORMAT}".')
+    if body.get("version") != VERSION:
+        raise SettingsError(
+            f"This preset is of version {body.get('version')!r}, and this program reads version {VERSION}; update it."
+        )
+    _refuse_unknown(body, {"format", "version", "name", "description", "settings"}, "preset")
+    name, description, settings = body.get("name"), body.get("description", ""), body.get("settings", {})
+    if not isinstance(name, str) or not name or not isinstance(description, str):
+        raise SettingsError("A preset needs a name, and name and description must be text.")
+    if not isinstance(settings, dict):
+        raise SettingsError("The settings of a preset must be a JSON object.")
+    _refuse_unknown(settings, {entry.name for entry in fields(Settings)}, "preset's settings")
+    return Preset(name, description, replace(Settings(), **settings))
+
+
+def _refuse_unknown(given: dict, known: set[str], what: str) -> None:
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise SettingsError(f"The {what} has an unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}.")
+
+
+def bundled_presets() -> tuple[str, ...]:
+    """Names of the presets that come with the package."""
+    return _names_in(_BUNDLED)
+
+
+def user_presets() -> tuple[str, ...]:
+    """Names of the user's own presets: the files in `user_folder`. What they hold is looked at when one is loaded."""
+    return tuple(name for name in _names_in(user_folder()) if not _is_bundled(name))
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of all presets, the bundled ones first."""
+    return bundled_presets() + user_presets()
+
+
+def user_folder() -> Path:
+    """Where the user's own presets are kept; it need not exist.
+
+    The folder in `GPEN_PRESETS_DIR`, else ComfyUI's user folder where this runs in it, else the user's settings folder.
+    """
+    named = os.environ.get(FOLDER_VARIABLE, "").strip()
+    if named:
+        return expand(named).absolute()
+    # ComfyUI's module is asked where it runs, never imported.
+    comfyui = sys.modules.get("folder_paths")
+    if comfyui is not None and hasattr(comfyui, "get_user_directory"):
+        return Path(comfyui.get_user_directory()) / _APP / "presets"
+    if sys.platform == "win32":
+        base = os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / _APP / "presets"
+
+
+def load_preset(name_or_path: str | Path) -> Preset:
+    """A bundled or the user's own preset by its name, or any preset by the path of its file (which ends in `.json`).
+
+    Raises:
+        SettingsError: there is no such preset, or the file is not one.
+    """
+    path = Path(name_or_path)
+    if path.suffix.lower() != ".json":
+        path = _file_of(str(name_or_path))
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MAX_LENGTH + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The preset {path} cannot be read: {error}.") from None
+    _require_short(text, f"The preset {path}")
+    return parse_preset(text)
+
+
+def save_preset(preset: Preset, *, overwrite: bool = False) -> Path:
+    """Keep a preset in the user's folder, under its name; the file appears whole or not at all.
+
+    Args:
+        preset: what to keep.
+        overwrite: whether another preset of the user's that has this name may be replaced.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        SettingsError: the name is a bundled preset's, is taken, or is no name for a file; or the folder cannot be
+            written.
+    """
+    name = preset.name
+    if not _FILE_NAME.fullmatch(name) or name.endswith((".", " ")) or name.split(".")[0].upper() in _DEVICES:
+        raise SettingsError(
+            f"{name[:80]!r} cannot name a preset; begin with a letter or digit, and use up to 64 letters, digits, "
+            "blanks and . _ -, the last one no blank or dot."
+        )
+    if _is_bundled(name):
+        raise SettingsError(f"{name} is a preset that comes with the package; choose another name.")
+    folder = user_folder()
+    path, text = folder / f"{name}.json", preset.to_json()
+    _require_short(text, f"The preset {name}")
+    try:
+        if path.exists() and not overwrite and path.read_text(encoding="utf-8") != text:
+            raise SettingsError(f"You have another preset {name!r} in {folder}; choose another name or overwrite it.")
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(path, text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The preset {path} cannot be written: {error}.") from None
+    return path
+
+
+def _require_short(text: str, what: str) -> None:
+    if len(text) > _MAX_LENGTH:
+        raise SettingsError(f"{what} is larger than {_MAX_LENGTH} characters, so it is none.")
+
+
+def _write(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _names_in(folder: Path) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(path.stem for path in folder.iterdir() if path.suffix == ".json"))
+    except OSError:
+        return ()
+
+
+def _is_bundled(name: str) -> bool:
+    # Some file systems do not tell Natural from natural.
+    return name.casefold() in (bundled.casefold() for bundled in bundled_presets())
+
+
+def _file_of(name: str) -> Path:
+    """The file of a preset; names are compared with what the folders hold, so that none leads out of them."""
+    for folder, names in ((_BUNDLED, bundled_presets()), (user_folder(), user_presets())):
+        if name in names:
+            return folder / f"{name}.json"
+    raise SettingsError(f"There is no preset {name!r}; there are {', '.join(preset_names())}, and any .json file.")

@@ -1,0 +1,120 @@
+"""Aligned crops through the generator: ranges, sizes, chunks and memory."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from .detail.color import monochrome_tone
+from .devices import Placement, on_device, select_device
+from .errors import GPENError, ImageError, SettingsError
+from .network import Generator
+from .progress import Progress, Viewer, silent
+
+# What one chunk may take on the CPU, where nobody tells how much is free.
+_CPU_BUDGET = 1 << 30
+# Share of a device's free memory that one chunk may take; the rest is for cuDNN's workspaces and other people.
+_DEVICE_SHARE = 0.5
+
+
+def restore_crops(
+    generator: Generator,
+    crops: torch.Tensor,
+    *,
+    strength: float = 1.0,
+    keep_grayscale: bool = True,
+    batch_size: int = 0,
+    place: Placement | None = None,
+    progress: Progress = silent,
+) -> torch.Tensor:
+    """Restore aligned face crops; all of them go through the network together, in chunks that fit the memory.
+
+    Args:
+        generator: from `build_generator`.
+        crops: B x 3 x H x W in 0..1, aligned to the template the generator was trained on. Another size than the
+            generator's is resampled to it.
+        strength: 0 gives the (resampled) crops back, 1 the network's answer, between them a mix.
+        keep_grayscale: a crop that is black and white, or toned in one colour, stays so.
+        batch_size: faces per forward pass; 0 takes as many as memory allows.
+        place: where to run; by default the best device there is.
+        progress: called after each chunk; what it raises ends the work. A `Viewer` sees each chunk's faces before.
+
+    Returns:
+        B x 3 x S x S in 0..1 with the generator's size S, on the device of `crops`.
+
+    Raises:
+        ImageError: `crops` has another shape or holds NaN.
+        GPENError: not even one face fits into the device's memory.
+    """
+    if crops.ndim != 4 or crops.shape[1] != 3:
+        raise ImageError(f"Crops must be B x 3 x H x W, got {tuple(crops.shape)}; cut them with align_faces first.")
+    if not 0 <= strength <= 1:
+        raise SettingsError(f"strength is {strength}, and must lie between 0 and 1.")
+    size = generator.config.size
+    base = _resample(crops.float(), size)
+    if not torch.isfinite(base).all():
+        raise ImageError("The crops hold NaN or infinity, so the network cannot read them; mend the node before.")
+    if strength == 0 or len(crops) == 0:
+        return base
+    device = (place or on_device(select_device()))(generator)
+    dtype = next(generator.parameters()).dtype
+    chunk = batch_size or automatic_batch_size(generator, device)
+    restored = torch.empty_like(base)
+    done = 0
+    while done < len(base):
+        piece = base[done : done + chunk]
+        try:
+            with torch.inference_mode():
+                answer = generator(piece.to(device, dtype).mul(2).sub(1))
+                restored[done : done + chunk] = answer.float().add(1).div(2).clamp(0, 1).to(base.device)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            if chunk == 1:
+                raise GPENError(
+                    f"One face of {size} x {size} does not fit into the memory of {device}; free some, choose a "
+                    "smaller model or run on the CPU."
+                ) from None
+            chunk = max(1, min(chunk, len(piece)) // 2)
+            continue
+        if isinstance(progress, Viewer):
+            progress.show(restored[done : done + chunk])
+        done += len(piece)
+        progress("restore", done, len(base))
+    if keep_grayscale:
+        for index in range(len(base)):
+            tone = monochrome_tone(base[index : index + 1])
+            if tone is not None:
+                restored[index : index + 1] = tone.apply(restored[index : index + 1])
+    return restored if strength == 1 else torch.lerp(base, restored, strength)
+
+
+def automatic_batch_size(generator: Generator, device: torch.device, free_memory: int | None = None) -> int:
+    """How many faces one forward pass may take on `device`, at least 1.
+
+    Args:
+        generator: from `build_generator`.
+        device: where it runs.
+        free_memory: bytes, where the caller knows better than the driver (memory that torch has set aside is free).
+    """
+    if free_memory is None and device.type == "cuda":
+        free_memory = torch.cuda.mem_get_info(device)[0]
+    budget = _CPU_BUDGET if free_memory is None else int(free_memory * _DEVICE_SHARE)
+    if device.type == "cpu":
+        budget = min(budget, _CPU_BUDGET)
+    return max(1, budget // generator.activation_bytes())
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a device, or the CPU, has run out of memory: only CUDA and XPU have an error of their own for it."""
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return True
+    # MPS and accelerators: "out of memory"; torch's CPU allocator: "can't allocate memory", "not enough memory".
+    text = str(error).lower()
+    return any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
+
+
+def _resample(crops: torch.Tensor, size: int) -> torch.Tensor:
+    if crops.shape[-2:] == (size, size):
+        return crops
+    return F.interpolate(crops, (size, size), mode="bicubic", antialias=True).clamp(0, 1)

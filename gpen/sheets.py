@@ -1,0 +1,112 @@
+"""Pictures about pictures: numbered faces over an image, and before and after side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from .types import Face
+
+if TYPE_CHECKING:
+    from .pipeline import Restoration
+
+_SELECTED = (64, 224, 120)
+_REJECTED = (240, 100, 80)
+_BACKGROUND = (24, 24, 28)
+_TEXT = (235, 235, 235)
+_GAP = 12
+_TITLE = 48
+_MAX_COLUMNS = 4
+
+
+def draw_faces(
+    image: torch.Tensor,
+    selected: Iterable[Face],
+    rejected: Iterable[Face] = (),
+    numbers: Mapping[Face, int] | None = None,
+) -> torch.Tensor:
+    """An image with its faces boxed and numbered.
+
+    Args:
+        image: 1 x 3 x H x W in 0..1.
+        selected: green, with their landmarks.
+        rejected: red.
+        numbers: of each face; one that has none bears none. Where left out, the selected ones are counted from 0.
+
+    Returns:
+        1 x 3 x H x W in 0..1, on the CPU.
+    """
+    selected = tuple(selected)
+    if numbers is None:
+        numbers = {face: number for number, face in enumerate(selected)}
+    canvas = to_pil(image)
+    draw = ImageDraw.Draw(canvas)
+    for face in (*rejected, *selected):
+        width, colour = _line_width(face), _SELECTED if face in selected else _REJECTED
+        draw.rectangle(face.box, outline=colour, width=width)
+        if face in selected:
+            for x, y in face.landmarks.tolist():
+                draw.ellipse((x - width, y - width, x + width, y + width), fill=colour)
+        if face in numbers:
+            _draw_number(draw, str(numbers[face]), face, colour)
+    array = torch.from_numpy(np.array(canvas))
+    return array.permute(2, 0, 1)[None].float().div_(255)
+
+
+def _line_width(face: Face) -> int:
+    return max(1, round(face.size / 60))
+
+
+def _draw_number(draw: ImageDraw.ImageDraw, text: str, face: Face, colour: tuple[int, int, int]) -> None:
+    font = ImageFont.load_default(max(11, face.size / 4))
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    x, y = face.box[0], max(0.0, face.box[1] - (bottom - top) - 4)
+    draw.rectangle((x, y, x + right - left + 5, y + bottom - top + 4), fill=colour)
+    draw.text((x + 2 - left, y + 2 - top), text, fill=(0, 0, 0), font=font)
+
+
+def restoration_sheet(result: Restoration, *, width: int = 1600, max_faces: int = 24) -> Image.Image:
+    """Before and after side by side: the whole picture, and under it each face.
+
+    Args:
+        result: what a `Restorer` gave.
+        width: of the sheet in pixels. The picture takes half of it each time, enlarged no more than twice.
+        max_faces: so many pairs of faces are shown.
+    """
+    half = (width - 3 * _GAP) // 2
+    shown = min(len(result.before), max_faces)
+    columns = max(1, min(_MAX_COLUMNS, shown))
+    cell = min((width - _GAP * (columns + 1)) // (2 * columns), 2 * result.before.shape[-1])
+    pictures = [_shrink(image, half) for image in (result.original, result.restored)]
+    faces_top = _TITLE + pictures[0].height + _GAP
+    rows = -(-shown // columns)
+    sheet = Image.new("RGB", (width, faces_top + rows * (cell + _GAP)), _BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    for column, (title, picture) in enumerate(zip(("before", "after"), pictures, strict=True)):
+        x = _GAP + column * (half + _GAP)
+        draw.text((x, _GAP), title, fill=_TEXT, font=ImageFont.load_default(20))
+        sheet.paste(picture, (x, _TITLE))
+    for index in range(shown):
+        row, column = divmod(index, columns)
+        x, y = _GAP + column * (2 * cell + _GAP), faces_top + row * (cell + _GAP)
+        for offset, crops in enumerate((result.before, result.after)):
+            face = to_pil(crops[index : index + 1]).resize((cell, cell), Image.Resampling.LANCZOS)
+            sheet.paste(face, (x + offset * cell, y))
+    return sheet
+
+
+def _shrink(image: torch.Tensor, width: int) -> Image.Image:
+    picture = to_pil(image)
+    scale = min(width / picture.width, width * 1.5 / picture.height, 2.0)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def to_pil(image: torch.Tensor) -> Image.Image:
+    """An 8-bit RGB picture of 1 x 3 x H x W in 0..1."""
+    array = image[0].mul(255).add_(0.5).clamp_(0, 255).byte().permute(1, 2, 0)
+    return Image.fromarray(array.cpu().contiguous().numpy())

@@ -1,0 +1,120 @@
+"""The whole chain on the example portrait, with the bundled models."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gpen_blocks import Restorer
+from gpen_blocks.gpen.errors import ImageError, SettingsError
+from gpen_blocks.gpen.pipeline import restore_batch
+from gpen_blocks.gpen.presets import Settings
+
+BUNDLED = {"model": "gpen-lite-256", "detector": "face-detector-lite", "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def restorer():
+    return Restorer(**BUNDLED)
+
+
+@pytest.fixture(scope="module")
+def portrait(examples):
+    return np.asarray(Image.open(examples / "portrait-degraded.jpg").convert("RGB"))
+
+
+@pytest.fixture(scope="module")
+def restoration(restorer, portrait):
+    return restorer.restore(portrait)
+
+
+def test_face_is_restored_and_the_rest_is_untouched(restoration, portrait):
+    image, mask = restoration.image, restoration.mask[0, 0].numpy()
+    assert image.dtype == np.uint8 and image.shape == portrait.shape
+    assert len(restoration.faces) == 1
+    assert restoration.before.shape == restoration.after.shape == (1, 3, 256, 256)
+    assert np.array_equal(image[mask == 0], portrait[mask == 0])
+    assert (image[mask > 0.5] != portrait[mask > 0.5]).mean() > 0.5
+
+
+def test_report_is_json_with_a_word_for_every_face(restoration):
+    report = json.loads(json.dumps(restoration.report))
+    face = report["faces"][0]
+    assert face["restored"] and face["score"] > 0.6 and face["model"] == "gpen-lite-256"
+    assert set(report["seconds"]) >= {"detect", "align", "restore", "paste"}
+    assert any("gpen models download" in note for note in report["notes"])
+
+
+def test_kind_that_comes_in_goes_out(restorer, portrait, restoration):
+    as_float = restorer.restore(portrait.astype(np.float32) / 255).image
+    assert as_float.dtype == np.float32
+    assert np.abs(as_float * 255 - restoration.image).max() <= 0.5 + 1e-3
+    with_alpha = restorer.restore(np.dstack([portrait, np.full(portrait.shape[:2], 77, np.uint8)])).image
+    assert with_alpha.shape[2] == 4 and (with_alpha[..., 3] == 77).all()
+
+
+def test_path_in_and_saved_with_its_metadata(restorer, examples, tmp_path):
+    result = restorer.restore(examples / "portrait-degraded.jpg")
+    result.save(tmp_path / "out.png")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png")), result.image)
+
+
+def test_no_face_gives_the_same_picture_and_a_word(restorer):
+    image = np.full((64, 80, 3), 128, np.uint8)
+    result = restorer.restore(image)
+    assert np.array_equal(result.image, image)
+    assert result.mask.max() == 0
+    assert any("No face" in note for note in result.report["notes"])
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 9, 3), (7, 5)])
+def test_tiny_pictures_come_back(restorer, shape):
+    image = np.zeros(shape, np.uint8)
+    assert np.array_equal(restorer.restore(image).image, image)
+
+
+def test_grey_picture_stays_grey(restorer, portrait):
+    grey = np.asarray(Image.fromarray(portrait).convert("L"))
+    result = restorer.restore(np.dstack([grey] * 3))
+    assert len(result.faces) == 1
+    assert np.array_equal(result.image[..., 0], result.image[..., 1])
+    assert np.array_equal(result.image[..., 0], result.image[..., 2])
+    assert restorer.restore(grey).image.shape == grey.shape
+
+
+def test_small_and_unchosen_faces_are_left_alone_with_a_reason(portrait):
+    result = Restorer(**BUNDLED, min_face_size=portrait.shape[0] // 3).restore(portrait)
+    reasons = [face["skipped"] for face in result.report["faces"]]
+    assert np.array_equal(result.image, portrait)
+    assert reasons == [f"smaller than {portrait.shape[0] // 3} pixels"]
+    other = Restorer(**BUNDLED).restore(portrait, indices="5")
+    assert [face["skipped"] for face in other.report["faces"]] == ["not among the chosen faces"]
+
+
+def test_batch_keeps_length_and_untouched_frames(restorer, portrait):
+    face = torch.from_numpy(portrait.copy()).permute(2, 0, 1)[None].float() / 255
+    batch = torch.cat([torch.zeros_like(face), face, face.flip(-1)])
+    result = restore_batch(batch, restorer.generator, restorer.detector, Settings())
+    assert result.images.shape == batch.shape
+    assert torch.equal(result.images[0], batch[0])
+    assert [f.image_index for f in result.faces] == [1, 2]
+    alone = restore_batch(face, restorer.generator, restorer.detector, Settings())
+    assert (result.images[1:2] - alone.images).abs().max() < 1e-4
+
+
+def test_batch_without_a_face_is_the_same_tensor(restorer):
+    batch = torch.zeros(2, 3, 40, 40)
+    assert restore_batch(batch, restorer.generator, restorer.detector).images is batch
+
+
+def test_bad_input_is_told(restorer):
+    with pytest.raises(ImageError, match="NaN"):
+        restorer.restore(np.full((32, 32, 3), np.nan, np.float32))
+    with pytest.raises(ImageError):
+        restorer.restore(np.zeros((32, 32, 7), np.uint8))
+    with pytest.raises(SettingsError, match="no setting"):
+        Restorer(**BUNDLED, strenght=0.5)
+    with pytest.raises(SettingsError, match="strength"):
+        Restorer(**BUNDLED, strength=3)

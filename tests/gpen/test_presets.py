@@ -1,0 +1,183 @@
+"""Presets are files from strangers: what is wrong with one is told in a sentence, and nothing else happens."""
+
+import json
+import sys
+from dataclasses import fields
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from gpen_blocks.gpen.errors import SettingsError
+from gpen_blocks.gpen.presets import (
+    Preset,
+    Settings,
+    bundled_presets,
+    load_preset,
+    parse_preset,
+    preset_names,
+    save_preset,
+    user_folder,
+    user_presets,
+)
+
+GOOD = {"format": "gpen-blocks-preset", "version": 1, "name": "mine", "settings": {"strength": 0.5}}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """The user's folder; made by the first preset that is saved."""
+    monkeypatch.setenv("GPEN_PRESETS_DIR", str(tmp_path / "mine"))
+    return tmp_path / "mine"
+
+
+def test_every_bundled_preset_is_valid_and_named_like_its_file():
+    names = {"natural", "archival-black-and-white", "after-diffusion", "strong", "portrait-close-up"}
+    assert names <= set(bundled_presets())
+    for name in bundled_presets():
+        preset = load_preset(name)
+        assert preset.name == name
+        assert preset.description
+
+
+def test_every_setting_is_explained_and_bounded():
+    for entry in fields(Settings):
+        assert entry.metadata["meaning"].endswith(".")
+        assert isinstance(entry.default, bool) or {"range", "choices"} & entry.metadata.keys()
+
+
+def test_what_is_written_reads_back_equal():
+    preset = Preset("mine", "words", Settings(strength=0.25, min_face_size=40, match_grain=1.0))
+    assert parse_preset(preset.to_json()) == preset
+
+
+def test_left_out_settings_keep_their_defaults():
+    assert parse_preset(json.dumps(GOOD)).settings == Settings(strength=0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"format": "other"}, "not a preset"),
+        ({"version": 2}, "version 2"),
+        ({"surprise": 1}, "surprise"),
+        ({"name": ""}, "name"),
+        ({"settings": []}, "JSON object"),
+        ({"settings": {"strenght": 1}}, "strenght"),
+        ({"settings": {"strength": "1"}}, "type float"),
+        ({"settings": {"strength": True}}, "type float"),
+        ({"settings": {"strength": 1.5}}, "between"),
+        ({"settings": {"strength": float("nan")}}, "between"),
+        ({"settings": {"max_faces": 1.5}}, "type int"),
+        ({"settings": {"mask_mode": "square"}}, "choose from"),
+    ],
+)
+def test_what_is_wrong_is_named(change, word):
+    with pytest.raises(SettingsError, match=word):
+        parse_preset(json.dumps({**GOOD, **change}))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "[" * 100_000])
+def test_what_is_no_preset_is_refused(text):
+    with pytest.raises(SettingsError, match="not a preset"):
+        parse_preset(text)
+
+
+@pytest.mark.parametrize("name", ["../natural", "no-such", "/etc/passwd", "natural/../natural", ""])
+def test_names_reach_no_other_file(name):
+    with pytest.raises(SettingsError, match="no preset"):
+        load_preset(name)
+
+
+def test_unreadable_files_are_told(tmp_path):
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_preset(tmp_path / "missing.json")
+    binary = tmp_path / "binary.json"
+    binary.write_bytes(bytes(range(128, 256)))
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_preset(binary)
+    huge = tmp_path / "huge.json"
+    huge.write_text(" " * 100_000, encoding="utf-8")
+    with pytest.raises(SettingsError, match="larger than"):
+        load_preset(huge)
+
+
+def test_a_saved_preset_is_listed_and_loads_by_its_name(folder):
+    preset = Preset("for 1920s prints", "words", Settings(strength=0.25))
+    assert save_preset(preset) == folder / "for 1920s prints.json"
+    assert user_presets() == ("for 1920s prints",)
+    assert preset_names() == (*bundled_presets(), "for 1920s prints")
+    assert load_preset("for 1920s prints") == preset
+
+
+def test_names_of_any_script_can_be_saved():
+    save_preset(Preset("老照片"))
+    assert load_preset("老照片").name == "老照片"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        ".hidden",
+        "../mine",
+        "a/b",
+        "a\\b",
+        "C:x",
+        "nul",
+        "COM1.x",
+        "ends.",
+        "ends ",
+        "x" * 65,
+        "new\nline",
+        "\0",
+        "_",
+    ],
+)
+def test_no_name_leads_out_of_the_folder_or_is_a_device(name, folder):
+    with pytest.raises(SettingsError, match="cannot name a preset"):
+        save_preset(Preset(name))
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["natural", "Natural", "STRONG"])
+def test_bundled_presets_are_neither_overwritten_nor_shadowed(name, folder):
+    with pytest.raises(SettingsError, match="comes with the package"):
+        save_preset(Preset(name), overwrite=True)
+    folder.mkdir()
+    (folder / f"{name}.json").write_text(Preset(name, "", Settings(strength=0.1)).to_json(), encoding="utf-8")
+    assert user_presets() == ()
+    assert load_preset("natural").settings.strength != 0.1
+
+
+def test_another_preset_of_the_same_name_is_replaced_only_when_told(folder):
+    save_preset(Preset("mine"))
+    save_preset(Preset("mine"))  # the very same is no harm
+    with pytest.raises(SettingsError, match="overwrite"):
+        save_preset(Preset("mine", "other words"))
+    assert load_preset("mine").description == ""
+    save_preset(Preset("mine", "other words"), overwrite=True)
+    assert load_preset("mine").description == "other words"
+    assert [path.name for path in folder.iterdir()] == ["mine.json"]  # no temporary file stays
+
+
+def test_a_folder_that_cannot_be_written_is_told(folder):
+    folder.write_text("a file is in the way", encoding="utf-8")
+    with pytest.raises(SettingsError, match="cannot be written"):
+        save_preset(Preset("mine"))
+    assert user_presets() == ()
+
+
+def test_too_long_a_description_is_refused_before_it_is_written(folder):
+    with pytest.raises(SettingsError, match="larger than"):
+        save_preset(Preset("mine", "x" * 100_000))
+    assert not folder.exists()
+
+
+def test_the_users_folder_is_comfyuis_where_it_runs(monkeypatch, tmp_path):
+    monkeypatch.delenv("GPEN_PRESETS_DIR")
+    monkeypatch.setitem(sys.modules, "folder_paths", SimpleNamespace(get_user_directory=lambda: str(tmp_path)))
+    assert user_folder() == tmp_path / "gpen-blocks" / "presets"
+    monkeypatch.delitem(sys.modules, "folder_paths")
+    assert user_folder().is_relative_to(Path.home())

@@ -1,0 +1,72 @@
+"""What importing and packaging promise, checked in fresh interpreters and against the tree."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import gpen_blocks
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_needs_no_network_and_no_heavy_module():
+    """A menu that is drawn, or `gpen --help`, must not download or import torch, OpenCV or facexlib."""
+    code = (
+        "import socket, sys\n"
+        "def refuse(*a, **k): raise AssertionError('network touched at import')\n"
+        "socket.socket.connect = refuse; socket.getaddrinfo = refuse\n"
+        "import gpen_blocks, gpen_blocks.gpen.cli\n"
+        "print([m for m in ('torch', 'cv2', 'facexlib', 'torchvision', 'huggingface_hub') if m in sys.modules])"
+    )
+    assert run(code).strip() == "[]"
+
+
+def test_restorer_import_leaves_detection_libraries_alone():
+    """`from gpen_blocks import Restorer` may import torch, not facexlib and torchvision, which take seconds."""
+    code = (
+        "import sys; from gpen_blocks import Restorer\n"
+        "print([m for m in ('facexlib', 'torchvision', 'huggingface_hub') if m in sys.modules])"
+    )
+    assert run(code).strip() == "[]"
+
+
+def test_every_package_folder_is_in_the_wheel():
+    """The root is the package, so packages are listed by hand; a forgotten one would be missing from the wheel."""
+    listed = set(re.findall(r'"(gpen_blocks[\w.]*)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8")))
+    found = {"gpen_blocks"}
+    for top in ("gpen", "weights", "nodes"):
+        for init in (ROOT / top).rglob("__init__.py"):
+            found.add(".".join(("gpen_blocks", *init.parent.relative_to(ROOT).parts)))
+    assert found == listed
+
+
+def test_requirements_leave_torch_to_comfyui():
+    """requirements.txt is the wheel's list without torch and torchvision, which belong to ComfyUI."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    names = {re.split(r"[>=;\s]", line)[0] for line in lines if line and not line.startswith("#")}
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    block = project.split("dependencies = [", 1)[1].split("]", 1)[0]
+    wanted = {re.split(r"[>=;\s]", entry)[0] for entry in re.findall(r'"([^"]+)"', block)}
+    assert names == wanted - {"torch", "torchvision"}
+
+
+def test_imports_inside_are_relative_and_go_down():
+    """ComfyUI has a module `nodes` of its own, and the floors know only what lies below them."""
+    for path in [*ROOT.glob("gpen/**/*.py"), *ROOT.glob("weights/**/*.py"), *ROOT.glob("nodes/**/*.py")]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(?:from|import) (?:nodes|gpen|weights|gpen_blocks)\b", text, re.M), path
+        if "nodes" not in path.relative_to(ROOT).parts:
+            assert not re.search(r"^\s*from \.+nodes\b", text, re.M), path
+        if path.is_relative_to(ROOT / "weights"):
+            assert not re.search(r"^\s*from \.\.+gpen\b", text, re.M), path
+
+
+def test_unknown_attribute_is_an_attribute_error():
+    assert not hasattr(gpen_blocks, "restore_everything")
