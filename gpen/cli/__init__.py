@@ -1,0 +1,37 @@
+"""The command `gpen`. One file a command group; the heavy imports wait until a command runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ...weights.errors import GPENError
+from . import demo, detect, doctor, models, restore
+
+app = typer.Typer(
+    name="gpen",
+    help="Restore, find and measure faces in photographs with GPEN.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+app.command("restore")(restore.restore)
+app.command("detect")(detect.detect)
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.add_typer(models.app, name="models", help="List, fetch, verify and convert model files.")
+
+
+def main() -> None:
+    """Run the command line: what a user can mend is one sentence and exit code 1, never a traceback."""
+    try:
+        app()
+    except GPENError as error:
+        Console(stderr=True).print(f"[bold red]gpen:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("gpen: interrupted.")
+        sys.exit(130)

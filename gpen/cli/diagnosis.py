@@ -1,0 +1,172 @@
+"""What `gpen doctor` looks at: each examination adds facts and advice, and none of them fails itself."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...weights import places, store
+from .demo import EXAMPLE
+from .packages import OPTIONAL, REQUIRED, check_package, commands, find_conflicts, installed_version
+
+ROOT = Path(__file__).resolve().parents[2]
+# Less room than this is not enough for the largest official generators.
+_LITTLE_ROOM = 1e9
+
+
+@dataclass
+class Diagnosis:
+    """What was found.
+
+    Attributes:
+        facts: ready for JSON, by section.
+        broken: what keeps faces from being restored, one sentence each.
+        advice: what to do next, one sentence each, in the order of their weight.
+    """
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
+
+    @property
+    def works(self) -> bool:
+        """Whether faces can be restored here."""
+        return not self.broken
+
+    def advise(self, *sentences: str) -> None:
+        """Add advice, each sentence once."""
+        self.advice.extend(sentence for sentence in sentences if sentence and sentence not in self.advice)
+
+
+def examine() -> Diagnosis:
+    """Look at everything, and restore the example portrait. Nothing is fetched."""
+    diagnosis = Diagnosis()
+    diagnosis.facts["python"] = {
+        "version": platform.python_version(),
+        "executable": sys.executable,
+        "platform": platform.platform(),
+    }
+    examine_packages(diagnosis)
+    examine_folders(diagnosis)
+    # The rest stands on the packages: where one is broken, it would only fail for the same reason.
+    if diagnosis.works:
+        examine_devices(diagnosis)
+        examine_models(diagnosis)
+    if diagnosis.works:
+        try_restoring(diagnosis)
+    if diagnosis.works:
+        diagnosis.advise("`gpen demo` restores the example portrait, `gpen restore PHOTO` your own.")
+    return diagnosis
+
+
+def examine_packages(diagnosis: Diagnosis) -> None:
+    """Import every package this one stands on, and look for those that do not go together."""
+    checks = [check_package(*package) for package in REQUIRED]
+    for check in checks:
+        if check.problem:
+            diagnosis.broken.append(f"{check.name} cannot be imported: {check.reason}.")
+        diagnosis.advise(check.advice)
+    diagnosis.advise(*find_conflicts())
+    diagnosis.facts["packages"] = [asdict(check) for check in checks]
+    diagnosis.facts["extras"] = [
+        {"name": name, "version": installed_version(name), "purpose": purpose} for name, purpose in OPTIONAL
+    ]
+
+
+def examine_devices(diagnosis: Diagnosis) -> None:
+    """Name the devices torch can use, with their memory in bytes."""
+    import torch
+
+    devices: list[dict[str, Any]] = []
+    for kind in ("cuda", "xpu"):
+        backend = getattr(torch, kind, None)
+        if backend is None or not backend.is_available():
+            continue
+        for index in range(backend.device_count()):
+            device = backend.get_device_properties(index)
+            devices.append({"device": f"{kind}:{index}", "name": device.name, "memory": device.total_memory})
+    if torch.backends.mps.is_available():
+        devices.append({"device": "mps", "name": "Apple GPU", "memory": None})
+    if not devices and shutil.which("nvidia-smi"):
+        diagnosis.advise(
+            f"There is an NVIDIA driver that torch {torch.__version__} cannot use; "
+            "https://pytorch.org/get-started/locally names the command that installs a torch that can."
+        )
+    processor = platform.processor() or platform.machine()
+    name = f"{processor}, {torch.get_num_threads()} threads"
+    diagnosis.facts["devices"] = [*devices, {"device": "cpu", "name": name, "memory": None}]
+
+
+def examine_models(diagnosis: Diagnosis) -> None:
+    """List the models on this machine; advise the official generator where only the bundled one is."""
+    found = [(model, model.record) for model in store.installed() if model.record]
+    diagnosis.facts["models"] = [
+        {
+            "name": record.name,
+            "kind": record.kind,
+            "path": str(model.path),
+            "bundled": record.bundled,
+            "verified": model.verified,
+        }
+        for model, record in found
+    ]
+    for kind in ("generator", "detector"):
+        if not any(record.kind == kind for _, record in found):
+            diagnosis.broken.append(f"There is no {kind} on this machine, not even the bundled one.")
+            reinstall = commands(("install --force-reinstall --no-deps gpen-blocks",))
+            diagnosis.advise(f"The package is incomplete; {reinstall}.")
+    if all(record.bundled for _, record in found if record.kind == "generator"):
+        diagnosis.advise(
+            "The generator here is the small bundled one; `gpen models download gpen-bfr-512` fetches the official "
+            "one, which does better (284 MB, non-commercial licence)."
+        )
+
+
+def examine_folders(diagnosis: Diagnosis) -> None:
+    """Say where models are looked for and kept, how much room there is, and whether this is inside ComfyUI."""
+    downloads = places.download_folder("generator")
+    free = shutil.disk_usage(next(folder for folder in (downloads, *downloads.parents) if folder.exists())).free
+    diagnosis.facts["folders"] = {
+        "package": str(ROOT),
+        "comfyui": str(ROOT.parents[1]) if ROOT.parent.name == "custom_nodes" else None,
+        "models": [str(folder) for folder in store.search_folders("generator")],
+        "downloads": str(downloads),
+        "free_bytes": free,
+        "cache": str(places.cache_folder()),
+    }
+    if free < _LITTLE_ROOM:
+        diagnosis.advise(
+            f"Only {free / 1e6:.0f} MB are free in {downloads}; point {places.FOLDER_VARIABLE} to a larger disk."
+        )
+
+
+def try_restoring(diagnosis: Diagnosis) -> None:
+    """Restore the example portrait on the best device and, where that fails, on the CPU."""
+    trials: list[dict[str, Any]] = []
+    for device in ("auto", "cpu"):
+        start = time.perf_counter()
+        trial: dict[str, Any] = {"device": device, "model": None, "problem": ""}
+        try:
+            from ..pipeline import Restorer
+
+            restorer = Restorer(device=device)
+            trial |= {"device": str(restorer.device), "model": restorer.generator.name}
+            if not restorer.restore(EXAMPLE).faces:
+                trial["problem"] = "the face in the example portrait was not found"
+        # Whatever goes wrong here is what the doctor is asked to report.
+        except Exception as error:
+            trial["problem"] = " ".join(f"{type(error).__name__}: {error}".split())
+        trials.append(trial | {"seconds": round(time.perf_counter() - start, 2)})
+        if not trial["problem"] or trial["device"] == "cpu":
+            break
+    diagnosis.facts["trials"] = trials
+    if trials[-1]["problem"]:
+        diagnosis.broken.append(f"Restoring the example portrait failed: {trials[-1]['problem'].rstrip('.')}.")
+        diagnosis.advise("`gpen models verify` tells whether a model file is damaged.")
+    elif len(trials) > 1:
+        diagnosis.advise(f"{trials[0]['device']} fails and the CPU works: add `--device cpu`, and update the driver.")

@@ -1,0 +1,82 @@
+"""`gpen doctor`: what is installed, what works, and what to do next."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ... import __version__
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Examine this installation, restore the example with it, and say what to do next.
+
+    Exit code 0: faces can be restored here; 1: something essential is broken. Nothing is fetched.
+    """
+    from .diagnosis import examine
+
+    diagnosis = examine()
+    if as_json:
+        verdict = {"works": diagnosis.works, "broken": diagnosis.broken, "next": diagnosis.advice}
+        typer.echo(json.dumps({"version": __version__, **diagnosis.facts, **verdict}, indent=2))
+    else:
+        _show_facts(diagnosis.facts)
+        for sentence in diagnosis.broken:
+            console.print(f"[bold red]broken[/] {escape(sentence)}")
+        console.print("[green]Restoring works.[/]" if diagnosis.works else "[bold red]Restoring does not work.[/]")
+        console.print("[bold]What to do next[/]")
+        for number, sentence in enumerate(diagnosis.advice, 1):
+            console.print(f"  {number}. {escape(sentence)}")
+    if not diagnosis.works:
+        raise typer.Exit(1)
+
+
+def _show_facts(facts: dict[str, Any]) -> None:
+    python, folders = facts["python"], facts["folders"]
+    console.print(f"[bold]GPEN Blocks {__version__}[/] in {escape(folders['package'])}")
+    console.print(f"Python {python['version']} ({escape(python['executable'])}) on {escape(python['platform'])}")
+    _show_table(
+        "Packages",
+        [(p["name"], p["version"] or "-", p["problem"] or "works") for p in facts["packages"]]
+        + [(e["name"], e["version"] or "-", f"optional: {e['purpose']}") for e in facts["extras"]],
+    )
+    _show_table("Devices", [(d["device"], d["name"], _gigabytes(d["memory"])) for d in facts.get("devices", ())])
+    _show_table("Models", [(m["name"], m["kind"], _origin(m)) for m in facts.get("models", ())])
+    _show_table(
+        "Folders",
+        [
+            ("ComfyUI", folders["comfyui"] or "not inside it"),
+            *(("models", folder) for folder in folders["models"]),
+            ("downloads", f"{folders['downloads']} ({_gigabytes(folders['free_bytes'])} free)"),
+            ("cache", folders["cache"]),
+        ],
+    )
+    trials = facts.get("trials", ())
+    _show_table("Example portrait", [(t["device"], f"{t['seconds']} s", t["problem"] or "restored") for t in trials])
+
+
+def _show_table(title: str, rows: list[tuple[str, ...]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None)
+    for column in rows[0] if rows else ():
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    if rows:
+        console.print(table)
+
+
+def _origin(model: dict[str, Any]) -> str:
+    return "bundled" if model["bundled"] else model["path"] + ("" if model["verified"] else " (unverified)")
+
+
+def _gigabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e9:.1f} GB"

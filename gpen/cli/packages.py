@@ -1,0 +1,167 @@
+"""The packages this one stands on: whether they work, and the command that mends one that does not."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata as metadata
+import importlib.util
+import re
+import sys
+from dataclasses import dataclass
+
+# Distribution, module whose import shows that it works, and the oldest release that will do (pyproject.toml's).
+REQUIRED = (
+    ("torch", "torch", "2.4"),
+    ("torchvision", "torchvision", "0.19"),
+    ("facexlib", "facexlib.detection", "0.3"),
+    ("opencv-python", "cv2", "4.8"),
+    ("numpy", "numpy", "1.26"),
+    ("safetensors", "safetensors.torch", "0.4"),
+    ("filelock", "filelock", "3.10"),
+    ("huggingface-hub", "huggingface_hub", "0.23"),
+    ("pillow", "PIL.Image", "10.1"),
+    ("typer", "typer", "0.12"),
+    ("rich", "rich", "13"),
+)
+OPTIONAL = (
+    ("pillow-heif", "reads HEIC pictures, as iPhones take them"),
+    ("pyarrow", "reads the faces that the detector's teaching script uses"),
+)
+# They install one and the same module, cv2, over each other.
+_OPENCV = (
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
+
+# Arguments of pip, one step after the other.
+_INSTALL = ("install {name}",)
+_REINSTALL = ("install --force-reinstall --no-deps {name}",)
+_REINSTALL_TORCHVISION = ("uninstall -y torchvision", "install torchvision {torch}")
+_WITHOUT_DESKTOP = ("uninstall -y opencv-python", "install opencv-python-headless")
+# What import errors say, what that means, and what mends it.
+_REMEDIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        r"torchvision::nms|torchvision.*undefined symbol",
+        "torchvision was built for another torch",
+        _REINSTALL_TORCHVISION,
+    ),
+    (r"libGL\.so|libgthread|libglib", "OpenCV wants the libraries of a desktop", _WITHOUT_DESKTOP),
+    (
+        r"NumPy 1\.x|_ARRAY_API|numpy\.core\.multiarray|dtype size",
+        "it was built for another numpy",
+        _REINSTALL,
+    ),
+    (
+        r"DLL load failed|WinError 126",
+        "a system library is missing, perhaps https://aka.ms/vs/17/release/vc_redist.x64.exe",
+        _REINSTALL,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class PackageCheck:
+    """One package.
+
+    Attributes:
+        name: of the distribution.
+        version: installed, or None.
+        problem: what went wrong at its import; empty where it works.
+        reason: what that means.
+        advice: what to do about it, a sentence with commands; empty where nothing need be done.
+    """
+
+    name: str
+    version: str | None
+    problem: str = ""
+    reason: str = ""
+    advice: str = ""
+
+
+def check_package(name: str, module: str, oldest: str) -> PackageCheck:
+    """Import a required package, and say what to do where that fails."""
+    version = installed_version(name)
+    if name == "opencv-python":
+        version = next((found for found in map(installed_version, _OPENCV) if found), None)
+    try:
+        importlib.import_module(module)
+    # A broken binary raises anything at all: ImportError, OSError, RuntimeError, AttributeError.
+    except Exception as error:
+        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        reason, steps = explain(error, module)
+        return PackageCheck(name, version, problem, reason, f"{name}: {reason}; {commands(steps, name)}.")
+    if version and _numbers(version) < _numbers(oldest):
+        upgrade = commands(("install --upgrade {name}",), name)
+        return PackageCheck(name, version, advice=f"{name} {version} is older than {oldest}; {upgrade}.")
+    return PackageCheck(name, version)
+
+
+def explain(error: Exception, module: str) -> tuple[str, tuple[str, ...]]:
+    """What an error at the import of `module` means, and the steps of pip that mend it."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        missing = error.name.partition(".")[0]
+        if missing != module.partition(".")[0]:
+            return f"it needs {missing}, which is not installed", (f"install {missing}",)
+        if error.name == missing:
+            return "it is not installed", _INSTALL
+    for pattern, reason, steps in _REMEDIES:
+        if re.search(pattern, str(error)):
+            return reason, steps
+    return "it is damaged", _REINSTALL
+
+
+def find_conflicts() -> tuple[str, ...]:
+    """Packages that do not go together although each may be imported: one sentence with commands each."""
+    conflicts = []
+    opencv = [name for name in _OPENCV if installed_version(name)]
+    if len(opencv) > 1:
+        steps = (f"uninstall -y {' '.join(opencv)}", "install opencv-python")
+        conflicts.append(f"{len(opencv)} OpenCV packages overwrite each other; keep one: {commands(steps)}.")
+    torch, torchvision = installed_version("torch"), installed_version("torchvision")
+    wanted = _torch_wanted() if torch and torchvision else None
+    if torch and wanted:
+        have, want = _numbers(torch), _numbers(wanted[1])
+        if have < want or (wanted[0] == "==" and have != want):
+            conflicts.append(
+                f"torchvision {torchvision} was built for torch {wanted[1]}, and torch is {torch}; "
+                f"{commands(_REINSTALL_TORCHVISION)}."
+            )
+    return tuple(conflicts)
+
+
+def _torch_wanted() -> tuple[str, str] | None:
+    """The torch that torchvision asks for: `==` and one release, or `>=` and the oldest that will do."""
+    for requirement in metadata.requires("torchvision") or ():
+        if found := re.match(r"torch\s*\(?(==|>=)\s*([\d.]+)", requirement):
+            return found[1], found[2]
+    return None
+
+
+def commands(steps: tuple[str, ...], name: str = "") -> str:
+    """The steps as commands for this very Python, joined to half a sentence."""
+    version = installed_version("torch") or ""
+    torch = f"torch=={version}" if version else "torch"
+    if build := version.partition("+")[2]:
+        torch += f" --extra-index-url https://download.pytorch.org/whl/{build}"
+    return ", then ".join(f"`{_pip()} {step.format(name=name, torch=torch)}`" for step in steps)
+
+
+def installed_version(name: str) -> str | None:
+    """The version of a distribution, or None where it is not installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _pip() -> str:
+    if importlib.util.find_spec("pip") is None:
+        return "uv pip"
+    return f'"{sys.executable}" -m pip' if " " in sys.executable else f"{sys.executable} -m pip"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    numbers = [int(number) for number in re.findall(r"\d+", version.partition("+")[0])]
+    return tuple([*numbers, 0, 0, 0][:3])

@@ -1,0 +1,138 @@
+"""`gpen restore`: the faces of many photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options
+
+if TYPE_CHECKING:
+    from ..pipeline import Restoration, Restorer
+    from .files import Job
+
+
+def restore(
+    inputs: options.Inputs,
+    output: options.Output = None,
+    model: Annotated[
+        str, typer.Option(help="Registry name or file of the GPEN model; auto: the best one here.")
+    ] = "auto",
+    strength: Annotated[
+        float | None, typer.Option(help="0: as it is .. 1: the network's answer.", show_default=False)
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Name or .json file of a preset.", show_default=False)] = None,
+    faces: options.Faces = "",
+    order: options.Order = None,
+    max_faces: options.MaxFaces = None,
+    min_face_size: options.MinFaceSize = None,
+    threshold: options.Threshold = None,
+    rotated: options.Rotated = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Also write a before-and-after sheet.")] = False,
+    save_faces: Annotated[bool, typer.Option("--save-faces", help="Also write each crop, before and after.")] = False,
+    report: options.Report = None,
+    overwrite: options.Overwrite = False,
+    recursive: options.Recursive = False,
+    detector: options.Detector = "auto",
+    device: options.Device = "auto",
+    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
+    backend: Annotated[str, typer.Option(help="auto, eager or compile.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=0, help="Faces per forward pass; 0: as many as fit.")] = 0,
+) -> None:
+    """Restore the faces of photographs; everything outside the faces stays as it is, bit for bit.
+
+    Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130: interrupted.
+    """
+    from ..pipeline import Restorer
+    from .files import collect, write_json
+    from .run import console, run_jobs
+
+    jobs = collect(inputs, recursive)
+    restorer = Restorer(
+        model,
+        detector,
+        preset,
+        device,
+        backend,  # type: ignore[arg-type]  # checked by the loader, which names the choices
+        precision,  # type: ignore[arg-type]
+        **options.given(
+            strength=strength,
+            order=order,
+            max_faces=max_faces,
+            min_face_size=min_face_size,
+            score_threshold=threshold,
+            rotated=rotated,
+        ),
+    )
+    writer = _Writer(restorer, output, len(jobs) == 1, overwrite, faces, batch_size, compare, save_faces)
+    reports, failures = run_jobs(jobs, writer.restore)
+    if report:
+        write_json(report, {"pictures": reports})
+    if restorer.generator.preview and failures < len(jobs):
+        from ..pipeline import PREVIEW_NOTE
+
+        console.print(f"[yellow]{PREVIEW_NOTE.format(model=restorer.generator.name)}[/]")
+    if failures:
+        raise typer.Exit(1)
+
+
+@dataclass
+class _Writer:
+    restorer: Restorer
+    output: Path | None
+    alone: bool
+    overwrite: bool
+    indices: str
+    batch_size: int
+    compare: bool
+    save_faces: bool
+    taken: dict[Path, Path] = field(default_factory=dict)
+
+    def restore(self, job: Job, progress: Callable[[str, int, int], None]) -> tuple[str, dict[str, Any]]:
+        from .files import claim, target_of
+
+        target = target_of(job, self.output, "-restored", self.alone)
+        claim(target, job.source, self.taken, self.overwrite)
+        result = self.restorer.restore(job.source, indices=self.indices, batch_size=self.batch_size, progress=progress)
+        result.save(target)
+        report = {"output": str(target), **result.report}
+        if self.compare:
+            report["compare"] = str(self._write_sheet(result, target))
+        if self.save_faces:
+            report["face_files"] = self._write_faces(result, target)
+        return f"{job.source} → {target}: {_summary(result)}", report
+
+    def _write_sheet(self, result: Restoration, target: Path) -> Path:
+        from ..sheets import restoration_sheet
+        from .files import save_png
+
+        path = target.with_name(f"{target.stem}-compare.png")
+        save_png(restoration_sheet(result), path)
+        return path
+
+    def _write_faces(self, result: Restoration, target: Path) -> list[str]:
+        from ..sheets import to_pil
+        from .files import save_png
+
+        folder = target.with_name(f"{target.stem}-faces")
+        written = []
+        for name, crops in (("before", result.before), ("after", result.after)):
+            for index in range(len(crops)):
+                path = folder / f"face{index:02d}-{name}.png"
+                save_png(to_pil(crops[index : index + 1]), path)
+                written.append(str(path))
+        return written
+
+
+def _summary(result: Restoration) -> str:
+    count = len(result.faces)
+    skipped = len(result.report["faces"]) - count
+    faces = "1 face" if count == 1 else f"{count} faces"
+    seconds = sum(result.report["seconds"].values())
+    if not count:
+        return result.report["notes"][-1]
+    return f"{faces} restored{f', {skipped} left alone' if skipped else ''} in {seconds:.1f} s"

@@ -1,0 +1,113 @@
+"""`gpen restore`, `gpen detect` and `gpen demo` as a user runs them."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from gpen_blocks.gpen.cli import app
+
+RUNNER = CliRunner()
+BUNDLED = ["--model", "gpen-lite-256", "--detector", "face-detector-lite", "--device", "cpu"]
+
+
+def gpen(*args):
+    return RUNNER.invoke(app, [str(arg) for arg in args], catch_exceptions=True)
+
+
+@pytest.fixture
+def photo(examples, tmp_path):
+    path = tmp_path / "in" / "photo.jpg"
+    path.parent.mkdir()
+    shutil.copy(examples / "portrait-degraded.jpg", path)
+    return path
+
+
+def test_one_picture_with_everything(photo, tmp_path):
+    out, report = tmp_path / "out" / "result.png", tmp_path / "report.json"
+    done = gpen("restore", photo, *BUNDLED, "-o", out, "--compare", "--save-faces", "--report", report)
+    assert done.exit_code == 0, done.output
+    assert Image.open(out).size == Image.open(photo).size
+    assert Image.open(out.with_name("result-compare.png")).width == 1600
+    assert sorted(p.name for p in (out.parent / "result-faces").iterdir()) == [
+        "face00-after.png",
+        "face00-before.png",
+    ]
+    entry = json.loads(report.read_text(encoding="utf-8"))["pictures"][0]
+    assert entry["output"] == str(out) and entry["faces"][0]["restored"]
+
+
+def test_a_bad_file_does_not_stop_the_rest(photo, tmp_path):
+    (photo.parent / "broken.jpg").write_bytes(photo.read_bytes()[:2000])
+    (photo.parent / "words.png").write_text("no picture", encoding="utf-8")
+    report = tmp_path / "report.json"
+    done = gpen("restore", photo.parent, *BUNDLED, "-o", tmp_path / "out", "--report", report)
+    assert done.exit_code == 1
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["photo.jpg"]
+    pictures = json.loads(report.read_text(encoding="utf-8"))["pictures"]
+    assert sorted("error" in entry for entry in pictures) == [False, True, True]
+
+
+def test_nothing_is_overwritten_unasked(photo, tmp_path):
+    out = tmp_path / "kept.png"
+    out.write_bytes(b"precious")
+    assert gpen("restore", photo, *BUNDLED, "-o", out).exit_code == 1
+    assert out.read_bytes() == b"precious"
+    original = photo.read_bytes()
+    assert gpen("restore", photo, *BUNDLED, "-o", photo, "--overwrite").exit_code == 1
+    assert photo.read_bytes() == original
+    assert gpen("restore", photo, *BUNDLED, "-o", out, "--overwrite").exit_code == 0
+
+
+def test_folders_keep_their_shape(photo, tmp_path):
+    inner = photo.parent / "deep" / "photo.jpg"
+    inner.parent.mkdir()
+    Image.new("RGB", (40, 30), (90, 120, 150)).save(inner)
+    assert gpen("restore", photo.parent, "-r", *BUNDLED, "-o", tmp_path / "out").exit_code == 0
+    assert (tmp_path / "out" / "photo.jpg").exists() and (tmp_path / "out" / "deep" / "photo.jpg").exists()
+
+
+def test_globs_and_names_with_brackets(photo, tmp_path):
+    odd = photo.with_name("odd [1].jpg")
+    Image.new("RGB", (40, 30)).save(odd)
+    assert gpen("restore", odd, *BUNDLED, "-o", tmp_path / "a").exit_code == 0
+    assert gpen("restore", photo.parent / "*.jpg", *BUNDLED, "-o", tmp_path / "b").exit_code == 0
+    assert len(list((tmp_path / "b").iterdir())) == 2
+
+
+def test_strength_zero_changes_nothing(photo, tmp_path):
+    out = tmp_path / "same.png"
+    assert gpen("restore", photo, *BUNDLED, "--strength", "0", "-o", out).exit_code == 0
+    assert np.array_equal(np.asarray(Image.open(out)), np.asarray(Image.open(photo)))
+
+
+def test_detect_numbers_faces_and_writes_them_down(photo, tmp_path):
+    report = tmp_path / "faces.json"
+    done = gpen("detect", photo, "--detector", "face-detector-lite", "-o", tmp_path / "f.png", "--report", report)
+    assert done.exit_code == 0, done.output
+    face = json.loads(report.read_text(encoding="utf-8"))["pictures"][0]["faces"][0]
+    assert len(face["landmarks"]) == 5 and face["score"] > 0.6
+    assert not np.array_equal(np.asarray(Image.open(tmp_path / "f.png")), np.asarray(Image.open(photo)))
+
+
+def test_demo_writes_a_sheet(tmp_path):
+    done = gpen("demo", "-o", tmp_path / "demo.png")
+    assert done.exit_code == 0, done.output
+    assert Image.open(tmp_path / "demo.png").width == 1600
+
+
+def test_what_a_user_can_mend_is_a_sentence_and_no_traceback(photo, tmp_path):
+    def run(*args):
+        command = [sys.executable, "-c", "from gpen_blocks.gpen.cli import main; main()", *map(str, args)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    unknown = run("restore", photo, "--model", "no-such-model", "-o", tmp_path / "x.png")
+    assert unknown.returncode == 1
+    assert "no-such-model" in unknown.stderr and "Traceback" not in unknown.stderr
+    nothing = run("restore", tmp_path)
+    assert nothing.returncode == 2 and "Traceback" not in nothing.stderr
