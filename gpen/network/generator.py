@@ -89,9 +89,9 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         self.generator = Decoder(config)
-        finest, *coarser = reversed(config.channels)
-        self.ecd0 = nn.Sequential(encoder_stem(finest))
-        for index, (above, here) in enumerate(pairwise((finest, *coarser)), start=1):
+        finest_first = config.channels[::-1]
+        self.ecd0 = nn.Sequential(encoder_stem(finest_first[0]))
+        for index, (above, here) in enumerate(pairwise(finest_first), start=1):
             self.add_module(f"ecd{index}", nn.Sequential(encoder_layer(above, here)))
         self.final_linear = nn.Sequential(EqualLinear(config.channels[0] * 4 * 4, config.style_dim, activate=True))
 
@@ -122,7 +122,7 @@ class Generator(nn.Module):
         return self.generator(latent, features).to(x.dtype)
 
     def freeze(self) -> Generator:
-        """Compute once what depends on the weights alone; before changing weights, call `train()`."""
+        """Compute once what depends on the weights alone; call `train()` before they are changed in place."""
         for module in self.modules():
             if isinstance(module, ModulatedConv):
                 module.freeze()

@@ -11,6 +11,7 @@ Parameters are made by `torch.normal` and `torch.full` alone: on the meta device
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -72,7 +73,7 @@ class FIR(nn.Module):
 
 
 class Blur(FIR):
-    """Low-pass before a strided convolution, whose equal-learning-rate scale it carries."""
+    """Low-pass before a strided 3 x 3 convolution, with its padding and its equal-learning-rate scale."""
 
     def __init__(self, scale: float):
         super().__init__()
@@ -139,7 +140,7 @@ class ModulatedWeight(nn.Module):
 class ModulatedConv(ModulatedWeight):
     """3 x 3 convolution with styled input channels, demodulated; on request it doubles the resolution."""
 
-    energy: Tensor | None
+    energy: Tensor | None  # of a frozen weight, see _energy
 
     def __init__(self, in_channels: int, out_channels: int, style_dim: int, upsample: bool):
         super().__init__(in_channels, out_channels, 3, style_dim, transposed=upsample)
@@ -147,7 +148,7 @@ class ModulatedConv(ModulatedWeight):
         self.register_buffer("energy", None, persistent=False)
 
     def freeze(self) -> None:
-        """Keep what depends on the weight alone; before the weight changes, call `train()`."""
+        """Keep what depends on the weight alone; `train()`, loading and a weight with gradient undo it."""
         self.energy = self._energy()
 
     def train(self, mode: bool = True) -> ModulatedConv:
@@ -155,6 +156,10 @@ class ModulatedConv(ModulatedWeight):
             self.energy = None
         super().train(mode)
         return self
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self.energy = None
+        super()._load_from_state_dict(*args, **kwargs)
 
     def forward(self, x: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
         """Convolve, and leave the demodulation to the caller, who multiplies each channel anyway.
@@ -186,7 +191,7 @@ class ModulatedConv(ModulatedWeight):
         style = self.modulation(latent)
         peak = style.detach().abs().amax(dim=1, keepdim=True).clamp(min=EPSILON)
         style = style * (self.scale / peak)
-        energy = self._energy() if self.energy is None else self.energy
+        energy = self._energy() if self.energy is None or self.weight.requires_grad else self.energy
         return style, torch.rsqrt(linear_fp32(style.square(), energy) + EPSILON / peak.square())
 
     def _energy(self) -> Tensor:

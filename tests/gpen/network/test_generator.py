@@ -207,14 +207,21 @@ def test_gradients_agree_with_differences(tiny):
     assert (losses[0] - losses[1]) / 2 == pytest.approx(predicted, rel=0.02)
 
 
-def test_training_forgets_what_was_frozen(tiny):
-    """Demodulation kept for inference must not outlive the weight it was made from."""
-    network = build_generator(tiny.state_dict).train().requires_grad_(True)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(1.1)
-    changed = network.eval()(tiny.input)
-    assert difference(changed, build_generator(network.state_dict())(tiny.input)) < 1e-5
+@pytest.mark.parametrize("thaw", ["train", "requires_grad", "load_state_dict"])
+def test_frozen_demodulation_does_not_outlive_its_weight(tiny, thaw: str):
+    network = build_generator(tiny.state_dict)
+    changed = {name: 1.1 * value for name, value in tiny.state_dict.items()}
+    if thaw == "load_state_dict":
+        network.load_state_dict(changed)
+    else:
+        if thaw == "train":
+            network.train().eval()
+        else:
+            network.requires_grad_(True)
+        with torch.no_grad():
+            for tensor in (*network.parameters(), *network.buffers()):
+                tensor.mul_(1.1)
+    assert difference(network(tiny.input), build_generator(changed)(tiny.input)) < 1e-5
 
 
 def test_recording_gradients_changes_no_value(tiny, network):
