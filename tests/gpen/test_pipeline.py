@@ -93,8 +93,8 @@ def test_small_and_unchosen_faces_are_left_alone_with_a_reason(portrait):
     assert [face["skipped"] for face in other.report["faces"]] == ["not among the chosen faces"]
 
 
-def test_batch_keeps_length_and_untouched_frames(restorer, portrait):
-    face = torch.from_numpy(portrait.copy()).permute(2, 0, 1)[None].float() / 255
+def test_batch_keeps_length_and_untouched_frames(restorer, examples):
+    face = read_tensor(examples / "portrait.png")
     batch = torch.cat([torch.zeros_like(face), face, face.flip(-1)])
     result = restore_batch(batch, restorer.generator, restorer.detector, Settings())
     assert result.images.shape == batch.shape
@@ -102,6 +102,11 @@ def test_batch_keeps_length_and_untouched_frames(restorer, portrait):
     assert [f.image_index for f in result.faces] == [1, 2]
     alone = restore_batch(face, restorer.generator, restorer.detector, Settings())
     assert (result.images[1:2] - alone.images).abs().max() < 1e-4
+
+
+def read_tensor(path):
+    pixels = torch.from_numpy(np.array(Image.open(path).convert("RGB")))
+    return pixels.permute(2, 0, 1)[None].float() / 255
 
 
 def test_batch_without_a_face_is_the_same_tensor(restorer):

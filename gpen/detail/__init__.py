@@ -1,0 +1,1 @@
+"""Detail and colour of pictures, without knowledge of faces networks."""

@@ -1,0 +1,1 @@
+"""Faces: detect, select, align, mask, paste."""

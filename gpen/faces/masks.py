@@ -1,0 +1,110 @@
+"""Soft masks in the shape of the face, in the pixels of its crop."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..detail.filters import gaussian_blur
+from ..errors import SettingsError
+from ..types import Alignment
+from .contour import head_outline, landmark_outline, signed_distance
+from .parsing import FaceParser, face_probability
+
+MaskMode = Literal["landmarks", "ellipse", "parsing"]
+
+# Outlines are drawn on a grid of this side and enlarged: a soft edge has no finer detail.
+_GRID = 64
+# Share of the crop's side along its border that always stays 0.
+_MARGIN = 0.02
+# Half axes of the oval of `ellipse`, beyond its soft edge, in units of the crop's side.
+_OVAL = (0.42, 0.48)
+
+
+def face_masks(
+    alignments: tuple[Alignment, ...],
+    size: int,
+    mode: MaskMode | str = "landmarks",
+    feather: float = 0.1,
+    *,
+    crops: torch.Tensor | None = None,
+    parser: FaceParser | None = None,
+) -> torch.Tensor:
+    """Masks for pasting aligned crops back.
+
+    Args:
+        alignments: one for each crop.
+        size: side S of the masks in pixels; they cover the crop, whatever its own side is.
+        mode: `landmarks`, the face from chin to hairline, after the 68 landmarks where a face has them, else after a
+            head posed by the five; `ellipse`, the largest oval of the crop, hair and ears included, wherever the
+            landmarks are; `parsing`, skin, features, ears and hair as a parsing network sees them.
+        feather: width of the soft edge as a share of the crop's side, 0..0.5. It lies outside of the face, so that
+            this is pasted whole.
+        crops: N x 3 x H x W in 0..1, for `parsing`.
+        parser: from `build_parser`, for `parsing`.
+
+    Returns:
+        N x 1 x S x S float32 in 0..1 on the CPU, smooth, and 0 along the border of the crop.
+
+    Raises:
+        SettingsError: the mode is unknown, `feather` is out of range, or `parsing` lacks crops or parser.
+    """
+    if mode not in get_args(MaskMode):
+        raise SettingsError(f"There is no mask mode {mode!r}; choose from {', '.join(get_args(MaskMode))}.")
+    if not 0 <= feather <= 0.5:
+        raise SettingsError(f"feather is {feather}, and must lie between 0 and 0.5 of the crop's side.")
+    if mode == "parsing" and (crops is None or parser is None):
+        raise SettingsError("The mask mode parsing needs crops and a parsing network; load one or choose landmarks.")
+    if not alignments:
+        return torch.zeros(0, 1, size, size)
+    # A step within one cell of the grid would show its cells.
+    feather = max(feather, 1 / _GRID)
+    if crops is not None and parser is not None and mode == "parsing":
+        masks = _soft_probability(face_probability(parser, crops).float().cpu(), feather)
+    else:
+        masks = torch.stack([_soft_outline(alignment, mode, feather) for alignment in alignments])
+    masks = F.interpolate(masks, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
+    return masks * _window(size, feather)
+
+
+def _soft_probability(probability: torch.Tensor, feather: float) -> torch.Tensor:
+    """Soft edge from where the face ends, half covered by the blur, to where it covers 2 %, about `feather` away."""
+    blurred = gaussian_blur(probability, feather * probability.shape[-1] / 2)
+    return _smoothstep((blurred - 0.02) / 0.48)
+
+
+def _soft_outline(alignment: Alignment, mode: str, feather: float) -> torch.Tensor:
+    """1 x grid x grid; 1 within the outline, falling to 0 over `feather` outside of it."""
+    centres = (np.arange(_GRID) + 0.5) / _GRID
+    points = np.stack(np.meshgrid(centres, centres), axis=-1)
+    if mode == "ellipse":
+        distance = (np.linalg.norm((points - 0.5) / _OVAL, axis=-1) - 1) * min(_OVAL) + feather
+    else:
+        distance = signed_distance(_face_outline(alignment), points)
+    return _smoothstep(1 - torch.from_numpy(distance).float() / feather)[None]
+
+
+def _face_outline(alignment: Alignment) -> np.ndarray:
+    """The outline of the face in units of the crop's side."""
+    face = alignment.face
+    if face.landmarks68 is not None:
+        outline = landmark_outline(face.landmarks68)
+    else:
+        outline = head_outline(face.landmarks)
+    in_crop = outline @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
+    return (in_crop + 0.5) / alignment.crop_size
+
+
+def _window(size: int, feather: float) -> torch.Tensor:
+    """1 x 1 x S x S; 0 along the border, 1 inside, so that a face that reaches the border is not cut off."""
+    depth = (torch.arange(size) + 0.5) / size
+    ramp = _smoothstep((torch.minimum(depth, 1 - depth) - _MARGIN) / feather)
+    return (ramp[:, None] * ramp)[None, None]
+
+
+def _smoothstep(x: torch.Tensor) -> torch.Tensor:
+    x = x.clamp(0, 1)
+    return x * x * (3 - 2 * x)

@@ -1,0 +1,97 @@
+"""Facial parsing networks: which pixels of an aligned crop are skin, hair, background.
+
+Both are facexlib's architectures, trained on CelebAMask-HQ; facexlib is imported at the first use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..errors import CheckpointError
+
+# Both networks are trained at this side.
+PARSING_SIZE = 512
+
+# Class names in the order of the output channels, as facexlib's inference_parsing_parsenet.py and
+# inference_parsing.py list them.
+PARSENET_CLASSES = (
+    *("background", "skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear", "mouth"),
+    *("u_lip", "l_lip", "hair", "hat", "ear_r", "neck_l", "neck", "cloth"),
+)
+BISENET_CLASSES = (
+    *("background", "skin", "l_brow", "r_brow", "l_eye", "r_eye", "eye_g", "l_ear", "r_ear", "ear_r", "nose"),
+    *("mouth", "u_lip", "l_lip", "neck", "neck_l", "cloth", "hair", "hat"),
+)
+# What is pasted: facexlib's face_restoration_helper.py takes the same, earrings and hair included, and leaves hat,
+# neck and clothes to the photograph.
+_PASTED = frozenset(PARSENET_CLASSES) - {"background", "hat", "neck_l", "neck", "cloth"}
+
+
+@dataclass(frozen=True, eq=False)
+class FaceParser:
+    """A parsing network and what it wants.
+
+    Attributes:
+        network: eval-mode module; its first output holds the class scores, N x 19 x 512 x 512.
+        classes: names of the classes, in channel order.
+        mean: per channel, subtracted from RGB in 0..1.
+        deviation: per channel, what the difference is divided by.
+    """
+
+    network: nn.Module
+    classes: tuple[str, ...]
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+
+def build_parser(state_dict: dict[str, torch.Tensor]) -> FaceParser:
+    """Build facexlib's ParseNet or BiSeNet, whichever the tensors belong to.
+
+    Args:
+        state_dict: a plain state dict, as in `parsing_parsenet.pth` and `parsing_bisenet.pth`.
+
+    Raises:
+        CheckpointError: the tensors are those of neither.
+    """
+    if "out_mask_conv.conv2d.weight" in state_dict:
+        from facexlib.parsing.parsenet import ParseNet
+
+        network = ParseNet(in_size=PARSING_SIZE, out_size=PARSING_SIZE, parsing_ch=len(PARSENET_CLASSES))
+        parser = FaceParser(network, PARSENET_CLASSES, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    elif "conv_out.conv_out.weight" in state_dict:
+        from facexlib.parsing.bisenet import BiSeNet
+
+        network = BiSeNet(num_class=len(BISENET_CLASSES))
+        parser = FaceParser(network, BISENET_CLASSES, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    else:
+        raise CheckpointError("This is no face parsing checkpoint; give parsing_parsenet.pth or parsing_bisenet.pth.")
+    try:
+        network.load_state_dict(state_dict)
+    except RuntimeError as error:
+        raise CheckpointError(f"The face parsing checkpoint does not fit its network: {error}") from None
+    network.eval().requires_grad_(False)
+    return parser
+
+
+def face_probability(parser: FaceParser, crops: torch.Tensor) -> torch.Tensor:
+    """How likely each pixel is part of the face: skin, features, glasses, ears, earrings or hair.
+
+    Args:
+        parser: from `build_parser`.
+        crops: N x 3 x H x W in 0..1, aligned.
+
+    Returns:
+        N x 1 x 512 x 512 in 0..1, on the device of the network.
+    """
+    weights = next(parser.network.parameters())
+    crops = F.interpolate(crops.to(weights), (PARSING_SIZE, PARSING_SIZE), mode="bilinear", antialias=True)
+    mean, deviation = (crops.new_tensor(value).view(1, 3, 1, 1) for value in (parser.mean, parser.deviation))
+    pasted = [index for index, name in enumerate(parser.classes) if name in _PASTED]
+    with torch.inference_mode():
+        # One face at a time: the networks need about 100 MB for each.
+        scores = [parser.network(crop)[0].softmax(dim=1) for crop in ((crops - mean) / deviation).split(1)]
+    return torch.cat(scores)[:, pasted].sum(dim=1, keepdim=True)

@@ -1,0 +1,149 @@
+"""The RetinaFace network, assembled from facexlib's blocks and a state dict.
+
+RetinaFace: Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild", 2019. The blocks are
+those of facexlib (`facexlib/detection/retinaface_net.py`), which loads the published weights; its own wrapper
+class is left aside because it picks a device, asks torchvision for a parameter that is deprecated, and
+decodes with Python loops.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import CheckpointError
+
+# Side lengths of the two anchors at each of the three strides, and the variances the regressions are scaled
+# with (facexlib `retinaface.py`, generate_config; both networks use the same ones).
+STRIDES = (8, 16, 32)
+ANCHOR_SIZES = ((16, 32), (64, 128), (256, 512))
+CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
+
+# The networks read BGR in 0..255 with this mean taken off (facexlib `retinaface.py`, mean_tensor).
+MEAN_BGR = (104.0, 117.0, 123.0)
+
+NETWORKS = {
+    "mobile0.25": {"tapped": ("stage1", "stage2", "stage3"), "channels": (64, 128, 256), "width": 64},
+    "resnet50": {"tapped": ("layer2", "layer3", "layer4"), "channels": (512, 1024, 2048), "width": 256},
+}
+
+
+class RetinaFace(nn.Module):
+    """Backbone, feature pyramid, context modules and heads.
+
+    Parameter names are facexlib's, so that its published state dicts load strictly.
+    """
+
+    def __init__(self, network: str) -> None:
+        from facexlib.detection import retinaface_net as blocks
+
+        super().__init__()
+        config = NETWORKS[network]
+        width = config["width"]
+        self.network = network
+        self.tapped = config["tapped"]
+        self.body = _mobilenet_body() if network == "mobile0.25" else _resnet_body()
+        self.fpn = blocks.FPN(list(config["channels"]), width)
+        self.ssh1 = blocks.SSH(width, width)
+        self.ssh2 = blocks.SSH(width, width)
+        self.ssh3 = blocks.SSH(width, width)
+        self.ClassHead = blocks.make_class_head(fpn_num=3, inchannels=width)
+        self.BboxHead = blocks.make_bbox_head(fpn_num=3, inchannels=width)
+        self.LandmarkHead = blocks.make_landmark_head(fpn_num=3, inchannels=width)
+
+    def maps(self, images: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Images from `to_network` to the three maps each of backbone, pyramid and context modules."""
+        stages = []
+        x = images
+        for name, stage in self.body.items():
+            x = stage(x)
+            if name in self.tapped:
+                stages.append(x)
+        pyramid = self.fpn(stages)
+        context = [ssh(level) for ssh, level in zip((self.ssh1, self.ssh2, self.ssh3), pyramid, strict=True)]
+        return stages, pyramid, context
+
+    def heads(self, features: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Context maps to box regressions B x N x 4, logits B x N x 2 and landmark regressions B x N x 10."""
+        boxes, classes, landmarks = (
+            torch.cat([head(level) for head, level in zip(group, features, strict=True)], dim=1)
+            for group in (self.BboxHead, self.ClassHead, self.LandmarkHead)
+        )
+        return boxes, classes, landmarks
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.heads(self.maps(images)[-1])
+
+
+def _mobilenet_body() -> nn.ModuleDict:
+    from facexlib.detection.retinaface_net import MobileNetV1
+
+    backbone = MobileNetV1()
+    return nn.ModuleDict({name: getattr(backbone, name) for name in ("stage1", "stage2", "stage3")})
+
+
+def _resnet_body() -> nn.ModuleDict:
+    from torchvision.models import resnet50
+
+    children = dict(resnet50(weights=None).named_children())
+    return nn.ModuleDict({name: module for name, module in children.items() if name not in ("avgpool", "fc")})
+
+
+def to_network(images: Tensor) -> Tensor:
+    """RGB B x 3 x H x W in 0..1 to what the network reads: BGR in 0..255 less the mean, channels last."""
+    mean = images.new_tensor(MEAN_BGR).view(1, 3, 1, 1)
+    return (images.flip(1) * 255 - mean).contiguous(memory_format=torch.channels_last)
+
+
+@lru_cache(maxsize=16)
+def anchors(height: int, width: int) -> Tensor:
+    """The anchors of an image of this size, N x 3: centre x, centre y and side in pixels."""
+    levels = []
+    for stride, sides in zip(STRIDES, ANCHOR_SIZES, strict=True):
+        y = (torch.arange(math.ceil(height / stride)) + 0.5) * stride
+        x = (torch.arange(math.ceil(width / stride)) + 0.5) * stride
+        grid = torch.cartesian_prod(y, x, torch.tensor(sides, dtype=torch.float32))
+        levels.append(grid[:, [1, 0, 2]])
+    return torch.cat(levels)
+
+
+def decode_boxes(regressions: Tensor, chosen: Tensor) -> Tensor:
+    """Box regressions N x 4 at anchors N x 3 to boxes (x0, y0, x1, y1) in pixels of the network's image."""
+    centre = chosen[:, :2] + regressions[:, :2] * CENTRE_VARIANCE * chosen[:, 2:]
+    half = chosen[:, 2:] * torch.exp(regressions[:, 2:] * SIZE_VARIANCE) / 2
+    return torch.cat([centre - half, centre + half], dim=1)
+
+
+def decode_landmarks(regressions: Tensor, chosen: Tensor) -> Tensor:
+    """Landmark regressions N x 10 at anchors N x 3 to points N x 5 x 2 in pixels of the network's image."""
+    steps = regressions.view(-1, 5, 2) * CENTRE_VARIANCE * chosen[:, None, 2:]
+    return chosen[:, None, :2] + steps
+
+
+def network_of(state_dict: Mapping[str, Tensor]) -> str:
+    """Which of NETWORKS a RetinaFace state dict belongs to; raises CheckpointError where it is none."""
+    if "body.stage1.0.0.weight" in state_dict:
+        return "mobile0.25"
+    if "body.layer4.2.conv3.weight" in state_dict:
+        return "resnet50"
+    some = ", ".join(sorted(map(str, state_dict))[:3]) or "no tensors at all"
+    raise CheckpointError(
+        "this checkpoint is not a RetinaFace face detector (mobile0.25 or ResNet-50): it holds "
+        f"{some}; choose a face detector's file"
+    )
+
+
+def load_retinaface(state_dict: Mapping[str, Tensor]) -> RetinaFace:
+    """Build the network a state dict belongs to and load it strictly; a prefix `module.` is taken off."""
+    tensors = {key.removeprefix("module."): value for key, value in state_dict.items()}
+    network = RetinaFace(network_of(tensors))
+    try:
+        network.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())
+        raise CheckpointError(f"this RetinaFace checkpoint is incomplete or altered: {detail[:300]}") from error
+    return network

@@ -1,0 +1,100 @@
+"""Where a detector looks: an image pyramid cut into overlapping tiles, so that memory does not grow with the
+picture.
+
+Convention: a tile is a rectangle of the picture in whole pixels; the network sees it at `scale`, a power of
+two, and what it finds at x lies at `x0 + x / scale` in the picture.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..types import Size
+
+# The network sees the smallest wanted face at least this wide: the bundled detector finds all of 64 held-out faces
+# that are 20 px wide or wider, and 56 of them at 16 px, RetinaFace's smallest anchor.
+SMALLEST_SEEN = 24
+# A picture is also searched at twice its size as long as that has no more pixels than this: small faces in
+# small pictures are found more surely, and it costs little.
+ENLARGED_PIXELS = 4_000_000
+# From level to level sizes halve; the last level's longer side is at most this, so that a face that fills the
+# picture fits the largest anchor.
+COARSEST_SIDE = 480
+# Tile side and overlap as the network sees them. What an edge cuts is whole in the neighbouring tile if it is
+# smaller than the overlap; what is larger is smaller on a coarser level, and the coarsest has a single tile.
+TILE_SIDE = 1408
+OVERLAP = 256
+# A box that ends within this many pixels (as the network sees them) of an inner edge may have been cut by it.
+EDGE = 8
+# Picture pixels that are shrunk at a time.
+STRIP_PIXELS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of a picture (x0, y0 inclusive, x1, y1 exclusive) and the scale the network sees it at."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    scale: float
+
+    @property
+    def seen(self) -> Size:
+        """(height, width) as the network sees the tile."""
+        return math.ceil((self.y1 - self.y0) * self.scale), math.ceil((self.x1 - self.x0) * self.scale)
+
+    def cut(self, images: Tensor) -> Tensor:
+        """The tile of B x C x H x W images as the network sees it: a view, or averaged or enlarged pixels."""
+        part = images[:, :, self.y0 : self.y1, self.x0 : self.x1]
+        if self.scale == 1:
+            return part
+        if self.scale > 1:
+            return F.interpolate(part, scale_factor=self.scale, mode="bilinear", align_corners=False)
+        block = round(1 / self.scale)
+        # Pooling wants contiguous memory: in strips, the copy of a large rectangle stays small.
+        rows = max(STRIP_PIXELS // (len(part) * part.shape[3]) // block, 1) * block
+        return torch.cat([F.avg_pool2d(strip, block, ceil_mode=True) for strip in part.split(rows, dim=2)], dim=2)
+
+    def holds(self, boxes: Tensor, picture: Size) -> Tensor:
+        """Which boxes N x 4 (in pixels seen) no inner edge cuts; the picture's own edges do not count."""
+        height, width = self.seen
+        inner = torch.tensor([self.x0 > 0, self.y0 > 0, self.x1 < picture[1], self.y1 < picture[0]])
+        room = boxes * boxes.new_tensor([1, 1, -1, -1]) + boxes.new_tensor([0, 0, width, height])
+        return ((room >= EDGE) | ~inner).all(1)
+
+
+def plan_tiles(size: Size, min_face_size: float) -> list[Tile]:
+    """The tiles of all pyramid levels, finest first, for pictures of this (height, width)."""
+    scale = 1.0
+    while min_face_size * scale / 2 >= SMALLEST_SEEN and max(size) * scale > COARSEST_SIDE:
+        scale /= 2
+    if scale == 1 and size[0] * size[1] * 4 <= ENLARGED_PIXELS:
+        scale = 2.0
+    tiles = _tiles_of_level(size, scale)
+    while max(size) * scale > COARSEST_SIDE:
+        scale /= 2
+        tiles += _tiles_of_level(size, scale)
+    return tiles
+
+
+def _tiles_of_level(size: Size, scale: float) -> list[Tile]:
+    return [Tile(x0, y0, x1, y1, scale) for y0, y1 in _spans(size[0], scale) for x0, x1 in _spans(size[1], scale)]
+
+
+def _spans(length: int, scale: float) -> list[tuple[int, int]]:
+    """Cut a side into overlapping spans of about equal length."""
+    side, overlap = round(TILE_SIDE / scale), round(OVERLAP / scale)
+    count = max(math.ceil((length - overlap) / (side - overlap)), 1)
+    if count == 1:
+        return [(0, length)]
+    # On the network's coarsest stride, 32, tiles see what the whole picture would have shown.
+    grid = round(32 / scale)
+    step = math.ceil((length - overlap) / count / grid) * grid
+    return [(start, min(start + step + overlap, length)) for start in range(0, length - overlap, step)]

@@ -1,0 +1,110 @@
+"""Affine warps of a region of interest, with anti-aliasing.
+
+Convention: points are (x, y), the centre of the top-left pixel is (0, 0), matrices are 2 x 3 float64 and act on
+(x, y, 1). A picture of n pixels covers -0.5 .. n - 0.5, so one scaled by k sends x to k * (x + 0.5) - 0.5.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..types import Size
+
+# Pixels a bicubic kernel and the anti-aliasing filter (bicubic, a = -0.5) reach to each side, at the final scale.
+_REACH = 4
+
+
+def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """The 2 x 3 matrix that applies `inner`, then `outer`."""
+    return outer @ np.vstack([inner, [0.0, 0.0, 1.0]])
+
+
+def resizing(x_scale: float, y_scale: float) -> np.ndarray:
+    """The 2 x 3 matrix from the pixels of a picture to those of the same picture resized."""
+    return np.array([[x_scale, 0.0, (x_scale - 1) / 2], [0.0, y_scale, (y_scale - 1) / 2]])
+
+
+def shifting(x: float, y: float) -> np.ndarray:
+    """The 2 x 3 matrix that adds (x, y)."""
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
+
+
+def scale_of(matrix: np.ndarray) -> float:
+    """How many pixels of its range one pixel of its domain covers, along a side."""
+    return math.sqrt(abs(np.linalg.det(matrix[:, :2])))
+
+
+def bounds(matrix: np.ndarray, size: Size) -> tuple[float, float, float, float]:
+    """Smallest (x0, y0, x1, y1) that holds the pixel centres of a picture of (height, width) sent through `matrix`."""
+    height, width = size
+    corners = np.array([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]], np.float64)
+    points = corners @ matrix.T
+    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
+    return float(x0), float(y0), float(x1), float(y1)
+
+
+def warp(
+    image: torch.Tensor,
+    matrix: np.ndarray,
+    size: Size,
+    *,
+    mode: Literal["bilinear", "bicubic"] = "bicubic",
+    border: Literal["reflection", "zeros"] = "reflection",
+) -> torch.Tensor:
+    """Sample an image on a moved, turned and scaled grid.
+
+    1. Only the part of the image that the grid touches is read.
+    2. Where the grid is coarser than the image, that part is first reduced to the grid's scale with an anti-aliasing
+       filter, so that nothing is skipped.
+    3. The rest, a turn and a shift, is interpolated.
+
+    Args:
+        image: B x C x H x W.
+        matrix: 2 x 3, from the pixels of the result to those of the image.
+        size: (height, width) of the result.
+        mode: interpolation of step 3.
+        border: what lies beyond the image: its mirror image, or nothing.
+
+    Returns:
+        B x C x height x width. Bicubic interpolation may overshoot the range of the image a little.
+    """
+    step = max(scale_of(matrix), 1.0)
+    x0, y0, x1, y1 = bounds(matrix, size)
+    reach = _REACH * step
+    rows = _span(y0 - reach, y1 + reach, image.shape[-2])
+    columns = _span(x0 - reach, x1 + reach, image.shape[-1])
+    part = image[..., rows, columns]
+    matrix = compose(shifting(-columns.start, -rows.start), matrix)
+    if step > 1:
+        height, width = part.shape[-2:]
+        reduced = (max(1, round(height / step)), max(1, round(width / step)))
+        part = F.interpolate(part, reduced, mode="bicubic", antialias=True)
+        matrix = compose(resizing(reduced[1] / width, reduced[0] / height), matrix)
+    theta = _normalized(matrix, size, (part.shape[-2], part.shape[-1]))
+    theta = torch.from_numpy(theta).to(part).expand(len(part), -1, -1)
+    grid = F.affine_grid(theta, [len(part), part.shape[1], *size], align_corners=False)
+    return F.grid_sample(part, grid, mode=mode, padding_mode=border, align_corners=False)
+
+
+def _span(low: float, high: float, length: int) -> slice:
+    """The pixels of one axis that low..high touches, including those it sees mirrored in the border."""
+    first, last = math.floor(low), math.ceil(high) + 1
+    start, stop = max(first, 0), min(last, length)
+    if first < 0:
+        stop = max(stop, -first)
+    if last > length:
+        start = min(start, 2 * length - last)
+    return slice(min(max(start, 0), length - 1), max(min(stop, length), 1))
+
+
+def _normalized(matrix: np.ndarray, size: Size, image_size: Size) -> np.ndarray:
+    """The matrix between the -1..1 coordinates `torch.nn.functional.grid_sample` uses (align_corners=False)."""
+    (height, width), (image_height, image_width) = size, image_size
+    to_pixels = np.array([[width / 2, 0, (width - 1) / 2], [0, height / 2, (height - 1) / 2]])
+    from_pixels = np.array([[2 / image_width, 0, 1 / image_width - 1], [0, 2 / image_height, 1 / image_height - 1]])
+    return compose(from_pixels, compose(matrix, to_pixels))

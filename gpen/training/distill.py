@@ -1,0 +1,126 @@
+"""Teaching a RetinaFace by another one: the student's feature maps and heads are to match the teacher's."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..faces.retinaface import RetinaFace, to_network
+from .ema import MovingAverage, warm_cosine
+from .scenes import Spoiler
+
+log = logging.getLogger(__name__)
+
+BATCH = 12
+PEAK_RATE, WEIGHT_DECAY, WARM_STEPS = 2e-3, 1e-4, 50
+POSITIVE = 0.3  # from this probability of the teacher on, an anchor holds a face
+HARD_NEGATIVES = 7  # per positive (SSD: Liu et al. 2016, section 2.2, takes 3)
+FEWEST_POSITIVES = 20  # a batch with fewer still shows this many times HARD_NEGATIVES negatives
+BOX_WEIGHT, LANDMARK_WEIGHT, HINT_WEIGHT = 2.0, 4.0, 1.0
+
+
+def teach_detector(
+    student: RetinaFace, teacher: RetinaFace, scenes: np.ndarray, steps: int, seed: int
+) -> dict[str, Tensor]:
+    """Teach `student` on scenes.
+
+    The teacher sees each scene in some tone, often slightly spoilt; the student sees the same, in two of five
+    cases spoilt further. The loss is that of the heads plus hints: the squared difference of the feature maps
+    behind every stage of backbone, pyramid and context modules (Romero et al., "FitNets", ICLR 2015), which
+    carry over what the teacher knows of things that no scene shows.
+
+    Args:
+        student: what to start from; changed in place.
+        teacher: of the same network.
+        scenes: N x S x S x 3 uint8.
+        steps: batches of BATCH scenes.
+        seed: of the choice of scenes and everything done to them.
+
+    Returns:
+        The averaged state dict.
+    """
+    random, spoiler = np.random.default_rng(seed), Spoiler(seed + 1)
+    student.train().to(memory_format=torch.channels_last)
+    teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(student.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.99))
+    average = MovingAverage(student)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = PEAK_RATE * warm_cosine(step, steps, WARM_STEPS)
+        clean, spoilt = _draw(scenes, random, spoiler)
+        with torch.no_grad():
+            wanted_maps = teacher.maps(clean)
+            wanted = teacher.heads(wanted_maps[-1])
+        with torch.autocast("cpu", torch.bfloat16):
+            maps = student.maps(spoilt)
+        answers = student.heads([level.float() for level in maps[-1]])
+        hint = sum(_hint_loss(ours, theirs) for ours, theirs in zip(maps, wanted_maps, strict=True))
+        loss = head_loss(answers, wanted) + HINT_WEIGHT * hint
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 10)
+        optimizer.step()
+        average.update(student)
+        if (step + 1) % 100 == 0:
+            log.info("detector step %d: loss %.3f, of it hints %.3f", step + 1, loss.item(), float(hint))
+    return average.contiguous()
+
+
+def head_loss(answers: tuple[Tensor, Tensor, Tensor], wanted: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Cross entropy to the teacher's probabilities on positives and the hardest negatives, and smooth L1 to
+    its boxes and landmarks on positives, weighted by its probability.
+
+    Args:
+        answers: box regressions B x N x 4, logits B x N x 2, landmark regressions B x N x 10.
+        wanted: the teacher's, of the same shapes.
+    """
+    (boxes, logits, landmarks), (wanted_boxes, wanted_logits, wanted_landmarks) = answers, wanted
+    probability = wanted_logits.softmax(-1)[..., 1]
+    positive = probability > POSITIVE
+    count = int(positive.sum())
+    entropy = -(wanted_logits.softmax(-1) * logits.log_softmax(-1)).sum(-1)
+    negatives = entropy[~positive]
+    hardest = negatives.topk(min(HARD_NEGATIVES * max(count, FEWEST_POSITIVES), len(negatives))).values
+    confidence = (entropy[positive].sum() + hardest.sum()) / max(count, FEWEST_POSITIVES)
+    weight = probability[positive] / max(count, 1)
+
+    def regression(ours: Tensor, theirs: Tensor, beta: float) -> Tensor:
+        error = F.smooth_l1_loss(ours[positive], theirs[positive], beta=beta, reduction="none")
+        return (error.mean(-1) * weight).sum()
+
+    return (
+        confidence
+        + BOX_WEIGHT * regression(boxes, wanted_boxes, 0.3)
+        + LANDMARK_WEIGHT * regression(landmarks, wanted_landmarks, 0.1)
+    )
+
+
+def _hint_loss(ours: list[Tensor], theirs: list[Tensor]) -> Tensor:
+    """Squared difference of three feature maps in units of each channel's variance, mean over maps."""
+    losses = []
+    for our, their in zip(ours, theirs, strict=True):
+        variance = their.var((0, 2, 3), keepdim=True)
+        variance = variance.clamp(min=0.1 * float(variance.mean()))  # channels that are nearly off count for little
+        losses.append(((our.float() - their).square() / variance).mean().clamp(max=20))
+    return torch.stack(losses).mean()
+
+
+def _draw(scenes: np.ndarray, random: np.random.Generator, spoiler: Spoiler) -> tuple[Tensor, Tensor]:
+    """A batch as the teacher sees it and as the student does."""
+    clean, spoilt = [], []
+    for index in random.integers(0, len(scenes), BATCH):
+        scene = scenes[index][:, ::-1] if random.random() < 0.5 else scenes[index]
+        scene = spoiler.tone(np.ascontiguousarray(scene))
+        if random.random() < 0.5:
+            scene = spoiler.spoil(scene, 0.3)
+        clean.append(scene)
+        spoilt.append(spoiler.spoil(scene, 1.0) if random.random() < 0.4 else scene)
+    return _to_network(clean), _to_network(spoilt)
+
+
+def _to_network(pictures: list[np.ndarray]) -> Tensor:
+    return to_network(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255)

@@ -1,0 +1,38 @@
+"""Averaged weights: what is kept of a training run."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+DECAY = 0.998
+
+
+class MovingAverage:
+    """Exponential moving average of a module's parameters and buffers, warmed up over the first steps."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.tensors = {key: value.detach().clone() for key, value in module.state_dict().items()}
+        self._updates = 0
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        """Take in the module's present state."""
+        self._updates += 1
+        decay = min(DECAY, self._updates / (self._updates + 9))
+        for key, value in module.state_dict().items():
+            if value.is_floating_point():
+                self.tensors[key].lerp_(value, 1 - decay)
+            else:
+                self.tensors[key].copy_(value)
+
+    def contiguous(self) -> dict[str, Tensor]:
+        """The averaged tensors as safetensors wants them."""
+        return {key: value.contiguous() for key, value in self.tensors.items()}
+
+
+def warm_cosine(step: int, steps: int, warm: int) -> float:
+    """Factor of the learning rate: a linear rise over `warm` steps on a cosine that falls to a hundredth."""
+    return min(1.0, (step + 1) / warm) * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * step / steps)))

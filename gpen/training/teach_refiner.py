@@ -1,0 +1,121 @@
+"""Teaching the landmark refiner: the teacher labels clean faces, the refiner sees them spoilt."""
+
+from __future__ import annotations
+
+import logging
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..faces.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, normalise
+from ..faces.retinaface import RetinaFace, anchors, decode_landmarks, to_network
+from .ema import MovingAverage, warm_cosine
+from .refiner_data import CropMaker
+
+log = logging.getLogger(__name__)
+
+# The teacher's landmarks of one face at one scale differ by about 3 % of the eye distance from scale to
+# scale: the label is the mean of its answers at these scales of the 256-px picture, each also for the mirror
+# image.
+LABEL_SCALES = (0.25, 0.375, 0.5, 0.75, 1.0)
+LABEL_MARGIN = 40  # pixels by which the picture's edge is drawn out, so that the head has surroundings
+LABEL_SCORE = 0.5
+LABEL_BATCH = 16
+BATCH = 96
+PEAK_RATE, WEIGHT_DECAY, WARM_STEPS = 3e-3, 5e-3, 100
+EYE_DISTANCE = MEAN_SHAPE[1][0] - MEAN_SHAPE[0][0]
+
+
+@torch.inference_mode()
+def label_landmarks(faces: np.ndarray, teacher: RetinaFace) -> tuple[np.ndarray, np.ndarray]:
+    """The teacher's mean landmarks of pictures that each show one face.
+
+    Args:
+        faces: N x S x S x 3 uint8.
+        teacher: in eval mode.
+
+    Returns:
+        N x 5 x 2 float32 in the pictures' pixels, and N bool: whether the teacher saw a face in every view.
+    """
+    points, sure = [], []
+    for start in range(0, len(faces), LABEL_BATCH):
+        padded = [
+            np.pad(face, ((LABEL_MARGIN, LABEL_MARGIN), (LABEL_MARGIN, LABEL_MARGIN), (0, 0)), mode="edge")
+            for face in faces[start : start + LABEL_BATCH]
+        ]
+        views = [view for scale in LABEL_SCALES for view in _views(padded, scale, teacher)]
+        points.append(torch.stack([view for view, _ in views]).mean(0) - LABEL_MARGIN)
+        sure.append(torch.stack([score for _, score in views]).amin(0) > LABEL_SCORE)
+    return torch.cat(points).numpy(), torch.cat(sure).numpy()
+
+
+def _views(pictures: list[np.ndarray], scale: float, teacher: RetinaFace) -> list[tuple[Tensor, Tensor]]:
+    """Landmarks B x 5 x 2 (in the pictures' pixels) and scores B at one scale, plain and mirrored."""
+    side = round(pictures[0].shape[0] * scale)
+    shown = np.stack([cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in pictures])
+    images = torch.from_numpy(shown).permute(0, 3, 1, 2).float() / 255
+    answers = []
+    for mirrored in (False, True):
+        _, logits, regressions = teacher(to_network(images.flip(3) if mirrored else images))
+        scores, best = logits.softmax(-1)[..., 1].max(1)
+        chosen = regressions[torch.arange(len(images)), best]
+        points = decode_landmarks(chosen, anchors(side, side)[best])
+        if mirrored:
+            points = torch.stack([side - points[..., 0], points[..., 1]], dim=-1)[:, list(MIRRORED)]
+        answers.append((points * (pictures[0].shape[0] / side), scores))
+    return answers
+
+
+def make_crops(maker: CropMaker, count: int) -> tuple[Tensor, Tensor]:
+    """Crops to teach with, N x 64 x 64 uint8, and their landmarks N x 5 x 2: made once, seen many times."""
+    pairs = [maker.batch(min(500, count - start)) for start in range(0, count, 500)]
+    crops, points = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return torch.from_numpy(crops), torch.from_numpy(points)
+
+
+def teach_refiner(refiner: LandmarkRefiner, crops: Tensor, points: Tensor, steps: int, seed: int) -> dict[str, Tensor]:
+    """Teach a refiner; the loss is the mean distance of the landmarks in eye distances.
+
+    Args:
+        refiner: what to start from; changed in place.
+        crops: N x 64 x 64 uint8.
+        points: N x 5 x 2, the landmarks in parts of the crop's side.
+        steps: batches of BATCH crops.
+        seed: of the choice of crops, mirroring and noise.
+
+    Returns:
+        The averaged state dict.
+    """
+    random = torch.Generator().manual_seed(seed)
+    refiner.train().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(refiner.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.99))
+    average = MovingAverage(refiner)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = PEAK_RATE * warm_cosine(step, steps, WARM_STEPS)
+        images, targets = _draw(crops, points, random)
+        with torch.autocast("cpu", torch.bfloat16):
+            answers = refiner(images)
+        distance = (answers.float() - targets).norm(dim=-1) / EYE_DISTANCE
+        optimizer.zero_grad()
+        distance.mean().backward()
+        nn.utils.clip_grad_norm_(refiner.parameters(), 5)
+        optimizer.step()
+        average.update(refiner)
+        if (step + 1) % 100 == 0:
+            log.info("refiner step %d: %.4f eye distances", step + 1, distance.mean().item())
+    return average.contiguous()
+
+
+def _draw(crops: Tensor, points: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A batch of normalised crops, half of them mirrored, with a little noise, and their landmarks."""
+    index = torch.randint(len(crops), (BATCH,), generator=random)
+    images, targets = normalise(crops[index, None].float() / 255), points[index]
+    mirror = torch.rand(BATCH, generator=random) < 0.5
+    reflected = torch.stack([1 - targets[..., 0], targets[..., 1]], dim=-1)[:, list(MIRRORED)]
+    images = torch.where(mirror.view(-1, 1, 1, 1), images.flip(3), images)
+    targets = torch.where(mirror.view(-1, 1, 1), reflected, targets)
+    noise = torch.randn(images.shape, generator=random) * torch.rand(BATCH, 1, 1, 1, generator=random) * 0.15
+    return (images + noise).contiguous(memory_format=torch.channels_last), targets

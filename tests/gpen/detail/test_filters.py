@@ -1,0 +1,32 @@
+"""Shared filters."""
+
+import numpy as np
+import pytest
+import torch
+
+from gpen_blocks.gpen.detail.filters import gaussian_blur
+
+
+def test_an_impulse_becomes_the_gaussian():
+    """Weight 1, the variance asked for, alike in both directions."""
+    image = torch.zeros(1, 1, 65, 65)
+    image[..., 32, 32] = 1
+    blurred = gaussian_blur(image, 3.0)[0, 0]
+    offsets = torch.arange(65) - 32.0
+    assert float(blurred.sum()) == pytest.approx(1, abs=1e-5)
+    assert float((blurred.sum(dim=0) * offsets**2).sum()) == pytest.approx(9, rel=0.01)
+    torch.testing.assert_close(blurred, blurred.T)
+
+
+@pytest.mark.parametrize("sigma", [0.7, 5.0])
+def test_the_border_is_a_mirror(sigma):
+    """Blurring a picture equals blurring it among its mirror images, also where the kernel is longer than it."""
+    image = torch.rand(1, 1, 12, 20)
+    padded = torch.from_numpy(np.pad(image.numpy(), ((0, 0), (0, 0), (30, 30), (30, 30)), mode="symmetric"))
+    expected = gaussian_blur(padded, sigma)[..., 30:-30, 30:-30]
+    torch.testing.assert_close(gaussian_blur(image, sigma), expected, atol=1e-5, rtol=0)
+
+
+def test_no_width_changes_nothing():
+    image = torch.rand(1, 3, 4, 4)
+    assert gaussian_blur(image, 0) is image
