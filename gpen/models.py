@@ -14,6 +14,7 @@ import torch
 from ..weights import checkpoint, store
 from .errors import ModelNotFoundError, SettingsError
 from .faces.detect import FaceDetector, build_detector
+from .faces.parsing import build_parser
 from .network import Generator, build_generator
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -21,9 +22,10 @@ Backend = Literal["auto", "eager", "compile"]
 
 _DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-# The best model that is already on disk; the bundled ones close each row, so something is always found.
+# The best model that is already on disk; the bundled ones close their rows, so something is always found.
 AUTO_GENERATORS = ("gpen-bfr-512", "gpen-bfr-1024", "gpen-bfr-256", "gpen-lite-256")
 AUTO_DETECTORS = ("retinaface-resnet50", "retinaface-mobile0.25", "face-detector-lite")
+AUTO_PARSERS = ("bisenet", "parsenet")
 
 # A file that is in no registry and says nothing about itself is taken for one of GPEN's own kind.
 _DEFAULT_TEMPLATE = "gpen"
@@ -158,3 +160,16 @@ def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
         CheckpointError: the file is another kind of network.
     """
     return _load(_resolve(name, AUTO_DETECTORS, "detector"), build_detector)
+
+
+def load_parser(name: str = "auto") -> LoadedModel:
+    """A face parsing network, ready to run; none is bundled.
+
+    Args:
+        name: a registry name, a path, or `auto`: one that is on this machine.
+
+    Raises:
+        ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
+        CheckpointError: the file is another kind of network.
+    """
+    return _load(_resolve(name, AUTO_PARSERS, "parser"), build_parser)

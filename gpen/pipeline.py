@@ -21,7 +21,7 @@ from .faces.detect import detect
 from .faces.paste import paste_faces
 from .faces.select import select_faces
 from .images import Picture, from_array, read_picture, to_array, write_picture
-from .models import Backend, LoadedModel, Precision, load_detector, load_generator
+from .models import Backend, LoadedModel, Precision, load_detector, load_generator, load_parser
 from .presets import Preset, Settings, load_preset
 from .progress import Progress, silent
 from .restore import restore_crops
@@ -59,6 +59,7 @@ def restore_batch(
     detector: LoadedModel,
     settings: Settings | None = None,
     *,
+    parser: LoadedModel | None = None,
     indices: str = "",
     batch_size: int = 0,
     place: Placement | None = None,
@@ -71,6 +72,7 @@ def restore_batch(
         generator: from `load_generator`.
         detector: from `load_detector`.
         settings: what to restore and how; the defaults of `Settings` where left out.
+        parser: from `load_parser`; only the mask mode `parsing` needs one.
         indices: which of the ordered faces of each image, such as `0,2-4`; empty for all.
         batch_size: faces per forward pass; 0 takes as many as memory allows.
         place: where the models run; by default the best device there is.
@@ -117,12 +119,15 @@ def restore_batch(
     with _timed(seconds, "paste"):
         if settings.keep_grayscale:
             after = _keep_tones(images, after, alignments)
+        if parser is not None:
+            place(parser.module)
         pasted, mask = paste_faces(
             images,
             after,
             alignments,
             mask_mode=settings.mask_mode,
             feather=settings.feather,
+            parser=parser.module if parser else None,
             color_match=settings.color_match,
             match_grain=settings.match_grain,
             strength=settings.strength,
@@ -175,13 +180,16 @@ class Restoration:
     restored: torch.Tensor
     picture: Picture | None = None
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path) -> tuple[str, ...]:
         """Write the result; for a path that came in, with the depth, alpha and metadata of its file.
+
+        Returns:
+            A sentence for each thing the format of `path` could not hold.
 
         Raises:
             ImageError: the folder cannot be written to, or the suffix names no known format.
         """
-        write_picture(self.picture or Picture(from_array(self.image)), path)
+        return write_picture(self.picture or Picture(from_array(self.image)), path)
 
 
 class Restorer:
@@ -216,6 +224,7 @@ class Restorer:
         self.settings = change_settings(loaded.settings, settings)
         self.generator = load_generator(model, precision, backend)
         self.detector = load_detector(detector)
+        self._parser = load_parser() if self.settings.mask_mode == "parsing" else None
         self.device = select_device(device)
         self._place = on_device(self.device)
 
@@ -243,6 +252,7 @@ class Restorer:
             self.generator,
             self.detector,
             self.settings,
+            parser=self._parser,
             indices=indices,
             batch_size=batch_size,
             place=self._place,
@@ -251,7 +261,7 @@ class Restorer:
         picture = source.with_pixels(batch.images) if source else None
         seconds = {"read": read_seconds, **batch.seconds}
         return Restoration(
-            image=to_array(batch.images, like=image) if source is None else picture.to_array(),
+            image=picture.to_array() if picture else to_array(batch.images, like=image),
             faces=batch.faces,
             alignment=batch.alignments,
             before=batch.before,

@@ -66,8 +66,9 @@ def detect(
             progress=partial(progress, "detect"),
         )
         faces, _ = select_faces(found, order=settings.order)
+        notes = picture.notes
         if overlay:
-            write_picture(picture.with_pixels(draw_faces(picture.pixels, faces)), target)
+            notes += write_picture(picture.with_pixels(draw_faces(picture.pixels, faces)), target)
         count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
         height, width = picture.pixels.shape[-2:]
         return (
@@ -77,7 +78,7 @@ def detect(
                 "size": {"width": width, "height": height},
                 "detector": model.name,
                 "faces": [describe_face(face) for face in faces],
-                "notes": list(picture.notes),
+                "notes": list(notes),
             },
         )
 

@@ -98,8 +98,8 @@ class _Writer:
         target = target_of(job, self.output, "-restored", self.alone)
         claim(target, job.source, self.taken, self.overwrite)
         result = self.restorer.restore(job.source, indices=self.indices, batch_size=self.batch_size, progress=progress)
-        result.save(target)
-        report = {"output": str(target), **result.report}
+        notes = result.save(target)
+        report = {"output": str(target), **result.report, "notes": [*result.report["notes"], *notes]}
         if self.compare:
             report["compare"] = str(self._write_sheet(result, target))
         if self.save_faces:

@@ -5,8 +5,6 @@ Both are facexlib's architectures, trained on CelebAMask-HQ; facexlib is importe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -31,21 +29,29 @@ BISENET_CLASSES = (
 _PASTED = frozenset(PARSENET_CLASSES) - {"background", "hat", "neck_l", "neck", "cloth"}
 
 
-@dataclass(frozen=True, eq=False)
-class FaceParser:
+class FaceParser(nn.Module):
     """A parsing network and what it wants.
 
-    Attributes:
-        network: eval-mode module; its first output holds the class scores, N x 19 x 512 x 512.
+    Args:
+        network: its first output holds the class scores, N x 19 x 512 x 512.
         classes: names of the classes, in channel order.
         mean: per channel, subtracted from RGB in 0..1.
         deviation: per channel, what the difference is divided by.
     """
 
-    network: nn.Module
-    classes: tuple[str, ...]
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
+    def __init__(
+        self,
+        network: nn.Module,
+        classes: tuple[str, ...],
+        mean: tuple[float, float, float],
+        deviation: tuple[float, float, float],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.classes = classes
+        self.mean = mean
+        self.deviation = deviation
+        self.eval().requires_grad_(False)
 
 
 def build_parser(state_dict: dict[str, torch.Tensor]) -> FaceParser:
@@ -73,7 +79,6 @@ def build_parser(state_dict: dict[str, torch.Tensor]) -> FaceParser:
         network.load_state_dict(state_dict)
     except RuntimeError as error:
         raise CheckpointError(f"The face parsing checkpoint does not fit its network: {error}") from None
-    network.eval().requires_grad_(False)
     return parser
 
 

@@ -99,9 +99,7 @@ def check_images(pixels: torch.Tensor) -> None:
         ImageError: not a 1 x 3 x H x W float tensor, or without pixels.
     """
     if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or not pixels.is_floating_point() or not pixels.numel():
-        raise ImageError(
-            f"A picture is a 1 x 3 x H x W float tensor, not {pixels.dtype} {tuple(pixels.shape)}."
-        )
+        raise ImageError(f"A picture is a 1 x 3 x H x W float tensor, not {pixels.dtype} {tuple(pixels.shape)}.")
 
 
 def _checked(image: Any, keep_shape: bool = False) -> np.ndarray:

@@ -159,21 +159,15 @@ def _recognise(head: bytes, name: str) -> tuple[str, Callable[[BinaryIO], Image.
         try:
             return kind, getattr(import_module(module), plugin)
         except ImportError:
-            raise ImageError(
-                f"{name} is a {kind} picture; install {package} to read it, or save it as JPEG."
-            ) from None
-    raise ImageError(
-        f"{name} is no picture known here (JPEG, PNG, WebP, TIFF, BMP, GIF), whatever its suffix."
-    )
+            raise ImageError(f"{name} is a {kind} picture; install {package} to read it, or save it as JPEG.") from None
+    raise ImageError(f"{name} is no picture known here (JPEG, PNG, WebP, TIFF, BMP, GIF), whatever its suffix.")
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
         limit = MAX_PIXELS // 10**6
-        raise ImageError(
-            f"{name} claims {width} x {height} pixels, more than {limit} million; make it smaller."
-        )
+        raise ImageError(f"{name} claims {width} x {height} pixels, more than {limit} million; make it smaller.")
 
 
 @contextmanager
@@ -181,14 +175,10 @@ def _damage_explained(name: str) -> Iterator[None]:
     try:
         yield
     except Image.DecompressionBombError:
-        raise ImageError(
-            f"{name} is larger than Pillow reads in this format; save it as JPEG or PNG."
-        ) from None
+        raise ImageError(f"{name} is larger than Pillow reads in this format; save it as JPEG or PNG.") from None
     except _DAMAGE as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        raise ImageError(
-            f"{name} cannot be read; it is cut off, damaged or of a rare kind: {reason}."
-        ) from error
+        raise ImageError(f"{name} cannot be read; it is cut off, damaged or of a rare kind: {reason}.") from error
 
 
 def _load(image: Image.Image) -> None:
@@ -215,12 +205,8 @@ def _frames_note(kind: str, n_frames: int) -> tuple[str, ...]:
     if n_frames == 1:
         return ()
     if kind == "JPEG":
-        return (
-            f"Of the {n_frames} pictures in the file only the main one was taken, no preview or depth map.",
-        )
-    return (
-        f"Of the {n_frames} {'pages' if kind == 'TIFF' else 'frames'} in the file only the first was taken.",
-    )
+        return (f"Of the {n_frames} pictures in the file only the main one was taken, no preview or depth map.",)
+    return (f"Of the {n_frames} {'pages' if kind == 'TIFF' else 'frames'} in the file only the first was taken.",)
 
 
 def _layout_notes(tags: dict[int, tuple[int, ...]], deep: bool) -> tuple[str, ...]:

@@ -62,6 +62,4 @@ def to_planes(tensor: torch.Tensor) -> np.ndarray:
 
 def is_grey(planes: np.ndarray, tolerance: float) -> bool:
     """Whether the second and third of 3 x H x W planes stay within a tolerance of the first."""
-    return all(
-        np.abs(planes[1:, rows] - planes[:1, rows]).max() <= tolerance for rows in bands(*planes.shape[1:])
-    )
+    return all(np.abs(planes[1:, rows] - planes[:1, rows]).max() <= tolerance for rows in bands(*planes.shape[1:]))

@@ -35,9 +35,7 @@ def is_tiff16(tags: dict[int, tuple[int, ...]], name: str) -> bool:
     kinds = set(tags[SAMPLE_FORMAT]) or {_UNSIGNED}
     if bits > 16 or kinds != {_UNSIGNED}:
         kind = "floating-point" if _FLOAT in kinds else "integer"
-        raise ImageError(
-            f"{name} holds {bits}-bit {kind} samples without a fixed white; save it as 16-bit TIFF."
-        )
+        raise ImageError(f"{name} holds {bits}-bit {kind} samples without a fixed white; save it as 16-bit TIFF.")
     if bits < 16 or not set(tags[PHOTOMETRIC]) <= {MIN_IS_WHITE, MIN_IS_BLACK, RGB}:
         return False
     if _SEPARATE in tags[PLANAR] and len(tags[BITS]) > 1:
@@ -45,9 +43,7 @@ def is_tiff16(tags: dict[int, tuple[int, ...]], name: str) -> bool:
     return True
 
 
-def decode16(
-    data: bytes, tags: dict[int, tuple[int, ...]], transparency: Any, name: str
-) -> tuple[np.ndarray, bool]:
+def decode16(data: bytes, tags: dict[int, tuple[int, ...]], transparency: Any, name: str) -> tuple[np.ndarray, bool]:
     """The samples of a 16-bit file.
 
     Args:
@@ -70,9 +66,7 @@ def decode16(
     except cv2.error:
         samples = None
     if samples is None or samples.dtype != np.uint16:
-        raise ImageError(
-            f"{name} holds 16-bit samples in a way that OpenCV cannot decode; save it uncompressed."
-        )
+        raise ImageError(f"{name} holds 16-bit samples in a way that OpenCV cannot decode; save it uncompressed.")
     if samples.ndim == 2:
         samples = samples[..., None]
         if isinstance(transparency, int):

@@ -1,6 +1,7 @@
 """The whole chain on the example portrait, with the bundled models."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.presets import Settings
 
-BUNDLED = {"model": "gpen-lite-256", "detector": "face-detector-lite", "device": "cpu"}
+BUNDLED: dict[str, Any] = {"model": "gpen-lite-256", "detector": "face-detector-lite", "device": "cpu"}
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ import pytest
 
 from gpen_blocks.gpen.types import Alignment, Face, Faces
 
-POINTS = [[1, 2], [5, 2], [3, 4], [2, 6], [4, 6]]
+POINTS = np.array([[1, 2], [5, 2], [3, 4], [2, 6], [4, 6]])
 
 
 def test_landmarks_cannot_be_changed_from_outside():
-    points = np.array(POINTS, np.float32)
+    points = POINTS.astype(np.float32)
     face = Face((0, 0, 10, 12), 0.9, points)
     points[0] = 99
     assert face.landmarks[0].tolist() == [1, 2]

@@ -82,9 +82,7 @@ def test_pil_images_go_through(mode):
     """Each PIL mode gives a tensor, and a result of the nearest mode that can hold it."""
     source = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5)
     image = (
-        Image.fromarray(np.arange(16, dtype=np.uint16).reshape(4, 4) * 4000)
-        if mode == "I;16"
-        else source.convert(mode)
+        Image.fromarray(np.arange(16, dtype=np.uint16).reshape(4, 4) * 4000) if mode == "I;16" else source.convert(mode)
     )
     tensor = from_array(image)
     assert tensor.shape == (1, 3, 4, 4)

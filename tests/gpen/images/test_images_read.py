@@ -162,9 +162,7 @@ def test_16_bit_png_with_orientation_and_key_colour(tmp_path):
     picture = read_picture(png16(tmp_path / "a.png", DEEP[..., 0], 0, chunks))
     np.testing.assert_array_equal(picture.to_array()[..., 0], np.rot90(DEEP[..., 0], -1))
     assert picture.alpha is not None
-    np.testing.assert_array_equal(
-        picture.alpha[0, 0].numpy() == 0, np.rot90(DEEP[..., 0] == DEEP[3, 4, 0], -1)
-    )
+    np.testing.assert_array_equal(picture.alpha[0, 0].numpy() == 0, np.rot90(DEEP[..., 0] == DEEP[3, 4, 0], -1))
 
 
 TIFFS = {
@@ -208,9 +206,7 @@ def test_16_bit_tiff_white_is_zero_and_premultiplied_alpha(tmp_path):
     """Inverted grey is turned over; colour multiplied by alpha is divided again."""
     tifffile = pytest.importorskip("tifffile")
     tifffile.imwrite(tmp_path / "white.tif", DEEP[..., 0], photometric="miniswhite")
-    np.testing.assert_array_equal(
-        read_picture(tmp_path / "white.tif").to_array()[..., 0], 65535 - DEEP[..., 0]
-    )
+    np.testing.assert_array_equal(read_picture(tmp_path / "white.tif").to_array()[..., 0], 65535 - DEEP[..., 0])
     color, alpha = np.uint16(40000), np.uint16(32768)
     samples = np.full((4, 4, 4), round(color * (alpha / 65535)), np.uint16)
     samples[..., 3] = alpha
@@ -263,9 +259,7 @@ def test_first_frame_is_taken_and_said(tmp_path, kind, word):
 def test_jpeg_with_a_second_picture_gives_the_main_one(tmp_path):
     """Phones store previews and depth behind the photograph (MPO)."""
     path = tmp_path / "a.jpg"
-    Image.fromarray(RGB).save(
-        path, "MPO", save_all=True, append_images=[Image.new("RGB", (9, 6))], quality=95
-    )
+    Image.fromarray(RGB).save(path, "MPO", save_all=True, append_images=[Image.new("RGB", (9, 6))], quality=95)
     picture = read_picture(path)
     assert picture.size == (20, 31)
     assert picture.info.format == "JPEG"
@@ -281,10 +275,7 @@ def cmyk_profile():
     ramp = bytes(range(256))
     identity = struct.pack(">9i", *(65536 * v for v in (1, 0, 0, 0, 1, 0, 0, 0, 1)))
     table = b"mft1\0\0\0\0\x04\x03\x02\0" + identity + ramp * 4 + corners.tobytes() + ramp * 3
-    header = (
-        struct.pack(">I4sI4s4s4s", 0, b"test", 0x02100000, b"prtr", b"CMYK", b"Lab ").ljust(36, b"\0")
-        + b"acsp"
-    )
+    header = struct.pack(">I4sI4s4s4s", 0, b"test", 0x02100000, b"prtr", b"CMYK", b"Lab ").ljust(36, b"\0") + b"acsp"
     header = header.ljust(68, b"\0") + struct.pack(">3i", 63190, 65536, 54061)
     body = header.ljust(128, b"\0") + struct.pack(">I4sII", 1, b"A2B0", 144, len(table)) + table
     return struct.pack(">I", len(body)) + body[4:]

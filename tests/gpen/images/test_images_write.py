@@ -30,9 +30,7 @@ def photograph(path, mode="RGB", **options):
     exif[0x010F] = "Camera"
     exif[0x8769] = {0x829A: IFDRational(1, 250), 0x927C: b"maker note"}
     exif[0x8825] = {1: "N", 2: (52.0, 31.0, 12.0)}
-    Image.fromarray(RGB).convert(mode).save(
-        path, exif=exif.tobytes(), icc_profile=SRGB, dpi=(300, 300), **options
-    )
+    Image.fromarray(RGB).convert(mode).save(path, exif=exif.tobytes(), icc_profile=SRGB, dpi=(300, 300), **options)
     return path
 
 
@@ -119,9 +117,7 @@ def test_grey_stays_grey_until_it_is_coloured(tmp_path):
     picture = read_picture(tmp_path / "a.jpg")
     write_picture(picture, tmp_path / "same.jpg")
     noise = 1e-7 * torch.randn(picture.pixels.shape, generator=torch.Generator().manual_seed(0))
-    write_picture(
-        picture.with_pixels((picture.pixels * 0.98 + 0.01 + noise).clamp(0, 1)), tmp_path / "toned.png"
-    )
+    write_picture(picture.with_pixels((picture.pixels * 0.98 + 0.01 + noise).clamp(0, 1)), tmp_path / "toned.png")
     coloured = picture.pixels.clone()
     coloured[0, 0, 3, 3] = 1 - coloured[0, 0, 3, 3]
     write_picture(picture.with_pixels(coloured), tmp_path / "coloured.png")
