@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from comfy_api.latest import ComfyExtension
+    from comfy_api.latest import ComfyExtension  # pyright: ignore[reportMissingImports]
 
     from .gpen.pipeline import Restoration, Restorer
 
@@ -22,7 +22,7 @@ WEB_DIRECTORY = "./nodes/web"
 
 async def comfy_entrypoint() -> ComfyExtension:
     """Called by ComfyUI, which looks for no other way in as long as there is no NODE_CLASS_MAPPINGS here."""
-    from .nodes import GPENExtension
+    from .nodes.extension import GPENExtension
 
     return GPENExtension()
 

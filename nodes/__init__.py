@@ -1,0 +1,1 @@
+"""The blocks in ComfyUI. `convert`, `runtime`, `choices` and `interop` can be imported without it."""

@@ -1,0 +1,111 @@
+"""Which models and presets the menus offer, and what is done with a choice.
+
+A menu holds the registry's names, the same on every machine and before and after a download, so that a workflow opens
+anywhere; after them the files a user has put into ComfyUI's folders and that the registry does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from ..gpen.errors import SettingsError
+from ..gpen.models import AUTO_DETECTORS, AUTO_GENERATORS
+from ..weights import places, registry, store
+from ..weights.download import download
+from ..weights.registry import ModelRecord
+from . import runtime
+
+Kind = Literal["generator", "detector"]
+
+AUTO = "auto"
+_AUTO = {"generator": AUTO_GENERATORS, "detector": AUTO_DETECTORS}
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+# Folders like facerestore_models are shared with other restorers: there a file must bear the name of its kind. What
+# lies in this package's own folder counts as a generator anyway.
+_OWN_FOLDER = "gpen"
+_WORD = {"generator": "gpen", "detector": "retinaface"}
+
+
+def model_names(kind: Kind) -> list[str]:
+    """`auto`, the registry's names, then the names of the user's own files. Looks at folders, not into files."""
+    known = [record.name for record in registry.records().values() if _is_offered(record, kind)]
+    own = sorted({path.name for path in _loose_files(kind)}, key=str.casefold)
+    return [AUTO, *known, *own]
+
+
+def _is_offered(record: ModelRecord, kind: Kind) -> bool:
+    # Generators of another range are fed with something else than photographs.
+    return record.kind == kind and record.input_range == (-1.0, 1.0)
+
+
+def _loose_files(kind: Kind) -> Iterable[Path]:
+    for folder in places.own_folders(kind):
+        for path in folder.iterdir() if places.is_folder(folder) else ():
+            fits = _WORD[kind] in path.name.casefold() or (kind == "generator" and folder.name == _OWN_FOLDER)
+            if fits and path.suffix.lower() in _SUFFIXES and registry.find(path.name) is None:
+                yield path
+
+
+def require_choice(what: str, value: str, choices: Sequence[str]) -> str:
+    """`value`, where it is one of the choices; some versions of ComfyUI let others through.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    if value not in choices:
+        raise SettingsError(f"There is no {what} {value!r} here; choose from {', '.join(choices)}.")
+    return value
+
+
+def require_model(name: str, kind: Kind) -> str:
+    """`name`, where the menu of its kind has it.
+
+    Raises:
+        SettingsError: it is no registry name, nor a file of the user's.
+    """
+    if name not in model_names(kind):
+        folder = places.download_folder(kind).with_name(_OWN_FOLDER)
+        raise SettingsError(
+            f"There is no {kind} {name!r} here; choose one from the menu, or put a file of that name into {folder}."
+        )
+    return name
+
+
+def fingerprint(name: str | None, kind: Kind) -> str:
+    """What a loader's result depends on: the SHA-256 of the file it would load.
+
+    It is that of the registry where the file is yet to be fetched, so that fetching it changes nothing; and empty
+    where neither is known, or where the name comes from another block and is not known yet (None).
+    """
+    if name is None:
+        return ""
+    for candidate in _AUTO[kind] if name == AUTO else (name,):
+        if store.find(candidate) is not None:
+            return store.resolve(candidate).sha256
+    record = registry.find(name)
+    return (record.sha256 if record else None) or ""
+
+
+def make_available(name: str, kind: Kind) -> None:
+    """Fetch a model of the registry that is not on this machine, since the user chose it; tell its licence.
+
+    Raises:
+        SettingsError: the menu does not have the name.
+        DownloadError: no source gave the file; names the file, the sources and the folder it belongs in.
+    """
+    record = registry.find(require_model(name, kind))
+    if record is None or record.bundled or store.find(name) is not None:
+        return
+    progress = runtime.node_progress()
+    megabytes = f"{record.bytes / 1e6:.0f} MB" if record.bytes else "size unknown"
+    path = download(
+        record,
+        progress=lambda done, total: progress("download", done, total or done),
+        on_licence=lambda licence: runtime.say(f"Downloading {name} ({megabytes}). {licence}"),
+    )
+    runtime.say(f"Downloaded {name} to {path}. {record.licence}: {record.licence_note}")
+
+
+__all__ = ["AUTO", "Kind", "fingerprint", "make_available", "model_names", "require_choice", "require_model"]

@@ -1,0 +1,78 @@
+"""ComfyUI's tensors to the engine's and back; nothing here computes with pixels.
+
+Convention: an IMAGE is B x H x W x C in 0..1 with C of 1, 3 or 4 (the fourth is alpha), a MASK is B x H x W in 0..1.
+The engine's images are float32 RGB, B x 3 x H x W in 0..1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from ..gpen.errors import ImageError
+from ..gpen.types import Faces
+
+
+def to_images(image: torch.Tensor) -> torch.Tensor:
+    """The colours of an IMAGE, B x 3 x H x W float32; a view where nothing has to be converted.
+
+    Raises:
+        ImageError: it is no IMAGE.
+    """
+    if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or not image.is_floating_point():
+        raise ImageError(
+            f"An IMAGE must be a floating-point tensor B x H x W x C with 1, 3 or 4 channels, got "
+            f"{tuple(image.shape)} of {image.dtype}; mend the node before."
+        )
+    channels_first = image.movedim(-1, 1)
+    rgb = channels_first.expand(-1, 3, -1, -1) if image.shape[-1] == 1 else channels_first[:, :3]
+    return rgb.float()
+
+
+def to_image(images: torch.Tensor) -> torch.Tensor:
+    """B x 3 x H x W as an IMAGE."""
+    return images.movedim(1, -1).contiguous()
+
+
+def with_colours(image: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    """An IMAGE with other colours, in its own number format; alpha stays.
+
+    Args:
+        image: B x H x W x C.
+        before: what `to_images` made of it.
+        after: what the engine made of that, B x 3 x H x W.
+
+    Returns:
+        B x H x W x C (three channels for one); the very tensor `image` where the engine changed nothing and gave
+        `before` back.
+    """
+    if after is before:
+        return image
+    colours = to_image(after).to(image.dtype)
+    return torch.cat([colours, image[..., 3:]], dim=-1) if image.shape[-1] == 4 else colours
+
+
+def to_crops(crops: torch.Tensor, size: int) -> torch.Tensor:
+    """Crops as an IMAGE; a single black one of this side where there is no face.
+
+    Most of ComfyUI's nodes fail on an empty batch, and any of them may sit between aligning and pasting. Whoever pastes
+    knows by the alignments, of which there are none, that the black crop belongs nowhere.
+    """
+    return to_image(crops if len(crops) else crops.new_zeros((1, 3, size, size)))
+
+
+def to_mask(masks: torch.Tensor) -> torch.Tensor:
+    """B x 1 x H x W as a MASK."""
+    return masks[:, 0]
+
+
+def box_mask(faces: Faces, image: torch.Tensor) -> torch.Tensor:
+    """A MASK of an IMAGE, 1 within the boxes of faces and 0 elsewhere."""
+    mask = torch.zeros(image.shape[:3], device=image.device)
+    for face in faces:
+        x0, y0, x1, y1 = face.box
+        rows = slice(max(math.floor(y0), 0), max(math.ceil(y1) + 1, 0))
+        columns = slice(max(math.floor(x0), 0), max(math.ceil(x1) + 1, 0))
+        mask[face.image_index, rows, columns] = 1
+    return mask

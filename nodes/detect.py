@@ -1,0 +1,233 @@
+"""Blocks that find faces and choose among them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Literal, get_args
+
+import torch
+from comfy_api.latest import io
+
+from ..gpen.errors import ImageError
+from ..gpen.faces.detect import detect
+from ..gpen.faces.select import FaceOrder, select_faces
+from ..gpen.sheets import draw_faces
+from ..gpen.types import Face, Faces
+from . import choices, interop, runtime
+from .convert import box_mask, to_image, to_images
+from .runtime import ModelHandle
+from .sockets import BoundingBox, FaceDetector, FaceLandmarks, FacesWire, describe
+
+Landmarks = Literal["refined", "plain"]
+
+# The page shows so many images of a batch, reduced to this longer side.
+_SHOWN_IMAGES = 8
+_SHOWN_SIDE = 1280
+
+
+class DetectFaces(io.ComfyNode):
+    """Finds the faces of every image of a batch."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return describe(
+            node_id="GPENDetectFaces",
+            display_name="GPEN Detect Faces",
+            description="Finds the faces of every image of a batch, also small ones in large pictures.",
+            search_aliases=["face detection", "retinaface", "face bounding boxes", "face mask"],
+            inputs=[
+                io.Image.Input("image", tooltip="The pictures to search."),
+                FaceDetector.Input("face_detector", tooltip="From GPEN Load Face Detector."),
+                io.Float.Input(
+                    "score_threshold",
+                    default=0.6,
+                    min=0.05,
+                    max=1.0,
+                    step=0.01,
+                    display_mode=io.NumberDisplay.slider,
+                    tooltip="The least confidence of a face. Lower finds more, and more that is no face.",
+                ),
+                io.Int.Input(
+                    "min_face_size",
+                    default=16,
+                    min=1,
+                    max=100_000,
+                    tooltip="The least larger side of a face's box in pixels. Smaller is slower on large pictures.",
+                ),
+                io.Int.Input(
+                    "max_faces",
+                    default=0,
+                    min=0,
+                    max=10_000,
+                    tooltip="Keep only so many faces of each image, the most confident ones; 0 keeps all.",
+                ),
+                io.Combo.Input(
+                    "landmarks",
+                    options=list(get_args(Landmarks)),
+                    default="refined",
+                    tooltip="refined: each face is looked at again, if the detector can; plain: its first answer.",
+                ),
+                io.Boolean.Input(
+                    "rotated",
+                    default=False,
+                    tooltip="Also find heads that lie on their side or stand upside down; takes four times as long.",
+                ),
+            ],
+            outputs=[
+                FacesWire.Output("found", display_name="faces", tooltip="The faces of all images."),
+                io.Image.Output("drawn", display_name="preview", tooltip="The images with boxes and numbers."),
+                io.Mask.Output("boxes_mask", display_name="mask", tooltip="1 within the boxes of the faces."),
+                io.Int.Output("number", display_name="count", tooltip="How many faces there are in all images."),
+                BoundingBox.Output("boxes", display_name="boxes", tooltip="Core's bounding boxes, for other nodes."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: torch.Tensor,
+        face_detector: ModelHandle,
+        score_threshold: float,
+        min_face_size: int,
+        max_faces: int,
+        landmarks: str,
+        rotated: bool = False,
+    ) -> io.NodeOutput:
+        images, module = to_images(image), face_detector.loaded.module
+        runtime.placement(face_detector)(module)
+        faces = detect(
+            images,
+            module,
+            score_threshold=score_threshold,
+            min_face_size=min_face_size,
+            max_faces=max_faces,
+            rotated=rotated,
+            refine=choices.require_choice("kind of landmarks", landmarks, get_args(Landmarks)) == "refined",
+            progress=partial(runtime.node_progress(), "detect"),
+        )
+        return io.NodeOutput(faces, _draw(images, faces), box_mask(faces, image), len(faces), interop.to_boxes(faces))
+
+
+class SelectFaces(io.ComfyNode):
+    """Chooses faces, by order and index, by size, by region, or by clicking.
+
+    What the page gets (each a list): `gpen_images`, the first images of the batch as files of the temporary folder,
+    reduced, without boxes; `gpen_sizes`, the [width, height] each of them had; `gpen_faces`, the faces that can be
+    chosen on these, as {"image", "index", "box" (xyxy in pixels of the original), "score", "selected"}. `index` is
+    what `indices` calls the face: its position among the faces of its image.
+    """
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return describe(
+            node_id="GPENSelectFaces",
+            display_name="GPEN Select Faces",
+            description="Chooses which faces to work on. After a run, click faces in the picture to choose them.",
+            search_aliases=["choose face", "pick face", "face index", "filter faces"],
+            # So that faces can be chosen before anything else is wired; the page is told on cached runs, too.
+            is_output_node=True,
+            inputs=[
+                io.MultiType.Input(
+                    "faces", types=[FacesWire, FaceLandmarks], tooltip="From GPEN Detect Faces, or MediaPipe's faces."
+                ),
+                io.Combo.Input(
+                    "order",
+                    options=list(get_args(FaceOrder)),
+                    default="largest",
+                    tooltip="How the faces of an image are counted.",
+                ),
+                io.String.Input(
+                    "indices",
+                    default="",
+                    placeholder="0,2-4",
+                    tooltip="Which of the counted faces of each image, from 0, such as 0,2-4; empty for all.",
+                ),
+                io.Int.Input(
+                    "min_face_size",
+                    default=0,
+                    min=0,
+                    max=100_000,
+                    tooltip="Faces whose larger side has fewer pixels are neither counted nor chosen.",
+                ),
+                io.Image.Input("image", optional=True, tooltip="The pictures, to see them in the node and preview."),
+                BoundingBox.Input(
+                    "regions",
+                    optional=True,
+                    tooltip="Only faces whose centre lies in one of these boxes are counted.",
+                    # Newer versions of ComfyUI would make a widget of it, and send a box nobody drew.
+                    extra_dict={"forceInput": True},
+                ),
+            ],
+            outputs=[
+                FacesWire.Output("selected", display_name="selected", tooltip="The chosen faces; none stays none."),
+                FacesWire.Output("rejected", display_name="rejected", tooltip="All the others."),
+                io.Image.Output("drawn", display_name="preview", tooltip="Chosen faces green, others red, numbered."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        faces: Faces | dict[str, Any],
+        order: str,
+        indices: str,
+        min_face_size: int,
+        image: torch.Tensor | None = None,
+        regions: dict | list | None = None,
+    ) -> io.NodeOutput:
+        found = interop.to_faces(faces)
+        counted, _ = select_faces(interop.within(found, regions), order, "", min_face_size)
+        selected, _ = select_faces(counted, order, indices)
+        chosen = set(selected)
+        rejected = Faces(tuple(face for face in found if face not in chosen), found.sizes)
+        numbers = _numbers(counted)
+        images = _canvas(found, image)
+        shown = images[:_SHOWN_IMAGES]
+        page = {
+            "gpen_images": runtime.temporary_pictures(shown.split(1), _SHOWN_SIDE),
+            "gpen_sizes": [[width, height] for height, width in found.sizes[: len(shown)]],
+            "gpen_faces": [
+                {"image": face.image_index, "index": number, "box": list(face.box), "score": face.score}
+                | {"selected": face in chosen}
+                for face, number in numbers.items()
+                if face.image_index < len(shown)
+            ],
+        }
+        return io.NodeOutput(selected, rejected, _draw(images, selected, rejected, numbers), ui=page)
+
+
+def _numbers(faces: Faces) -> dict[Face, int]:
+    """What the indices call each face: its position within its image."""
+    return {face: number for index in range(len(faces.sizes)) for number, face in enumerate(faces.of_image(index))}
+
+
+def _canvas(faces: Faces, image: torch.Tensor | None) -> torch.Tensor:
+    """The images the faces were found on, B x 3 x H x W; black where they are not there.
+
+    Raises:
+        ImageError: they are other images.
+    """
+    height, width = faces.sizes[0]
+    if image is None:
+        return torch.zeros(len(faces.sizes), 3, height, width)
+    images = to_images(image)
+    if len(images) != len(faces.sizes) or images.shape[-2:] != (height, width):
+        raise ImageError(
+            f"The faces were found on {len(faces.sizes)} images of {width} x {height}, and image holds {len(images)} "
+            f"of {images.shape[-1]} x {images.shape[-2]}; connect the images they were found on."
+        )
+    return images
+
+
+def _draw(
+    images: torch.Tensor,
+    selected: Faces,
+    rejected: Faces | None = None,
+    numbers: dict[Face, int] | None = None,
+) -> torch.Tensor:
+    """The images with their faces drawn, as an IMAGE on the device of the images."""
+    drawn = [
+        draw_faces(image, selected.of_image(index), rejected.of_image(index) if rejected else (), numbers)
+        for index, image in enumerate(images.split(1))
+    ]
+    return to_image(torch.cat(drawn)).to(images.device)

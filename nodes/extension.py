@@ -1,0 +1,76 @@
+"""What ComfyUI is given when it asks for this package's nodes."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+
+from comfy_api.latest import ComfyExtension, io
+
+from .align import AlignFaces
+from .detect import DetectFaces, SelectFaces
+from .load import LoadFaceDetector, LoadModel
+from .paste import PasteFaces
+from .presets import LoadPreset, SavePreset
+from .restore import FaceRestore, RestoreFaces
+from .runtime import log
+
+NODES: tuple[type[io.ComfyNode], ...] = (
+    LoadModel,
+    LoadFaceDetector,
+    DetectFaces,
+    SelectFaces,
+    AlignFaces,
+    RestoreFaces,
+    PasteFaces,
+    FaceRestore,
+    LoadPreset,
+    SavePreset,
+)
+
+# Folders below ComfyUI's `models` that are searched for model files; see `weights/places.py`.
+_MODEL_FOLDERS = ("facerestore_models", "facedetection", "gpen")
+
+# The picture of the workflow templates: ComfyUI's own example shows no photographed face.
+_EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "portrait-degraded.jpg"
+_EXAMPLE_NAME = "gpen-example.jpg"
+
+
+class GPENExtension(ComfyExtension):
+    """Everything this package brings to ComfyUI."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        # Not in on_load, which older versions of ComfyUI never call.
+        register_model_folders()
+        offer_example()
+        return list(NODES)
+
+
+def register_model_folders() -> None:
+    """Make ComfyUI list the model folders, also those of other drives that the user has configured."""
+    import folder_paths
+
+    for name in _MODEL_FOLDERS:
+        registered = folder_paths.folder_names_and_paths.get(name, ([], set()))
+        folder = str(Path(folder_paths.models_dir) / name)
+        paths = registered[0] if folder in registered[0] else [*registered[0], folder]
+        extensions = registered[1] or set(folder_paths.supported_pt_extensions)
+        folder_paths.folder_names_and_paths[name] = (paths, extensions)
+
+
+def offer_example() -> None:
+    """Put the templates' picture into ComfyUI's input folder, unless a file of that name is there."""
+    import folder_paths
+
+    target = Path(folder_paths.get_input_directory()) / _EXAMPLE_NAME
+    try:
+        if target.exists():
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Under another name first: several ComfyUIs may share the folder.
+        temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
+        shutil.copyfile(_EXAMPLE, temporary)
+        temporary.replace(target)
+    except OSError as error:
+        log.info(f"The templates' picture could not be put into {target.parent}: {error}.")

@@ -1,0 +1,83 @@
+"""Faces to and from the socket types of ComfyUI's core.
+
+BOUNDING_BOX: `{"x", "y", "width", "height"}` in pixels from the top-left corner, with `label` and `score` where known;
+    one of them, a list for all images, or a list for each image.
+FACE_LANDMARKS: what MediaPipe's Face Landmarker found, `{"frames", "image_size": (height, width)}`. `frames` has for
+    each image a list of `{"bbox_xyxy": 4 numbers, "landmarks_xy": 478 x 2 in pixels, "score": float}`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..gpen.errors import ImageError
+from ..gpen.types import Face, Faces
+
+# MediaPipe's canonical face mesh (face_mesh_connections.py): corners of the eyes, tip of the nose, corners of the
+# mouth; the person's right side, which is the viewer's left, first. An eye's corners do not move with the gaze, its
+# iris does.
+_EYE_CORNERS = ((33, 133), (362, 263))
+_NOSE, _MOUTH_CORNERS = 1, (61, 291)
+
+
+def to_faces(value: Faces | dict[str, Any]) -> Faces:
+    """This package's faces, or core's MediaPipe faces as such.
+
+    Raises:
+        ImageError: it is neither.
+    """
+    if isinstance(value, Faces):
+        return value
+    if not isinstance(value, dict) or "frames" not in value or "image_size" not in value:
+        raise ImageError(f"faces holds {type(value).__name__}; connect GPEN Detect Faces or MediaPipe Face Landmarker.")
+    faces = tuple(
+        Face(tuple(face["bbox_xyxy"]), face.get("score", 1.0), _five_points(face["landmarks_xy"]), index)
+        for index, frame in enumerate(value["frames"])
+        for face in frame
+    )
+    return Faces(faces, (tuple(value["image_size"]),) * len(value["frames"]))
+
+
+def _five_points(mesh: np.ndarray) -> np.ndarray:
+    eyes = [mesh[list(corners)].mean(axis=0) for corners in _EYE_CORNERS]
+    return np.stack([*eyes, mesh[_NOSE], *(mesh[corner] for corner in _MOUTH_CORNERS)])
+
+
+def to_boxes(faces: Faces) -> list[list[dict[str, Any]]]:
+    """Core's boxes, a list for each image."""
+    return [[_to_box(face) for face in faces.of_image(index)] for index in range(len(faces.sizes))]
+
+
+def _to_box(face: Face) -> dict[str, Any]:
+    x, y = face.box[:2]
+    return {"x": x, "y": y, "width": face.width, "height": face.height, "label": "face", "score": face.score}
+
+
+def within(faces: Faces, regions: dict | list | None) -> Faces:
+    """The faces whose box has its centre in one of core's boxes; all where none are given.
+
+    Raises:
+        ImageError: there are boxes for another number of images.
+    """
+    if regions is None:
+        return faces
+    per_image = _per_image(regions, len(faces.sizes))
+    inside = (face for face in faces if any(_holds(box, face) for box in per_image[face.image_index]))
+    return Faces(tuple(inside), faces.sizes)
+
+
+def _per_image(regions: dict | list, count: int) -> list[list[dict]]:
+    if isinstance(regions, dict):
+        regions = [regions]
+    if not all(isinstance(entry, list) for entry in regions) or not regions:
+        return [regions] * count
+    if len(regions) != count:
+        raise ImageError(f"regions holds boxes for {len(regions)} images, and the faces are of {count}.")
+    return regions
+
+
+def _holds(box: dict, face: Face) -> bool:
+    x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+    return 0 <= x - box["x"] <= box["width"] and 0 <= y - box["y"] <= box["height"]

@@ -1,0 +1,82 @@
+"""The block that puts crops back."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import torch
+from comfy_api.latest import io
+
+from ..gpen.faces.masks import MaskMode
+from ..gpen.faces.paste import ColorMatch, paste_faces
+from ..gpen.types import Alignment
+from .convert import to_images, to_mask, with_colours
+from .sockets import AlignmentWire, describe, unit_slider
+
+
+class PasteFaces(io.ComfyNode):
+    """Lays crops over their images."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return describe(
+            node_id="GPENPasteFaces",
+            display_name="GPEN Paste Faces",
+            description="Puts crops back where they came from. Outside of the mask every pixel stays as it was.",
+            search_aliases=["paste back", "uncrop faces", "blend faces"],
+            inputs=[
+                io.Image.Input("image", tooltip="The pictures the crops were cut from."),
+                io.Image.Input("crops", tooltip="The crops, in the order they were cut. Their size may have changed."),
+                AlignmentWire.Input("alignment", tooltip="From GPEN Align Faces."),
+                io.Combo.Input(
+                    "mask_mode",
+                    options=_MASK_MODES,
+                    default="landmarks",
+                    tooltip="landmarks: the face from chin to hairline; ellipse: an oval with ears and hair.",
+                ),
+                unit_slider("feather", 0.1, "Width of the soft edge as a share of the crop's side.", high=0.5),
+                io.Combo.Input(
+                    "color_match",
+                    options=list(get_args(ColorMatch)),
+                    default="low_band",
+                    tooltip="low_band keeps the picture's colours and light; mean_std its mean and contrast.",
+                ),
+                unit_slider("match_grain", 0.0, "How much of the picture's own grain is laid over the crop."),
+                unit_slider("strength", 1.0, "0 leaves the pictures as they are, 1 pastes all."),
+            ],
+            outputs=[
+                io.Image.Output("pasted", display_name="image", tooltip="The pictures with the crops in place."),
+                io.Mask.Output("mask", display_name="mask", tooltip="Where crops were pasted."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: torch.Tensor,
+        crops: torch.Tensor,
+        alignment: tuple[Alignment, ...],
+        mask_mode: str,
+        feather: float,
+        color_match: str,
+        match_grain: float,
+        strength: float,
+    ) -> io.NodeOutput:
+        images = to_images(image)
+        # Without a face the one crop is a black stand-in, which belongs nowhere; see `convert.to_crops`.
+        own = to_images(crops) if alignment else images.new_zeros((0, 3, 1, 1))
+        result, mask = paste_faces(
+            images,
+            own,
+            alignment,
+            mask_mode=mask_mode,
+            feather=feather,
+            color_match=color_match,
+            match_grain=match_grain,
+            strength=strength,
+        )
+        return io.NodeOutput(with_colours(image, images, result), to_mask(mask))
+
+
+# `parsing` needs a network of its own, which this block has no socket for.
+_MASK_MODES = [mode for mode in get_args(MaskMode) if mode != "parsing"]

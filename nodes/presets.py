@@ -1,0 +1,89 @@
+"""Blocks for named settings."""
+
+from __future__ import annotations
+
+from dataclasses import Field, fields
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..gpen.errors import SettingsError
+from ..gpen.presets import Preset, Settings, load_preset, preset_names, save_preset
+from .choices import require_choice
+from .sockets import PresetWire, describe
+
+_PRESET_OUTPUT = "The settings, for GPEN Face Restore."
+
+
+class LoadPreset(io.ComfyNode):
+    """Gives a preset by its name."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return describe(
+            node_id="GPENPreset",
+            display_name="GPEN Preset",
+            description="Named settings: those that come with the package, then your own.",
+            search_aliases=["face restore settings"],
+            inputs=[
+                io.Combo.Input(
+                    "preset",
+                    options=list(preset_names()),
+                    default="natural",
+                    tooltip="Which settings to use.",
+                )
+            ],
+            outputs=[PresetWire.Output("settings", display_name="preset", tooltip=_PRESET_OUTPUT)],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, preset: str | None) -> str:
+        try:
+            return load_preset(preset).to_json() if preset in preset_names() else ""
+        except SettingsError as error:
+            return str(error)
+
+    @classmethod
+    def execute(cls, preset: str) -> io.NodeOutput:
+        return io.NodeOutput(load_preset(require_choice("preset", preset, preset_names())))
+
+
+class SavePreset(io.ComfyNode):
+    """Makes a preset of its widgets and keeps it as a file."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return describe(
+            node_id="GPENSavePreset",
+            display_name="GPEN Save Preset",
+            description="Saves settings under a name, as a file to keep or send to somebody.",
+            search_aliases=["face restore settings"],
+            is_output_node=True,
+            # Saved workflows know widgets by their position: what `Settings` gains must come at its end.
+            inputs=[
+                io.String.Input("name", default="mine", tooltip="Letters, digits, blanks and . _ - make a name."),
+                io.String.Input("description", default="", tooltip="A sentence about what it is for."),
+                io.Boolean.Input("overwrite", default=False, tooltip="Replace your own preset of the same name."),
+                *(_widget(entry) for entry in fields(Settings)),
+            ],
+            outputs=[PresetWire.Output("settings", display_name="preset", tooltip=_PRESET_OUTPUT)],
+        )
+
+    @classmethod
+    def execute(cls, name: str, description: str, overwrite: bool, **settings: Any) -> io.NodeOutput:
+        preset = Preset(name, description, Settings(**settings))
+        path = save_preset(preset, overwrite=overwrite)
+        return io.NodeOutput(preset, ui={"text": [str(path)]})
+
+
+def _widget(entry: Field[Any]) -> Any:
+    """The widget of a setting, with the choices or the range its field states."""
+    common = {"default": entry.default, "tooltip": entry.metadata["meaning"]}
+    if "choices" in entry.metadata:
+        return io.Combo.Input(entry.name, options=list(entry.metadata["choices"]), **common)
+    if isinstance(entry.default, bool):
+        return io.Boolean.Input(entry.name, **common)
+    low, high = entry.metadata["range"]
+    if isinstance(entry.default, int):
+        return io.Int.Input(entry.name, min=low, max=high, **common)
+    return io.Float.Input(entry.name, min=low, max=high, step=0.01, **common)

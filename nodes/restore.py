@@ -1,0 +1,119 @@
+"""Blocks that restore: crops, and whole pictures in one go."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import torch
+from comfy_api.latest import io
+
+from ..gpen.pipeline import restore_batch
+from ..gpen.presets import Preset
+from ..gpen.restore import restore_crops
+from . import runtime
+from .convert import to_crops, to_image, to_images, to_mask, with_colours
+from .report import batch_report
+from .runtime import ModelHandle
+from .sockets import FaceDetector, Model, PresetWire, describe, unit_slider
+
+_BATCH_SIZE_TOOLTIP = "Faces per pass of the network; 0 takes as many as memory allows."
+
+
+class RestoreFaces(io.ComfyNode):
+    """Runs aligned crops through the network."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return describe(
+            node_id="GPENRestoreFaces",
+            display_name="GPEN Restore Faces",
+            description="Restores aligned crops. The faces of all images go through the network together.",
+            search_aliases=["restore crops", "face enhance", "GFPGAN", "CodeFormer"],
+            inputs=[
+                Model.Input("gpen_model", tooltip="From GPEN Load Model."),
+                io.Image.Input("crops", tooltip="From GPEN Align Faces, or any aligned faces."),
+                unit_slider("strength", 1.0, "0 gives the crops back, 1 is the network's answer, between them a mix."),
+                io.Boolean.Input(
+                    "keep_grayscale",
+                    default=True,
+                    tooltip="A crop that is black and white, or toned in one colour, stays so.",
+                ),
+                io.Int.Input("batch_size", default=0, min=0, max=256, tooltip=_BATCH_SIZE_TOOLTIP),
+            ],
+            outputs=[
+                io.Image.Output("restored", display_name="crops", tooltip="The restored crops, at the model's size.")
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, gpen_model: ModelHandle, crops: torch.Tensor, strength: float, keep_grayscale: bool, batch_size: int
+    ) -> io.NodeOutput:
+        place = runtime.placement(gpen_model)
+        restored = restore_crops(
+            gpen_model.loaded.module,
+            to_images(crops),
+            strength=strength,
+            keep_grayscale=keep_grayscale,
+            batch_size=runtime.batch_size(gpen_model, place, batch_size),
+            place=place,
+            progress=runtime.node_progress(),
+        )
+        return io.NodeOutput(to_image(restored))
+
+
+class FaceRestore(io.ComfyNode):
+    """The whole chain in one block."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return describe(
+            node_id="GPENFaceRestore",
+            display_name="GPEN Face Restore",
+            description="Finds, cuts, restores and pastes back the faces of every image: the whole chain in one block.",
+            search_aliases=["face restoration", "restore photo", "fix faces", "GFPGAN", "CodeFormer", "face enhance"],
+            inputs=[
+                io.Image.Input("image", tooltip="The pictures to restore. A batch keeps its length and size."),
+                Model.Input("gpen_model", tooltip="From GPEN Load Model."),
+                FaceDetector.Input("face_detector", tooltip="From GPEN Load Face Detector."),
+                PresetWire.Input(
+                    "preset", optional=True, tooltip="From GPEN Preset; the standard settings if nothing is connected."
+                ),
+                unit_slider("strength", 1.0, "How much of the preset's strength is used; 0 changes nothing."),
+            ],
+            outputs=[
+                io.Image.Output("restored", display_name="image", tooltip="The pictures with their faces restored."),
+                io.Image.Output("before", display_name="before", tooltip="The crops; black if there is no face."),
+                io.Image.Output("after", display_name="after", tooltip="The same crops, restored."),
+                io.Mask.Output("mask", display_name="mask", tooltip="Where the pictures were changed."),
+                io.String.Output("report", display_name="report", tooltip="What was found and done, as JSON."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: torch.Tensor,
+        gpen_model: ModelHandle,
+        face_detector: ModelHandle,
+        strength: float,
+        preset: Preset | None = None,
+    ) -> io.NodeOutput:
+        preset = preset or Preset("standard")
+        settings = replace(preset.settings, strength=preset.settings.strength * strength)
+        images, place = to_images(image), runtime.placement(gpen_model, face_detector)
+        models = gpen_model.loaded, face_detector.loaded
+        batch = restore_batch(
+            images,
+            *models,
+            settings,
+            batch_size=runtime.batch_size(gpen_model, place, 0),
+            place=place,
+            progress=runtime.node_progress(),
+        )
+        size = gpen_model.loaded.module.config.size
+        restored = with_colours(image, images, batch.images)
+        crops = to_crops(batch.before, size), to_crops(batch.after, size)
+        report = json.dumps(batch_report(batch, *models, replace(preset, settings=settings)), indent=2)
+        return io.NodeOutput(restored, *crops, to_mask(batch.mask), report)

@@ -1,0 +1,210 @@
+"""Where models run inside ComfyUI, and how long work tells where it is.
+
+ComfyUI is imported inside the functions that ask it something, so that the rest can be tested without it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import torch
+
+from ..gpen.devices import Placement
+from ..gpen.models import LoadedModel
+from ..gpen.network import Generator
+from ..gpen.restore import automatic_batch_size
+from ..gpen.sheets import to_pil
+
+log = logging.getLogger("gpen-blocks")
+
+# What the detector takes for one pass, beside its weights: the widest activations of RetinaFace on ResNet-50 over
+# two million pixels, rounded up.
+DETECTOR_WORKSPACE = 1 << 30
+# Room for so many faces is asked of ComfyUI. More would push other models out for little: one face keeps a GPU busy.
+_WISHED_FACES = 4
+# Longest side of the pictures shown while work goes on.
+_PREVIEW_SIDE = 512
+
+
+@dataclass(frozen=True, eq=False)
+class ModelHandle:
+    """A model on the wire.
+
+    Attributes:
+        loaded: the model as the engine built it; the same object for every block that asks for the same file.
+        patcher: ComfyUI's ModelPatcher around its module. The name is the one ComfyUI's output cache looks for when
+            memory runs short.
+        workspace: bytes the model takes beside its weights while it runs.
+    """
+
+    loaded: LoadedModel
+    patcher: Any
+    workspace: int
+
+
+class Bar(Protocol):
+    """What is used of ComfyUI's ProgressBar."""
+
+    def update_absolute(self, value: int, total: int | None = None, preview: Any = None) -> None: ...
+
+
+class Patchers:
+    """One ModelPatcher for each model, for as long as the model lives.
+
+    ComfyUI holds patchers by weak references and takes a module whose patcher has gone for a leak, so a patcher must
+    live as long as its module; a second one over the same module would replace the first.
+
+    Args:
+        make: builds the patcher of a module.
+    """
+
+    def __init__(self, make: Callable[[torch.nn.Module], Any]) -> None:
+        self._make = make
+        # A patcher holds the module, which knows nothing of the LoadedModel: the entry dies with its key.
+        self._patchers: WeakKeyDictionary[LoadedModel, Any] = WeakKeyDictionary()
+
+    def of(self, model: LoadedModel) -> Any:
+        """The patcher of a model; always the same one."""
+        if model not in self._patchers:
+            self._patchers[model] = self._make(model.module)
+        return self._patchers[model]
+
+    def __len__(self) -> int:
+        return len(self._patchers)
+
+
+def _make_patcher(module: torch.nn.Module) -> Any:
+    import comfy.model_management as management
+    import comfy.model_patcher as patching
+
+    # Newer versions name the class that fits their way of memory management, and choose it after their start.
+    kind = getattr(patching, "CoreModelPatcher", patching.ModelPatcher)
+    return kind(module, load_device=management.get_torch_device(), offload_device=management.unet_offload_device())
+
+
+patchers = Patchers(_make_patcher)
+
+
+def building() -> AbstractContextManager:
+    """For building models. Nodes run in inference mode, and tensors made there would be useless outside of it."""
+    return torch.inference_mode(False)
+
+
+def generator_handle(model: LoadedModel[Generator]) -> ModelHandle:
+    """A generator for the wire."""
+    return ModelHandle(model, patchers.of(model), _WISHED_FACES * model.module.activation_bytes())
+
+
+def detector_handle(model: LoadedModel) -> ModelHandle:
+    """A detector for the wire."""
+    return ModelHandle(model, patchers.of(model), DETECTOR_WORKSPACE)
+
+
+def placement(*handles: ModelHandle, load: Callable[..., None] | None = None) -> Placement:
+    """A placement that asks ComfyUI's memory manager, for the models of these handles.
+
+    Args:
+        handles: of every model the placement will be asked for.
+        load: `comfy.model_management.load_models_gpu` unless told otherwise.
+    """
+    by_module = {id(handle.loaded.module): handle for handle in handles}
+
+    def place(module: torch.nn.Module) -> torch.device:
+        handle = by_module[id(module)]
+        # Without force_full_load a plain module would stay partly on the CPU where memory is short.
+        (load or _load_models)([handle.patcher], memory_required=handle.workspace, force_full_load=True)
+        # Not the patcher's device: with --novram nothing is moved.
+        return next(module.parameters()).device
+
+    return place
+
+
+def _load_models(*args: Any, **kwargs: Any) -> None:
+    import comfy.model_management as management
+
+    management.load_models_gpu(*args, **kwargs)
+
+
+def batch_size(handle: ModelHandle, place: Placement, asked: int) -> int:
+    """Faces per forward pass: what the user asked for, or (0) what fits the memory ComfyUI says is free."""
+    import comfy.model_management as management
+
+    if asked:
+        return asked
+    device = place(handle.loaded.module)
+    return automatic_batch_size(handle.loaded.module, device, management.get_free_memory(device))
+
+
+class NodeProgress:
+    """The bar of the running node. Raises when the user interrupts; shows the latest picture.
+
+    Args:
+        bar: ComfyUI's progress bar.
+        check_interrupt: raises when the user has asked to stop.
+    """
+
+    def __init__(self, bar: Bar, check_interrupt: Callable[[], None]) -> None:
+        self._bar = bar
+        self._check_interrupt = check_interrupt
+        self._preview: tuple | None = None
+
+    def show(self, pictures: torch.Tensor) -> None:
+        """The last of these pictures (B x 3 x H x W) goes along with the next step."""
+        self._preview = ("JPEG", to_pil(pictures[-1:]), _PREVIEW_SIDE)
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """One step of `gpen.progress.Progress`."""
+        self._check_interrupt()
+        preview, self._preview = self._preview, None
+        self._bar.update_absolute(done, total, preview)
+
+
+def node_progress() -> NodeProgress:
+    """The progress of the node that is running in this thread."""
+    import comfy.model_management as management
+    import comfy.utils
+
+    return NodeProgress(comfy.utils.ProgressBar(1), management.throw_exception_if_processing_interrupted)
+
+
+def say(text: str) -> None:
+    """Tell the user something: in the log, and as a line in the node that is running in this thread."""
+    from comfy_execution.utils import get_executing_context
+    from server import PromptServer
+
+    log.info(text)
+    context = get_executing_context()
+    if context is not None:
+        PromptServer.instance.send_progress_text(text, context.node_id)
+
+
+def temporary_pictures(images: Iterable[torch.Tensor], side: int) -> list[dict[str, str]]:
+    """Write pictures for the page to look at.
+
+    Args:
+        images: 1 x 3 x H x W in 0..1 each.
+        side: the longer side is reduced to this many pixels.
+
+    Returns:
+        What ComfyUI's `/view` wants to know of each.
+    """
+    import uuid
+    from pathlib import Path
+
+    import folder_paths
+
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    records = []
+    for image in images:
+        picture = to_pil(image)
+        picture.thumbnail((side, side))
+        name = f"gpen-{uuid.uuid4().hex}.jpg"
+        picture.save(folder / name, quality=90)
+        records.append({"filename": name, "subfolder": "", "type": "temp"})
+    return records

@@ -1,0 +1,131 @@
+"""ComfyUI's page in a headless Chromium, with this checkout as its only custom node pack.
+
+Needs `COMFYUI_PATH` (see tests/comfyui), the package playwright and a Chromium on the PATH; skipped with a word where
+one of them is missing. Pictures of what was seen are kept in artifacts/, to be looked at.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+)
+START_SECONDS = 180
+RUN_SECONDS = 240
+
+
+def _conftest_beside() -> Any:
+    # Tests are no package, so that the server's fixture cannot be imported by name.
+    spec = importlib.util.spec_from_file_location("comfyui_server", ROOT / "tests" / "comfyui" / "conftest.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Its dataclasses look their module up by name.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+comfyui = _conftest_beside().comfyui
+
+
+class Comfy:
+    """The page, and the server behind it."""
+
+    def __init__(self, page: Any, server: Any, artifacts: Path) -> None:
+        self.page = page
+        self.server = server
+        self.artifacts = artifacts
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        # A template that names a missing model makes the page ask the internet about it, which is not there.
+        page.on("console", lambda entry: self.errors.append(entry.text) if self._is_ours(entry) else None)
+
+    @staticmethod
+    def _is_ours(entry: Any) -> bool:
+        where = f"{entry.text} {entry.location}"
+        return entry.type == "error" and ("gpen" in where.lower() or "extension" in where.lower())
+
+    def open(self, **settings: Any) -> None:
+        """Load the page afresh, without its greetings."""
+        wanted = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.Persist": False, "Comfy.Locale": "en"}
+        for name, value in {**wanted, "Comfy.VueNodes.Enabled": False, **settings}.items():
+            self.server.post(f"/settings/{name}", value)
+        self.page.goto(f"http://127.0.0.1:{self.server.port}")
+        for ready in (
+            "!!window.app?.canvas?.graph && !!window.LiteGraph?.registered_node_types?.GPENSelectFaces",
+            "!!window.app.extensionManager?.workflow?.activeWorkflow",
+        ):
+            self.page.wait_for_function(ready, timeout=START_SECONDS * 1000)
+
+    def js(self, body: str, argument: Any = None) -> Any:
+        """The value of a JavaScript function's body, which may await; `app` and `given` are there."""
+        return self.page.evaluate(f"async (given) => {{ const app = window.app; {body} }}", argument)
+
+    def load(self, name: str) -> dict:
+        """Open an example workflow as a file, and the whole of it in sight."""
+        workflow = json.loads((ROOT / "example_workflows" / f"{name}.json").read_text(encoding="utf-8"))
+        self.js("await app.loadGraphData(given)", workflow)
+        self.js("app.canvas.ds.scale = 0.62; app.canvas.ds.offset = [80, 260]; app.canvas.setDirty(true, true)")
+        self.page.wait_for_timeout(1000)
+        return workflow
+
+    def prompt(self) -> dict:
+        """What the page would queue, in API form."""
+        return self.js("return (await app.graphToPrompt()).output")
+
+    def follow(self, start: Any) -> None:
+        """Start a run and wait until it has succeeded."""
+        self.js("""
+            window.gpenRun = null;
+            const { api } = await import(new URL("/scripts/api.js", location.href));
+            for (const end of ["execution_success", "execution_error", "execution_interrupted"])
+                api.addEventListener(end, (event) => (window.gpenRun ??= [end, event.detail]), { once: true });
+        """)
+        start()
+        self.page.wait_for_function("window.gpenRun", timeout=RUN_SECONDS * 1000)
+        end, detail = self.js("return window.gpenRun")
+        assert end == "execution_success", detail.get("exception_message")
+        # The pictures of the last node are on their way.
+        self.page.wait_for_timeout(1500)
+
+    def run(self) -> None:
+        self.follow(lambda: self.js("await app.queuePrompt(0, 1)"))
+
+    def keep(self, name: str) -> None:
+        self.page.screenshot(path=self.artifacts / f"{name}.png")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="NOT TRIED IN A BROWSER: install playwright")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"NOT TRIED IN A BROWSER: none of {', '.join(BROWSERS)} is on the PATH")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, headless=True, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def comfy(comfyui: Any, chromium: Any) -> Iterator[Comfy]:
+    artifacts = ROOT / "artifacts"
+    artifacts.mkdir(exist_ok=True)
+    page = chromium.new_page(viewport={"width": 1700, "height": 1000})
+    yield Comfy(page, comfyui, artifacts)
+    page.close()

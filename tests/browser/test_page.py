@@ -1,0 +1,297 @@
+"""The package in ComfyUI's page: templates from the template browser, faces chosen by clicking, help, languages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gpen_blocks.gpen.errors import SettingsError
+from gpen_blocks.gpen.faces.select import parse_indices
+
+ROOT = Path(__file__).resolve().parents[2]
+PACK = "gpen-blocks"
+TEMPLATES = sorted(path.stem for path in (ROOT / "example_workflows").glob("*.json"))
+CROWD = "Choose a face in a crowd"
+
+PICKER = """
+    const node = app.graph._nodes.find((each) => each.type === "GPENSelectFaces");
+    const view = node.widgets.find((each) => each.name === "gpen_faces").element;
+    const field = node.widgets.find((each) => each.name === "indices");
+"""
+
+
+def indices(comfy: Any) -> str:
+    return comfy.js(PICKER + "return field.value")
+
+
+def status(comfy: Any) -> str:
+    return comfy.js(PICKER + "return view.querySelector('span').textContent")
+
+
+def click_face(comfy: Any, x: float, y: float, **options: Any) -> None:
+    """Click where a pixel of the picture is shown, as a hand would."""
+    place = comfy.js(
+        PICKER
+        + """
+        const canvas = view.querySelector("canvas"), rect = canvas.getBoundingClientRect();
+        const [width, height] = given.size, scale = Math.min(rect.width / width, rect.height / height);
+        return [rect.left + (rect.width - width * scale) / 2 + given.x * scale,
+                rect.top + (rect.height - height * scale) / 2 + given.y * scale];
+        """,
+        {"x": x, "y": y, "size": [1536, 512]},
+    )
+    if options.pop("shift", False):
+        comfy.page.keyboard.down("Shift")
+    comfy.page.mouse.click(*place)
+    comfy.page.keyboard.up("Shift")
+    comfy.page.wait_for_timeout(300)
+
+
+def result(comfy: Any, prefix: str) -> np.ndarray:
+    """The newest picture that a template saved under a name."""
+    found = sorted((comfy.server.base / "output" / "gpen").glob(f"{prefix}_*.png"))
+    return np.asarray(Image.open(found[-1]).convert("RGB")).astype(float)
+
+
+# The heads in the crowd of the template, as (left, top, right, bottom), and a point within each face.
+HEADS = ((170, 50, 280, 180), (745, 50, 855, 180), (1194, 50, 1304, 180))
+FACES = ((223, 117), (800, 117), (1247, 117))
+
+
+def changed(before: np.ndarray, after: np.ndarray) -> list[bool]:
+    """Which heads of the crowd differ, be it by one level."""
+    boxes = (np.s_[top:bottom, left:right] for left, top, right, bottom in HEADS)
+    return [bool((before[box] != after[box]).any()) for box in boxes]
+
+
+def crowd(portrait: np.ndarray) -> np.ndarray:
+    return np.concatenate([portrait, portrait[:, ::-1], portrait], axis=1)
+
+
+@pytest.fixture(scope="module")
+def portrait(comfyui: Any) -> np.ndarray:
+    """The templates' picture as this ComfyUI reads it; versions differ in how they decode JPEG."""
+    run = comfyui.run(
+        {
+            "load": {"class_type": "LoadImage", "inputs": {"image": "gpen-example.jpg"}},
+            "show": {"class_type": "PreviewImage", "inputs": {"images": ["load", 0]}},
+        }
+    )
+    return comfyui.pictures(run, "show")[0].astype(float)
+
+
+def test_a_new_user_opens_a_template_presses_run_and_sees_the_faces_restored(comfy: Any, portrait: np.ndarray) -> None:
+    comfy.open()
+    comfy.js("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    dialog = comfy.page.locator("[role=dialog]")
+    for category in ("Custom Nodes", PACK):
+        entry = dialog.get_by_text(category, exact=True)
+        # Which of the two there are depends on the version.
+        comfy.page.wait_for_timeout(3000)
+        if entry.count() and entry.first.is_visible():
+            entry.first.click()
+    card = dialog.get_by_text("Restore a photograph", exact=True)
+    card.first.wait_for(timeout=30_000)
+    comfy.page.wait_for_timeout(1500)
+    comfy.keep("templates")
+    card.first.click()
+    comfy.page.wait_for_function("window.app.graph._nodes.some((node) => node.type === 'GPENFaceRestore')")
+    comfy.page.wait_for_timeout(1500)
+    button = comfy.page.get_by_test_id("queue-button")
+    comfy.follow(lambda: button.get_by_role("button").or_(button).first.click())
+    comfy.keep("restored")
+    difference = np.abs(result(comfy, "restored") - portrait).max(axis=-1)
+    assert difference[60:170, 180:265].max() > 8, "the face is as it was"
+    assert difference[300:].max() == 0, "pixels far from the face have changed"
+    assert not comfy.errors
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_templates_open_with_all_their_wires(comfy: Any, name: str) -> None:
+    """A slot that was renamed or moved would lose its wire without a word."""
+    comfy.open()
+    workflow = json.loads((ROOT / "example_workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    known = comfy.server.get("/object_info")
+    missing = {node["type"] for node in workflow["nodes"]} - {*known, "MarkdownNote"}
+    if missing:
+        pytest.skip(f"this ComfyUI has no {', '.join(sorted(missing))}")
+    comfy.load(name)
+    comfy.keep(f"template-{name}")
+    types = {str(node["id"]): node["type"] for node in workflow["nodes"]}
+    wires = {(str(start), slot, str(end)) for _, start, slot, end, _, _ in workflow["links"]}
+    prompt = comfy.prompt()
+    queued = {
+        (value[0], value[1], id_)
+        for id_, node in prompt.items()
+        for value in node["inputs"].values()
+        if isinstance(value, list) and len(value) == 2 and str(value[0]) in types
+    }
+    assert queued == wires
+    for id_, node in prompt.items():
+        wanted = known[node["class_type"]]["input"].get("required", {})
+        assert set(wanted) <= set(node["inputs"]), f"{types[id_]} lacks inputs"
+    assert not comfy.errors
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["canvas", "nodes-2.0"])
+def test_a_click_on_a_face_chooses_it(comfy: Any, portrait: np.ndarray, vue: bool) -> None:
+    if vue and _too_old_for_vue(comfy):
+        pytest.skip("this ComfyUI shows no DOM widgets in Nodes 2.0")
+    comfy.open(**{"Comfy.VueNodes.Enabled": vue})
+    comfy.load(CROWD)
+    comfy.run()
+    assert status(comfy) == "1 of 3 faces"
+    assert changed(crowd(portrait), result(comfy, "chosen")) == [False, True, False]
+    click_face(comfy, *FACES[0])
+    assert indices(comfy) == "0,1"
+    click_face(comfy, *FACES[2])
+    assert indices(comfy) == "0-2"
+    click_face(comfy, *FACES[1])
+    assert (indices(comfy), status(comfy)) == ("0,2", "2 of 3 faces")
+    comfy.run()
+    comfy.keep(f"clicked-{'nodes-2.0' if vue else 'canvas'}")
+    assert changed(crowd(portrait), result(comfy, "chosen")) == [True, False, True]
+    assert not comfy.errors
+
+
+def _too_old_for_vue(comfy: Any) -> bool:
+    version = comfy.server.get("/system_stats")["system"]["comfyui_version"]
+    return tuple(map(int, version.split(".")[:2])) < (0, 4)
+
+
+def test_clicks_while_all_are_chosen(comfy: Any) -> None:
+    """An empty field means all: a click then takes one face alone, with Shift all others; the last one off is all."""
+    comfy.open()
+    comfy.load(CROWD)
+    comfy.js(PICKER + "field.value = ''")
+    comfy.run()
+    assert status(comfy) == "all 3 faces"
+    click_face(comfy, *FACES[1])
+    assert indices(comfy) == "1"
+    click_face(comfy, *FACES[1])
+    assert (indices(comfy), status(comfy)) == ("", "all 3 faces")
+    click_face(comfy, *FACES[1], shift=True)
+    assert indices(comfy) == "0,2"
+    click_face(comfy, 1000, 480)
+    assert indices(comfy) == "0,2", "a click beside the faces did something"
+
+
+def test_the_text_field_says_the_same_as_clicks(comfy: Any) -> None:
+    comfy.open()
+    comfy.load(CROWD)
+    comfy.run()
+    for text, told in (
+        ("0-1", "2 of 3 faces"),
+        ("", "all 3 faces"),
+        ("9", "0 of 3 faces"),
+        ("2-", "cannot be read"),
+    ):
+        comfy.js(PICKER + "field.value = given; field.callback?.(given)", text)
+        assert told in status(comfy), text
+    comfy.js(PICKER + "const order = node.widgets[0]; order.value = 'score'; order.callback?.('score')")
+    comfy.js(PICKER + "field.value = '1'; field.callback?.('1')")
+    assert "run again" in status(comfy)
+    click_face(comfy, *FACES[0])
+    assert indices(comfy) == "1", "a click on numbers of another order was taken"
+
+
+def test_a_choice_is_saved_zoomed_and_undone(comfy: Any) -> None:
+    """The view itself leaves no trace in the file or the queue."""
+    comfy.open()
+    comfy.load(CROWD)
+    comfy.run()
+    comfy.js("app.canvas.ds.scale = 0.4; app.canvas.ds.offset = [200, 500]; app.canvas.setDirty(true, true)")
+    comfy.page.wait_for_timeout(1000)
+    click_face(comfy, *FACES[0])
+    assert indices(comfy) == "0,1"
+    saved = comfy.js("return app.graph.serialize()")
+    node = next(node for node in saved["nodes"] if node["type"] == "GPENSelectFaces")
+    assert node["widgets_values"] == ["left_to_right", "0,1", 0]
+    inputs = comfy.prompt()[str(node["id"])]["inputs"]
+    assert set(inputs) == {"faces", "image", "order", "indices", "min_face_size"}
+    comfy.js("await app.extensionManager.command.execute('Comfy.Undo')")
+    comfy.page.wait_for_timeout(1500)
+    assert indices(comfy) == "1"
+    comfy.keep("undone")
+    assert "1 of 3" in status(comfy), "the picture is gone after an undo"
+    comfy.js("await app.loadGraphData(given)", saved)
+    assert indices(comfy) == "0,1"
+
+
+def test_javascript_and_python_read_indices_alike(comfy: Any) -> None:
+    comfy.open()
+    texts = ["", " ", "0", "0,2-4", " 1 - 3 , 2", "3-1", "a", "-1", "1,", ",", "1-", "12345", "9999", "1.5", "1,1"]
+    read = comfy.js(
+        """
+        const { parseIndices, formatIndices } = await import(`/extensions/${given.pack}/face_indices.js`);
+        return given.texts.map((text) => {
+            const parsed = parseIndices(text);
+            return parsed && [[...parsed].sort((a, b) => a - b), formatIndices(parsed)];
+        });
+        """,
+        {"pack": PACK, "texts": texts},
+    )
+    for text, answer in zip(texts, read, strict=True):
+        try:
+            expected = list(parse_indices(text))
+        except SettingsError:
+            assert answer is None, text
+            continue
+        assert answer is not None, text
+        assert answer[0] == expected, text
+        assert list(parse_indices(answer[1])) == expected, text
+
+
+def test_help_and_names_in_chinese(comfy: Any) -> None:
+    comfy.open(**{"Comfy.Locale": "zh"})
+    comfy.load("Restore a photograph")
+    names = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))["GPENFaceRestore"]
+    shown = comfy.js("""
+        const node = LiteGraph.createNode("GPENFaceRestore");
+        app.graph.add(node);
+        return { title: node.title, outputs: node.outputs.map((slot) => slot.localized_name ?? slot.label) };
+    """)
+    assert shown["title"] == names["display_name"]
+    assert shown["outputs"] == [names["outputs"][str(index)]["name"] for index in range(5)]
+    page = comfy.js("return (await fetch(`/extensions/${given}/docs/GPENFaceRestore/zh.md`)).text()", PACK)
+    assert page.startswith(f"# {names['display_name']}")
+    comfy.keep("chinese")
+
+
+def test_blueprints_run(comfy: Any) -> None:
+    comfy.open()
+    if _too_old_for_vue(comfy):
+        pytest.skip("this ComfyUI knows no blueprints")
+    offered = comfy.server.get("/global_subgraphs")
+    ours = {key: entry for key, entry in offered.items() if PACK in json.dumps(entry)}
+    assert {entry["name"] for entry in ours.values()} == {path.stem for path in (ROOT / "subgraphs").glob("*.json")}
+    for key, entry in ours.items():
+        data = json.loads(comfy.server.get(f"/global_subgraphs/{key}")["data"])
+        comfy.js(
+            """
+            await app.loadGraphData(given);
+            const add = (type, x, y) => {
+                const node = LiteGraph.createNode(type);
+                node.pos = [x, y];
+                app.graph.add(node);
+                return node;
+            };
+            const block = app.graph._nodes[0];
+            const load = add("LoadImage", -400, 0), save = add("SaveImage", 500, 0);
+            load.widgets.find((each) => each.name === "image").value = "gpen-example.jpg";
+            save.widgets.find((each) => each.name === "filename_prefix").value = "gpen/blueprint";
+            load.connect(0, block, 0);
+            block.connect(0, save, 0);
+            app.canvas.ds.scale = 0.8; app.canvas.ds.offset = [600, 200];
+            """,
+            data,
+        )
+        comfy.run()
+        comfy.keep(f"blueprint-{entry['name']}")
+        assert result(comfy, "blueprint").shape == (512, 512, 3)
+    assert not comfy.errors

@@ -1,0 +1,170 @@
+"""What shared workflows are made of: ids, sockets and menus as ComfyUI sees them."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from gpen_blocks.gpen.faces.paste import ColorMatch
+from gpen_blocks.gpen.faces.select import FaceOrder
+from gpen_blocks.gpen.models import Backend, Precision
+from gpen_blocks.gpen.presets import bundled_presets
+from gpen_blocks.weights.registry import records
+
+# node: ({input: type, optional ones in brackets}, {output: type}), in the order of the sockets.
+CONTRACT = {
+    "GPENLoadModel": (
+        {"model": "COMBO", "precision": "COMBO", "backend": "COMBO"},
+        {"gpen_model": "GPEN_MODEL"},
+    ),
+    "GPENLoadFaceDetector": ({"detector": "COMBO"}, {"face_detector": "GPEN_FACE_DETECTOR"}),
+    "GPENDetectFaces": (
+        {
+            "image": "IMAGE",
+            "face_detector": "GPEN_FACE_DETECTOR",
+            "score_threshold": "FLOAT",
+            "min_face_size": "INT",
+            "max_faces": "INT",
+            "landmarks": "COMBO",
+            "rotated": "BOOLEAN",
+        },
+        {"faces": "GPEN_FACES", "preview": "IMAGE", "mask": "MASK", "count": "INT", "boxes": "BOUNDING_BOX"},
+    ),
+    "GPENSelectFaces": (
+        {
+            "faces": "GPEN_FACES,FACE_LANDMARKS",
+            "order": "COMBO",
+            "indices": "STRING",
+            "min_face_size": "INT",
+            "[image]": "IMAGE",
+            "[regions]": "BOUNDING_BOX",
+        },
+        {"selected": "GPEN_FACES", "rejected": "GPEN_FACES", "preview": "IMAGE"},
+    ),
+    "GPENAlignFaces": (
+        {
+            "image": "IMAGE",
+            "faces": "GPEN_FACES,FACE_LANDMARKS",
+            "size": "INT",
+            "template": "COMBO",
+            "[gpen_model]": "GPEN_MODEL",
+        },
+        {"crops": "IMAGE", "alignment": "GPEN_ALIGNMENT"},
+    ),
+    "GPENRestoreFaces": (
+        {
+            "gpen_model": "GPEN_MODEL",
+            "crops": "IMAGE",
+            "strength": "FLOAT",
+            "keep_grayscale": "BOOLEAN",
+            "batch_size": "INT",
+        },
+        {"crops": "IMAGE"},
+    ),
+    "GPENPasteFaces": (
+        {
+            "image": "IMAGE",
+            "crops": "IMAGE",
+            "alignment": "GPEN_ALIGNMENT",
+            "mask_mode": "COMBO",
+            "feather": "FLOAT",
+            "color_match": "COMBO",
+            "match_grain": "FLOAT",
+            "strength": "FLOAT",
+        },
+        {"image": "IMAGE", "mask": "MASK"},
+    ),
+    "GPENFaceRestore": (
+        {
+            "image": "IMAGE",
+            "gpen_model": "GPEN_MODEL",
+            "face_detector": "GPEN_FACE_DETECTOR",
+            "strength": "FLOAT",
+            "[preset]": "GPEN_PRESET",
+        },
+        {"image": "IMAGE", "before": "IMAGE", "after": "IMAGE", "mask": "MASK", "report": "STRING"},
+    ),
+    "GPENPreset": ({"preset": "COMBO"}, {"preset": "GPEN_PRESET"}),
+    "GPENSavePreset": (
+        {
+            "name": "STRING",
+            "description": "STRING",
+            "overwrite": "BOOLEAN",
+            "score_threshold": "FLOAT",
+            "min_face_size": "INT",
+            "max_faces": "INT",
+            "order": "COMBO",
+            "rotated": "BOOLEAN",
+            "strength": "FLOAT",
+            "keep_grayscale": "BOOLEAN",
+            "mask_mode": "COMBO",
+            "feather": "FLOAT",
+            "color_match": "COMBO",
+            "match_grain": "FLOAT",
+        },
+        {"preset": "GPEN_PRESET"},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def info(comfyui):
+    return comfyui.get("/object_info")
+
+
+def inputs_of(node: dict) -> dict[str, tuple]:
+    """Inputs as the contract writes them: name to (type, options)."""
+    return {
+        name if section == "required" else f"[{name}]": spec
+        for section in ("required", "optional")
+        for name, spec in node["input"].get(section, {}).items()
+    }
+
+
+@pytest.mark.parametrize("node_id", CONTRACT)
+def test_sockets_are_those_of_the_contract(info, node_id):
+    inputs, outputs = CONTRACT[node_id]
+    node = info[node_id]
+    types = {name: "COMBO" if isinstance(spec[0], list) else spec[0] for name, spec in inputs_of(node).items()}
+    assert types == inputs
+    assert list(types) == list(inputs)
+    assert dict(zip(node["output_name"], node["output"], strict=True)) == outputs
+
+
+@pytest.mark.parametrize("node_id", CONTRACT)
+def test_everything_is_explained_and_bounded(info, node_id):
+    node = info[node_id]
+    assert node["description"] and node["display_name"] and node["category"] == "GPEN Blocks"
+    assert all(node["output_tooltips"])
+    for name, spec in inputs_of(node).items():
+        options = spec[1]
+        assert options.get("tooltip"), name
+        if spec[0] in ("INT", "FLOAT"):
+            assert options["min"] <= options["default"] <= options["max"], name
+        if spec[0] in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"):
+            assert "default" in options, name
+
+
+def test_menus_derive_from_the_engine(info):
+    def menu(node_id: str, name: str) -> list[str]:
+        spec = info[node_id]["input"]["required"][name]
+        return spec[0] if isinstance(spec[0], list) else spec[1]["options"]
+
+    models = [record.name for record in records().values() if record.kind == "generator"]
+    detectors = [record.name for record in records().values() if record.kind == "detector"]
+    offered = menu("GPENLoadModel", "model")
+    assert offered[0] == "auto" and set(offered) >= set(models) - {"gpen-seg2face-512"}
+    assert menu("GPENLoadFaceDetector", "detector") == ["auto", *detectors]
+    assert menu("GPENLoadModel", "precision") == list(get_args(Precision))
+    assert menu("GPENLoadModel", "backend") == list(get_args(Backend))
+    assert menu("GPENSelectFaces", "order") == list(get_args(FaceOrder))
+    assert menu("GPENPasteFaces", "color_match") == list(get_args(ColorMatch))
+    assert set(bundled_presets()) <= set(menu("GPENPreset", "preset"))
+
+
+def test_the_pack_loads_whole(comfyui, info):
+    assert "IMPORT FAILED" not in comfyui.text_of_log()
+    assert {name for name, node in info.items() if node["python_module"].startswith("custom_nodes.gpen")} >= set(
+        CONTRACT
+    )

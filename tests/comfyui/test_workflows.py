@@ -1,0 +1,349 @@
+"""Workflows in a real ComfyUI give what the library gives, with all kinds of pictures."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from gpen_blocks import Restorer
+
+# Smaller than every face of the pictures here, larger than what a detector may take for one.
+FACE = 64
+
+
+def node(class_type: str, **inputs: object) -> dict:
+    return {"class_type": class_type, "inputs": inputs}
+
+
+def models() -> dict:
+    return {
+        "model": node("GPENLoadModel", model="gpen-lite-256", precision="fp32", backend="auto"),
+        "detector": node("GPENLoadFaceDetector", detector="face-detector-lite"),
+    }
+
+
+def load(name: str) -> dict:
+    return node("LoadImage", image=name)
+
+
+def preview(source: str, slot: int = 0) -> dict:
+    return node("PreviewImage", images=[source, slot])
+
+
+def whole(source: str = "image", **inputs: object) -> dict:
+    """GPENFaceRestore on the output of a node."""
+    sockets = {
+        "image": [source, 0],
+        "gpen_model": ["model", 0],
+        "face_detector": ["detector", 0],
+        "strength": 1.0,
+    }
+    return node("GPENFaceRestore", **(sockets | inputs))
+
+
+def blocks(**between: dict) -> dict:
+    """The chain block by block on the node `image`; nodes in `between` work on the crops, the last one is pasted."""
+    last = list(between)[-1] if between else "restore"
+    return {
+        **models(),
+        "detect": node(
+            "GPENDetectFaces",
+            image=["image", 0],
+            face_detector=["detector", 0],
+            score_threshold=0.6,
+            min_face_size=16,
+            max_faces=0,
+            landmarks="refined",
+            rotated=False,
+        ),
+        "align": node(
+            "GPENAlignFaces",
+            image=["image", 0],
+            faces=["detect", 0],
+            size=0,
+            template="auto",
+            gpen_model=["model", 0],
+        ),
+        "restore": node(
+            "GPENRestoreFaces",
+            gpen_model=["model", 0],
+            crops=["align", 0],
+            strength=1.0,
+            keep_grayscale=True,
+            batch_size=0,
+        ),
+        **between,
+        "paste": node(
+            "GPENPasteFaces",
+            image=["image", 0],
+            crops=[last, 0],
+            alignment=["align", 1],
+            mask_mode="landmarks",
+            feather=0.1,
+            color_match="low_band",
+            match_grain=0.0,
+            strength=1.0,
+        ),
+        "out": preview("paste"),
+    }
+
+
+def succeed(comfyui, prompt):
+    run = comfyui.run(prompt)
+    assert run.status == "success", run.error
+    return run
+
+
+def same(first: np.ndarray, second: np.ndarray, tolerance: float = 1.0) -> bool:
+    """Equal but for the rounding of one 8-bit step (ComfyUI cuts off where the library rounds)."""
+    return first.shape == second.shape and np.abs(first.astype(int) - second).max() <= tolerance + 1e-9
+
+
+@pytest.fixture(scope="module")
+def restorer():
+    return Restorer(model="gpen-lite-256", detector="face-detector-lite", device="cpu")
+
+
+def test_one_block_gives_what_the_library_gives(comfyui, portrait, restorer):
+    prompt = {
+        **models(),
+        "image": load(comfyui.put("one.png", portrait)),
+        "restore": whole(),
+        "out": preview("restore"),
+    }
+    picture = comfyui.pictures(succeed(comfyui, prompt), "out")[0]
+    expected = restorer.restore(portrait).image
+    assert same(picture, expected, 2)
+    assert np.abs(picture.astype(int) - portrait).max() > 8
+
+
+def test_the_blocks_one_by_one_give_the_same(comfyui, two_faces, restorer):
+    prompt = {**blocks(), "image": load(comfyui.put("two.png", two_faces))}
+    picture = comfyui.pictures(succeed(comfyui, prompt), "out")[0]
+    assert same(picture, restorer.restore(two_faces).image, 2)
+
+
+def test_a_preset_and_the_strength_are_those_of_the_library(comfyui, portrait):
+    prompt = {
+        **models(),
+        "image": load(comfyui.put("one.png", portrait)),
+        "preset": node("GPENPreset", preset="natural"),
+        "restore": whole(preset=["preset", 0], strength=0.5),
+        "out": preview("restore"),
+        "report": node("PreviewAny", source=["restore", 4]),
+    }
+    run = succeed(comfyui, prompt)
+    restorer = Restorer("gpen-lite-256", "face-detector-lite", "natural", "cpu")
+    half = Restorer("gpen-lite-256", "face-detector-lite", "natural", "cpu", strength=restorer.settings.strength * 0.5)
+    assert same(comfyui.pictures(run, "out")[0], half.restore(portrait).image, 2)
+    report = json.loads(run.outputs["report"]["text"][0])
+    assert report["preset"] == "natural" and report["model"] == "gpen-lite-256"
+    assert any(face["restored"] for face in report["faces"])
+
+
+def test_a_batch_keeps_its_length_and_its_faceless_frames(comfyui, portrait, two_faces):
+    empty = np.full_like(two_faces, 90)
+    one = empty.copy()
+    one[:, : portrait.shape[1]] = portrait
+    frames = [two_faces, empty, one, empty]
+    names = [comfyui.put(f"frame{index}.png", frame) for index, frame in enumerate(frames)]
+    prompt = {
+        **models(),
+        **{f"image{index}": load(name) for index, name in enumerate(names)},
+        "batch01": node("ImageBatch", image1=["image0", 0], image2=["image1", 0]),
+        "batch23": node("ImageBatch", image1=["image2", 0], image2=["image3", 0]),
+        "image": node("ImageBatch", image1=["batch01", 0], image2=["batch23", 0]),
+        "restore": whole(),
+        "out": preview("restore"),
+        "before": preview("restore", 1),
+        "report": node("PreviewAny", source=["restore", 4]),
+    }
+    run = succeed(comfyui, prompt)
+    pictures = comfyui.pictures(run, "out")
+    assert len(pictures) == 4
+    assert all(same(pictures[index], empty) for index in (1, 3))
+    assert not same(pictures[0], two_faces, 8) and not same(pictures[2], one, 8)
+    report = json.loads(run.outputs["report"]["text"][0])
+    counts = [sum(face["image"] == index and face["restored"] for face in report["faces"]) for index in range(4)]
+    assert counts[0] > counts[2] > 0 and counts[1] == counts[3] == 0
+    assert len(comfyui.pictures(run, "before")) == sum(counts)
+    assert sum("no face was found" in note for note in report["notes"]) == 2
+
+
+def test_no_face_lets_the_picture_through_whatever_sits_between(comfyui):
+    empty = np.random.default_rng(0).integers(60, 70, (200, 300, 3), np.uint8)
+    scale = node("ImageScale", image=["restore", 0], upscale_method="lanczos", width=300, height=300, crop="disabled")
+    prompt = {**blocks(scale=scale), "image": load(comfyui.put("empty.png", empty))}
+    run = succeed(comfyui, prompt)
+    assert same(comfyui.pictures(run, "out")[0], empty)
+
+
+def test_crops_may_change_their_size_between_align_and_paste(comfyui, portrait, restorer):
+    scale = node("ImageScale", image=["restore", 0], upscale_method="bicubic", width=512, height=512, crop="disabled")
+    prompt = {**blocks(scale=scale), "image": load(comfyui.put("one.png", portrait))}
+    picture = comfyui.pictures(succeed(comfyui, prompt), "out")[0]
+    expected = restorer.restore(portrait).image
+    assert np.abs(picture.astype(int) - expected).mean() < 1
+    assert np.abs(picture.astype(int) - portrait).max() > 8
+
+
+def test_a_wrong_number_of_crops_is_told(comfyui, two_faces):
+    dropped = node("ImageFromBatch", image=["restore", 0], batch_index=0, length=1)
+    prompt = {**blocks(dropped=dropped), "image": load(comfyui.put("two.png", two_faces))}
+    run = comfyui.run(prompt)
+    assert run.status == "error"
+    assert "alignments need as many" in run.error
+
+
+def test_alpha_and_masks_survive(comfyui, portrait):
+    alpha = np.broadcast_to(np.linspace(0, 255, portrait.shape[1], dtype=np.uint8), portrait.shape[:2])
+    name = comfyui.put("alpha.png", np.dstack([portrait, alpha]))
+    prompt = {
+        **models(),
+        "file": load(name),
+        "image": node("JoinImageWithAlpha", image=["file", 0], alpha=["file", 1]),
+        "restore": whole(),
+        "out": preview("restore"),
+        "mask": node("MaskToImage", mask=["restore", 3]),
+        "mask_out": preview("mask"),
+    }
+    run = succeed(comfyui, prompt)
+    picture, mask = comfyui.pictures(run, "out")[0], comfyui.pictures(run, "mask_out")[0]
+    assert picture.shape[-1] == 4 and same(picture[..., 3], alpha)
+    assert mask.shape[:2] == portrait.shape[:2] and mask.max() > 200
+    outside = mask[..., 0] == 0
+    # A mask below one 8-bit step looks like none.
+    assert 0.2 < outside.mean() < 1 and same(picture[..., :3][outside], portrait[outside], 1)
+
+
+def test_chosen_faces_alone_are_restored_and_the_page_is_told(comfyui, two_faces):
+    def select(indices: str) -> dict:
+        return node(
+            "GPENSelectFaces",
+            faces=["detect", 0],
+            order="left_to_right",
+            indices=indices,
+            min_face_size=FACE,
+            image=["image", 0],
+        )
+
+    prompt = {**blocks(), "image": load(comfyui.put("two.png", two_faces)), "select": select("1")}
+    prompt["detect"]["inputs"]["score_threshold"] = 0.9
+    prompt["align"] = node(
+        "GPENAlignFaces",
+        image=["image", 0],
+        faces=["select", 0],
+        size=0,
+        template="auto",
+        gpen_model=["model", 0],
+    )
+    run = succeed(comfyui, prompt)
+    page = run.outputs["select"]
+    half = two_faces.shape[1] // 2
+    assert page["gpen_sizes"] == [[two_faces.shape[1], two_faces.shape[0]]]
+    assert len(comfyui.pictures(run, "out")) == 1
+    assert [(face["image"], face["index"], face["selected"]) for face in page["gpen_faces"]] == [
+        (0, 0, False),
+        (0, 1, True),
+    ]
+    assert page["gpen_faces"][0]["box"][2] < half < page["gpen_faces"][1]["box"][0]
+    assert page["gpen_images"][0]["type"] == "temp"
+    picture = comfyui.pictures(run, "out")[0].astype(int)
+    assert same(picture[:, : half // 2], two_faces[:, : half // 2])
+    assert np.abs(picture[:, half:] - two_faces[:, half:]).max() > 8
+    again = comfyui.run(prompt)
+    assert again.outputs["select"] == page and not again.executed & set(prompt)
+
+    prompt["select"] = select("7")
+    nobody = succeed(comfyui, prompt)
+    assert same(comfyui.pictures(nobody, "out")[0], two_faces)
+    prompt["select"] = select("0;1")
+    assert "0,2-4" in comfyui.run(prompt).error
+
+
+def test_boxes_and_masks_fit_other_nodes(comfyui, two_faces):
+    prompt = {
+        **{name: entry for name, entry in blocks().items() if name in ("model", "detector", "detect")},
+        "image": load(comfyui.put("two.png", two_faces)),
+        "only": node(
+            "GPENSelectFaces",
+            faces=["detect", 0],
+            order="score",
+            indices="",
+            min_face_size=0,
+            regions=["detect", 4],
+        ),
+        "boxes": node("PreviewAny", source=["detect", 4]),
+        "grown": node("GrowMask", mask=["detect", 2], expand=4, tapered_corners=True),
+        "mask": node("MaskToImage", mask=["grown", 0]),
+        "out": preview("mask"),
+    }
+    run = succeed(comfyui, prompt)
+    assert len(run.outputs["only"]["gpen_faces"]) >= 2
+    boxes = json.loads(run.outputs["boxes"]["text"][0])
+    assert len(boxes) == 1 and {"x", "y", "width", "height"} <= boxes[0][0].keys()
+    x, y = int(boxes[0][0]["x"] + boxes[0][0]["width"] / 2), int(boxes[0][0]["y"] + boxes[0][0]["height"] / 2)
+    assert comfyui.pictures(run, "out")[0][y, x].min() == 255
+
+
+def test_presets_are_saved_and_found_again(comfyui, portrait):
+    from gpen_blocks.gpen.presets import Settings
+
+    def save(name: str, **changes: object) -> dict:
+        settings = {field: getattr(Settings(), field) for field in Settings.__dataclass_fields__} | changes
+        return {"save": node("GPENSavePreset", name=name, description="a test", overwrite=False, **settings)}
+
+    run = succeed(comfyui, save("half", strength=0.5))
+    assert run.outputs["save"]["text"][0].endswith("half.json")
+    assert (comfyui.base / "user" / "gpen-blocks" / "presets" / "half.json").is_file()
+    prompt = {
+        **models(),
+        "image": load(comfyui.put("one.png", portrait)),
+        "preset": node("GPENPreset", preset="half"),
+        "restore": whole(preset=["preset", 0]),
+        "report": node("PreviewAny", source=["restore", 4]),
+    }
+    report = json.loads(succeed(comfyui, prompt).outputs["report"]["text"][0])
+    assert report["preset"] == "half" and report["settings"]["strength"] == 0.5
+    for name in ("natural", "../half", "half"):
+        refused = comfyui.run(save(name, strength=0.75))
+        assert refused.status == "error" and "preset" in refused.error
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [
+        ("model", "model", "../../../etc/passwd"),
+        ("model", "precision", "fp12"),
+        ("model", "backend", "magic"),
+        ("detector", "detector", "gpen-lite-256"),
+        ("detect", "landmarks", "nope"),
+        ("align", "template", "nope"),
+        ("paste", "mask_mode", "nope"),
+        ("paste", "color_match", "nope"),
+    ],
+)
+def test_values_that_no_menu_has_are_refused(comfyui, portrait, place, name, value):
+    prompt = {**blocks(), "image": load(comfyui.put("one.png", portrait))}
+    prompt[place]["inputs"] = prompt[place]["inputs"] | {name: value}
+    run = comfyui.run(prompt)
+    assert run.status in ("refused", "error")
+    assert value in run.error
+
+
+def test_a_model_that_cannot_be_had_names_file_sources_and_folder(comfyui, portrait):
+    prompt = {
+        **models(),
+        "image": load(comfyui.put("one.png", portrait)),
+        "restore": whole(),
+        "out": preview("restore"),
+    }
+    prompt["model"] = node("GPENLoadModel", model="gpen-bfr-256", precision="fp32", backend="auto")
+    run = comfyui.run(prompt)
+    assert run.status == "error"
+    assert "GPEN-BFR-256.pth" in run.error
+    assert "public-vigen-video.oss-cn-shanghai.aliyuncs.com" in run.error and "huggingface:" in run.error
+    assert str(comfyui.base / "models" / "facerestore_models") in run.error
+    assert "non-commercial" in comfyui.text_of_log()

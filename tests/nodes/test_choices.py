@@ -1,0 +1,173 @@
+"""Menus: the same names everywhere, files of the user's after them, and nothing that is not in them gets through."""
+
+import hashlib
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import huggingface_hub.constants
+import pytest
+
+from gpen_blocks.gpen.errors import SettingsError
+from gpen_blocks.nodes import runtime
+from gpen_blocks.nodes.choices import fingerprint, make_available, model_names, require_choice, require_model
+from gpen_blocks.weights import registry, store
+from gpen_blocks.weights.errors import DownloadError
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """The models folder of a user who has no other."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setenv("GPEN_MODELS_DIR", str(folder))
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "MODELSCOPE_CACHE"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return folder
+
+
+def test_the_registry_comes_first_whatever_is_on_disk(folder):
+    before = model_names("generator")
+    assert before[0] == "auto"
+    assert before[1:] == [
+        record.name
+        for record in registry.records().values()
+        if record.kind == "generator" and record.name != "gpen-seg2face-512"
+    ]
+    (folder / "GPEN-BFR-512.pth").write_bytes(b"x")
+    assert model_names("generator") == before
+
+
+def test_files_of_the_users_follow(folder):
+    (folder / "gpen").mkdir()
+    (folder / "facedetection").mkdir()
+    for name in ("gpen/Mine.safetensors", "gpen/notes.txt", "my-gpen.pth", "GFPGANv1.4.pth"):
+        (folder / name).write_bytes(b"x")
+    for name in ("facedetection/RetinaFace_mine.pth", "facedetection/yolov5l-face.pth"):
+        (folder / name).write_bytes(b"x")
+    known = [record.name for record in registry.records().values()]
+    assert [name for name in model_names("generator")[1:] if name not in known] == ["Mine.safetensors", "my-gpen.pth"]
+    assert [name for name in model_names("detector")[1:] if name not in known] == ["RetinaFace_mine.pth"]
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "face-detector-lite", "", "GPEN-BFR-512.pth"])
+def test_what_the_menu_does_not_have_is_refused(name, folder):
+    with pytest.raises(SettingsError, match="There is no generator"):
+        require_model(name, "generator")
+
+
+def test_a_choice_names_the_others():
+    assert require_choice("size", "small", ("small", "large")) == "small"
+    with pytest.raises(SettingsError, match="no size 'huge' here; choose from small, large"):
+        require_choice("size", "huge", ("small", "large"))
+
+
+def test_the_fingerprint_is_that_of_the_file_and_the_same_before_it_is_fetched(folder):
+    record = registry.get("gpen-bfr-256")
+    assert fingerprint("gpen-bfr-256", "generator") == record.sha256
+    assert fingerprint("gpen-lite-256", "generator") == store.resolve("gpen-lite-256").sha256
+    assert fingerprint("gpen-bfr-1024", "generator") == ""
+    assert fingerprint(None, "generator") == ""
+    own = folder / "my-gpen.pth"
+    own.write_bytes(store.resolve("gpen-lite-256").path.read_bytes())
+    first = fingerprint("my-gpen.pth", "generator")
+    assert first == fingerprint("gpen-lite-256", "generator")
+    own.write_bytes(own.read_bytes() + b" ")
+    assert fingerprint("my-gpen.pth", "generator") not in ("", first)
+
+
+def test_auto_depends_on_the_best_file_there_is():
+    assert fingerprint("auto", "generator") == fingerprint("gpen-lite-256", "generator")
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """A registry of one model, which a server on this machine has; gives the file the server would send."""
+    file = tmp_path / "served" / "toy.safetensors"
+    file.parent.mkdir()
+    file.write_bytes(store.resolve("gpen-lite-256").path.read_bytes())
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(file.parent)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    entries = tmp_path / "registry.toml"
+    entries.write_text(
+        f"""
+[licences.toy]
+name = "toy licence"
+note = "For play only."
+[[models]]
+name = "toy"
+kind = "generator"
+description = "a toy"
+file = "toy.safetensors"
+licence = "toy"
+bytes = {file.stat().st_size}
+sha256 = "{hashlib.sha256(file.read_bytes()).hexdigest()}"
+sources = ["http://127.0.0.1:{server.server_port}/toy.safetensors"]
+""",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(registry, "REGISTRY_FILE", entries)
+    for remembered in (registry.records, registry._names):
+        remembered.cache_clear()
+    yield file
+    server.shutdown()
+    server.server_close()
+    monkeypatch.undo()
+    for remembered in (registry.records, registry._names):
+        remembered.cache_clear()
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What the user is told, and the steps of the progress bar."""
+    said, steps = [], []
+    monkeypatch.setattr(runtime, "say", said.append)
+    monkeypatch.setattr(runtime, "node_progress", lambda: lambda *step: steps.append(step))
+    return said, steps
+
+
+def test_a_chosen_model_is_fetched_with_progress_and_its_licence(served, folder, told):
+    said, steps = told
+    before = fingerprint("toy", "generator")
+    assert "toy" in model_names("generator")
+    make_available("toy", "generator")
+    assert (folder / "toy.safetensors").read_bytes() == served.read_bytes()
+    size = served.stat().st_size
+    assert steps[-1] == ("download", size, size)
+    assert "toy licence" in said[0] and "For play only." in said[0] and str(folder) in said[-1]
+    assert fingerprint("toy", "generator") == before
+    assert model_names("generator") == ["auto", "toy"]
+    make_available("toy", "generator")
+    assert len(said) == 2
+
+
+def test_neither_listing_nor_auto_fetches_anything(served, folder, told):
+    model_names("generator")
+    fingerprint("toy", "generator")
+    fingerprint("auto", "generator")
+    make_available("auto", "generator")
+    assert told == ([], []) and not list(folder.iterdir())
+
+
+def test_what_cannot_be_had_names_file_source_and_folder(served, folder, told):
+    served.unlink()
+    with pytest.raises(DownloadError) as caught:
+        make_available("toy", "generator")
+    assert all(word in str(caught.value) for word in ("toy.safetensors", "127.0.0.1", str(folder)))
+
+
+def test_an_interrupt_ends_a_download(served, monkeypatch):
+    def stop(*_):
+        raise InterruptedError
+
+    monkeypatch.setattr(runtime, "say", lambda text: None)
+    monkeypatch.setattr(runtime, "node_progress", lambda: stop)
+    with pytest.raises(InterruptedError):
+        make_available("toy", "generator")

@@ -1,0 +1,87 @@
+"""At the edge to ComfyUI pictures only change their layout."""
+
+import pytest
+import torch
+
+from gpen_blocks.gpen.errors import ImageError
+from gpen_blocks.gpen.types import Face, Faces
+from gpen_blocks.nodes.convert import box_mask, to_crops, to_image, to_images, to_mask, with_colours
+
+
+def picture(channels: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.rand(2, 5, 7, channels, generator=torch.Generator().manual_seed(0)).to(dtype)
+
+
+def test_an_image_comes_back_as_it_went():
+    image = picture(3)
+    images = to_images(image)
+    assert images.shape == (2, 3, 5, 7) and images.dtype == torch.float32
+    assert torch.equal(images[1, 2, 3, 4], image[1, 3, 4, 2])
+    assert torch.equal(to_image(images), image)
+    assert to_image(images).is_contiguous()
+
+
+def test_nothing_is_copied_on_the_way_in():
+    image = picture(3)
+    assert to_images(image).data_ptr() == image.data_ptr()
+
+
+def test_grey_becomes_three_equal_channels():
+    image = picture(1)
+    images = to_images(image)
+    assert images.shape == (2, 3, 5, 7)
+    assert all(torch.equal(images[:, channel], image[..., 0]) for channel in range(3))
+
+
+def test_alpha_survives_new_colours():
+    image = picture(4)
+    before = to_images(image)
+    after = with_colours(image, before, 1 - before)
+    assert torch.equal(after[..., 3], image[..., 3])
+    assert torch.equal(after[..., :3], 1 - image[..., :3])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_what_was_not_changed_is_the_very_tensor(channels):
+    image = picture(channels)
+    before = to_images(image)
+    assert with_colours(image, before, before) is image
+
+
+def test_the_number_format_stays_and_unchanged_pixels_with_it():
+    image = picture(3, torch.float16)
+    before = to_images(image)
+    after = with_colours(image, before, before.clone())
+    assert before.dtype == torch.float32 and after.dtype == torch.float16
+    assert torch.equal(after, image)
+
+
+@pytest.mark.parametrize(
+    "image", [torch.rand(5, 7, 3), torch.rand(1, 5, 7, 2), torch.zeros(1, 5, 7, 3, dtype=torch.uint8)]
+)
+def test_what_is_no_image_is_told(image):
+    with pytest.raises(ImageError, match="B x H x W x C"):
+        to_images(image)
+
+
+def test_no_crops_become_one_black_picture():
+    assert torch.equal(to_crops(torch.zeros(0, 3, 9, 9), 16), torch.zeros(1, 16, 16, 3))
+    crops = torch.rand(2, 3, 8, 8)
+    assert torch.equal(to_images(to_crops(crops, 16)), crops)
+
+
+def test_a_mask_loses_its_channel():
+    mask = torch.rand(2, 1, 5, 7)
+    assert torch.equal(to_mask(mask), mask[:, 0])
+
+
+def test_boxes_become_a_mask_also_beyond_the_border():
+    landmarks = torch.zeros(5, 2).numpy()
+    boxes = [((1.2, 1.0, 3.0, 2.5), 0), ((-9, -9, 1, 1), 1), ((5, 3, 90, 90), 1), ((-9, -9, -3, -3), 0)]
+    faces = Faces(tuple(Face(box, 1.0, landmarks, index) for box, index in boxes), ((5, 7),) * 2)
+    mask = box_mask(faces, picture(3))
+    expected = torch.zeros(2, 5, 7)
+    expected[0, 1:4, 1:4] = 1
+    expected[1, :2, :2] = 1
+    expected[1, 3:, 5:] = 1
+    assert torch.equal(mask, expected)
