@@ -19,9 +19,9 @@ from ..types import Size
 # The network sees the smallest wanted face at least this wide: the bundled detector finds all of 64 held-out faces
 # that are 20 px wide or wider, and 56 of them at 16 px, RetinaFace's smallest anchor.
 SMALLEST_SEEN = 24
-# A picture is also searched at twice its size as long as that has no more pixels than this: small faces in
-# small pictures are found more surely, and it costs little.
-ENLARGED_PIXELS = 4_000_000
+# The finest level has about so many pixels where it may: small pictures are searched at twice their size, and only
+# larger ones begin coarser for the sake of a large smallest face. Faces are found more surely on several levels.
+FINE_PIXELS = 4_000_000
 # From level to level sizes halve; the last level's longer side is at most this, so that a face that fills the
 # picture fits the largest anchor.
 COARSEST_SIDE = 480
@@ -72,11 +72,10 @@ class Tile:
 
 def plan_tiles(size: Size, min_face_size: float) -> list[Tile]:
     """The tiles of all pyramid levels, finest first, for pictures of this (height, width)."""
-    scale = 1.0
-    while min_face_size * scale / 2 >= SMALLEST_SEEN and max(size) * scale > COARSEST_SIDE:
+    pixels = size[0] * size[1]
+    scale = 2.0 if pixels * 4 <= FINE_PIXELS else 1.0
+    while min_face_size * scale / 2 >= SMALLEST_SEEN and pixels * scale**2 > FINE_PIXELS:
         scale /= 2
-    if scale == 1 and size[0] * size[1] * 4 <= ENLARGED_PIXELS:
-        scale = 2.0
     tiles = _tiles_of_level(size, scale)
     while max(size) * scale > COARSEST_SIDE:
         scale /= 2

@@ -252,8 +252,7 @@ def test_help_and_names_in_chinese(comfy: Any) -> None:
     comfy.load("Restore a photograph")
     names = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))["GPENFaceRestore"]
     shown = comfy.js("""
-        const node = LiteGraph.createNode("GPENFaceRestore");
-        app.graph.add(node);
+        const node = app.graph._nodes.find((each) => each.type === "GPENFaceRestore");
         return { title: node.title, outputs: node.outputs.map((slot) => slot.localized_name ?? slot.label) };
     """)
     assert shown["title"] == names["display_name"]
