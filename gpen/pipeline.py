@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from .detail.color import monochrome_tone
@@ -24,8 +23,9 @@ from .images import Picture, from_array, read_picture, to_array, write_picture
 from .models import Backend, LoadedModel, Precision, load_detector, load_generator, load_parser
 from .presets import Preset, Settings, load_preset
 from .progress import Progress, silent
+from .report import batch_report
 from .restore import restore_crops
-from .types import Alignment, Face, Faces
+from .types import Alignment, Faces
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +259,9 @@ class Restorer:
             progress=progress,
         )
         picture = source.with_pixels(batch.images) if source else None
-        seconds = {"read": read_seconds, **batch.seconds}
+        report = batch_report(batch, self.generator, self.detector, Preset(self.preset, settings=self.settings))
+        report["seconds"] = {"read": round(read_seconds, 4), **report["seconds"]}
+        report["notes"] = [*(source.notes if source else ()), *report["notes"]]
         return Restoration(
             image=picture.to_array() if picture else to_array(batch.images, like=image),
             faces=batch.faces,
@@ -267,7 +269,7 @@ class Restorer:
             before=batch.before,
             after=batch.after,
             mask=batch.mask,
-            report=self._report(batch, seconds, source.notes if source else ()),
+            report={"device": str(self.device), **report},
             original=pixels,
             restored=batch.images,
             picture=picture,
@@ -292,48 +294,6 @@ class Restorer:
             place=self._place,
         )
 
-    def _report(self, batch: RestoredBatch, seconds: dict[str, float], notes: tuple[str, ...]) -> dict[str, Any]:
-        height, width = batch.images.shape[-2:]
-        report = {
-            "size": {"width": width, "height": height},
-            "model": self.generator.name,
-            "detector": self.detector.name,
-            "preset": self.preset,
-            "settings": asdict(self.settings),
-            "device": str(self.device),
-            "seconds": {stage: round(value, 4) for stage, value in seconds.items()},
-            "faces": [
-                describe_face(face)
-                | {"restored": True, "crop_pixels": alignment.crop_size, "model": self.generator.name}
-                for face, alignment in zip(batch.faces, batch.alignments, strict=True)
-            ]
-            + [
-                describe_face(face) | {"restored": False, "skipped": self._why_skipped(face)} for face in batch.rejected
-            ],
-            "notes": list(notes),
-        }
-        if not len(batch.faces):
-            found = len(batch.rejected)
-            report["notes"].append(
-                f"None of the {found} faces was selected, so nothing was changed."
-                if found
-                else "No face was found, so nothing was changed."
-            )
-        if self.generator.preview:
-            report["notes"].append(PREVIEW_NOTE.format(model=self.generator.name))
-        return report
-
-    def _why_skipped(self, face: Face) -> str:
-        if face.size < self.settings.min_face_size:
-            return f"smaller than {self.settings.min_face_size} pixels"
-        return "not among the chosen faces"
-
-
-PREVIEW_NOTE = (
-    "{model} is a small bundled model of preview quality; gpen-bfr-512 does better: "
-    "gpen models download gpen-bfr-512 (non-commercial licence)."
-)
-
 
 def change_settings(settings: Settings, changes: dict[str, Any]) -> Settings:
     """`settings` with some fields changed.
@@ -346,14 +306,3 @@ def change_settings(settings: Settings, changes: dict[str, Any]) -> Settings:
         if name not in known:
             raise SettingsError(f"There is no setting {name!r}; there are {', '.join(sorted(known))}.")
     return replace(settings, **changes)
-
-
-def describe_face(face: Face) -> dict[str, Any]:
-    """A face as a JSON object: box and landmarks in pixels, score 0..1."""
-    return {
-        "box": [round(value, 2) for value in face.box],
-        "width": round(face.width, 2),
-        "height": round(face.height, 2),
-        "score": round(face.score, 4),
-        "landmarks": np.round(face.landmarks, 2).tolist(),
-    }

@@ -10,10 +10,10 @@ from comfy_api.latest import io
 
 from ..gpen.pipeline import restore_batch
 from ..gpen.presets import Preset
+from ..gpen.report import batch_report
 from ..gpen.restore import restore_crops
 from . import runtime
 from .convert import to_crops, to_image, to_images, to_mask, with_colours
-from .report import batch_report
 from .runtime import ModelHandle
 from .sockets import FaceDetector, Model, PresetWire, describe, unit_slider
 

@@ -17,7 +17,8 @@ def demo(
 ) -> None:
     """Restore the example portrait with the bundled models and write a before-and-after picture."""
     from ..models import AUTO_DETECTORS, AUTO_GENERATORS
-    from ..pipeline import PREVIEW_NOTE, Restorer
+    from ..pipeline import Restorer
+    from ..report import PREVIEW_NOTE
     from ..sheets import restoration_sheet
     from .files import save_png
     from .run import console

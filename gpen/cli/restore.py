@@ -73,7 +73,7 @@ def restore(
     if report:
         write_json(report, {"pictures": reports})
     if restorer.generator.preview and failures < len(jobs):
-        from ..pipeline import PREVIEW_NOTE
+        from ..report import PREVIEW_NOTE
 
         console.print(f"[yellow]{PREVIEW_NOTE.format(model=restorer.generator.name)}[/]")
     if failures:

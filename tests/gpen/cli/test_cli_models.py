@@ -129,7 +129,7 @@ def machine(served, tmp_path, monkeypatch) -> Iterator[Path]:
 def gpen_models(*arguments: str, answer: str = "", code: int = 0) -> str:
     """Run the command; gives what it printed. Errors for the user leave it as they are, for `main`."""
     result = CliRunner().invoke(models.app, list(arguments), input=answer)
-    if isinstance(result.exception, GPENError):
+    if result.exception is not None and isinstance(result.exception, GPENError):
         raise result.exception
     assert result.exit_code == code, result.output
     return result.output

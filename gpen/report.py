@@ -1,0 +1,84 @@
+"""What the chain tells about its work, ready for JSON: boxes in pixels, times in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .models import LoadedModel
+from .presets import Preset, Settings
+from .types import Face
+
+if TYPE_CHECKING:
+    from .pipeline import RestoredBatch
+
+PREVIEW_NOTE = (
+    "{model} is a small bundled model of preview quality; gpen-bfr-512 does better: "
+    "gpen models download gpen-bfr-512 (non-commercial licence)."
+)
+
+
+def batch_report(batch: RestoredBatch, generator: LoadedModel, detector: LoadedModel, preset: Preset) -> dict[str, Any]:
+    """What was found and done in a batch of images.
+
+    Args:
+        batch: from `restore_batch`.
+        generator: the model it was made with.
+        detector: the detector it was made with.
+        preset: the settings it was made with, and their name.
+    """
+    height, width = batch.images.shape[-2:]
+    restored = [
+        {**_placed(face), "restored": True, "crop_pixels": alignment.crop_size, "model": generator.name}
+        for face, alignment in zip(batch.faces, batch.alignments, strict=True)
+    ]
+    skipped = [
+        {**_placed(face), "restored": False, "skipped": _why_skipped(face, preset.settings)} for face in batch.rejected
+    ]
+    return {
+        "images": len(batch.images),
+        "size": {"width": width, "height": height},
+        "model": generator.name,
+        "detector": detector.name,
+        "preset": preset.name,
+        "settings": asdict(preset.settings),
+        "seconds": {stage: round(value, 4) for stage, value in batch.seconds.items()},
+        "faces": restored + skipped,
+        "notes": _notes(batch, generator),
+    }
+
+
+def describe_face(face: Face) -> dict[str, Any]:
+    """A face as a JSON object: box and landmarks in pixels, score 0..1."""
+    return {
+        "box": [round(value, 2) for value in face.box],
+        "width": round(face.width, 2),
+        "height": round(face.height, 2),
+        "score": round(face.score, 4),
+        "landmarks": np.round(face.landmarks.astype(float), 2).tolist(),
+    }
+
+
+def _placed(face: Face) -> dict[str, Any]:
+    return {"image": face.image_index, **describe_face(face)}
+
+
+def _why_skipped(face: Face, settings: Settings) -> str:
+    if face.size < settings.min_face_size:
+        return f"smaller than {settings.min_face_size} pixels"
+    return "not among the chosen faces"
+
+
+def _notes(batch: RestoredBatch, generator: LoadedModel) -> list[str]:
+    notes = []
+    for index in range(len(batch.images)):
+        if not batch.faces.of_image(index):
+            left = len(batch.rejected.of_image(index))
+            which = "The image" if len(batch.images) == 1 else f"Image {index}"
+            why = f"none of its {left} faces was selected" if left else "no face was found"
+            notes.append(f"{which} is unchanged: {why}.")
+    if generator.preview:
+        notes.append(PREVIEW_NOTE.format(model=generator.name))
+    return notes
