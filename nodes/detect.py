@@ -40,7 +40,7 @@ class DetectFaces(io.ComfyNode):
                 FaceDetector.Input("face_detector", tooltip="From GPEN Load Face Detector."),
                 io.Float.Input(
                     "score_threshold",
-                    default=0.6,
+                    default=0.7,
                     min=0.05,
                     max=1.0,
                     step=0.01,

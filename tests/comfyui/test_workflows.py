@@ -52,7 +52,7 @@ def blocks(**between: dict) -> dict:
             "GPENDetectFaces",
             image=["image", 0],
             face_detector=["detector", 0],
-            score_threshold=0.6,
+            score_threshold=0.7,
             min_face_size=16,
             max_faces=0,
             landmarks="refined",

@@ -408,9 +408,11 @@ def test_two_threads_at_once_fetch_once(server, make_record, folder, hasty, cont
 
 
 CHILD = """
+import signal
 import sys
 from gpen_blocks.weights.download import download
 from gpen_blocks.weights.registry import ModelRecord, Source
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with Ctrl-C ignored
 url, folder, size, sha256 = sys.argv[1:]
 sources = (Source.parse(url),)
 record = ModelRecord("toy", "generator", "", "toy.safetensors", "", "", (), sources, int(size), sha256)

@@ -222,9 +222,11 @@ def test_convert_and_path(tmp_path, machine, served):
 
 
 CHILD = """
+import signal
 import sys
 from pathlib import Path
 from gpen_blocks.weights import registry
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with Ctrl-C ignored
 registry.REGISTRY_FILE = Path(sys.argv.pop(1))
 from gpen_blocks.gpen.cli.models import app
 app()
