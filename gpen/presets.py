@@ -54,7 +54,7 @@ class Settings:
     Each field is checked against its range or its choices, which its metadata hold together with its `meaning`.
     """
 
-    score_threshold: float = _number(0.6, 0.05, 1.0, "The least confidence of a face.")
+    score_threshold: float = _number(0.7, 0.05, 1.0, "The least confidence of a face.")
     min_face_size: int = _number(16, 1, 100_000, "The least larger side of a face's box, in pixels.")
     max_faces: int = _number(0, 0, 10_000, "At most so many faces of an image are restored; 0 restores all.")
     order: FaceOrder = _choice("score", FaceOrder, "Which faces come first, where max_faces or indices choose.")

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .faces.warp import scale_of
 from .models import LoadedModel
 from .presets import Preset, Settings
 from .types import Face
 
 if TYPE_CHECKING:
     from .pipeline import RestoredBatch
+
+# From so many pixels of the photograph to one of the crop, a side, what is lost can be seen.
+_COARSE = 1.5
 
 PREVIEW_NOTE = (
     "{model} is a small bundled model of preview quality; gpen-bfr-512 does better: "
@@ -77,8 +81,14 @@ def _notes(batch: RestoredBatch, generator: LoadedModel) -> list[str]:
         if not batch.faces.of_image(index):
             left = len(batch.rejected.of_image(index))
             which = "The image" if len(batch.images) == 1 else f"Image {index}"
-            why = f"none of its {left} faces was selected" if left else "no face was found"
+            why = f"none of its faces was selected ({left} found)" if left else "no face was found"
             notes.append(f"{which} is unchanged: {why}.")
+    coarse = [alignment for alignment in batch.alignments if scale_of(alignment.inverse) > _COARSE]
+    if coarse:
+        notes.append(
+            f"{len(coarse)} of the faces have far more pixels than the {coarse[0].crop_size} of {generator.name} "
+            "and may lose detail; a larger model or less strength keeps it."
+        )
     if generator.preview:
         notes.append(PREVIEW_NOTE.format(model=generator.name))
     return notes

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "portrait-degraded.jpg"
+DEFAULT = Path("gpen-demo.png")
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the before-and-after sheet goes.")] = Path(
-        "gpen-demo.png"
-    ),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the before-and-after sheet goes.")] = DEFAULT,
 ) -> None:
     """Restore the example portrait with the bundled models and write a before-and-after picture."""
+    from ..errors import ImageError
     from ..models import AUTO_DETECTORS, AUTO_GENERATORS
     from ..pipeline import Restorer
     from ..report import PREVIEW_NOTE
@@ -23,6 +23,8 @@ def demo(
     from .files import save_png
     from .run import console
 
+    if output.exists() and output.name != DEFAULT.name:
+        raise ImageError(f"{output} exists already; name another --output.")
     restorer = Restorer(AUTO_GENERATORS[-1], AUTO_DETECTORS[-1])
     result = restorer.restore(EXAMPLE)
     save_png(restoration_sheet(result), output)

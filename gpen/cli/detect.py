@@ -41,7 +41,7 @@ def detect(
     from ..presets import Settings
     from ..report import describe_face
     from ..sheets import draw_faces
-    from .files import claim, collect, target_of, write_json
+    from .files import claim, collect, open_report, target_of, write_json
     from .run import run_jobs
 
     settings = change_settings(
@@ -49,6 +49,7 @@ def detect(
         options.given(score_threshold=threshold, min_face_size=min_face_size, order=order, rotated=rotated),
     )
     jobs = collect(inputs, recursive)
+    open_report(report)
     model = load_detector(detector)
     on_device(select_device(device))(model.module)
     taken: dict = {}

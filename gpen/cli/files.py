@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,11 +31,15 @@ class Job:
     relative: Path
 
 
+# What the commands put behind a picture's stem; a folder's own results are not worked on again.
+_RESULT_ENDINGS = ("-restored", "-restored-compare", "-compare", "-faces")
+
+
 def collect(inputs: Iterable[str], recursive: bool) -> list[Job]:
     """The pictures behind files, folders and globs, each once, in a stable order.
 
     A named file is taken whatever its suffix, so that a wrong one is reported and not passed over; a folder gives
-    the pictures in it.
+    the pictures in it, without the results that lie beside their sources.
 
     Raises:
         typer.BadParameter: nothing was found at all.
@@ -49,12 +52,22 @@ def collect(inputs: Iterable[str], recursive: bool) -> list[Job]:
             if path.is_dir():
                 found = path.rglob("*") if recursive else path.glob("*")
                 pictures = sorted(p for p in found if p.suffix.lower() in READABLE and p.is_file())
-                jobs.update({p.absolute(): Job(p, p.relative_to(path)) for p in pictures})
+                sources = {picture.with_suffix("") for picture in pictures}
+                jobs.update({p.absolute(): Job(p, p.relative_to(path)) for p in pictures if not _is_result(p, sources)})
             else:
                 jobs.setdefault(path.absolute(), Job(path, Path(path.name)))
     if not jobs:
-        raise typer.BadParameter(f"no picture found; pictures end in {', '.join(sorted(READABLE))}")
+        raise typer.BadParameter(
+            f"there is no picture in {', '.join(inputs)}; pictures end in {', '.join(sorted(READABLE))}"
+        )
     return list(jobs.values())
+
+
+def _is_result(picture: Path, sources: set[Path]) -> bool:
+    return any(
+        picture.stem.endswith(ending) and picture.with_name(picture.stem.removesuffix(ending)) in sources
+        for ending in _RESULT_ENDINGS
+    )
 
 
 def target_of(job: Job, output: Path | None, ending: str, alone: bool) -> Path:
@@ -84,10 +97,24 @@ def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) 
     if target.exists() and source.exists() and target.samefile(source):
         raise ImageError(f"The result would overwrite the photograph {source}; name another --output.")
     if key in taken:
-        raise ImageError(f"{target} is already the result of {taken[key]}; name another --output.")
+        raise ImageError(f"{target} is already the result of {taken[key]}; work on this one in a run of its own.")
     if target.exists() and not overwrite:
         raise ImageError(f"{target} exists already; name another --output or pass --overwrite.")
     taken[key] = source
+
+
+def open_report(path: Path | None) -> None:
+    """Make sure that a report can be written before any work is done.
+
+    Raises:
+        ImageError: it is not called .json (so that no photograph is replaced), or its folder cannot be written to.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() != ".json":
+        raise ImageError(f"The report {path} must be called something.json; name another --report.")
+    if not path.exists():
+        write_json(path, {"pictures": []})
 
 
 def write_json(path: Path, body: Any) -> None:
@@ -96,23 +123,26 @@ def write_json(path: Path, body: Any) -> None:
     Raises:
         ImageError: the folder cannot be written to.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
-            json.dump(body, file, indent=2, ensure_ascii=False)
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from None
+    text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+    _write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def save_png(image: Image.Image, path: Path) -> None:
-    """Write a sheet or a crop as PNG, with the folders it needs.
+    """Write a sheet or a crop as PNG in one piece, with the folders it needs.
 
     Raises:
         ImageError: the folder cannot be written to.
     """
+    _write_whole(path, lambda part: image.save(part, "PNG"))
+
+
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(path, "PNG")
+        write(part)
+        part.replace(path)
     except OSError as error:
         raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from None
+    finally:
+        part.unlink(missing_ok=True)

@@ -48,10 +48,12 @@ def restore(
     Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130: interrupted.
     """
     from ..pipeline import Restorer
-    from .files import collect, write_json
+    from ..report import PREVIEW_NOTE
+    from .files import collect, open_report, write_json
     from .run import console, run_jobs
 
     jobs = collect(inputs, recursive)
+    open_report(report)
     restorer = Restorer(
         model,
         detector,
@@ -69,13 +71,12 @@ def restore(
         ),
     )
     writer = _Writer(restorer, output, len(jobs) == 1, overwrite, faces, batch_size, compare, save_faces)
-    reports, failures = run_jobs(jobs, writer.restore)
+    preview = PREVIEW_NOTE.format(model=restorer.generator.name)
+    reports, failures = run_jobs(jobs, writer.restore, said_once=(preview,))
     if report:
         write_json(report, {"pictures": reports})
     if restorer.generator.preview and failures < len(jobs):
-        from ..report import PREVIEW_NOTE
-
-        console.print(f"[yellow]{PREVIEW_NOTE.format(model=restorer.generator.name)}[/]")
+        console.print(f"[yellow]{preview}[/]")
     if failures:
         raise typer.Exit(1)
 
@@ -96,7 +97,8 @@ class _Writer:
         from .files import claim, target_of
 
         target = target_of(job, self.output, "-restored", self.alone)
-        claim(target, job.source, self.taken, self.overwrite)
+        for path in (target, *self._extras(target)):
+            claim(path, job.source, self.taken, self.overwrite)
         result = self.restorer.restore(job.source, indices=self.indices, batch_size=self.batch_size, progress=progress)
         notes = result.save(target)
         report = {"output": str(target), **result.report, "notes": [*result.report["notes"], *notes]}
@@ -106,11 +108,15 @@ class _Writer:
             report["face_files"] = self._write_faces(result, target)
         return f"{job.source} → {target}: {_summary(result)}", report
 
+    def _extras(self, target: Path) -> list[Path]:
+        extras = [_sheet_of(target)] if self.compare else []
+        return [*extras, _faces_of(target)] if self.save_faces else extras
+
     def _write_sheet(self, result: Restoration, target: Path) -> Path:
         from ..sheets import restoration_sheet
         from .files import save_png
 
-        path = target.with_name(f"{target.stem}-compare.png")
+        path = _sheet_of(target)
         save_png(restoration_sheet(result), path)
         return path
 
@@ -118,7 +124,7 @@ class _Writer:
         from ..sheets import to_pil
         from .files import save_png
 
-        folder = target.with_name(f"{target.stem}-faces")
+        folder = _faces_of(target)
         written = []
         for name, crops in (("before", result.before), ("after", result.after)):
             for index in range(len(crops)):
@@ -128,11 +134,19 @@ class _Writer:
         return written
 
 
+def _sheet_of(target: Path) -> Path:
+    return target.with_name(f"{target.stem}-compare.png")
+
+
+def _faces_of(target: Path) -> Path:
+    return target.with_name(f"{target.stem}-faces")
+
+
 def _summary(result: Restoration) -> str:
     count = len(result.faces)
     skipped = len(result.report["faces"]) - count
     faces = "1 face" if count == 1 else f"{count} faces"
     seconds = sum(result.report["seconds"].values())
     if not count:
-        return result.report["notes"][-1]
+        return f"no face restored, {skipped} left alone; the picture is as it was"
     return f"{faces} restored{f', {skipped} left alone' if skipped else ''} in {seconds:.1f} s"

@@ -80,6 +80,35 @@ def test_globs_and_names_with_brackets(photo, tmp_path):
     assert len(list((tmp_path / "b").iterdir())) == 2
 
 
+def test_report_replaces_no_photograph_and_is_refused_before_any_work(photo, tmp_path):
+    original = photo.read_bytes()
+    assert gpen("restore", photo, *BUNDLED, "-o", tmp_path / "a.png", "--report", photo).exit_code == 1
+    assert photo.read_bytes() == original and not (tmp_path / "a.png").exists()
+
+
+def test_sheets_and_crops_replace_nothing_unasked(photo, tmp_path):
+    for kept, option in (("a-compare.png", "--compare"), ("a-faces", "--save-faces")):
+        (tmp_path / kept).write_bytes(b"precious")
+        assert gpen("restore", photo, *BUNDLED, "-o", tmp_path / "a.png", option).exit_code == 1
+        assert (tmp_path / kept).read_bytes() == b"precious" and not (tmp_path / "a.png").exists()
+
+
+def test_second_run_over_a_folder_leaves_its_results_alone(photo):
+    for _ in range(2):
+        assert gpen("restore", photo.parent, *BUNDLED, "--compare", "--overwrite").exit_code == 0
+    names = sorted(path.name for path in photo.parent.iterdir())
+    assert names == ["photo-restored-compare.png", "photo-restored.jpg", "photo.jpg"]
+
+
+def test_picture_without_a_face_is_told_with_its_reason(photo, tmp_path):
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (64, 48), (90, 120, 150)).save(blank)
+    done = gpen("restore", blank, *BUNDLED, "-o", tmp_path / "out.png")
+    assert done.exit_code == 0 and "no face was found" in done.output
+    done = gpen("restore", photo, *BUNDLED, "--faces", "7", "-o", tmp_path / "none.png")
+    assert done.exit_code == 0 and "none of its faces was selected" in done.output
+
+
 def test_strength_zero_changes_nothing(photo, tmp_path):
     out = tmp_path / "same.png"
     assert gpen("restore", photo, *BUNDLED, "--strength", "0", "-o", out).exit_code == 0
