@@ -10,11 +10,11 @@ import json
 import os
 import re
 import sys
-import tempfile
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from ..weights.files import replacing
 from ..weights.places import expand
 from .errors import SettingsError
 from .faces.masks import MaskMode
@@ -218,8 +218,8 @@ def save_preset(preset: Preset, *, overwrite: bool = False) -> Path:
     try:
         if path.exists() and not overwrite and path.read_text(encoding="utf-8") != text:
             raise SettingsError(f"You have another preset {name!r} in {folder}; choose another name or overwrite it.")
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(path, text)
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The preset {path} cannot be written: {error}.") from None
     return path
@@ -228,18 +228,6 @@ def save_preset(preset: Preset, *, overwrite: bool = False) -> Path:
 def _require_short(text: str, what: str) -> None:
     if len(text) > _MAX_LENGTH:
         raise SettingsError(f"{what} is larger than {_MAX_LENGTH} characters, so it is none.")
-
-
-def _write(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _names_in(folder: Path) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from comfy_api.latest import io
 from ..gpen.errors import ImageError
 from ..gpen.faces.detect import detect
 from ..gpen.faces.select import FaceOrder, select_faces
+from ..gpen.presets import Settings
 from ..gpen.sheets import draw_faces
 from ..gpen.types import Face, Faces
 from . import choices, interop, runtime
@@ -40,7 +41,7 @@ class DetectFaces(io.ComfyNode):
                 FaceDetector.Input("face_detector", tooltip="From GPEN Load Face Detector."),
                 io.Float.Input(
                     "score_threshold",
-                    default=0.7,
+                    default=Settings().score_threshold,
                     min=0.05,
                     max=1.0,
                     step=0.01,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from pathlib import Path
 
 from comfy_api.latest import ComfyExtension, io
 
+from ..weights.files import replacing
 from .align import AlignFaces
 from .detect import DetectFaces, SelectFaces
 from .load import LoadFaceDetector, LoadModel
@@ -67,10 +67,8 @@ def offer_example() -> None:
     try:
         if target.exists():
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Under another name first: several ComfyUIs may share the folder.
-        temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
-        shutil.copyfile(_EXAMPLE, temporary)
-        temporary.replace(target)
+        # In one piece: several ComfyUIs may share the folder.
+        with replacing(target) as temporary:
+            shutil.copyfile(_EXAMPLE, temporary)
     except OSError as error:
         log.info(f"The templates' picture could not be put into {target.parent}: {error}.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import re
 import struct
-import uuid
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import contents, digest, places
 from .contents import Form
 from .errors import CheckpointError, WeightsError
+from .files import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -271,13 +271,8 @@ def _write_safetensors(tensors: dict[str, Tensor], metadata: dict[str, str], tar
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with replacing(target) as temporary:
             save_file(tensors, temporary, metadata=metadata)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{target} cannot be written ({error}); choose another place.") from error

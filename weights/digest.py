@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
 from . import places
 from .errors import WeightsError
+from .files import replacing
 
 _FORMAT = 1
 _CHUNK = 1 << 20
@@ -98,14 +98,7 @@ def _read_memory() -> dict[str, Any]:
 def _write_memory(files: dict[str, Any]) -> None:
     target = memory_file()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
+        with replacing(target) as temporary:
+            temporary.write_text(json.dumps({"format": _FORMAT, "files": files}, indent=1), encoding="utf-8")
     except OSError:
         return  # a folder that cannot be written costs the next process one more reading, no more
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"format": _FORMAT, "files": files}, file, indent=1)
-        temporary.replace(target)
-    except OSError:
-        temporary.unlink(missing_ok=True)

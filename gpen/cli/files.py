@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ...weights.files import replacing
 from ..errors import ImageError
 from ..images import READABLE, WRITABLE
 
@@ -124,7 +125,7 @@ def write_json(path: Path, body: Any) -> None:
         ImageError: the folder cannot be written to.
     """
     text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
-    _write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+    _write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def save_png(image: Image.Image, path: Path) -> None:
@@ -133,16 +134,12 @@ def save_png(image: Image.Image, path: Path) -> None:
     Raises:
         ImageError: the folder cannot be written to.
     """
-    _write_whole(path, lambda part: image.save(part, "PNG"))
+    _write_whole(path, lambda temporary: image.save(temporary, "PNG"))
 
 
 def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    part = path.with_name(f"{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(part)
-        part.replace(path)
+        with replacing(path) as temporary:
+            write(temporary)
     except OSError as error:
         raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        part.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import secrets
 import shutil
 import struct
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ...weights.files import replacing
 from ..errors import ImageError
 from . import png
 from .metadata import icc_color_space
@@ -221,15 +221,10 @@ def _present(**options: Any) -> dict[str, Any]:
 def _replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` once it is written whole."""
     target = path.resolve() if path.is_symlink() else path
-    target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
         raise ImageError(f"{path} is a folder; name a file in it.")
-    temporary = target.with_name(f".gpen-{secrets.token_hex(6)}.tmp")
-    try:
+    with replacing(target) as temporary:
         with temporary.open("xb") as file:
             yield file
         if target.exists():
             shutil.copymode(target, temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
