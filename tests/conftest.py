@@ -1,6 +1,9 @@
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from comfyui_server import ComfyUI
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -17,3 +20,20 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def examples() -> Path:
     return ROOT / "examples"
+
+
+@pytest.fixture(scope="session")
+def comfyui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
+    """One running ComfyUI for all tests that need one.
+
+    `COMFYUI_PATH` names its folder. `COMFYUI_ARGS` are its arguments, `--cpu` unless told otherwise.
+    """
+    folder = os.environ.get("COMFYUI_PATH")
+    if not folder:
+        pytest.skip("NOT TRIED IN COMFYUI: set COMFYUI_PATH to the folder of one, to run these tests in it")
+    server = ComfyUI(Path(folder).resolve(), tmp_path_factory.mktemp("comfyui"))
+    try:
+        server.wait_until_up()
+        yield server
+    finally:
+        server.stop()

@@ -1,20 +1,20 @@
 """ComfyUI's page in a headless Chromium, with this checkout as its only custom node pack.
 
-Needs `COMFYUI_PATH` (see tests/comfyui), the package playwright and a Chromium on the PATH; skipped with a word where
-one of them is missing. Pictures of what was seen are kept in artifacts/, to be looked at.
+Needs `COMFYUI_PATH` (see tests/conftest.py), the package playwright and a Chromium on the PATH; skipped with a word
+where one of them is missing. Pictures of what was seen are kept in artifacts/, to be looked at.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from comfyui_server import ComfyUI
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -27,26 +27,24 @@ ARGUMENTS = (
 )
 START_SECONDS = 180
 RUN_SECONDS = 240
-
-
-def _conftest_beside() -> Any:
-    # Tests are no package, so that the server's fixture cannot be imported by name.
-    spec = importlib.util.spec_from_file_location("comfyui_server", ROOT / "tests" / "comfyui" / "conftest.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Its dataclasses look their module up by name.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-comfyui = _conftest_beside().comfyui
+# All nodes between the toolbars at the left and the top.
+FIT = """
+    const { canvas } = app, items = [...app.graph._nodes, ...app.graph._groups];
+    const left = Math.min(...items.map(({ pos }) => pos[0])), top = Math.min(...items.map(({ pos }) => pos[1])) - 30;
+    const right = Math.max(...items.map(({ pos, size }) => pos[0] + size[0]));
+    const bottom = Math.max(...items.map(({ pos, size }) => pos[1] + size[1]));
+    const { clientWidth: width, clientHeight: height } = canvas.canvas;
+    const scale = Math.min((width - 120) / (right - left), (height - 150) / (bottom - top), 1);
+    canvas.ds.scale = scale;
+    canvas.ds.offset = [80 / scale - left, 110 / scale - top];
+    canvas.setDirty(true, true);
+"""
 
 
 class Comfy:
     """The page, and the server behind it."""
 
-    def __init__(self, page: Any, server: Any, artifacts: Path) -> None:
+    def __init__(self, page: Any, server: ComfyUI, artifacts: Path) -> None:
         self.page = page
         self.server = server
         self.artifacts = artifacts
@@ -66,7 +64,7 @@ class Comfy:
         wanted = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.Persist": False, "Comfy.Locale": "en"}
         for name, value in {**wanted, "Comfy.VueNodes.Enabled": False, **settings}.items():
             self.server.post(f"/settings/{name}", value)
-        self.page.goto(f"http://127.0.0.1:{self.server.port}")
+        self.page.goto(self.server.url)
         for ready in (
             "!!window.app?.canvas?.graph && !!window.LiteGraph?.registered_node_types?.GPENSelectFaces",
             "window.app.vueAppReady",
@@ -83,7 +81,7 @@ class Comfy:
         """Open an example workflow as a file, and the whole of it in sight."""
         workflow = json.loads((ROOT / "example_workflows" / f"{name}.json").read_text(encoding="utf-8"))
         self.js("await app.loadGraphData(given)", workflow)
-        self.js("app.canvas.ds.scale = 0.62; app.canvas.ds.offset = [80, 260]; app.canvas.setDirty(true, true)")
+        self.js(FIT)
         self.page.wait_for_timeout(1000)
         return workflow
 
@@ -109,6 +107,12 @@ class Comfy:
     def run(self) -> None:
         self.follow(lambda: self.js("await app.queuePrompt(0, 1)"))
 
+    def pictures(self, title: str) -> list[np.ndarray]:
+        """What the node with a title shows, as saved."""
+        node = "app.graph._nodes.find((each) => each.title === given)"
+        records = self.js(f"return app.nodeOutputs[{node}.id].images", title)
+        return [self.server.picture(record) for record in records]
+
     def keep(self, name: str) -> None:
         self.page.screenshot(path=self.artifacts / f"{name}.png")
 
@@ -130,9 +134,10 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def comfy(comfyui: Any, chromium: Any) -> Iterator[Comfy]:
+def comfy(comfyui: ComfyUI, chromium: Any) -> Iterator[Comfy]:
     artifacts = ROOT / "artifacts"
     artifacts.mkdir(exist_ok=True)
     page = chromium.new_page(viewport={"width": 1700, "height": 1000})
     yield Comfy(page, comfyui, artifacts)
     page.close()
+    comfyui.forget_page()

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from comfyui_server import PACK
 
 from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.gpen.faces.select import parse_indices
 
 ROOT = Path(__file__).resolve().parents[2]
-PACK = "gpen-blocks"
 TEMPLATES = sorted(path.stem for path in (ROOT / "example_workflows").glob("*.json"))
 CROWD = "Choose a face in a crowd"
+CHOSEN = "The chosen face restored"
 
 PICKER = """
     const node = app.graph._nodes.find((each) => each.type === "GPENSelectFaces");
@@ -52,10 +52,10 @@ def click_face(comfy: Any, x: float, y: float, **options: Any) -> None:
     comfy.page.wait_for_timeout(300)
 
 
-def result(comfy: Any, prefix: str) -> np.ndarray:
-    """The newest picture that a template saved under a name."""
-    found = sorted((comfy.server.base / "output" / "gpen").glob(f"{prefix}_*.png"))
-    return np.asarray(Image.open(found[-1]).convert("RGB")).astype(float)
+def result(comfy: Any, title: str) -> np.ndarray:
+    """The picture that a node of the page shows."""
+    (picture,) = comfy.pictures(title)
+    return picture[..., :3].astype(float)
 
 
 # The heads in the crowd of the template, as (left, top, right, bottom), and a point within each face.
@@ -89,7 +89,7 @@ def test_a_new_user_opens_a_template_presses_run_and_sees_the_faces_restored(com
     comfy.open()
     comfy.js("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     dialog = comfy.page.locator("[role=dialog]")
-    for category in ("Custom Nodes", PACK):
+    for category in ("Custom Nodes", "GPEN Blocks"):
         entry = dialog.get_by_text(category, exact=True)
         # Which of the two there are depends on the version.
         comfy.page.wait_for_timeout(3000)
@@ -105,7 +105,7 @@ def test_a_new_user_opens_a_template_presses_run_and_sees_the_faces_restored(com
     button = comfy.page.get_by_test_id("queue-button")
     comfy.follow(lambda: button.get_by_role("button").or_(button).first.click())
     comfy.keep("restored")
-    difference = np.abs(result(comfy, "restored") - portrait).max(axis=-1)
+    difference = np.abs(result(comfy, "The restored photograph") - portrait).max(axis=-1)
     assert difference[60:170, 180:265].max() > 8, "the face is as it was"
     assert difference[300:].max() == 0, "pixels far from the face have changed"
     assert not comfy.errors
@@ -146,7 +146,7 @@ def test_a_click_on_a_face_chooses_it(comfy: Any, portrait: np.ndarray, vue: boo
     comfy.load(CROWD)
     comfy.run()
     assert status(comfy) == "1 of 3 faces"
-    assert changed(crowd(portrait), result(comfy, "chosen")) == [False, True, False]
+    assert changed(crowd(portrait), result(comfy, CHOSEN)) == [False, True, False]
     click_face(comfy, *FACES[0])
     assert indices(comfy) == "0,1"
     click_face(comfy, *FACES[2])
@@ -155,13 +155,12 @@ def test_a_click_on_a_face_chooses_it(comfy: Any, portrait: np.ndarray, vue: boo
     assert (indices(comfy), status(comfy)) == ("0,2", "2 of 3 faces")
     comfy.run()
     comfy.keep(f"clicked-{'nodes-2.0' if vue else 'canvas'}")
-    assert changed(crowd(portrait), result(comfy, "chosen")) == [True, False, True]
+    assert changed(crowd(portrait), result(comfy, CHOSEN)) == [True, False, True]
     assert not comfy.errors
 
 
 def _too_old_for_vue(comfy: Any) -> bool:
-    version = comfy.server.get("/system_stats")["system"]["comfyui_version"]
-    return tuple(map(int, version.split(".")[:2])) < (0, 4)
+    return comfy.server.version < (0, 4)
 
 
 def test_clicks_while_all_are_chosen(comfy: Any) -> None:
@@ -283,7 +282,7 @@ def test_blueprints_run(comfy: Any) -> None:
             const block = app.graph._nodes[0];
             const load = add("LoadImage", -400, 0), save = add("SaveImage", 500, 0);
             load.widgets.find((each) => each.name === "image").value = "gpen-example.jpg";
-            save.widgets.find((each) => each.name === "filename_prefix").value = "gpen/blueprint";
+            save.title = "The result";
             load.connect(0, block, 0);
             block.connect(0, save, 0);
             app.canvas.ds.scale = 0.8; app.canvas.ds.offset = [600, 200];
@@ -292,5 +291,5 @@ def test_blueprints_run(comfy: Any) -> None:
         )
         comfy.run()
         comfy.keep(f"blueprint-{entry['name']}")
-        assert result(comfy, "blueprint").shape == (512, 512, 3)
+        assert result(comfy, "The result").shape == (512, 512, 3)
     assert not comfy.errors

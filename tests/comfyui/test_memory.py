@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from prompts import node, succeed
 
 from gpen_blocks.weights import checkpoint, store
 
@@ -16,16 +18,13 @@ from gpen_blocks.weights import checkpoint, store
 MODEL = "gpen-of-mine.pth"
 
 
-def node(class_type: str, **inputs: object) -> dict:
-    return {"class_type": class_type, "inputs": inputs}
-
-
 @pytest.fixture(scope="module")
-def checkpoint_file(comfyui) -> Path:
+def checkpoint_file(comfyui) -> Iterator[Path]:
     """The bundled generator as a file of the user's, in the old format of torch, which is read byte by byte."""
     path = comfyui.base / "models" / "gpen" / MODEL
     write_checkpoint(path, 1.0)
-    return path
+    yield path
+    path.unlink()
 
 
 def write_checkpoint(path: Path, scale: float) -> None:
@@ -51,12 +50,6 @@ def prompt(comfyui, portrait, checkpoint_file):
         ),
         "out": node("PreviewImage", images=["restore", 0]),
     }
-
-
-def succeed(comfyui, prompt):
-    run = comfyui.run(prompt)
-    assert run.status == "success", run.error
-    return run
 
 
 def bytes_read(comfyui) -> int:

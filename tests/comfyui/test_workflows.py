@@ -6,94 +6,12 @@ import json
 
 import numpy as np
 import pytest
+from prompts import blocks, load, models, node, preview, succeed, whole
 
 from gpen_blocks import Restorer
 
 # Smaller than every face of the pictures here, larger than what a detector may take for one.
 FACE = 64
-
-
-def node(class_type: str, **inputs: object) -> dict:
-    return {"class_type": class_type, "inputs": inputs}
-
-
-def models() -> dict:
-    return {
-        "model": node("GPENLoadModel", model="gpen-lite-256", precision="fp32", backend="auto"),
-        "detector": node("GPENLoadFaceDetector", detector="face-detector-lite"),
-    }
-
-
-def load(name: str) -> dict:
-    return node("LoadImage", image=name)
-
-
-def preview(source: str, slot: int = 0) -> dict:
-    return node("PreviewImage", images=[source, slot])
-
-
-def whole(source: str = "image", **inputs: object) -> dict:
-    """GPENFaceRestore on the output of a node."""
-    sockets = {
-        "image": [source, 0],
-        "gpen_model": ["model", 0],
-        "face_detector": ["detector", 0],
-        "strength": 1.0,
-    }
-    return node("GPENFaceRestore", **(sockets | inputs))
-
-
-def blocks(**between: dict) -> dict:
-    """The chain block by block on the node `image`; nodes in `between` work on the crops, the last one is pasted."""
-    last = list(between)[-1] if between else "restore"
-    return {
-        **models(),
-        "detect": node(
-            "GPENDetectFaces",
-            image=["image", 0],
-            face_detector=["detector", 0],
-            score_threshold=0.7,
-            min_face_size=16,
-            max_faces=0,
-            landmarks="refined",
-            rotated=False,
-        ),
-        "align": node(
-            "GPENAlignFaces",
-            image=["image", 0],
-            faces=["detect", 0],
-            size=0,
-            template="auto",
-            gpen_model=["model", 0],
-        ),
-        "restore": node(
-            "GPENRestoreFaces",
-            gpen_model=["model", 0],
-            crops=["align", 0],
-            strength=1.0,
-            keep_grayscale=True,
-            batch_size=0,
-        ),
-        **between,
-        "paste": node(
-            "GPENPasteFaces",
-            image=["image", 0],
-            crops=[last, 0],
-            alignment=["align", 1],
-            mask_mode="landmarks",
-            feather=0.1,
-            color_match="low_band",
-            match_grain=0.0,
-            strength=1.0,
-        ),
-        "out": preview("paste"),
-    }
-
-
-def succeed(comfyui, prompt):
-    run = comfyui.run(prompt)
-    assert run.status == "success", run.error
-    return run
 
 
 def same(first: np.ndarray, second: np.ndarray, tolerance: float = 1.0) -> bool:
@@ -189,14 +107,6 @@ def test_crops_may_change_their_size_between_align_and_paste(comfyui, portrait, 
     assert np.abs(picture.astype(int) - portrait).max() > 8
 
 
-def test_a_wrong_number_of_crops_is_told(comfyui, two_faces):
-    dropped = node("ImageFromBatch", image=["restore", 0], batch_index=0, length=1)
-    prompt = {**blocks(dropped=dropped), "image": load(comfyui.put("two.png", two_faces))}
-    run = comfyui.run(prompt)
-    assert run.status == "error"
-    assert "alignments need as many" in run.error
-
-
 def test_alpha_and_masks_survive(comfyui, portrait):
     alpha = np.broadcast_to(np.linspace(0, 255, portrait.shape[1], dtype=np.uint8), portrait.shape[:2])
     name = comfyui.put("alpha.png", np.dstack([portrait, alpha]))
@@ -286,64 +196,3 @@ def test_boxes_and_masks_fit_other_nodes(comfyui, two_faces):
     assert len(boxes) == 1 and {"x", "y", "width", "height"} <= boxes[0][0].keys()
     x, y = int(boxes[0][0]["x"] + boxes[0][0]["width"] / 2), int(boxes[0][0]["y"] + boxes[0][0]["height"] / 2)
     assert comfyui.pictures(run, "out")[0][y, x].min() == 255
-
-
-def test_presets_are_saved_and_found_again(comfyui, portrait):
-    from gpen_blocks.gpen.presets import Settings
-
-    def save(name: str, **changes: object) -> dict:
-        settings = {field: getattr(Settings(), field) for field in Settings.__dataclass_fields__} | changes
-        return {"save": node("GPENSavePreset", name=name, description="a test", overwrite=False, **settings)}
-
-    run = succeed(comfyui, save("half", strength=0.5))
-    assert run.outputs["save"]["text"][0].endswith("half.json")
-    assert (comfyui.base / "user" / "gpen-blocks" / "presets" / "half.json").is_file()
-    prompt = {
-        **models(),
-        "image": load(comfyui.put("one.png", portrait)),
-        "preset": node("GPENPreset", preset="half"),
-        "restore": whole(preset=["preset", 0]),
-        "report": node("PreviewAny", source=["restore", 4]),
-    }
-    report = json.loads(succeed(comfyui, prompt).outputs["report"]["text"][0])
-    assert report["preset"] == "half" and report["settings"]["strength"] == 0.5
-    for name in ("natural", "../half", "half"):
-        refused = comfyui.run(save(name, strength=0.75))
-        assert refused.status == "error" and "preset" in refused.error
-
-
-@pytest.mark.parametrize(
-    ("place", "name", "value"),
-    [
-        ("model", "model", "../../../etc/passwd"),
-        ("model", "precision", "fp12"),
-        ("model", "backend", "magic"),
-        ("detector", "detector", "gpen-lite-256"),
-        ("detect", "landmarks", "nope"),
-        ("align", "template", "nope"),
-        ("paste", "mask_mode", "nope"),
-        ("paste", "color_match", "nope"),
-    ],
-)
-def test_values_that_no_menu_has_are_refused(comfyui, portrait, place, name, value):
-    prompt = {**blocks(), "image": load(comfyui.put("one.png", portrait))}
-    prompt[place]["inputs"] = prompt[place]["inputs"] | {name: value}
-    run = comfyui.run(prompt)
-    assert run.status in ("refused", "error")
-    assert value in run.error
-
-
-def test_a_model_that_cannot_be_had_names_file_sources_and_folder(comfyui, portrait):
-    prompt = {
-        **models(),
-        "image": load(comfyui.put("one.png", portrait)),
-        "restore": whole(),
-        "out": preview("restore"),
-    }
-    prompt["model"] = node("GPENLoadModel", model="gpen-bfr-256", precision="fp32", backend="auto")
-    run = comfyui.run(prompt)
-    assert run.status == "error"
-    assert "GPEN-BFR-256.pth" in run.error
-    assert "public-vigen-video.oss-cn-shanghai.aliyuncs.com" in run.error and "huggingface:" in run.error
-    assert str(comfyui.base / "models" / "facerestore_models") in run.error
-    assert "non-commercial" in comfyui.text_of_log()
