@@ -22,6 +22,7 @@ REQUIRED = (
     ("pillow", "PIL.Image", "10.1"),
     ("typer", "typer", "0.12"),
     ("rich", "rich", "13"),
+    ("matplotlib", "matplotlib.backends.backend_agg", "3.8"),
 )
 OPTIONAL = (
     ("pillow-heif", "reads HEIC pictures, as iPhones take them"),
