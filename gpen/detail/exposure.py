@@ -1,0 +1,213 @@
+"""Faces against the light: how far they lie in the dark, and a soft lift of the shadows around them.
+
+Images are sRGB-encoded RGB, B x 3 x H x W in 0..1. Light is measured in relative luminance Y (linear, 0..1) and in
+stops, its logarithm to base 2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+
+from ..errors import ImageError
+from ..types import Face, Faces, Size
+from .checks import require_between, require_finite_images
+from .colorspace import linear_to_srgb, luminance, srgb_to_linear
+
+# Surroundings are this many box sizes around the box; hair and neck within the nearer share do not count.
+_SURROUNDINGS, _HEAD = 1.25, 0.35
+# The bright side of the surroundings, and the highlights of the face. Dark skin in good light has bright highlights,
+# a face in the shade has none.
+_BRIGHT, _HIGHLIGHTS = 0.75, 0.95
+# A face whose highlights are this bright (L* = 50) is lit: of 200 portraits, dark skin among them, the darkest has
+# 0.22. Surroundings that are darker, as at night, are no light to stand against. A darker face is lifted by half as
+# many stops again as its highlights lack, which leads from no lift to a full one without a jump; but not to less than
+# a stop below its surroundings, and by two stops at most: noise and JPEG's blocks rise with the shadows.
+_LIT = 0.18
+_LIFT_PER_LACK = 1.5
+_STAYS_BELOW, _MOST = 1.0, 2.0
+# A smaller lift is not worth a change.
+_LEAST = 0.25
+# How many box sizes the lift reaches beyond the box, where the shadow does.
+_REACH = 2.5
+# The shadow is told from its smoothed luminance, by a guided filter: radius in box sizes, and the deviation in stops
+# that counts as an edge.
+_RADIUS, _EDGE = 0.25, 0.5
+# Longest side of the reduced region the filter works on.
+_REDUCED = 320
+# Y below this is black: its logarithm says nothing.
+_BLACK = 1e-3
+
+
+@dataclass(frozen=True)
+class FaceLight:
+    """The light on one face.
+
+    Attributes:
+        image_index: which image of the batch the face belongs to.
+        face: median luminance of the face, 0..1.
+        highlights: luminance of its brightest twentieth, 0..1.
+        surroundings: luminance the brighter quarter of the surroundings begins at, 0..1.
+        missing: stops its shadows should be raised by; 0 for a face in sufficient light.
+        lift: stops they were raised by.
+    """
+
+    image_index: int
+    face: float
+    highlights: float
+    surroundings: float
+    missing: float = 0.0
+    lift: float = 0.0
+
+    @property
+    def stops(self) -> float:
+        """How far the face lies below its surroundings."""
+        return math.log2(max(self.surroundings, _BLACK) / max(self.face, _BLACK))
+
+
+@torch.no_grad()
+def lift_faces(images: torch.Tensor, faces: Faces, strength: float = 1.0) -> tuple[torch.Tensor, tuple[FaceLight, ...]]:
+    """Lift the shadows of faces that stand against the light.
+
+    1. The median and the highlights of a face are compared with its surroundings; only a face that is dark to its
+       highlights and more than a stop below its surroundings is lifted.
+    2. Around it, the shadow is where the luminance, smoothed by a guided filter (He, Sun and Tang, "Guided image
+       filtering", PAMI 2013; at reduced size as in He and Sun, "Fast guided filter", 2015), is near the face's.
+       Edges of the light stay edges, so that no halo shows. The lift fades out with the distance.
+    3. The largest channel M becomes 1 - (1 - M)^g in linear light for a gain g: g times as bright in the shadows, never
+       clipped. The others keep their ratio to it.
+
+    Args:
+        images: B x 3 x H x W in 0..1.
+        faces: their faces, as detected on just these images.
+        strength: 0..1, share of the lift in stops.
+
+    Returns:
+        B x 3 x H x W in 0..1, and the light of each face in the order of `faces`. Pixels that no lift reaches keep
+        every bit; where nothing is lifted, the very tensor `images` comes back. Grey stays grey to the bit.
+
+    Raises:
+        ImageError: the images have another shape, hold NaN or infinity, or are not those the faces belong to.
+        SettingsError: the strength is out of range.
+    """
+    require_finite_images(images)
+    require_between("strength", strength, 0, 1)
+    if faces.sizes != (tuple(images.shape[-2:]),) * len(images):
+        raise ImageError(
+            f"The faces belong to {len(faces.sizes)} images, not to these {len(images)} of {tuple(images.shape[-2:])}; "
+            "detect them on the images that are prepared."
+        )
+    lights = tuple(_measure(images[face.image_index], face, strength) for face in faces)
+    result = images
+    for index in sorted({light.image_index for light in lights if light.lift}):
+        result = images.clone() if result is images else result
+        own = [(face, light) for face, light in zip(faces, lights, strict=True) if light.image_index == index]
+        _lift_shadows(result[index], [pair for pair in own if pair[1].lift])
+    return result, lights
+
+
+def _measure(image: torch.Tensor, face: Face, strength: float) -> FaceLight:
+    size = (image.shape[1], image.shape[2])
+    inner, outer = _area(face, size, 0.0), _area(face, size, _SURROUNDINGS)
+    light = luminance(srgb_to_linear(image[None, :, outer[0], outer[1]]))[0, 0]
+    distance = _distance(face, outer, light)
+    rows, columns = slice(inner[0].start - outer[0].start, None), slice(inner[1].start - outer[1].start, None)
+    within = light[rows, columns][: inner[0].stop - inner[0].start, : inner[1].stop - inner[1].start]
+    around = light[distance > _HEAD * face.size]
+    if not within.numel() or not around.numel():  # the box lies beyond the picture or fills it
+        return FaceLight(face.image_index, 0.0, 0.0, 0.0)
+    highlights = _rank(within, _HIGHLIGHTS)
+    found = FaceLight(face.image_index, _rank(within, 0.5), highlights, _rank(around, _BRIGHT))
+    lack = math.log2(_LIT / max(highlights, _BLACK))
+    missing = min(_MOST, found.stops - _STAYS_BELOW, _LIFT_PER_LACK * lack)
+    if missing < _LEAST or found.surroundings < _LIT:
+        return found
+    return replace(found, missing=missing, lift=strength * missing)
+
+
+def _rank(values: torch.Tensor, share: float) -> float:
+    """The value that this share of all lies below or at."""
+    return float(values.flatten().kthvalue(max(1, math.ceil(share * values.numel()))).values)
+
+
+def _area(face: Face, size: Size, reach: float) -> tuple[slice, slice]:
+    """Rows and columns of the box with a margin in box sizes, within the picture."""
+    margin = reach * face.size
+    x0, y0, x1, y1 = face.box
+    rows = slice(max(math.floor(y0 - margin), 0), max(min(math.ceil(y1 + margin) + 1, size[0]), 0))
+    columns = slice(max(math.floor(x0 - margin), 0), max(min(math.ceil(x1 + margin) + 1, size[1]), 0))
+    return rows, columns
+
+
+def _distance(face: Face, area: tuple[slice, slice], like: torch.Tensor) -> torch.Tensor:
+    """Distance of the pixels of an area from the box, in pixels; 0 inside."""
+    rows = torch.arange(area[0].start, area[0].stop, device=like.device)
+    columns = torch.arange(area[1].start, area[1].stop, device=like.device)
+    x0, y0, x1, y1 = face.box
+    down = torch.maximum(y0 - rows, rows - y1).clamp_min(0)
+    across = torch.maximum(x0 - columns, columns - x1).clamp_min(0)
+    return torch.hypot(down[:, None], across[None, :]).to(like)
+
+
+def _lift_shadows(image: torch.Tensor, faces: list[tuple[Face, FaceLight]]) -> None:
+    """Lift the shadows around faces of 3 x H x W, in place."""
+    stops = torch.zeros_like(image[0])
+    for face, light in faces:
+        area = _area(face, (image.shape[1], image.shape[2]), _REACH)
+        part = stops[area]
+        torch.maximum(part, _stops_around(image[:, area[0], area[1]], face, light, area), out=part)
+    used_rows, used_columns = stops.amax(dim=1).nonzero(), stops.amax(dim=0).nonzero()
+    rows = slice(int(used_rows[0]), int(used_rows[-1]) + 1)
+    columns = slice(int(used_columns[0]), int(used_columns[-1]) + 1)
+    part, stops = image[:, rows, columns], stops[rows, columns]
+    part.copy_(torch.where(stops > 0, _brighten(part, stops), part))
+
+
+def _stops_around(part: torch.Tensor, face: Face, light: FaceLight, area: tuple[slice, slice]) -> torch.Tensor:
+    """Stops to add to the surroundings of a face, h x w."""
+    shadow = _smooth(luminance(srgb_to_linear(part[None])).clamp_min(_BLACK).log2(), face.size)[0, 0]
+    dark = math.log2(max(light.face, _BLACK))
+    # From half a stop above the face to half a stop below the surroundings.
+    begin, end = dark + 0.5, dark + max(light.stops - 0.5, 1.0)
+    depth = _smoothstep((end - shadow) / (end - begin))
+    nearness = (1 - (_distance(face, area, part) / (_REACH * face.size)) ** 2).clamp_min(0) ** 2
+    return light.lift * depth * nearness
+
+
+def _smooth(plane: torch.Tensor, face_size: float) -> torch.Tensor:
+    """1 x 1 x h x w smoothed by a guided filter that is its own guide."""
+    scale = min(1.0, _REDUCED / max(plane.shape[-2:]))
+    size = [max(1, round(side * scale)) for side in plane.shape[-2:]]
+    small = F.interpolate(plane, size, mode="area") if scale < 1 else plane
+    radius = max(1, round(_RADIUS * face_size * scale))
+    mean = _box_mean(small, radius)
+    variance = (_box_mean(small**2, radius) - mean**2).clamp_min(0)
+    slope = variance / (variance + _EDGE**2)
+    coefficients = _box_mean(torch.cat([slope, mean * (1 - slope)], dim=1), radius)
+    if scale < 1:
+        coefficients = F.interpolate(coefficients, plane.shape[-2:], mode="bilinear", align_corners=False)
+    return coefficients[:, :1] * plane + coefficients[:, 1:]
+
+
+def _box_mean(planes: torch.Tensor, radius: int) -> torch.Tensor:
+    side = 2 * radius + 1
+    planes = F.avg_pool2d(planes, (side, 1), stride=1, padding=(radius, 0), count_include_pad=False)
+    return F.avg_pool2d(planes, (1, side), stride=1, padding=(0, radius), count_include_pad=False)
+
+
+def _brighten(part: torch.Tensor, stops: torch.Tensor) -> torch.Tensor:
+    """3 x h x w brightened by h x w stops, without clipping."""
+    linear = srgb_to_linear(part.clamp(0, 1))
+    largest = linear.amax(dim=0).clamp_min(1e-6)
+    gain = -torch.expm1(stops.exp2() * torch.log1p(-largest)) / largest
+    brightened = linear_to_srgb(linear * gain).clamp(0, 1)
+    # Powers may differ in the last bit from one place in memory to the next.
+    return torch.where((part == part[:1]).all(dim=0), brightened[:1], brightened)
+
+
+def _smoothstep(x: torch.Tensor) -> torch.Tensor:
+    x = x.clamp(0, 1)
+    return x * x * (3 - 2 * x)

@@ -1,0 +1,280 @@
+"""JPEG damage: the quality a file was saved at, the blocks that can be seen in its pixels, and their softening.
+
+Convention: a block edge lies before column x (row y) where x mod 8 (y mod 8) is the phase; 0 for a picture that was
+not cropped since it was saved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from ..errors import ImageError
+from .checks import require_between, require_finite_images
+from .color import luma
+
+# ITU-T T.81 (JPEG), tables K.1 and K.2: luminance and chrominance quantisation, rows of the block one after another.
+# fmt: off
+_LUMINANCE = (
+    16, 11, 10, 16, 24, 40, 51, 61,      12, 12, 14, 19, 26, 58, 60, 55,
+    14, 13, 16, 24, 40, 57, 69, 56,      14, 17, 22, 29, 51, 87, 80, 62,
+    18, 22, 37, 56, 68, 109, 103, 77,    24, 35, 55, 64, 81, 104, 113, 92,
+    49, 64, 78, 87, 103, 121, 120, 101,  72, 92, 95, 98, 112, 100, 103, 99,
+)
+_CHROMINANCE = (
+    17, 18, 24, 47, 99, 99, 99, 99,  18, 21, 26, 66, 99, 99, 99, 99,
+    24, 26, 56, 99, 99, 99, 99, 99,  47, 66, 99, 99, 99, 99, 99, 99,
+    *(99,) * 32,
+)
+# fmt: on
+# Below this quality, and above this residual, the file has something to say about its damage.
+_GOOD_QUALITY = 85
+_LARGE_RESIDUAL = 0.1
+
+_BLOCK = 8
+# Steps are cut off at so many times the median one plus a grey level or two: an edge is no block.
+_STEP_LIMIT, _STEP_FLOOR = 3.0, 2 / 255
+# Steps smaller than this are none, so that a flat picture has a ratio too.
+_STEP_TRACE = 1e-4
+# A side needs so many whole blocks to be judged.
+_LEAST_BLOCKS = 4
+# Of 99 pictures reduced to 200 px or more, 95 % have at most 1.05 before they are a JPEG; of quality 85, 90 % have 1.03
+# to 1.22, and of 50, 1.14 to 1.49.
+BLOCKY = 1.06
+# Pixels worked on at a time.
+_STRIP_PIXELS = 2_000_000
+
+
+@dataclass(frozen=True)
+class JpegQuality:
+    """The quality setting of libjpeg whose quantisation tables come nearest to a file's.
+
+    Attributes:
+        quality: 1..100.
+        residual: mean relative difference between the file's tables and those of this quality; 0 where they are the
+            same. Cameras and Photoshop have tables of their own.
+    """
+
+    quality: int
+    residual: float
+
+    @property
+    def exact(self) -> bool:
+        """The tables are those of this quality."""
+        return self.residual == 0
+
+
+@dataclass(frozen=True)
+class Blockiness:
+    """How far a picture falls into blocks of 8 pixels.
+
+    Attributes:
+        across, down: mean step between neighbouring columns (rows) at block edges, over the mean step elsewhere. 1 is
+            none; above 1 since the largest of eight phases is taken.
+        phase: (x, y), where the block edges lie.
+    """
+
+    across: float
+    down: float
+    phase: tuple[int, int]
+
+    @property
+    def value(self) -> float:
+        """The lesser of both directions: a fence steps in one of them, JPEG in both."""
+        return min(self.across, self.down)
+
+    @property
+    def visible(self) -> bool:
+        """Whether this is more than pictures have that never were a JPEG."""
+        return self.value > BLOCKY
+
+
+def estimate_quality(tables: Mapping[int, Sequence[int]] | Sequence[Sequence[int]]) -> JpegQuality:
+    """The quality a JPEG was saved at, from its quantisation tables.
+
+    libjpeg scales the tables of the standard's annex K by S = 5000 / Q below quality 50 and 200 - 2 Q from there on, to
+    clip(floor((T S + 50) / 100), 1, 255) (`jpeg_quality_scaling` and `jpeg_add_quant_table` in `jcparam.c`).
+
+    Args:
+        tables: `quantization` of a JPEG opened with Pillow, or `jpeg_tables` of a `Picture`'s `info`: 64 numbers each
+            in natural order, luminance first.
+
+    Raises:
+        ImageError: there is no table, or one is not 64 numbers from 1 to 65535.
+    """
+    found = [tables[key] for key in sorted(tables)] if isinstance(tables, Mapping) else list(tables)
+    if not found or any(len(t) != 64 or not all(1 <= value <= 65535 for value in t) for t in found):
+        raise ImageError("JPEG quantisation tables are 64 numbers from 1 to 65535 each; there is none, or another.")
+    candidates = (JpegQuality(quality, _residual(found, quality)) for quality in range(1, 101))
+    return min(candidates, key=lambda candidate: candidate.residual)
+
+
+def _residual(tables: Sequence[Sequence[int]], quality: int) -> float:
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    logs = [
+        abs(math.log(value / min(max((base * scale + 50) // 100, 1), 255)))
+        for table, standard in zip(tables, (_LUMINANCE, _CHROMINANCE), strict=False)
+        for value, base in zip(table, standard, strict=True)
+    ]
+    return math.expm1(sum(logs) / len(logs))
+
+
+def jpeg_advice(blockiness: Blockiness, quality: JpegQuality | None = None) -> str:
+    """One sentence about the damage JPEG did to a picture, and what helps.
+
+    Args:
+        blockiness: from `blockiness`.
+        quality: from `estimate_quality`, where the file's tables are known.
+    """
+    blocks = f"blockiness {blockiness.value:.2f}"
+    if quality is None:
+        if not blockiness.visible:
+            return f"No JPEG blocks can be seen ({blocks})."
+        return f"JPEG blocks can be seen ({blocks}): use a better original if there is one, or soften them by deblock."
+    about = "" if quality.exact else "about "
+    saved = f"The file was saved at JPEG quality {about}{quality.quality}"
+    if quality.residual > _LARGE_RESIDUAL:
+        saved += f" (by its own quantisation tables, {quality.residual:.0%} off the usual ones)"
+    if quality.quality < _GOOD_QUALITY:
+        return f"{saved}, below {_GOOD_QUALITY} ({blocks}): use a better original if there is one, or try deblock."
+    if blockiness.visible:
+        return f"{saved}, but shows blocks of an earlier, stronger compression ({blocks}); deblock softens them."
+    return f"{saved}, which does no visible harm ({blocks})."
+
+
+@torch.no_grad()
+def blockiness(images: torch.Tensor) -> tuple[Blockiness, ...]:
+    """How far pictures fall into JPEG's blocks, told from their pixels alone.
+
+    The mean step of luma between neighbouring columns is taken for each of the eight columns of a block, large steps
+    cut off; the greatest is divided by the mean of the others. Rows alike. All eight phases are looked at, so that a
+    picture may have been cropped; after scaling, the blocks are no longer 8 pixels wide and are not found.
+
+    Args:
+        images: B x 3 x H x W in 0..1.
+
+    Returns:
+        One for each picture. A side of less than 4 blocks is not judged and has 1.
+
+    Raises:
+        ImageError: the images have another shape or hold NaN or infinity.
+    """
+    require_finite_images(images)
+    found = []
+    for image in images:
+        gray = luma(image[None])[0, 0].float()
+        (across, x), (down, y) = _grid_ratio(gray), _grid_ratio(gray.T)
+        found.append(Blockiness(across, down, (x, y)))
+    return tuple(found)
+
+
+def _grid_ratio(gray: torch.Tensor) -> tuple[float, int]:
+    """Step at block edges over step elsewhere, and the phase, of the columns of H x W."""
+    if gray.shape[1] < _LEAST_BLOCKS * _BLOCK:
+        return 1.0, 0
+    limit = _STEP_FLOOR + _STEP_LIMIT * float(gray[:: max(1, gray.numel() // _STRIP_PIXELS)].diff().abs().median())
+    strips = gray.split(max(1, _STRIP_PIXELS // gray.shape[1]))
+    totals = torch.stack([strip.diff().abs().clamp(max=limit).sum(dim=0) for strip in strips]).cpu().double().sum(dim=0)
+    # The step before column x has index x - 1.
+    means = torch.stack([totals[(phase - 1) % _BLOCK :: _BLOCK].mean() for phase in range(_BLOCK)])
+    phase = int(means.argmax())
+    elsewhere = float(means.sum() - means[phase]) / (_BLOCK - 1)
+    return (float(means[phase]) + _STEP_TRACE) / (elsewhere + _STEP_TRACE), phase
+
+
+# Share of a step taken off each pixel on either side of a block edge: a ramp over half a block.
+_RAMP = (7 / 16, 5 / 16, 3 / 16, 1 / 16)
+# Where inside the two blocks, from the edge, structure is measured; no step there crosses an edge.
+_INSIDE = (-4, -3, -2, 2, 3, 4)
+# The inside of JPEG's blocks is smoother than the picture was, so that structure found there counts so much more; and
+# a step so many deviations large is none of JPEG's. With these, 99 pictures gain 0.1 dB of PSNR on average at quality
+# 50, 0.2 at 20 and 0.4 at 10, and none loses at 80 and above.
+_STRUCTURE_WEIGHT = 16.0
+_REAL_EDGE = 6.0
+# Outliers of the squared steps are cut off at so many times their mean.
+_OUTLIERS = 4.0
+
+
+@torch.no_grad()
+def deblock(images: torch.Tensor, strength: float = 1.0, found: tuple[Blockiness, ...] | None = None) -> torch.Tensor:
+    """Soften the edges of JPEG's blocks, as far as a picture has them.
+
+    1. What a block edge steps more than its surroundings go on, `3/2 (b - a) - 1/2 (b' - a')` for the pixels
+       a' a | b b', is its excess.
+    2. The variance that JPEG adds is the excess at block edges less that inside of blocks, over the calmer half of the
+       picture. A Wiener filter tells for each edge pixel how much of its excess is JPEG's: all where the blocks are
+       smooth, little in texture, nothing of a step too large for this picture's JPEG.
+    3. This share is taken off by a ramp over half a block on either side. Columns first, then rows.
+
+    Args:
+        images: B x 3 x H x W in 0..1.
+        strength: 0..1, share of the correction.
+        found: what `blockiness` found in these images, where it is known already.
+
+    Returns:
+        B x 3 x H x W in 0..1; the pictures whose blockiness is not visible keep every bit, and where none is, or at
+        strength 0, the very tensor `images` comes back. Grey stays grey to the bit.
+
+    Raises:
+        ImageError: the images have another shape or hold NaN or infinity.
+        SettingsError: the strength is out of range.
+    """
+    require_finite_images(images)
+    require_between("strength", strength, 0, 1)
+    found = blockiness(images) if found is None else found
+    if strength == 0 or not any(each.visible for each in found):
+        return images
+    result = images.clone()
+    for image, each in zip(result, found, strict=True):
+        if each.visible:
+            _soften_columns(image, each.phase[0], strength)
+            _soften_columns(image.transpose(1, 2), each.phase[1], strength)
+            image.clamp_(0, 1)
+    return result
+
+
+def _soften_columns(image: torch.Tensor, phase: int, strength: float) -> None:
+    """Soften the block edges between the columns of 3 x H x W, in place."""
+    margin = max(_INSIDE) + 2
+    first = margin + (phase - margin) % _BLOCK
+    edges = torch.arange(first, image.shape[2] - margin + 1, _BLOCK, device=image.device)
+    strips = image.split(max(1, _STRIP_PIXELS // image.shape[2]), dim=1)
+    shares = _jpeg_shares([luma(strip[None])[0] for strip in strips], edges)
+    for strip, share in zip(strips, shares, strict=True):
+        correction = strength * share * _excess(strip, edges)
+        for distance, part in enumerate(_RAMP):
+            strip[..., edges - 1 - distance] += part * correction
+            strip[..., edges + distance] -= part * correction
+
+
+def _jpeg_shares(strips: list[torch.Tensor], edges: torch.Tensor) -> list[torch.Tensor]:
+    """How much of the excess at each edge pixel is JPEG's: 1 x h x W each to 1 x h x E each."""
+    squares = [_excess(strip, edges) ** 2 for strip in strips]
+    structures = [_structure(strip, edges) for strip in strips]
+    square, structure = torch.cat(squares, dim=1), torch.cat(structures, dim=1)
+    calm = structure <= structure.median()
+    calm_squares = square[calm]
+    limited = calm_squares.clamp(max=_OUTLIERS * float(calm_squares.mean()))
+    added = float(limited.mean() - structure[calm].mean())
+    if added <= 0:
+        return [torch.zeros_like(square) for square in squares]
+    return [
+        added / (added + _STRUCTURE_WEIGHT * structure) / (1 + (square / (_REAL_EDGE**2 * added)) ** 2)
+        for square, structure in zip(squares, structures, strict=True)
+    ]
+
+
+def _excess(planes: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Step before these columns less what the steps on both sides lead to expect."""
+    step = planes[..., columns] - planes[..., columns - 1]
+    return 1.5 * step - 0.5 * (planes[..., columns + 1] - planes[..., columns - 2])
+
+
+def _structure(plane: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:
+    """Mean squared excess inside the blocks on both sides of an edge, over five rows."""
+    inside = torch.stack([_excess(plane, edges + offset) ** 2 for offset in _INSIDE]).mean(dim=0)
+    return F.avg_pool2d(inside, (5, 1), stride=1, padding=(2, 0), count_include_pad=False)

@@ -1,0 +1,156 @@
+"""What is done to a photograph before its faces are restored: white balance, deblocking, light on the faces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import torch
+
+from ..errors import ImageError, SettingsError
+from ..types import Faces
+from . import jpeg
+from .checks import require_between, require_finite_images
+from .exposure import FaceLight, lift_faces
+from .white_balance import Cast, lab_balance, shades_of_grey
+
+WhiteBalance = Literal["none", "shades_of_grey", "lab"]
+JpegTables = Mapping[int, Sequence[int]] | Sequence[Sequence[int]]
+
+# The article wants a face to fill half of the frame. Aligned, it does: a smaller one is cut out.
+_HALF = 0.5
+# Every 45 degrees of hue in CIELAB.
+_HUES = ("pink", "orange", "yellow", "yellow-green", "green", "cyan", "blue", "magenta")
+
+
+def prepare(
+    images: torch.Tensor,
+    *,
+    white_balance: WhiteBalance | str = "none",
+    deblock: float = 0.0,
+    faces: Faces | None = None,
+    exposure: float = 0.0,
+    jpeg_tables: Sequence[JpegTables | None] | None = None,
+) -> tuple[torch.Tensor, list[dict[str, Any]]]:
+    """Take off a colour cast, soften JPEG's blocks and lift faces out of the shade, in this order.
+
+    JPEG's blocks and the light on the faces are reported even where nothing is done about them.
+
+    Args:
+        images: B x 3 x H x W in 0..1, whole pictures.
+        white_balance: `none`, or by the function of that name: `shades_of_grey`, `lab` (`lab_balance`).
+        deblock: 0..1, strength, see `jpeg.deblock`.
+        faces: the faces of these images, as detected; without them nothing is told of faces.
+        exposure: 0..1, strength, see `lift_faces`; has no effect without faces.
+        jpeg_tables: the quantisation tables of each image's file, None or empty where it has none.
+
+    Returns:
+        B x 3 x H x W in 0..1, the very tensor `images` where there was nothing to do, and a report for each picture,
+        ready for JSON:
+
+        - `white_balance`, where one was chosen: `method`, `cast_delta_e`, `cast_a`, `cast_b`, `removed` (share 0..1),
+          `gains` (red, green, blue in linear light), `monochrome`;
+        - `jpeg`: `blockiness` (ratio, 1 is none), `phase` (pixels), `quality` (1..100) and `residual` where tables
+          are known, `deblocked`;
+        - `faces`, where given: `share` (larger side of the box over the frame's shorter side), `luminance` and
+          `surroundings` (0..1), `stops_below_surroundings`, `lift_stops`;
+        - `notes`: what was found and done, in sentences.
+
+    Raises:
+        ImageError: the images have another shape or hold NaN or infinity, or faces or tables are not theirs.
+        SettingsError: a setting is unknown or out of range.
+    """
+    require_finite_images(images)
+    if white_balance not in get_args(WhiteBalance):
+        known = ", ".join(get_args(WhiteBalance))
+        raise SettingsError(f"There is no white balance {white_balance!r}; choose from {known}.")
+    require_between("deblock", deblock, 0, 1)
+    require_between("exposure", exposure, 0, 1)
+    if jpeg_tables is not None and len(jpeg_tables) != len(images):
+        raise ImageError(
+            f"JPEG tables came for {len(jpeg_tables)} of {len(images)} images; give None where there are none."
+        )
+    reports: list[dict[str, Any]] = [{"notes": []} for _ in images]
+    result = images
+    if white_balance != "none":
+        result, casts = shades_of_grey(result) if white_balance == "shades_of_grey" else lab_balance(result)
+        for report, cast in zip(reports, casts, strict=True):
+            _report_cast(report, cast, white_balance)
+    found = jpeg.blockiness(result)
+    result = jpeg.deblock(result, deblock, found)
+    for report, blocks, tables in zip(reports, found, jpeg_tables or [None] * len(images), strict=True):
+        _report_jpeg(report, blocks, tables, deblock)
+    if faces is not None:
+        result, lights = lift_faces(result, faces, exposure)
+        _report_faces(reports, faces, lights)
+    return result, reports
+
+
+def _report_cast(report: dict[str, Any], cast: Cast, method: str) -> None:
+    report["white_balance"] = {
+        "method": method,
+        "cast_delta_e": round(cast.size, 2),
+        "cast_a": round(cast.a, 2),
+        "cast_b": round(cast.b, 2),
+        "removed": round(cast.removed, 3),
+        "gains": [round(gain, 4) for gain in cast.gains],
+        "monochrome": cast.monochrome,
+    }
+    report["notes"].append(_cast_note(cast))
+
+
+def _cast_note(cast: Cast) -> str:
+    if cast.monochrome:
+        return "The photograph is black and white or toned in one colour, and keeps its tone."
+    if not cast.removed:
+        return "No colour cast was found."
+    found = f"A {_hue(cast)} cast of {cast.size:.0f} Delta E was found"
+    return f"{found} and taken off." if cast.removed > 0.995 else f"{found}, and {cast.removed:.0%} of it taken off."
+
+
+def _hue(cast: Cast) -> str:
+    """The name of a cast's colour, by its angle in the plane of a* and b*."""
+    return _HUES[round(math.degrees(math.atan2(cast.b, cast.a)) / 45) % len(_HUES)]
+
+
+def _report_jpeg(report: dict[str, Any], blocks: jpeg.Blockiness, tables: JpegTables | None, strength: float) -> None:
+    quality = jpeg.estimate_quality(tables) if tables else None
+    deblocked = blocks.visible and strength > 0
+    report["jpeg"] = {"blockiness": round(blocks.value, 3), "phase": list(blocks.phase), "deblocked": deblocked}
+    if quality is not None:
+        report["jpeg"] |= {"quality": quality.quality, "residual": round(quality.residual, 4)}
+    report["notes"].append(jpeg.jpeg_advice(blocks, quality))
+    if deblocked:
+        report["notes"].append("The edges of JPEG's blocks were softened.")
+
+
+def _report_faces(reports: list[dict[str, Any]], faces: Faces, lights: tuple[FaceLight, ...]) -> None:
+    for report in reports:
+        report["faces"] = []
+    for face, light in zip(faces, lights, strict=True):
+        entry = {
+            "share": round(face.size / min(faces.sizes[face.image_index]), 3),
+            "luminance": round(light.face, 4),
+            "surroundings": round(light.surroundings, 4),
+            "stops_below_surroundings": round(light.stops, 2),
+            "lift_stops": round(light.lift, 2),
+        }
+        report = reports[face.image_index]
+        report["faces"].append(entry)
+        if light.missing:
+            report["notes"].append(_light_note(len(report["faces"]), light))
+    for report in reports:
+        largest = max((entry["share"] for entry in report["faces"]), default=None)
+        if largest is not None and largest < _HALF:
+            report["notes"].append(
+                f"The largest face fills {largest:.0%} of the frame's shorter side, less than half: it is cropped for "
+                "you by the alignment."
+            )
+
+
+def _light_note(number: int, light: FaceLight) -> str:
+    found = f"Face {number} stands against the light, {light.stops:.1f} stops below its surroundings"
+    if not light.lift:
+        return f"{found}; exposure lifts its shadows."
+    return f"{found}; its shadows were lifted by {light.lift:.1f} stops."

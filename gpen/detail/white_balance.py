@@ -1,0 +1,212 @@
+"""White balance: a colour cast estimated on the whole frame and taken off.
+
+Estimate on whole pictures only: in the crop of a face, skin would be taken for a cast.
+
+Images are sRGB-encoded RGB, B x 3 x H x W in 0..1. A cast is described by the colour it gives a middle grey
+(L* = 50) in CIELAB: a* towards red or green, b* towards yellow or blue, and its length in Delta E (CIE 1976).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from .checks import require_between, require_finite_images
+from .color import monochrome_tone
+from .colorspace import lab_to_linear, linear_to_lab, linear_to_srgb, luminance, srgb_to_linear
+
+# Pixels count if all their channels lie between these (sRGB-encoded): clipped ones have lost their colour, dark ones
+# hold more noise than colour. (Finlayson and Trezzi leave out saturated pixels alike.)
+_DARK, _CLIPPED = 0.06, 0.97
+# With a smaller share of such pixels there is nothing to judge by.
+_LEAST_SHARE = 0.01
+# The picture is judged at about so many pixels on its longer side: noise averages out.
+_JUDGED_SIDE = 512
+# A cast below this many Delta E is none: nobody sees it, and photographs of grey cards have as much.
+_UNSEEN = 1.0
+# Whites that are clipped in all channels are white whatever the light: what is done fades out from here to 1.
+_WHITES = 0.95
+# Below this L* a shift in a* and b* fades out, or black would take colour.
+_BLACKS = 20.0
+# Pixels worked on at a time.
+_STRIP_PIXELS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The colour cast of one picture, and how much of it was taken off.
+
+    Attributes:
+        a, b: the colour of a middle grey (L* = 50) under the cast, in CIELAB.
+        removed: share of the cast that was taken off, 0..1.
+        gains: factors of red, green and blue in linear light that take off this share from a middle grey.
+        monochrome: the picture is black and white or toned in one colour, so that its colour is no cast.
+        judged: share of the pixels that are neither clipped nor dark, which the estimate rests on.
+    """
+
+    a: float
+    b: float
+    removed: float
+    gains: tuple[float, float, float]
+    monochrome: bool
+    judged: float
+
+    @property
+    def size(self) -> float:
+        """Length of the cast in Delta E (CIE 1976); 1 can just be seen, 10 is plain."""
+        return math.hypot(self.a, self.b)
+
+
+@torch.no_grad()
+def shades_of_grey(
+    images: torch.Tensor, p: float = 6, strength: float = 1.0, max_shift: float = 20.0
+) -> tuple[torch.Tensor, tuple[Cast, ...]]:
+    """Take off the cast that shades of grey finds, by gains in linear light.
+
+    1. Each picture is reduced in linear light, clipped and dark pixels left out.
+    2. The colour of the light is the p-norm of each channel (Finlayson and Trezzi, "Shades of Gray and Colour
+       Constancy", CIC 2004, who find p = 6 best; 1 is grey world, a large one white patch).
+    3. The cast is limited to `max_shift`, as a picture full of one colour looks like a cast, and divided out (von
+       Kries). The mean luminance stays; whites that are clipped in all channels stay white.
+
+    Args:
+        images: B x 3 x H x W in 0..1, whole pictures; each is judged on its own.
+        p: 1..20.
+        strength: 0..1, share of the (limited) cast to take off.
+        max_shift: Delta E (CIE 1976), 0..100, that a middle grey is moved at most.
+
+    Returns:
+        B x 3 x H x W in 0..1, and a `Cast` for each picture. Black-and-white and toned pictures and those without a
+        visible cast keep every bit; where that holds for all, the very tensor `images` comes back.
+
+    Raises:
+        ImageError: the images have another shape or hold NaN or infinity.
+        SettingsError: a setting is out of range.
+    """
+    require_between("p", p, 1, 20)
+
+    def estimate(linear: torch.Tensor, weight: torch.Tensor) -> tuple[float, float]:
+        norm = ((linear**p * weight).sum(dim=(2, 3)) / weight.sum()) ** (1 / p)
+        light = norm.view(1, 3, 1, 1)
+        # The same light, as bright as L* = 50.
+        _, a, b = linear_to_lab(light * (_middle_grey() / luminance(light)))[0, :, 0, 0].tolist()
+        return a, b
+
+    def remove(linear: torch.Tensor, cast: Cast) -> torch.Tensor:
+        return linear * linear.new_tensor(cast.gains).view(1, 3, 1, 1)
+
+    return _balance(images, estimate, remove, strength, max_shift)
+
+
+@torch.no_grad()
+def lab_balance(
+    images: torch.Tensor, strength: float = 1.0, max_shift: float = 20.0
+) -> tuple[torch.Tensor, tuple[Cast, ...]]:
+    """Take off the cast that the median colour of a picture shows, by a shift in CIELAB.
+
+    The medians of a* and b* are moved towards 0 and L* stays. All in floating point: 8-bit CIELAB, as OpenCV stores it,
+    has a* and b* offset by 128 and rounded to whole numbers. The shift fades out towards black and clipped white,
+    which have no colour.
+
+    Args:
+        images: B x 3 x H x W in 0..1, whole pictures; each is judged on its own.
+        strength: 0..1, share of the (limited) cast to take off.
+        max_shift: Delta E (CIE 1976), 0..100, that a colour is moved at most.
+
+    Returns:
+        As `shades_of_grey`.
+
+    Raises:
+        ImageError: the images have another shape or hold NaN or infinity.
+        SettingsError: a setting is out of range.
+    """
+
+    def estimate(linear: torch.Tensor, weight: torch.Tensor) -> tuple[float, float]:
+        _, a, b = linear_to_lab(linear)[0][:, weight[0, 0] > 0.5].median(dim=1).values.tolist()
+        return a, b
+
+    def remove(linear: torch.Tensor, cast: Cast) -> torch.Tensor:
+        lab = linear_to_lab(linear)
+        shift = cast.removed * lab.new_tensor([0, cast.a, cast.b]).view(1, 3, 1, 1)
+        return lab_to_linear(lab - shift * (lab[:, :1] / _BLACKS).clamp(0, 1))
+
+    return _balance(images, estimate, remove, strength, max_shift)
+
+
+def _balance(
+    images: torch.Tensor,
+    estimate: Callable[[torch.Tensor, torch.Tensor], tuple[float, float]],
+    remove: Callable[[torch.Tensor, Cast], torch.Tensor],
+    strength: float,
+    max_shift: float,
+) -> tuple[torch.Tensor, tuple[Cast, ...]]:
+    require_finite_images(images)
+    require_between("strength", strength, 0, 1)
+    require_between("max_shift", max_shift, 0, 100)
+    casts = tuple(_find_cast(image[None], estimate, strength, max_shift) for image in images)
+    if not any(cast.removed for cast in casts):
+        return images, casts
+    result = images.clone()
+    for image, cast in zip(result, casts, strict=True):
+        if cast.removed:
+            for strip in image.split(max(1, _STRIP_PIXELS // image.shape[-1]), dim=1):
+                strip.copy_(_without_cast(strip[None], cast, remove)[0])
+    return result, casts
+
+
+def _find_cast(
+    image: torch.Tensor,
+    estimate: Callable[[torch.Tensor, torch.Tensor], tuple[float, float]],
+    strength: float,
+    max_shift: float,
+) -> Cast:
+    linear, weight = _judged_pixels(image)
+    judged, neutral = float(weight.mean()), (1.0, 1.0, 1.0)
+    if monochrome_tone(image) is not None:
+        return Cast(0.0, 0.0, 0.0, neutral, True, judged)
+    if judged < _LEAST_SHARE or not (weight > 0.5).any():
+        return Cast(0.0, 0.0, 0.0, neutral, False, judged)
+    a, b = estimate(linear, weight)
+    size = math.hypot(a, b)
+    removed = strength * min(1.0, max_shift / size) if size >= _UNSEEN else 0.0
+    return Cast(a, b, removed, _gains(linear, weight, removed * a, removed * b), False, judged)
+
+
+def _judged_pixels(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Linear light averaged over square blocks, 1 x 3 x h x w, and the share that counts of each, 1 x 1 x h x w."""
+    block = max(1, round(max(image.shape[-2:]) / _JUDGED_SIDE))
+    rows = max(1, _STRIP_PIXELS // image.shape[-1] // block) * block
+    sums, weights = [], []
+    for strip in image.split(rows, dim=2):
+        counts = ((strip > _DARK) & (strip < _CLIPPED)).all(dim=1, keepdim=True).to(strip)
+        sums.append(F.avg_pool2d(srgb_to_linear(strip) * counts, block, ceil_mode=True))
+        weights.append(F.avg_pool2d(counts, block, ceil_mode=True))
+    # Few numbers from here on: in double precision, high powers of them lose nothing.
+    weight = torch.cat(weights, dim=2).cpu().double()
+    return torch.cat(sums, dim=2).cpu().double() / weight.clamp_min(1e-6), weight
+
+
+def _middle_grey() -> float:
+    """Luminance of L* = 50."""
+    return ((50 + 16) / 116) ** 3
+
+
+def _gains(linear: torch.Tensor, weight: torch.Tensor, a: float, b: float) -> tuple[float, float, float]:
+    """Factors that make a middle grey of this colour neutral and keep the mean luminance of the judged pixels."""
+    color = lab_to_linear(torch.tensor([50.0, a, b], dtype=linear.dtype).view(1, 3, 1, 1)).clamp_min(1e-3)
+    mean = (linear * weight).sum(dim=(2, 3), keepdim=True)
+    gains = luminance(mean) / luminance(mean / color) / color
+    red, green, blue = gains.flatten().tolist()
+    return red, green, blue
+
+
+def _without_cast(
+    strip: torch.Tensor, cast: Cast, remove: Callable[[torch.Tensor, Cast], torch.Tensor]
+) -> torch.Tensor:
+    balanced = linear_to_srgb(remove(srgb_to_linear(strip), cast)).clamp(0, 1)
+    whiteness = ((strip.amin(dim=1, keepdim=True) - _WHITES) / (1 - _WHITES)).clamp(0, 1)
+    return torch.lerp(balanced, strip, whiteness)
