@@ -22,6 +22,21 @@ def luma(images: torch.Tensor) -> torch.Tensor:
     return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).unsqueeze(1)
 
 
+def luma_chroma(images: torch.Tensor) -> torch.Tensor:
+    """BT.709 luma and the colour differences Cb and Cr in -0.5..0.5, B x 3 x H x W; the differences are 0 for grey."""
+    gray = luma(images)
+    blue, red = (images[:, 2:] - gray) / (2 * (1 - LUMA[2])), (images[:, :1] - gray) / (2 * (1 - LUMA[0]))
+    return torch.cat([gray, blue, red], dim=1)
+
+
+def from_luma_chroma(planes: torch.Tensor) -> torch.Tensor:
+    """The images of `luma_chroma`, B x 3 x H x W; not clamped."""
+    gray, blue, red = planes.split(1, dim=1)
+    blue, red = gray + 2 * (1 - LUMA[2]) * blue, gray + 2 * (1 - LUMA[0]) * red
+    green = (gray - LUMA[0] * red - LUMA[2] * blue) / LUMA[1]
+    return torch.cat([red, green, blue], dim=1)
+
+
 def match_low_band(crops: torch.Tensor, reference: torch.Tensor, sigma: float) -> torch.Tensor:
     """Give crops the low band of a reference: its colours, light and shade, while their detail stays.
 

@@ -103,10 +103,12 @@ def signed_distance(outline: np.ndarray, points: np.ndarray) -> np.ndarray:
     Returns:
         The shape of `points` without its last axis.
     """
-    start, edge = outline, np.roll(outline, -1, axis=0) - outline
-    offset = points[..., None, :] - start
-    along = ((offset * edge).sum(-1) / (edge**2).sum(-1)).clip(0, 1)
-    distance = np.linalg.norm(offset - along[..., None] * edge, axis=-1).min(axis=-1)
-    sides = edge[:, 0] * offset[..., 1] - edge[:, 1] * offset[..., 0]
-    inside = (sides >= 0).all(axis=-1) | (sides <= 0).all(axis=-1)
-    return np.where(inside, -distance, distance)
+    edge = np.roll(outline, -1, axis=0) - outline
+    squared = (edge**2).sum(axis=-1)
+    # One product for each point and edge: how far along the edge, and how far to its side.
+    along = points @ edge.T - (outline * edge).sum(axis=-1)
+    aside = points @ np.stack([-edge[:, 1], edge[:, 0]]) + (outline[:, 0] * edge[:, 1] - outline[:, 1] * edge[:, 0])
+    past_end = along - along.clip(0, squared)
+    nearest = ((aside**2 + past_end**2) / squared).min(axis=-1)
+    inside = (aside >= 0).all(axis=-1) | (aside <= 0).all(axis=-1)
+    return np.where(inside, -1, 1) * np.sqrt(nearest)
