@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from comfy_api.latest import ComfyExtension  # pyright: ignore[reportMissingImports]
 
-    from .gpen.pipeline import Restoration, Restorer
+    from .gpen.restorer import Restoration, Restorer
 
 __version__ = "0.1.0"
 __all__ = ["WEB_DIRECTORY", "Restoration", "Restorer", "__version__", "comfy_entrypoint"]
@@ -29,7 +29,7 @@ async def comfy_entrypoint() -> ComfyExtension:
 
 def __getattr__(name: str) -> object:
     if name in ("Restoration", "Restorer"):
-        from .gpen import pipeline
+        from .gpen import restorer
 
-        return getattr(pipeline, name)
+        return getattr(restorer, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

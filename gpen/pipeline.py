@@ -1,29 +1,30 @@
-"""The whole chain in one call: detect, select, align, restore, paste."""
+"""The whole chain in one call: detect, select, prepare, align, restore, shape the detail, paste, finish."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from .detail.bands import blend
 from .detail.color import monochrome_tone
+from .detail.finish import finish
+from .detail.local_adaptive import enhance
+from .detail.prepare import prepare
 from .devices import Placement, on_device, select_device
-from .errors import SettingsError
 from .faces.align import align_faces
 from .faces.detect import detect
+from .faces.parts import crop_landmarks
 from .faces.paste import paste_faces
 from .faces.select import select_faces
-from .images import Picture, from_array, read_picture, to_array, write_picture
-from .models import Backend, LoadedModel, Precision, load_detector, load_generator, load_parser
-from .presets import Preset, Settings, load_preset
+from .models import LoadedModel
+from .presets import Settings
 from .progress import Progress, silent
-from .report import batch_report
 from .restore import restore_crops
 from .types import Alignment, Faces
 
@@ -34,13 +35,14 @@ class RestoredBatch:
 
     Attributes:
         images: B x 3 x H x W in 0..1; the very tensor that came in where no face was restored.
-        mask: B x 1 x H x W in 0..1; outside of it every pixel is the input's, bit for bit.
+        mask: B x 1 x H x W in 0..1; outside of it every pixel is the input's, bit for bit, or as it was prepared.
         faces: the restored faces, in the order of `alignments`, `before` and `after`.
         rejected: faces that were found and left alone.
         alignments: where each crop came from.
         before: N x 3 x S x S, the aligned crops.
         after: N x 3 x S x S, the same crops restored.
         seconds: time spent per stage.
+        prepared: for each image, what preparing it found and did; None where it was not asked for or has no face.
     """
 
     images: torch.Tensor
@@ -51,6 +53,7 @@ class RestoredBatch:
     before: torch.Tensor
     after: torch.Tensor
     seconds: dict[str, float] = field(default_factory=dict)
+    prepared: tuple[dict[str, Any] | None, ...] = ()
 
 
 def restore_batch(
@@ -104,9 +107,11 @@ def restore_batch(
             min_face_size=settings.min_face_size,
             max_faces=settings.max_faces,
         )
+    with _timed(seconds, "prepare"):
+        source, prepared = _prepare(images, faces, settings)
     with _timed(seconds, "align"):
         size = generator.module.config.size
-        before, alignments = align_faces(images, faces, size, generator.template)
+        before, alignments = align_faces(source, faces, size, generator.template)
     with _timed(seconds, "restore"):
         after = restore_crops(
             generator.module,
@@ -116,13 +121,15 @@ def restore_batch(
             place=place,
             progress=progress,
         )
-    with _timed(seconds, "paste"):
+    with _timed(seconds, "detail"):
+        after = _shape_detail(before, after, alignments, settings)
         if settings.keep_grayscale:
-            after = _keep_tones(images, after, alignments)
+            after = _keep_tones(source, after, alignments)
+    with _timed(seconds, "paste"):
         if parser is not None:
             place(parser.module)
         pasted, mask = paste_faces(
-            images,
+            source,
             after,
             alignments,
             mask_mode=settings.mask_mode,
@@ -132,7 +139,47 @@ def restore_batch(
             match_grain=settings.match_grain,
             strength=settings.strength,
         )
-    return RestoredBatch(pasted, mask, faces, rejected, alignments, before, after, seconds)
+        if alignments:
+            pasted = finish(pasted, settings.finish_sigma, settings.finish_mix, mask)
+    return RestoredBatch(pasted, mask, faces, rejected, alignments, before, after, seconds, prepared)
+
+
+def _prepare(
+    images: torch.Tensor, faces: Faces, settings: Settings
+) -> tuple[torch.Tensor, tuple[dict[str, Any] | None, ...]]:
+    """Prepare the images that have faces to restore; the others stay as they are."""
+    reports: list[dict[str, Any] | None] = [None] * len(images)
+    if settings.white_balance == "none" and settings.deblock == 0 and settings.exposure == 0:
+        return images, tuple(reports)
+    result = images
+    for index in sorted({face.image_index for face in faces}):
+        one = images[index : index + 1]
+        own = Faces(tuple(replace(face, image_index=0) for face in faces.of_image(index)), (faces.sizes[index],))
+        done, told = prepare(
+            one,
+            white_balance=settings.white_balance,
+            deblock=settings.deblock,
+            faces=own,
+            exposure=settings.exposure,
+        )
+        reports[index] = told[0]
+        if done is not one:
+            result = images.clone() if result is images else result
+            result[index] = done[0]
+    return result, tuple(reports)
+
+
+def _shape_detail(
+    before: torch.Tensor, after: torch.Tensor, alignments: tuple[Alignment, ...], settings: Settings
+) -> torch.Tensor:
+    """What the photograph keeps of its own, and what is raised."""
+    if settings.frequency_blend > 0:
+        blended = blend(before, after, deblur=settings.deblur, keep_grayscale=False)
+        after = torch.lerp(after, blended, settings.frequency_blend)
+    if settings.local_enhance > 0:
+        landmarks = crop_landmarks(alignments, after.shape[-1])
+        after, _ = enhance(after, settings.local_enhance, landmarks)
+    return after
 
 
 def _keep_tones(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...]) -> torch.Tensor:
@@ -150,159 +197,3 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds[stage] = time.perf_counter() - start
-
-
-@dataclass(frozen=True, eq=False)
-class Restoration:
-    """One restored picture.
-
-    Attributes:
-        image: the result, of the same kind as what came in; for a path an H x W x 3 array of the file's bit depth.
-        faces: the restored faces.
-        alignment: where each crop came from, in the order of `faces`.
-        before: N x 3 x S x S in 0..1, the aligned crops.
-        after: N x 3 x S x S in 0..1, the same crops restored.
-        mask: 1 x 1 x H x W in 0..1, where the picture was changed.
-        report: what was found and done, ready for JSON: sizes and boxes in pixels, times in seconds.
-        original: 1 x 3 x H x W in 0..1, the picture as it came in.
-        restored: 1 x 3 x H x W in 0..1, the result; the same tensor as `original` where nothing was changed.
-        picture: the result with its file's metadata, where a path came in.
-    """
-
-    image: Any
-    faces: Faces
-    alignment: tuple[Alignment, ...]
-    before: torch.Tensor
-    after: torch.Tensor
-    mask: torch.Tensor
-    report: dict[str, Any]
-    original: torch.Tensor
-    restored: torch.Tensor
-    picture: Picture | None = None
-
-    def save(self, path: str | Path) -> tuple[str, ...]:
-        """Write the result; for a path that came in, with the depth, alpha and metadata of its file.
-
-        Returns:
-            A sentence for each thing the format of `path` could not hold.
-
-        Raises:
-            ImageError: the folder cannot be written to, or the suffix names no known format.
-        """
-        return write_picture(self.picture or Picture(from_array(self.image)), path)
-
-
-class Restorer:
-    """Restores the faces of photographs; models are built once and shared.
-
-    Args:
-        model: a registry name, a path, or `auto`: the best generator on this machine.
-        detector: a registry name, a path, or `auto`: the best detector on this machine.
-        preset: a bundled preset's name, the path of a preset file, a `Preset`, or None for the defaults.
-        device: `auto`, or a torch device such as `cuda:1`.
-        backend: `auto`, `eager` or `compile`.
-        precision: number format of the generator, `fp32`, `bf16` or `fp16`.
-        **settings: fields of `Settings` that take precedence over the preset's.
-
-    Raises:
-        ModelNotFoundError: a model is not on this machine (nothing is downloaded here).
-        SettingsError: a preset, a setting or the device does not exist.
-    """
-
-    def __init__(
-        self,
-        model: str = "auto",
-        detector: str = "auto",
-        preset: str | Path | Preset | None = None,
-        device: str = "auto",
-        backend: Backend = "auto",
-        precision: Precision = "fp32",
-        **settings: Any,
-    ) -> None:
-        loaded = preset if isinstance(preset, Preset) else load_preset(preset) if preset else Preset("default")
-        self.preset = loaded.name
-        self.settings = change_settings(loaded.settings, settings)
-        self.generator = load_generator(model, precision, backend)
-        self.detector = load_detector(detector)
-        self._parser = load_parser() if self.settings.mask_mode == "parsing" else None
-        self.device = select_device(device)
-        self._place = on_device(self.device)
-
-    def restore(
-        self, image: Any, *, indices: str = "", batch_size: int = 0, progress: Progress = silent
-    ) -> Restoration:
-        """Restore the faces of one picture.
-
-        Args:
-            image: H x W x 3 (or H x W, or H x W x 4) array, uint8, uint16 or float in 0..1, RGB; a PIL image; or the
-                path of a picture.
-            indices: which of the ordered faces, such as `0,2-4`; empty for all.
-            batch_size: faces per forward pass; 0 takes as many as memory allows.
-            progress: called as work goes on; what it raises ends the work.
-
-        Raises:
-            ImageError: the file cannot be read as a picture, or the array has another shape, type or range.
-        """
-        start = time.perf_counter()
-        source = read_picture(image) if isinstance(image, str | Path) else None
-        pixels = source.pixels if source else from_array(image)
-        read_seconds = time.perf_counter() - start
-        batch = restore_batch(
-            pixels,
-            self.generator,
-            self.detector,
-            self.settings,
-            parser=self._parser,
-            indices=indices,
-            batch_size=batch_size,
-            place=self._place,
-            progress=progress,
-        )
-        picture = source.with_pixels(batch.images) if source else None
-        report = batch_report(batch, self.generator, self.detector, Preset(self.preset, settings=self.settings))
-        report["seconds"] = {"read": round(read_seconds, 4), **report["seconds"]}
-        report["notes"] = [*(source.notes if source else ()), *report["notes"]]
-        return Restoration(
-            image=picture.to_array() if picture else to_array(batch.images, like=image),
-            faces=batch.faces,
-            alignment=batch.alignments,
-            before=batch.before,
-            after=batch.after,
-            mask=batch.mask,
-            report={"device": str(self.device), **report},
-            original=pixels,
-            restored=batch.images,
-            picture=picture,
-        )
-
-    def restore_crops(self, crops: torch.Tensor, *, batch_size: int = 0) -> torch.Tensor:
-        """Restore crops that are aligned already.
-
-        Args:
-            crops: B x 3 x S x S in 0..1, aligned to the template of the model (`generator.template`).
-            batch_size: faces per forward pass; 0 takes as many as memory allows.
-
-        Returns:
-            B x 3 x S x S in 0..1 with the model's size S.
-        """
-        return restore_crops(
-            self.generator.module,
-            crops,
-            strength=self.settings.strength,
-            keep_grayscale=self.settings.keep_grayscale,
-            batch_size=batch_size,
-            place=self._place,
-        )
-
-
-def change_settings(settings: Settings, changes: dict[str, Any]) -> Settings:
-    """`settings` with some fields changed.
-
-    Raises:
-        SettingsError: a field does not exist, or its value is of the wrong type or out of range.
-    """
-    known = {entry.name for entry in fields(Settings)}
-    for name in changes:
-        if name not in known:
-            raise SettingsError(f"There is no setting {name!r}; there are {', '.join(sorted(known))}.")
-    return replace(settings, **changes)

@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 from ..weights.files import replacing
 from ..weights.places import expand
+from .detail.prepare import WhiteBalance
 from .errors import SettingsError
 from .faces.masks import MaskMode
 from .faces.paste import ColorMatch
@@ -59,6 +60,16 @@ class Settings:
     max_faces: int = _number(0, 0, 10_000, "At most so many faces of an image are restored; 0 restores all.")
     order: FaceOrder = _choice("score", FaceOrder, "Which faces come first, where max_faces or indices choose.")
     rotated: bool = _switch(False, "Also look for heads on their side or upside down (four times the search).")
+    white_balance: WhiteBalance = _choice("none", WhiteBalance, "How a colour cast of the whole picture is taken off.")
+    deblock: float = _number(0.0, 0.0, 1.0, "How much the edges of JPEG's blocks are softened, in the whole picture.")
+    exposure: float = _number(0.0, 0.0, 1.0, "How much the shadows of faces against the light are lifted.")
+    frequency_blend: float = _number(
+        1.0, 0.0, 1.0, "1 takes from the network only what is finer than the photograph's own detail; 0 all of it."
+    )
+    deblur: float = _number(
+        0.5, 0.0, 1.0, "With frequency_blend: how much contrast the photograph's blur has taken is given back."
+    )
+    local_enhance: float = _number(0.0, 0.0, 2.0, "How much weak but credible detail is raised.")
     strength: float = _number(1.0, 0.0, 1.0, "0 leaves the photograph as it is, 1 is the network's answer.")
     keep_grayscale: bool = _switch(True, "A black-and-white or toned photograph stays so.")
     mask_mode: MaskMode = _choice("landmarks", MaskMode, "Shape of the paste mask.")
@@ -69,6 +80,8 @@ class Settings:
     match_grain: float = _number(
         0.0, 0.0, 1.0, "How much of the photograph's own grain is laid over the restored face."
     )
+    finish_sigma: float = _number(0.0, 0.0, 8.0, "Deviation in pixels of a last, light blur of the faces; 0 for none.")
+    finish_mix: float = _number(0.2, 0.0, 1.0, "Share of that blur.")
 
     def __post_init__(self) -> None:
         for entry in fields(self):

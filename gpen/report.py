@@ -48,6 +48,7 @@ def batch_report(batch: RestoredBatch, generator: LoadedModel, detector: LoadedM
         "detector": detector.name,
         "preset": preset.name,
         "settings": asdict(preset.settings),
+        "prepared": list(batch.prepared),
         "seconds": {stage: round(value, 4) for stage, value in batch.seconds.items()},
         "faces": restored + skipped,
         "notes": _notes(batch, generator),
@@ -89,6 +90,10 @@ def _notes(batch: RestoredBatch, generator: LoadedModel) -> list[str]:
             f"{len(coarse)} of the faces have far more pixels than the {coarse[0].crop_size} of {generator.name} "
             "and may lose detail; a larger model or less strength keeps it."
         )
+    for index, told in enumerate(batch.prepared):
+        if told is not None:
+            which = "" if len(batch.images) == 1 else f"Image {index}: "
+            notes += [which + note for note in told["notes"]]
     if generator.preview:
         notes.append(PREVIEW_NOTE.format(model=generator.name))
     return notes

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from .types import Face
 
 if TYPE_CHECKING:
-    from .pipeline import Restoration
+    from .restorer import Restoration
 
 _SELECTED = (64, 224, 120)
 _REJECTED = (240, 100, 80)

@@ -67,6 +67,20 @@ def to_mask(masks: torch.Tensor) -> torch.Tensor:
     return masks[:, 0]
 
 
+def from_mask(mask: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """A MASK as B x 1 x H x W for B x 3 x H x W images; one mask serves a whole batch.
+
+    Raises:
+        ImageError: it is of another size.
+    """
+    planes = mask if mask.ndim == 3 else mask[None]
+    if planes.ndim != 3 or planes.shape[1:] != images.shape[2:] or len(planes) not in (1, len(images)):
+        raise ImageError(
+            f"The mask is {tuple(mask.shape)}, the images {len(images)} of {tuple(images.shape[2:])}; resize it."
+        )
+    return planes[:, None].float().expand(len(images), -1, -1, -1)
+
+
 def box_mask(faces: Faces, image: torch.Tensor) -> torch.Tensor:
     """A MASK of an IMAGE, 1 within the boxes of faces and 0 elsewhere."""
     mask = torch.zeros(image.shape[:3], device=image.device)

@@ -10,11 +10,14 @@ from comfy_api.latest import ComfyExtension, io
 from ..weights.files import replacing
 from .align import AlignFaces
 from .detect import DetectFaces, SelectFaces
+from .enhance import FrequencyBlend, LocalAdaptiveEnhance
 from .load import LoadFaceDetector, LoadModel
 from .paste import PasteFaces
+from .prepare import Finish, PrepareImage
 from .presets import LoadPreset, SavePreset
 from .restore import FaceRestore, RestoreFaces
 from .runtime import log
+from .spectrum import FrequencySpectrum
 
 NODES: tuple[type[io.ComfyNode], ...] = (
     LoadModel,
@@ -23,7 +26,12 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     SelectFaces,
     AlignFaces,
     RestoreFaces,
+    FrequencySpectrum,
+    FrequencyBlend,
+    LocalAdaptiveEnhance,
     PasteFaces,
+    PrepareImage,
+    Finish,
     FaceRestore,
     LoadPreset,
     SavePreset,

@@ -17,8 +17,8 @@ def demo(
     """Restore the example portrait with the bundled models and write a before-and-after picture."""
     from ..errors import ImageError
     from ..models import AUTO_DETECTORS, AUTO_GENERATORS
-    from ..pipeline import Restorer
     from ..report import PREVIEW_NOTE
+    from ..restorer import Restorer
     from ..sheets import restoration_sheet
     from .files import save_png
     from .run import console

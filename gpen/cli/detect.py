@@ -37,9 +37,9 @@ def detect(
     from ..faces.select import select_faces
     from ..images import read_picture, write_picture
     from ..models import load_detector
-    from ..pipeline import change_settings
     from ..presets import Settings
     from ..report import describe_face
+    from ..restorer import change_settings
     from ..sheets import draw_faces
     from .files import claim, collect, open_report, target_of, write_json
     from .run import run_jobs

@@ -152,7 +152,7 @@ def try_restoring(diagnosis: Diagnosis) -> None:
         start = time.perf_counter()
         trial: dict[str, Any] = {"device": device, "model": None, "problem": ""}
         try:
-            from ..pipeline import Restorer
+            from ..restorer import Restorer
 
             restorer = Restorer(device=device)
             trial |= {"device": str(restorer.device), "model": restorer.generator.name}

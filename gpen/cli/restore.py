@@ -12,7 +12,7 @@ import typer
 from . import options
 
 if TYPE_CHECKING:
-    from ..pipeline import Restoration, Restorer
+    from ..restorer import Restoration, Restorer
     from .files import Job
 
 
@@ -47,8 +47,8 @@ def restore(
 
     Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130: interrupted.
     """
-    from ..pipeline import Restorer
     from ..report import PREVIEW_NOTE
+    from ..restorer import Restorer
     from .files import collect, open_report, write_json
     from .run import console, run_jobs
 

@@ -105,7 +105,8 @@ def _cast_note(cast: Cast) -> str:
         return "The photograph is black and white or toned in one colour, and keeps its tone."
     if not cast.removed:
         return "No colour cast was found."
-    found = f"A {_hue(cast)} cast of {cast.size:.0f} Delta E was found"
+    hue = _hue(cast)
+    found = f"{'An' if hue[0] in 'aeiou' else 'A'} {hue} cast of {cast.size:.0f} Delta E was found"
     return f"{found} and taken off." if cast.removed > 0.995 else f"{found}, and {cast.removed:.0%} of it taken off."
 
 

@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from gpen_blocks.gpen import pipeline
+from gpen_blocks.gpen import restorer
 from gpen_blocks.gpen.cli import diagnosis, packages
 from gpen_blocks.gpen.cli.doctor import doctor
 from gpen_blocks.gpen.errors import SettingsError
@@ -103,14 +103,14 @@ def test_a_failed_restoration_is_an_error(monkeypatch, tmp_path):
 
 def test_a_device_that_fails_is_told_from_an_installation_that_fails(monkeypatch):
     """Where only the best device fails, restoring works, and the advice is to use the CPU."""
-    select = pipeline.select_device
+    select = restorer.select_device
 
     def select_or_fail(name="auto"):
         if name == "auto":
             raise SettingsError("The driver is too old.")
         return select(name)
 
-    monkeypatch.setattr(pipeline, "select_device", select_or_fail)
+    monkeypatch.setattr(restorer, "select_device", select_or_fail)
     result = run("--json")
     facts = json.loads(result.stdout)
     assert result.exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,7 +161,8 @@ def test_what_does_not_fit_is_said(portrait):
         blend(portrait, torch.cat([portrait, portrait]))
     with pytest.raises(ImageError, match="NaN"):
         blend(portrait * math.nan, portrait)
-    for numbers in ({"cutoff": 0.6}, {"middle_gain": -1}, {"high_gain": 5}, {"deblur": 2}):
+    wrong: tuple[dict[str, Any], ...] = ({"cutoff": 0.6}, {"middle_gain": -1}, {"high_gain": 5}, {"deblur": 2})
+    for numbers in wrong:
         with pytest.raises(SettingsError, match="must lie between"):
             blend(portrait, portrait, **numbers)
     with pytest.raises(SettingsError, match="one for each"):

@@ -1,0 +1,141 @@
+"""Blocks that shape the detail of restored crops."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+
+from ..gpen.detail.bands import blend
+from ..gpen.detail.local_adaptive import PART_STRENGTHS, enhance
+from ..gpen.faces.parts import Part, crop_landmarks, part_gains
+from ..gpen.types import Alignment
+from .convert import to_image, to_images
+from .sockets import AlignmentWire, describe, unit_slider
+
+_GAIN = 4.0
+_PART_TOOLTIPS: dict[Part, str] = {
+    "eyes": "How much of the strength eyes and brows get.",
+    "lips": "How much of the strength the lips get.",
+    "cheeks": "How much of the strength the cheekbones get.",
+    "hairline": "How much of the strength the band between forehead and hair gets.",
+}
+
+
+class FrequencyBlend(io.ComfyNode):
+    """Low band from one picture, detail from another."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return describe(
+            node_id="GPENFrequencyBlend",
+            display_name="GPEN Frequency Blend",
+            description="The base keeps what it truly shows, light, colour and shape; detail gives what is finer.",
+            search_aliases=["frequency separation", "wavelet color fix", "detail transfer", "natural look"],
+            inputs=[
+                io.Image.Input("base", tooltip="The crops before: from GPEN Align Faces. Resized where they differ."),
+                io.Image.Input("detail", tooltip="The crops after: from GPEN Restore Faces."),
+                io.Float.Input(
+                    "cutoff",
+                    default=0.0,
+                    min=0.0,
+                    max=0.5,
+                    step=0.005,
+                    tooltip="Where the two meet, in cycles per pixel: 0 measures it for each crop, 0.5 keeps the base.",
+                ),
+                unit_slider(
+                    "middle_gain", 1.0, "Detail from the cut-off to three times it: lids, lips, wrinkles.", _GAIN
+                ),
+                unit_slider("high_gain", 1.0, "Detail finer than that: hair, pores.", _GAIN),
+                unit_slider("deblur", 0.5, "How much contrast the base's blur has taken is given back."),
+                io.Boolean.Input(
+                    "keep_grayscale", default=True, tooltip="A base that is black and white, or toned, stays so."
+                ),
+                AlignmentWire.Input(
+                    "alignment", optional=True, tooltip="From GPEN Align Faces, for the gains of parts."
+                ),
+                unit_slider("eyes_gain", 1.0, "Detail of the eyes; parts need the alignment.", _GAIN),
+                unit_slider("lips_gain", 1.0, "Detail of the lips.", _GAIN),
+                unit_slider("skin_gain", 1.0, "Detail of the skin.", _GAIN),
+                unit_slider("hair_gain", 1.0, "Detail of the hair.", _GAIN),
+            ],
+            outputs=[
+                io.Image.Output("blended", display_name="image", tooltip="The crops blended, as large as detail.")
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        base: torch.Tensor,
+        detail: torch.Tensor,
+        cutoff: float,
+        middle_gain: float,
+        high_gain: float,
+        deblur: float,
+        keep_grayscale: bool,
+        eyes_gain: float,
+        lips_gain: float,
+        skin_gain: float,
+        hair_gain: float,
+        alignment: tuple[Alignment, ...] = (),
+    ) -> io.NodeOutput:
+        crops = to_images(detail)
+        parts = {"eyes": eyes_gain, "lips": lips_gain, "skin": skin_gain, "hair": hair_gain}
+        size = crops.shape[-1]
+        blended = blend(
+            to_images(base),
+            crops,
+            cutoff or None,
+            middle_gain=middle_gain,
+            high_gain=high_gain,
+            part_gain=part_gains(crop_landmarks(alignment, size), size, parts) if alignment else None,
+            deblur=deblur,
+            keep_grayscale=keep_grayscale,
+        )
+        return io.NodeOutput(to_image(blended))
+
+
+class LocalAdaptiveEnhance(io.ComfyNode):
+    """Raises weak but credible detail."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        strengths = [unit_slider(part, value, _PART_TOOLTIPS[part]) for part, value in PART_STRENGTHS.items()]
+        return describe(
+            node_id="GPENLocalAdaptiveEnhance",
+            display_name="GPEN Local Adaptive Enhance",
+            description="Raises detail where it is weak but credible; edges, highlights and noise stay as they are.",
+            search_aliases=["sharpen face", "detail enhance", "local contrast", "unsharp mask"],
+            inputs=[
+                io.Image.Input("crops", tooltip="Square face crops, from GPEN Restore Faces or GPEN Frequency Blend."),
+                unit_slider("strength", 0.6, "0 changes nothing, 1 is strong.", high=2.0),
+                *strengths,
+                AlignmentWire.Input(
+                    "alignment", optional=True, tooltip="From GPEN Align Faces: where eyes and lips are."
+                ),
+            ],
+            outputs=[
+                io.Image.Output("enhanced", display_name="crops", tooltip="The crops, enhanced."),
+                io.Mask.Output("gain", display_name="gain", tooltip="Where and how much was raised."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        crops: torch.Tensor,
+        strength: float,
+        eyes: float,
+        lips: float,
+        cheeks: float,
+        hairline: float,
+        alignment: tuple[Alignment, ...] = (),
+    ) -> io.NodeOutput:
+        images = to_images(crops)
+        enhanced, gain = enhance(
+            images,
+            strength,
+            crop_landmarks(alignment, images.shape[-1]) if alignment else None,
+            part_strengths={"eyes": eyes, "lips": lips, "cheeks": cheeks, "hairline": hairline},
+        )
+        return io.NodeOutput(to_image(enhanced), gain.clamp(0, 1))

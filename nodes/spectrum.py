@@ -1,0 +1,64 @@
+"""The block that measures detail."""
+
+from __future__ import annotations
+
+import json
+
+import torch
+from comfy_api.latest import io
+
+from ..gpen.detail.charts import spectrum_chart, spectrum_image
+from ..gpen.detail.spectrum import analyze, mean_of, report
+from .convert import to_image, to_images
+from .sockets import describe
+
+
+class FrequencySpectrum(io.ComfyNode):
+    """Measures how much detail pictures hold, and of which fineness."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return describe(
+            node_id="GPENFrequencySpectrum",
+            display_name="GPEN Frequency Spectrum",
+            description="Measures how much detail pictures hold and how fine it is; compares it with a reference.",
+            search_aliases=["fft", "fourier", "sharpness", "effective resolution", "high frequency"],
+            inputs=[
+                io.Image.Input("image", tooltip="The pictures to measure; a batch is measured as its mean."),
+                io.Image.Input("reference", optional=True, tooltip="Pictures to compare with, of any size."),
+                io.Boolean.Input(
+                    "dark", default=True, tooltip="A dark ground for the pictures instead of a white one."
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "spectrum",
+                    display_name="spectrum",
+                    tooltip="Spectrum of each image, and of the reference behind them: coarse detail in the middle, "
+                    "fine at the edges, in fixed decibels.",
+                ),
+                io.Image.Output("chart", display_name="chart", tooltip="Power over frequency, bands, slope, cut-off."),
+                io.Float.Output(
+                    "high_frequency_ratio",
+                    display_name="high_frequency_ratio",
+                    tooltip="Share of the variance from 1/4 cycles per pixel on, 0 to 1.",
+                ),
+                io.String.Output("report", display_name="report", tooltip="All the numbers with their units, as JSON."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, image: torch.Tensor, dark: bool, reference: torch.Tensor | None = None) -> io.NodeOutput:
+        images = to_images(image)
+        own = analyze(images)
+        mean = mean_of(own)
+        drawn, spectra, told = spectrum_image(images, dark=dark), {"image": mean}, report(own)
+        if reference is not None:
+            others = to_images(reference)
+            other = analyze(others)
+            spectra["reference"] = mean_of(other)
+            drawn = torch.cat([drawn, spectrum_image(others, dark=dark)])
+            told = report(own, other if len(other) == len(own) else mean_of(other))
+        chart = spectrum_chart(spectra, dark=dark)
+        ratio = float(mean.high_frequency_ratio[0])
+        return io.NodeOutput(to_image(drawn), to_image(chart), ratio, json.dumps(told, indent=2))
