@@ -81,7 +81,7 @@ def blend(
         gain = None if part_gain is None else part_gain[one].to(base)
         numbers = zip(meeting.cutoff[index].tolist(), meeting.noise[index].tolist(), strict=True)
         planes = [
-            _low_band(a, b, limit, noise) + _high_bands(b, limit, middle_gain, high_gain, gain)
+            _scaled(b, limit, middle_gain, high_gain, gain) + _low_band(a - b, limit, noise)
             for a, b, (limit, noise) in zip(own.split(1, 1), other.split(1, 1), numbers, strict=True)
         ]
         mixed = from_luma_chroma(torch.cat(planes, dim=1))
@@ -105,25 +105,23 @@ def _meet(base: torch.Tensor, detail: torch.Tensor, cutoff: float | torch.Tensor
     return Meeting(cutoffs.expand(count, 3), torch.zeros(count, 3), blur)
 
 
-def _low_band(base: torch.Tensor, detail: torch.Tensor, cutoff: float, noise: float) -> torch.Tensor:
-    """The base below a cut-off, 1 x 1 x H x W; where it differs from the detail by no more than noise, the detail."""
+def _low_band(difference: torch.Tensor, cutoff: float, noise: float) -> torch.Tensor:
+    """What two planes, 1 x 1 x H x W, differ by below a cut-off, and not by noise."""
+    smooth = _low_pass(difference, cutoff)
     if cutoff <= 0 or cutoff >= 0.5 or noise <= 0:
-        return _low_pass(base, cutoff)
-    sigma = SIGMA_PER_PERIOD / cutoff
-    difference = _without_noise(_low_pass(base - detail, cutoff), sigma, noise, _NOISY_OCTAVES)
-    return _low_pass(detail, cutoff) + difference
+        return smooth
+    return _without_noise(smooth, SIGMA_PER_PERIOD / cutoff, noise, _NOISY_OCTAVES)
 
 
-def _high_bands(
+def _scaled(
     detail: torch.Tensor, cutoff: float, middle_gain: float, high_gain: float, part_gain: torch.Tensor | None
 ) -> torch.Tensor:
-    """What lies above the cut-off, 1 x 1 x H x W around 0; all of the plane at a cut-off of 0."""
-    if middle_gain == high_gain:
-        above = middle_gain * (detail - _low_pass(detail, cutoff))
-    else:
-        low, middle = _low_pass(detail, cutoff), _low_pass(detail, min(_UPPER_BAND * cutoff, 0.5))
-        above = middle_gain * (middle - low) + high_gain * (detail - middle)
-    return above if part_gain is None else part_gain * above
+    """A plane with the bands above its cut-off raised or lowered."""
+    if middle_gain == high_gain == 1 and part_gain is None:
+        return detail
+    low, middle = _low_pass(detail, cutoff), _low_pass(detail, min(_UPPER_BAND * cutoff, 0.5))
+    above = middle_gain * (middle - low) + high_gain * (detail - middle)
+    return low + (above if part_gain is None else part_gain * above)
 
 
 def _low_pass(planes: torch.Tensor, cutoff: float) -> torch.Tensor:

@@ -24,7 +24,8 @@ def gaussian_blur(images: torch.Tensor, sigma: float) -> torch.Tensor:
     if sigma <= 0:
         return images
     rows = _kernel_matrix(images.shape[-2], sigma).to(images)
-    columns = _kernel_matrix(images.shape[-1], sigma).to(images)
+    square = images.shape[-2] == images.shape[-1]
+    columns = rows if square else _kernel_matrix(images.shape[-1], sigma).to(images)
     return rows @ images @ columns.T
 
 

@@ -8,28 +8,40 @@ coarseness and its colour at once.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 
+from ..types import Size
+
 # Periods of about 2 to 4, 4 to 8 and 8 to 16 px: film grain in a scan is seldom coarser.
 _BANDS = 3
-_B3_SPLINE = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+# How far the coarsest band's filter reaches: two steps of 1, 2 and 4 px.
+_REACH = 2 * (2**_BANDS - 1)
+# Side of the window over which calm is judged.
+_CALM_WINDOW = 9
 # Median absolute value to standard deviation, for normal noise around 0.
 _DEVIATION_PER_MEDIAN = 1.4826
-# With fewer calm pixels to judge by, no grain is added.
-_LEAST_PIXELS = 64
+# With fewer pixels to judge by, no grain is added.
+_LEAST_PIXELS = 128
+# With more, tiles of this side are drawn by lot until they hold so many: a median of half of them errs by 0.2 %.
+_JUDGED_PIXELS, _TILE = 2**20, 128
+# Pixels of grain made at a time: about what the processor's cache holds.
+_STRIP_PIXELS = 250_000
 
 
 def missing_grain(photograph: torch.Tensor, restored: torch.Tensor, mask: torch.Tensor, seed: int) -> torch.Tensor:
     """Fresh noise like that of a photograph, as far as its restored version lacks it.
 
     1. Both are split into wavelet bands; the calmer half of the face's pixels tells about noise, as there is little
-       else in them.
+       else in them. Of a large face, tiles spread over it are looked at.
     2. The deviation of each band, in lightness and in what the colours do on their own, says how much noise there was
        and how much is left.
     3. White noise is filtered to each band and the filtered fields are weighted so that their sum has, in every band,
        the variance that is missing. Bands overlap, so that the weights are a non-negative least-squares solution.
+
+    Beyond the result, memory does not grow with the height.
 
     Args:
         photograph: 1 x 3 x H x W in 0..1.
@@ -41,21 +53,17 @@ def missing_grain(photograph: torch.Tensor, restored: torch.Tensor, mask: torch.
         1 x 3 x H x W of mean about 0, to be added to `restored`. Where the photograph is grey, or toned in one
         colour, so is its grain. Zeros where the face is too small to judge by.
     """
-    own, left = _bands(_opponent(photograph)), _bands(_opponent(restored))
-    calm = _calm_pixels(own, mask[0, 0] > 0.5)
-    if int(calm.sum()) < _LEAST_PIXELS:
-        return torch.zeros_like(photograph)
-    tint = _tint(own[0][:, calm])
-    missing = (_deviation(own[..., calm], tint) ** 2 - _deviation(left[..., calm], tint) ** 2).clamp_min(0)
-    generator = torch.Generator().manual_seed(seed)
-    white = torch.randn((_BANDS, *photograph.shape), generator=generator).to(photograph)
-    # Field j is noise of its own, filtered to band j; its share of variance in band i is leak[i, j].
-    fields = torch.stack([_bands(noise)[band] for band, noise in enumerate(white)])
-    leak = torch.stack([_bands(field[None]).var(dim=(1, 2, 3)) for field in fields], dim=1)
-    weights = _non_negative_solution(leak, missing).sqrt()
-    grain = (weights[..., None, None] * fields).sum(dim=0)
-    grain = grain + tint[:, None, None] * grain[:1]
-    return _from_opponent(grain[None])
+    grain, face = torch.zeros_like(photograph), mask[0, 0] > 0.5
+    if int(face.sum()) < _LEAST_PIXELS:
+        return grain
+    own, left = _calm_bands(torch.cat([photograph, restored]), face).unbind(dim=1)
+    tint = _tint(own[0])
+    missing = (_deviation(own, tint) ** 2 - _deviation(left, tint) ** 2).clamp_min(0).cpu()
+    weights = _non_negative_solution(_leak(), missing).sqrt()
+    for rows, planes in _noise(face.shape, weights, seed):
+        planes = planes.to(tint.device)
+        grain[0, :, rows] = _from_opponent(planes + tint[:, None, None] * planes[:1])
+    return grain
 
 
 def _opponent(images: torch.Tensor) -> torch.Tensor:
@@ -66,32 +74,74 @@ def _opponent(images: torch.Tensor) -> torch.Tensor:
 
 
 def _from_opponent(planes: torch.Tensor) -> torch.Tensor:
-    lightness, red_blue, green = planes.unbind(dim=1)
+    lightness, red_blue, green = planes
     lightness, red_blue, green = lightness / math.sqrt(3), red_blue / math.sqrt(2), green / math.sqrt(6)
-    return torch.stack([lightness + red_blue + green, lightness - 2 * green, lightness - red_blue + green], dim=1)
+    return torch.stack([lightness + red_blue + green, lightness - 2 * green, lightness - red_blue + green])
+
+
+def _smoothed(planes: torch.Tensor, step: int) -> torch.Tensor:
+    """The B3 spline, (1 4 6 4 1) / 16 along both axes, with its taps `step` px apart; ... x H x W, 2 steps less at each
+    border.
+
+    Sums of shifted planes are far faster on a CPU than a convolution of one channel. All factors are powers of two, so
+    that no processor rounds one pixel otherwise than another.
+    """
+    for dim in (-2, -1):
+        taps = [planes.narrow(dim, tap * step, planes.shape[dim] - 4 * step) for tap in range(5)]
+        inner = (taps[1] + taps[3]).add_(taps[2])
+        planes = (taps[0] + taps[4]).add_(taps[2], alpha=2).add_(inner, alpha=4)
+    return planes.mul_(1 / 256)
 
 
 def _bands(planes: torch.Tensor) -> torch.Tensor:
-    """1 x 3 x H x W -> bands x 3 x H x W, finest first."""
-    kernel = planes.new_tensor(_B3_SPLINE)
-    smooth, bands = planes.transpose(0, 1), []
+    """B x C x H x W -> bands x B x C x H x W, finest first."""
+    bands = []
     for level in range(_BANDS):
         step = 2**level
-        padded = F.pad(smooth, (2 * step,) * 4, mode="replicate")
-        smoother = F.conv2d(padded, kernel.view(1, 1, 5, 1), dilation=(step, 1))
-        smoother = F.conv2d(smoother, kernel.view(1, 1, 1, 5), dilation=(1, step))
-        bands.append(smooth - smoother)
-        smooth = smoother
-    return torch.cat(bands, dim=1).transpose(0, 1)
+        smoother = _smoothed(F.pad(planes, (2 * step,) * 4, mode="replicate"), step)
+        bands.append(planes - smoother)
+        planes = smoother
+    return torch.stack(bands)
 
 
-def _calm_pixels(bands: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
-    """H x W; the half of the face's pixels around which the lightness varies least."""
-    energy = (bands[:, :1] ** 2).sum(dim=0, keepdim=True)
-    energy = F.avg_pool2d(energy, 9, stride=1, padding=4, count_include_pad=False)[0, 0]
-    if not face.any():
-        return face
-    return face & (energy <= energy[face].median())
+def _leak() -> torch.Tensor:
+    """Bands x bands; the variance that white noise of variance 1 filtered to band j has in band i."""
+    impulse = torch.zeros(1, 1, 4 * _REACH + 1, 4 * _REACH + 1)
+    impulse[..., 2 * _REACH, 2 * _REACH] = 1
+    return (_bands(_bands(impulse)[:, 0]) ** 2).sum(dim=(2, 3, 4))
+
+
+def _calm_bands(images: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
+    """Where the lightness of the first of two images varies least, the bands of both: bands x 2 x 3 x P."""
+    bands, energy = zip(*(_tile_bands(images, face, top, left) for top, left in _judged_tiles(face)), strict=True)
+    bands, energy = torch.cat(bands, dim=-1), torch.cat(energy)
+    return bands[..., energy <= energy.median()]
+
+
+def _judged_tiles(face: torch.Tensor) -> list[list[int]]:
+    """Top and left of the tiles that hold some of the face (H x W), or of as many of them as are needed."""
+    height, width = face.shape
+    padded = F.pad(face, (0, -width % _TILE, 0, -height % _TILE))
+    counts = padded.unflatten(1, (-1, _TILE)).unflatten(0, (-1, _TILE)).sum(dim=(1, 3)).cpu()
+    tiles = counts.nonzero()
+    tiles = tiles[torch.randperm(len(tiles), generator=torch.Generator().manual_seed(0))]
+    counts = counts[tiles[:, 0], tiles[:, 1]]
+    return (_TILE * tiles[counts.cumsum(dim=0) - counts < _JUDGED_PIXELS]).tolist()
+
+
+def _tile_bands(images: torch.Tensor, face: torch.Tensor, top: int, left: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """For the face's pixels in a tile, the bands of both images, bands x 2 x 3 x P, and how much the lightness of the
+    first varies around them, P."""
+    margin = _REACH + _CALM_WINDOW // 2
+    upper, before = max(top - margin, 0), max(left - margin, 0)
+    seen = images[..., upper : top + _TILE + margin, before : left + _TILE + margin]
+    bands = _bands(_opponent(seen.float()))
+    energy = (bands[:, :1, 0] ** 2).sum(dim=0)
+    energy = F.avg_pool2d(energy, _CALM_WINDOW, stride=1, padding=_CALM_WINDOW // 2, count_include_pad=False)[0]
+    inside = face[top : top + _TILE, left : left + _TILE]
+    rows = slice(top - upper, top - upper + inside.shape[0])
+    columns = slice(left - before, left - before + inside.shape[1])
+    return bands[..., rows, columns][..., inside], energy[rows, columns][inside]
 
 
 def _tint(finest: torch.Tensor) -> torch.Tensor:
@@ -113,3 +163,46 @@ def _non_negative_solution(matrix: torch.Tensor, target: torch.Tensor) -> torch.
     for _ in range(200):
         solution = solution * (matrix.T @ target) / (matrix.T @ matrix @ solution).clamp_min(1e-20)
     return solution
+
+
+def _noise(size: Size, weights: torch.Tensor, seed: int) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Noise of H x W pixels, strip by strip: their rows and 3 x rows x W; none where all weights (bands x 3) are 0.
+
+    White noise is drawn row by row and handed on from strip to strip as far as the filters reach, so that no strip
+    ends in the grain.
+    """
+    height, width = size
+    used = weights.amax(dim=0) > 0
+    if not used.any():
+        return
+    weights, generator = weights[:, used, None, None], torch.Generator().manual_seed(seed)
+
+    def white(rows: int) -> torch.Tensor:
+        lines = torch.empty(rows, weights.numel() * (width + 2 * _REACH))
+        for line in lines:
+            line.normal_(generator=generator)
+        return weights * lines.unflatten(1, (*weights.shape[:2], -1)).movedim(0, 2)
+
+    step = max(2 * _REACH, _STRIP_PIXELS // width)
+    drawn = white(2 * _REACH)
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
+        drawn = torch.cat([drawn[..., -2 * _REACH :, :], white(rows.stop - top)], dim=2)
+        planes = torch.zeros(3, rows.stop - top, width)
+        planes[used] = _sum_of_bands(drawn)
+        yield rows, planes
+
+
+def _sum_of_bands(white: torch.Tensor) -> torch.Tensor:
+    """Band j of field j, summed over all: bands x C x H x W -> C x H x W, the filters' reach less at each border.
+
+    Each smoothing is done once, for all the coarser bands together: with the smoothing S of a level,
+    `field - S field + S coarser` is `field + S (coarser - field)`.
+    """
+    total = torch.zeros_like(white[0])
+    for level in reversed(range(_BANDS)):
+        smooth = _smoothed(total - white[level], 2**level)
+        border = 2 * 2**level
+        white = white[..., border:-border, border:-border]
+        total = smooth.add_(white[level])
+    return total
