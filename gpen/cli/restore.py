@@ -26,6 +26,24 @@ def restore(
         float | None, typer.Option(help="0: as it is .. 1: the network's answer.", show_default=False)
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Name or .json file of a preset.", show_default=False)] = None,
+    frequency_blend: Annotated[
+        float | None,
+        typer.Option(
+            help="1: the photograph keeps its own detail, and GPEN adds finer; 0: all of GPEN.", show_default=False
+        ),
+    ] = None,
+    local_enhance: Annotated[
+        float | None, typer.Option(help="0..2: how much weak detail is raised.", show_default=False)
+    ] = None,
+    white_balance: Annotated[
+        str | None, typer.Option(help="none, shades_of_grey or lab, for the whole picture.", show_default=False)
+    ] = None,
+    deblock: Annotated[
+        float | None, typer.Option(help="0..1: how much JPEG's blocks are softened.", show_default=False)
+    ] = None,
+    exposure: Annotated[
+        float | None, typer.Option(help="0..1: how much faces against the light are lifted.", show_default=False)
+    ] = None,
     faces: options.Faces = "",
     order: options.Order = None,
     max_faces: options.MaxFaces = None,
@@ -45,6 +63,8 @@ def restore(
 ) -> None:
     """Restore the faces of photographs; everything outside the faces stays as it is, bit for bit.
 
+    White balance and deblocking are for the whole picture, and off unless asked for.
+
     Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130: interrupted.
     """
     from ..report import PREVIEW_NOTE
@@ -63,6 +83,11 @@ def restore(
         precision,  # type: ignore[arg-type]
         **options.given(
             strength=strength,
+            frequency_blend=frequency_blend,
+            local_enhance=local_enhance,
+            white_balance=white_balance,
+            deblock=deblock,
+            exposure=exposure,
             order=order,
             max_faces=max_faces,
             min_face_size=min_face_size,
