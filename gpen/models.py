@@ -14,6 +14,7 @@ import torch
 from ..weights import checkpoint, store
 from .errors import ModelNotFoundError, SettingsError
 from .faces.detect import FaceDetector, build_detector
+from .faces.landmarks import Landmarker, build_landmarker
 from .faces.parsing import build_parser
 from .network import Generator, build_generator
 
@@ -26,6 +27,7 @@ _DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16
 AUTO_GENERATORS = ("gpen-bfr-512", "gpen-bfr-1024", "gpen-bfr-256", "gpen-lite-256")
 AUTO_DETECTORS = ("retinaface-resnet50", "retinaface-mobile0.25", "face-detector-lite")
 AUTO_PARSERS = ("bisenet", "parsenet")
+AUTO_LANDMARKERS = ("wflw-4hg",)
 
 # A file that is in no registry and says nothing about itself is taken for one of GPEN's own kind.
 _DEFAULT_TEMPLATE = "gpen"
@@ -98,7 +100,7 @@ def _resolve(name: str, candidates: tuple[str, ...], kind: str) -> store.Resolve
     resolved = store.resolve(names[-1])
     if resolved.record is not None and resolved.record.kind != kind:
         raise ModelNotFoundError(
-            f"{name} is a {resolved.record.kind}, and a {kind} is needed; `gpen models list` shows which are which."
+            f"{name} is a {resolved.record.kind} model, and a {kind} model is needed; `gpen models list` shows all."
         )
     return resolved
 
@@ -173,3 +175,26 @@ def load_parser(name: str = "auto") -> LoadedModel:
         CheckpointError: the file is another kind of network.
     """
     return _load(_resolve(name, AUTO_PARSERS, "parser"), build_parser)
+
+
+def load_landmarker(name: str = "auto") -> LoadedModel[Landmarker]:
+    """The network that finds 68 landmarks, ready to run; none is bundled.
+
+    Args:
+        name: a registry name, a path, or `auto`: the one that is on this machine.
+
+    Raises:
+        ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
+        CheckpointError: the file is another kind of network.
+    """
+    return _load(_resolve(name, AUTO_LANDMARKERS, "landmarks"), build_landmarker)
+
+
+def landmarker_if(wanted: bool) -> tuple[LoadedModel[Landmarker] | None, tuple[str, ...]]:
+    """The landmark network where it is wanted and on this machine; a note where it is wanted and cannot be had."""
+    if not wanted:
+        return None, ()
+    try:
+        return load_landmarker(), ()
+    except ModelNotFoundError as error:
+        return None, (f"Faces have five landmarks instead of 68: {error}",)

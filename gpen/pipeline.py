@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,10 +15,11 @@ from .detail.bands import blend
 from .detail.color import monochrome_tone
 from .detail.finish import finish
 from .detail.local_adaptive import enhance
-from .detail.prepare import prepare
+from .detail.prepare import JpegTables, prepare
 from .devices import Placement, on_device, select_device
 from .faces.align import align_faces
 from .faces.detect import detect
+from .faces.landmarks import find_landmarks68
 from .faces.parts import crop_landmarks
 from .faces.paste import paste_faces
 from .faces.select import select_faces
@@ -63,8 +64,10 @@ def restore_batch(
     settings: Settings | None = None,
     *,
     parser: LoadedModel | None = None,
+    landmarker: LoadedModel | None = None,
     indices: str = "",
     batch_size: int = 0,
+    jpeg_tables: Sequence[JpegTables | None] | None = None,
     place: Placement | None = None,
     progress: Progress = silent,
 ) -> RestoredBatch:
@@ -76,8 +79,10 @@ def restore_batch(
         detector: from `load_detector`.
         settings: what to restore and how; the defaults of `Settings` where left out.
         parser: from `load_parser`; only the mask mode `parsing` needs one.
+        landmarker: from `load_landmarker`, for the setting `landmarks68`; five landmarks do where there is none.
         indices: which of the ordered faces of each image, such as `0,2-4`; empty for all.
         batch_size: faces per forward pass; 0 takes as many as memory allows.
+        jpeg_tables: the quantisation tables of each image's file, where it has any; preparing tells of them.
         place: where the models run; by default the best device there is.
         progress: called as work goes on; what it raises ends the work.
 
@@ -107,8 +112,12 @@ def restore_batch(
             min_face_size=settings.min_face_size,
             max_faces=settings.max_faces,
         )
+    if settings.landmarks68 and landmarker is not None:
+        with _timed(seconds, "landmarks"):
+            place(landmarker.module)
+            faces = find_landmarks68(landmarker.module, images, faces, partial(progress, "landmarks"))
     with _timed(seconds, "prepare"):
-        source, prepared = _prepare(images, faces, settings)
+        source, prepared = _prepare(images, faces, settings, jpeg_tables)
     with _timed(seconds, "align"):
         size = generator.module.config.size
         before, alignments = align_faces(source, faces, size, generator.template)
@@ -145,7 +154,7 @@ def restore_batch(
 
 
 def _prepare(
-    images: torch.Tensor, faces: Faces, settings: Settings
+    images: torch.Tensor, faces: Faces, settings: Settings, jpeg_tables: Sequence[JpegTables | None] | None
 ) -> tuple[torch.Tensor, tuple[dict[str, Any] | None, ...]]:
     """Prepare the images that have faces to restore; the others stay as they are."""
     reports: list[dict[str, Any] | None] = [None] * len(images)
@@ -161,6 +170,7 @@ def _prepare(
             deblock=settings.deblock,
             faces=own,
             exposure=settings.exposure,
+            jpeg_tables=jpeg_tables and [jpeg_tables[index]],
         )
         reports[index] = told[0]
         if done is not one:

@@ -82,6 +82,9 @@ class Settings:
     )
     finish_sigma: float = _number(0.0, 0.0, 8.0, "Deviation in pixels of a last, light blur of the faces; 0 for none.")
     finish_mix: float = _number(0.2, 0.0, 1.0, "Share of that blur.")
+    landmarks68: bool = _switch(
+        False, "Find 68 landmarks with the 98-point network, where its file is on this machine: better part masks."
+    )
 
     def __post_init__(self) -> None:
         for entry in fields(self):

@@ -24,7 +24,13 @@ PREVIEW_NOTE = (
 )
 
 
-def batch_report(batch: RestoredBatch, generator: LoadedModel, detector: LoadedModel, preset: Preset) -> dict[str, Any]:
+def batch_report(
+    batch: RestoredBatch,
+    generator: LoadedModel,
+    detector: LoadedModel,
+    preset: Preset,
+    preview_note: str = PREVIEW_NOTE,
+) -> dict[str, Any]:
     """What was found and done in a batch of images.
 
     Args:
@@ -32,6 +38,7 @@ def batch_report(batch: RestoredBatch, generator: LoadedModel, detector: LoadedM
         generator: the model it was made with.
         detector: the detector it was made with.
         preset: the settings it was made with, and their name.
+        preview_note: what is told of a generator of preview quality, whose name stands for `{model}`.
     """
     height, width = batch.images.shape[-2:]
     restored = [
@@ -51,7 +58,7 @@ def batch_report(batch: RestoredBatch, generator: LoadedModel, detector: LoadedM
         "prepared": list(batch.prepared),
         "seconds": {stage: round(value, 4) for stage, value in batch.seconds.items()},
         "faces": restored + skipped,
-        "notes": _notes(batch, generator),
+        "notes": _notes(batch, generator, preview_note),
     }
 
 
@@ -76,7 +83,7 @@ def _why_skipped(face: Face, settings: Settings) -> str:
     return "not among the chosen faces"
 
 
-def _notes(batch: RestoredBatch, generator: LoadedModel) -> list[str]:
+def _notes(batch: RestoredBatch, generator: LoadedModel, preview_note: str) -> list[str]:
     notes = []
     for index in range(len(batch.images)):
         if not batch.faces.of_image(index):
@@ -95,5 +102,5 @@ def _notes(batch: RestoredBatch, generator: LoadedModel) -> list[str]:
             which = "" if len(batch.images) == 1 else f"Image {index}: "
             notes += [which + note for note in told["notes"]]
     if generator.preview:
-        notes.append(PREVIEW_NOTE.format(model=generator.name))
+        notes.append(preview_note.format(model=generator.name))
     return notes

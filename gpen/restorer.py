@@ -12,7 +12,7 @@ import torch
 from .devices import on_device, select_device
 from .errors import SettingsError
 from .images import Picture, from_array, read_picture, to_array, write_picture
-from .models import Backend, Precision, load_detector, load_generator, load_parser
+from .models import Backend, Precision, landmarker_if, load_detector, load_generator, load_parser
 from .pipeline import restore_batch
 from .presets import Preset, Settings, load_preset
 from .progress import Progress, silent
@@ -94,6 +94,7 @@ class Restorer:
         self.generator = load_generator(model, precision, backend)
         self.detector = load_detector(detector)
         self._parser = load_parser() if self.settings.mask_mode == "parsing" else None
+        self._landmarker, self._notes = landmarker_if(self.settings.landmarks68)
         self.device = select_device(device)
         self._place = on_device(self.device)
 
@@ -122,15 +123,17 @@ class Restorer:
             self.detector,
             self.settings,
             parser=self._parser,
+            landmarker=self._landmarker,
             indices=indices,
             batch_size=batch_size,
+            jpeg_tables=[source.info.jpeg_tables] if source else None,
             place=self._place,
             progress=progress,
         )
         picture = source.with_pixels(batch.images) if source else None
         report = batch_report(batch, self.generator, self.detector, Preset(self.preset, settings=self.settings))
         report["seconds"] = {"read": round(read_seconds, 4), **report["seconds"]}
-        report["notes"] = [*(source.notes if source else ()), *report["notes"]]
+        report["notes"] = [*(source.notes if source else ()), *report["notes"], *self._notes]
         return Restoration(
             image=picture.to_array() if picture else to_array(batch.images, like=image),
             faces=batch.faces,

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from gpen_blocks import Restorer
+from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.presets import Settings
@@ -124,3 +125,39 @@ def test_bad_input_is_told(restorer):
         Restorer(**BUNDLED, strenght=0.5)
     with pytest.raises(SettingsError, match="strength"):
         Restorer(**BUNDLED, strength=3)
+
+
+def test_the_blend_keeps_the_photographs_light(portrait):
+    """The crop's coarse light is the photograph's, where the plain answer has light of its own."""
+    plain, blended = (Restorer(**BUNDLED, frequency_blend=amount).restore(portrait) for amount in (0.0, 1.0))
+    moved = [
+        float((gaussian_blur(result.after, 12.0) - gaussian_blur(result.before, 12.0)).abs().mean())
+        for result in (plain, blended)
+    ]
+    assert moved[1] < 0.5 * moved[0]
+
+
+def test_preparing_is_told_and_leaves_faceless_frames_alone(portrait, examples):
+    """Whoever asks for white balance and deblocking gets them on pictures with faces, and a word about each."""
+    restorer = Restorer(**BUNDLED, white_balance="shades_of_grey", deblock=1.0)
+    result = restorer.restore(examples / "portrait-degraded.jpg")
+    told = result.report["prepared"][0]
+    assert told["jpeg"]["deblocked"] and 1 <= told["jpeg"]["quality"] <= 100
+    assert set(told["notes"]) <= set(result.report["notes"])
+    outside = result.mask[0, 0] == 0
+    assert (result.restored[0][:, outside] != result.original[0][:, outside]).any()
+    nothing = np.tile(portrait[-8:, :8], (8, 8, 1))
+    assert (restorer.restore(nothing).image == nothing).all()
+
+
+def test_the_article_can_be_tried_by_name(portrait):
+    result = Restorer(**BUNDLED, preset="article").restore(portrait)
+    assert result.report["preset"] == "article" and result.report["prepared"][0]["white_balance"]["method"] == "lab"
+    assert result.report["settings"]["finish_sigma"] == 0.3 and result.report["settings"]["local_enhance"] > 0
+
+
+def test_finishing_touches_only_the_faces(portrait):
+    plain, finished = (Restorer(**BUNDLED, finish_sigma=sigma).restore(portrait) for sigma in (0.0, 2.0))
+    outside = finished.mask[0, 0] == 0
+    assert (finished.image[outside] == portrait[outside]).all()
+    assert (finished.image[~outside] != plain.image[~outside]).any()
