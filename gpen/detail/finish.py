@@ -111,7 +111,7 @@ def match_grain(
 ) -> torch.Tensor:
     """Give pictures the grain that a reference has and they lack, as `missing_grain` measures it.
 
-    Made for pictures of a few megapixels: it needs about 40 times the memory of one.
+    Beyond the result, it needs about twice the memory of one picture.
 
     Args:
         images: B x 3 x H x W in 0..1, smoother than they should be.
@@ -138,9 +138,10 @@ def match_grain(
     _require_mask(mask, images)
     if amount == 0:
         return images
-    cover = torch.ones_like(images[:, :1]) if mask is None else mask.to(images).clamp(0, 1)
-    result = images.clone()
+    cover = images.new_ones(1).expand_as(images[:, :1]) if mask is None else mask.to(images).clamp(0, 1)
+    result = torch.empty_like(images)
     for n, (image, photograph, part) in enumerate(zip(images, reference.to(images), cover, strict=True)):
         grain = missing_grain(photograph[None], image[None], part[None], seed + n)[0]
-        result[n] = torch.where(part > 0, (image + amount * part * grain).clamp(0, 1), image)
+        grainy = grain.mul_(amount * part).add_(image).clamp_(0, 1)
+        torch.where(part > 0, grainy, image, out=result[n])
     return result

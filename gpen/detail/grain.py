@@ -23,12 +23,12 @@ _REACH = 2 * (2**_BANDS - 1)
 _CALM_WINDOW = 9
 # Median absolute value to standard deviation, for normal noise around 0.
 _DEVIATION_PER_MEDIAN = 1.4826
-# With fewer pixels to judge by, no grain is added.
+# With fewer of the face's pixels to judge by, no grain is added.
 _LEAST_PIXELS = 128
-# With more, tiles of this side are drawn by lot until they hold so many: a median of half of them errs by 0.2 %.
-_JUDGED_PIXELS, _TILE = 2**20, 128
+# A face is judged by tiles of this side; of a larger one by the fullest, drawn by lot among equals.
+_TILE, _JUDGED_TILES = 128, 64
 # Pixels of grain made at a time: about what the processor's cache holds.
-_STRIP_PIXELS = 250_000
+_STRIP_PIXELS = 500_000
 
 
 def missing_grain(photograph: torch.Tensor, restored: torch.Tensor, mask: torch.Tensor, seed: int) -> torch.Tensor:
@@ -41,7 +41,7 @@ def missing_grain(photograph: torch.Tensor, restored: torch.Tensor, mask: torch.
     3. White noise is filtered to each band and the filtered fields are weighted so that their sum has, in every band,
        the variance that is missing. Bands overlap, so that the weights are a non-negative least-squares solution.
 
-    Beyond the result, memory does not grow with the height.
+    Beyond the result, memory hardly grows with the picture.
 
     Args:
         photograph: 1 x 3 x H x W in 0..1.
@@ -53,14 +53,17 @@ def missing_grain(photograph: torch.Tensor, restored: torch.Tensor, mask: torch.
         1 x 3 x H x W of mean about 0, to be added to `restored`. Where the photograph is grey, or toned in one
         colour, so is its grain. Zeros where the face is too small to judge by.
     """
-    grain, face = torch.zeros_like(photograph), mask[0, 0] > 0.5
-    if int(face.sum()) < _LEAST_PIXELS:
+    grain = torch.zeros_like(photograph)
+    tiles, inside = _judged_tiles(mask[0, 0] > 0.5)
+    if int(inside.sum()) < _LEAST_PIXELS:
         return grain
-    own, left = _calm_bands(torch.cat([photograph, restored]), face).unbind(dim=1)
+    own = _tile_bands(photograph, tiles)
+    calm = inside & _is_calm(own, inside)
+    own, left = _judged(own, calm), _judged(_tile_bands(restored, tiles), calm)
     tint = _tint(own[0])
     missing = (_deviation(own, tint) ** 2 - _deviation(left, tint) ** 2).clamp_min(0).cpu()
     weights = _non_negative_solution(_leak(), missing).sqrt()
-    for rows, planes in _noise(face.shape, weights, seed):
+    for rows, planes in _noise((mask.shape[-2], mask.shape[-1]), weights, seed):
         planes = planes.to(tint.device)
         grain[0, :, rows] = _from_opponent(planes + tint[:, None, None] * planes[:1])
     return grain
@@ -94,54 +97,67 @@ def _smoothed(planes: torch.Tensor, step: int) -> torch.Tensor:
 
 
 def _bands(planes: torch.Tensor) -> torch.Tensor:
-    """B x C x H x W -> bands x B x C x H x W, finest first."""
+    """... x H x W -> bands x ... x H x W, finest first; the filters' reach less at each border."""
     bands = []
     for level in range(_BANDS):
-        step = 2**level
-        smoother = _smoothed(F.pad(planes, (2 * step,) * 4, mode="replicate"), step)
-        bands.append(planes - smoother)
+        smoother = _smoothed(planes, 2**level)
+        bands.append(_cropped(planes, 2 * 2**level) - smoother)
         planes = smoother
-    return torch.stack(bands)
+    return torch.stack([_cropped(band, (band.shape[-1] - planes.shape[-1]) // 2) for band in bands])
 
 
 def _leak() -> torch.Tensor:
     """Bands x bands; the variance that white noise of variance 1 filtered to band j has in band i."""
-    impulse = torch.zeros(1, 1, 4 * _REACH + 1, 4 * _REACH + 1)
-    impulse[..., 2 * _REACH, 2 * _REACH] = 1
-    return (_bands(_bands(impulse)[:, 0]) ** 2).sum(dim=(2, 3, 4))
+    impulse = torch.zeros(8 * _REACH + 1, 8 * _REACH + 1)
+    impulse[4 * _REACH, 4 * _REACH] = 1
+    return (_bands(_bands(impulse)) ** 2).sum(dim=(-2, -1))
 
 
-def _calm_bands(images: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
-    """Where the lightness of the first of two images varies least, the bands of both: bands x 2 x 3 x P."""
-    bands, energy = zip(*(_tile_bands(images, face, top, left) for top, left in _judged_tiles(face)), strict=True)
-    bands, energy = torch.cat(bands, dim=-1), torch.cat(energy)
-    return bands[..., energy <= energy.median()]
-
-
-def _judged_tiles(face: torch.Tensor) -> list[list[int]]:
-    """Top and left of the tiles that hold some of the face (H x W), or of as many of them as are needed."""
+def _judged_tiles(face: torch.Tensor) -> tuple[list[list[int]], torch.Tensor]:
+    """Top and left of T tiles, and which of their pixels are the face's (H x W), T x side x side."""
     height, width = face.shape
     padded = F.pad(face, (0, -width % _TILE, 0, -height % _TILE))
-    counts = padded.unflatten(1, (-1, _TILE)).unflatten(0, (-1, _TILE)).sum(dim=(1, 3)).cpu()
+    grid = padded.unflatten(1, (-1, _TILE)).unflatten(0, (-1, _TILE)).transpose(1, 2)
+    counts = grid.sum(dim=(2, 3)).cpu()
     tiles = counts.nonzero()
     tiles = tiles[torch.randperm(len(tiles), generator=torch.Generator().manual_seed(0))]
-    counts = counts[tiles[:, 0], tiles[:, 1]]
-    return (_TILE * tiles[counts.cumsum(dim=0) - counts < _JUDGED_PIXELS]).tolist()
+    fullest = counts[tiles.unbind(dim=1)].argsort(descending=True, stable=True)
+    tiles = tiles[fullest[:_JUDGED_TILES]]
+    return (_TILE * tiles).tolist(), grid[tiles.unbind(dim=1)]
 
 
-def _tile_bands(images: torch.Tensor, face: torch.Tensor, top: int, left: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """For the face's pixels in a tile, the bands of both images, bands x 2 x 3 x P, and how much the lightness of the
-    first varies around them, P."""
+def _tile_bands(image: torch.Tensor, tiles: list[list[int]]) -> torch.Tensor:
+    """Bands of tiles of an image, mirrored at its borders: bands x T x 3 x side x side, half a calm window more at each
+    border."""
     margin = _REACH + _CALM_WINDOW // 2
-    upper, before = max(top - margin, 0), max(left - margin, 0)
-    seen = images[..., upper : top + _TILE + margin, before : left + _TILE + margin]
-    bands = _bands(_opponent(seen.float()))
-    energy = (bands[:, :1, 0] ** 2).sum(dim=0)
-    energy = F.avg_pool2d(energy, _CALM_WINDOW, stride=1, padding=_CALM_WINDOW // 2, count_include_pad=False)[0]
-    inside = face[top : top + _TILE, left : left + _TILE]
-    rows = slice(top - upper, top - upper + inside.shape[0])
-    columns = slice(left - before, left - before + inside.shape[1])
-    return bands[..., rows, columns][..., inside], energy[rows, columns][inside]
+    offsets = torch.arange(-margin, _TILE + margin, device=image.device)
+
+    def seen(start: int, length: int) -> torch.Tensor:
+        index = (start + offsets) % (2 * length)
+        return torch.minimum(index, 2 * length - 1 - index)
+
+    height, width = image.shape[-2:]
+    windows = [image[0][:, seen(top, height)[:, None], seen(left, width)] for top, left in tiles]
+    return _bands(_opponent(torch.stack(windows).float()))
+
+
+def _is_calm(bands: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """T x side x side; where the lightness varies no more than around half of the face's pixels."""
+    energy = (bands[:, :, 0] ** 2).sum(dim=0)
+    for side in ((_CALM_WINDOW, 1), (1, _CALM_WINDOW)):
+        energy = F.avg_pool2d(energy, side, stride=1)
+    return energy <= energy[inside].median()
+
+
+def _judged(bands: torch.Tensor, calm: torch.Tensor) -> torch.Tensor:
+    """The bands of the calm pixels, bands x 3 x P."""
+    return _cropped(bands, _CALM_WINDOW // 2).transpose(1, 2)[..., calm]
+
+
+def _cropped(planes: torch.Tensor, border: int) -> torch.Tensor:
+    """... x H x W, `border` px less at each side."""
+    height, width = planes.shape[-2:]
+    return planes[..., border : height - border, border : width - border]
 
 
 def _tint(finest: torch.Tensor) -> torch.Tensor:
@@ -202,7 +218,6 @@ def _sum_of_bands(white: torch.Tensor) -> torch.Tensor:
     total = torch.zeros_like(white[0])
     for level in reversed(range(_BANDS)):
         smooth = _smoothed(total - white[level], 2**level)
-        border = 2 * 2**level
-        white = white[..., border:-border, border:-border]
+        white = _cropped(white, 2 * 2**level)
         total = smooth.add_(white[level])
     return total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
 from functools import partial
 from typing import Literal, get_args
 
@@ -14,7 +15,10 @@ FaceOrder = Literal["largest", "left_to_right", "top_to_bottom", "centre", "scor
 
 # A number or a range in a list such as `0,2-4`. Four digits are more faces than a picture has, and keep a slip of the
 # finger from asking for millions of numbers.
-_INDEX = re.compile(r"\s*(\d{1,4})\s*(?:-\s*(\d{1,4})\s*)?")
+_INDEX = re.compile(r"\s*([0-9]{1,4})\s*(?:-\s*([0-9]{1,4})\s*)?")
+# Shows texts in errors, long ones by their ends.
+_EXCERPT = reprlib.Repr()
+_EXCERPT.maxstring = 40
 
 
 def parse_indices(text: str) -> tuple[int, ...]:
@@ -37,7 +41,7 @@ def parse_indices(text: str) -> tuple[int, ...]:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
         if last < first:
             raise SettingsError(
-                f"The face indices {text!r} cannot be read at {entry.strip()!r}; "
+                f"The face indices {_EXCERPT.repr(text)} cannot be read at {_EXCERPT.repr(entry.strip())}; "
                 "write numbers counted from 0 and ranges, such as 0,2-4."
             )
         indices.update(range(first, last + 1))

@@ -101,6 +101,8 @@ def test_grain_keeps_to_its_mask():
     assert torch.equal(result[..., :60], smooth[..., :60])
     assert float(result[..., 60:].std()) > 0.03
     assert not torch.equal(result[0], result[1])
+    assert torch.equal(match_grain(smooth, grainy), match_grain(smooth, grainy, mask=torch.ones_like(mask)))
+    assert smooth.min() == smooth.max() == 0.5
 
 
 def test_unusable_arguments_are_refused():

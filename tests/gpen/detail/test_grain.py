@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from gpen_blocks.gpen.detail import grain as grain_module
 from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.detail.grain import missing_grain
 
@@ -87,3 +88,47 @@ def test_a_face_too_small_to_judge_by_gets_none():
     tiny = torch.rand(1, 3, 6, 6)
     assert not missing_grain(tiny, torch.full_like(tiny, 0.5), torch.ones(1, 1, 6, 6), seed=1).any()
     assert not missing_grain(tiny, tiny, torch.zeros(1, 1, 6, 6), seed=1).any()
+
+
+@pytest.mark.parametrize("size", [(97, 61), (1, 300), (300, 1)])
+def test_strips_leave_no_seam(size, monkeypatch):
+    """However many rows are made at a time, no bit of the grain differs."""
+    photograph = 0.5 + noise(0.04)
+    photograph = photograph.repeat(1, 1, 2, 2)[..., : size[0], : size[1]]
+    arguments = photograph, torch.full_like(photograph, 0.5), torch.ones_like(photograph[:, :1]), 1
+    whole = missing_grain(*arguments)
+    assert whole.std() > 0.02
+    for pixels in (1, 40 * size[1]):
+        monkeypatch.setattr(grain_module, "_STRIP_PIXELS", pixels)
+        assert torch.equal(missing_grain(*arguments), whole)
+
+
+def test_grain_is_the_same_up_to_the_borders():
+    """The outer rows and columns are as strong as the rest."""
+    grain = missing_grain(0.5 + noise(0.04), torch.full(SIZE, 0.5), FACE, seed=1)
+    for border in (grain[..., :2, :], grain[..., -2:, :], grain[..., :2], grain[..., -2:]):
+        assert float(border.std()) == pytest.approx(0.04, rel=0.15)
+
+
+def test_a_large_picture_is_judged_by_tiles_from_all_over():
+    """So many tiles and no more, from all quarters, and they tell the noise beside texture within 5 %."""
+    side = 1500
+    tiles, inside = grain_module._judged_tiles(torch.ones(side, side, dtype=torch.bool))
+    assert inside.shape == (grain_module._JUDGED_TILES, grain_module._TILE, grain_module._TILE)
+    assert inside.all()
+    assert len({(top > side // 2, left > side // 2) for top, left in tiles}) == 4
+    photograph = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(4)).mul_(0.02).add_(0.5)
+    texture = 0.2 * torch.sin(torch.arange(side // 2) * 1.3)
+    photograph[..., : side // 2, : side // 2] += texture
+    grain = missing_grain(photograph, torch.full_like(photograph, 0.5), torch.ones(1, 1, side, side), seed=1)
+    assert float(grain.std()) == pytest.approx(0.02, rel=0.05)
+
+
+def test_a_small_face_in_a_large_picture_is_found():
+    """Tiles lie where the face is, however little of the picture that is."""
+    photograph, face = torch.full((1, 3, 900, 1100), 0.5), torch.zeros(1, 1, 900, 1100)
+    face[..., 700:760, 1030:1090] = 1
+    photograph[..., 690:770, 1020:1100] += noise(0.04)[..., :80, :80]
+    grain = missing_grain(photograph, torch.full_like(photograph, 0.5), face, seed=1)
+    assert float(grain.std()) == pytest.approx(0.04, rel=0.15)
+    assert grain_module._judged_tiles(face[0, 0] > 0.5)[0] == [[640, 1024]]

@@ -26,11 +26,24 @@ def test_indices_are_read(text, indices):
     assert parse_indices(text) == indices
 
 
-@pytest.mark.parametrize("text", ["a", "1,", "-1", "3-1", "1.5", "0-99999", "1--2", "1;2"])
+@pytest.mark.parametrize("text", ["a", "1,", "-1", "3-1", "1.5", "0-99999", "1--2", "1;2", "٣", "0-٣"])
 def test_unreadable_indices_say_where(text):
-    """A slip is named together with the right form, and cannot ask for millions of numbers."""
+    """A slip is named together with the right form, and cannot ask for millions of numbers; digits are ASCII's."""
     with pytest.raises(SettingsError, match="0,2-4"):
         parse_indices(text)
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, "0," * 2500, "\n" * 2500 + "x" * 2500])
+def test_a_long_text_is_shown_by_its_ends(text):
+    with pytest.raises(SettingsError) as caught:
+        parse_indices(text)
+    assert len(str(caught.value)) < 250
+    assert "..." in str(caught.value)
+
+
+def test_a_short_text_is_shown_whole():
+    with pytest.raises(SettingsError, match="'0,1,2,3,4,5,6,7,8,9,10,11,x' cannot be read at 'x'"):
+        parse_indices("0,1,2,3,4,5,6,7,8,9,10,11,x")
 
 
 @pytest.mark.parametrize(
