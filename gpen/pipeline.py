@@ -158,7 +158,7 @@ def _prepare(
 ) -> tuple[torch.Tensor, tuple[dict[str, Any] | None, ...]]:
     """Prepare the images that have faces to restore; the others stay as they are."""
     reports: list[dict[str, Any] | None] = [None] * len(images)
-    if settings.white_balance == "none" and settings.deblock == 0 and settings.exposure == 0:
+    if settings.white_balance == "none" and not (settings.deblock or settings.exposure or settings.levels):
         return images, tuple(reports)
     result = images
     for index in sorted({face.image_index for face in faces}):
@@ -170,6 +170,7 @@ def _prepare(
             deblock=settings.deblock,
             faces=own,
             exposure=settings.exposure,
+            levels=settings.levels,
             jpeg_tables=jpeg_tables and [jpeg_tables[index]],
         )
         reports[index] = told[0]

@@ -85,6 +85,7 @@ class Settings:
     landmarks68: bool = _switch(
         False, "Find 68 landmarks with the 98-point network, where its file is on this machine: better part masks."
     )
+    levels: float = _number(0.0, 0.0, 1.0, "How far a faded picture gets its black and white back, the whole of it.")
 
     def __post_init__(self) -> None:
         for entry in fields(self):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # From so many pixels of the photograph to one of the crop, a side, what is lost can be seen.
 _COARSE = 1.5
 
+_NOT_PREPARED = ", also not prepared by levels, white balance or deblocking"
+
 PREVIEW_NOTE = (
     "{model} is a small bundled model of preview quality; gpen-bfr-512 does better: "
     "gpen models download gpen-bfr-512 (non-commercial licence)."
@@ -58,7 +60,7 @@ def batch_report(
         "prepared": list(batch.prepared),
         "seconds": {stage: round(value, 4) for stage, value in batch.seconds.items()},
         "faces": restored + skipped,
-        "notes": _notes(batch, generator, preview_note),
+        "notes": _notes(batch, generator, preset.settings, preview_note),
     }
 
 
@@ -83,14 +85,18 @@ def _why_skipped(face: Face, settings: Settings) -> str:
     return "not among the chosen faces"
 
 
-def _notes(batch: RestoredBatch, generator: LoadedModel, preview_note: str) -> list[str]:
+def _prepares(settings: Settings) -> bool:
+    return settings.white_balance != "none" or settings.deblock > 0 or settings.exposure > 0 or settings.levels > 0
+
+
+def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, preview_note: str) -> list[str]:
     notes = []
     for index in range(len(batch.images)):
         if not batch.faces.of_image(index):
             left = len(batch.rejected.of_image(index))
             which = "The image" if len(batch.images) == 1 else f"Image {index}"
             why = f"none of its faces was selected ({left} found)" if left else "no face was found"
-            notes.append(f"{which} is unchanged: {why}.")
+            notes.append(f"{which} is unchanged{_NOT_PREPARED if _prepares(settings) else ''}: {why}.")
     coarse = [alignment for alignment in batch.alignments if scale_of(alignment.inverse) > _COARSE]
     if coarse:
         notes.append(

@@ -41,6 +41,9 @@ def restore(
     deblock: Annotated[
         float | None, typer.Option(help="0..1: how much JPEG's blocks are softened.", show_default=False)
     ] = None,
+    levels: Annotated[
+        float | None, typer.Option(help="0..1: how far a faded picture gets its contrast back.", show_default=False)
+    ] = None,
     exposure: Annotated[
         float | None, typer.Option(help="0..1: how much faces against the light are lifted.", show_default=False)
     ] = None,
@@ -63,7 +66,7 @@ def restore(
 ) -> None:
     """Restore the faces of photographs; everything outside the faces stays as it is, bit for bit.
 
-    White balance and deblocking are for the whole picture, and off unless asked for.
+    Levels, white balance and deblocking are for the whole picture (of one with a face), and off unless asked for.
 
     Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130: interrupted.
     """
@@ -88,6 +91,7 @@ def restore(
             white_balance=white_balance,
             deblock=deblock,
             exposure=exposure,
+            levels=levels,
             order=order,
             max_faces=max_faces,
             min_face_size=min_face_size,

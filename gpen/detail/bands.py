@@ -10,8 +10,8 @@ import math
 import torch
 import torch.nn.functional as F
 
-from ..errors import SettingsError
-from .checks import require_between, require_same_shape
+from ..errors import ImageError, SettingsError
+from .checks import require_between, require_finite_images, require_same_shape
 from .color import from_luma_chroma, luma_chroma, monochrome_tone
 from .filters import gaussian_blur
 from .meeting import SIGMA_PER_PERIOD, Meeting, meeting_point, passed_noise
@@ -65,11 +65,19 @@ def blend(
         ImageError: the two are not pairs of colour images, or hold NaN.
         SettingsError: a number is out of range.
     """
-    if base.ndim == 4 and base.shape[-2:] != detail.shape[-2:]:
+    require_finite_images(base, "Base pictures")
+    require_finite_images(detail, "Detail pictures")
+    if base.shape[-2:] != detail.shape[-2:]:
         base = F.interpolate(base, detail.shape[-2:], mode="bicubic", antialias=True).clamp(0, 1)
     require_same_shape(base, detail)
     for name, value, high in (("middle_gain", middle_gain, 4), ("high_gain", high_gain, 4), ("deblur", deblur, 1)):
         require_between(name, value, 0, high)
+    if part_gain is not None and (
+        part_gain.shape != (len(base), 1, *base.shape[-2:]) or not torch.isfinite(part_gain).all()
+    ):
+        raise ImageError(
+            f"The gains of parts must be finite, {(len(base), 1, *base.shape[-2:])}, got {tuple(part_gain.shape)}."
+        )
     meeting = _meet(base, detail, cutoff, deblur)
     result = torch.empty_like(base)
     for index in range(len(base)):

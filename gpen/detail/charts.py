@@ -52,6 +52,7 @@ _THEMES = {
 }
 
 
+@torch.no_grad()
 def spectrum_image(images: torch.Tensor, mask: torch.Tensor | None = None, *, dark: bool = True) -> torch.Tensor:
     """The log-magnitude spectrum of pictures: no frequency in the middle, the finest at the edges, in decibels.
 
@@ -190,7 +191,9 @@ def _draw_curve(axes: Axes, name: str, spectrum: Spectrum, color: str, style: st
     cutoff, slope = float(spectrum.cutoff[0]), float(spectrum.slope[0])
     end = f"detail to {float(spectrum.effective_resolution[0]):.0f} px" if cutoff else "no detail"
     label = f"{name}: {end}, slope {_signed(round(slope, 1))}"
-    axes.plot(frequencies, level, color=color, linestyle=style, linewidth=3.2, label=label, zorder=3)
+    axes.plot(
+        frequencies, level, color=color, linestyle=style, linewidth=3.2, label=label.replace("$", r"\$"), zorder=3
+    )
     fitted = (frequencies >= SLOPE_RANGE[0]) & (frequencies <= SLOPE_RANGE[1])
     if not cutoff or not fitted.any():
         return

@@ -123,26 +123,28 @@ def _residual(tables: Sequence[Sequence[int]], quality: int) -> float:
     return math.expm1(sum(logs) / len(logs))
 
 
-def jpeg_advice(blockiness: Blockiness, quality: JpegQuality | None = None) -> str:
+def jpeg_advice(blockiness: Blockiness, quality: JpegQuality | None = None, *, deblocked: bool = False) -> str:
     """One sentence about the damage JPEG did to a picture, and what helps.
 
     Args:
         blockiness: from `blockiness`.
         quality: from `estimate_quality`, where the file's tables are known.
+        deblocked: whether the blocks have been softened, so that this need not be advised.
     """
+    softened = "their edges were softened." if deblocked else "deblock softens them."
     blocks = f"blockiness {blockiness.value:.2f}"
     if quality is None:
         if not blockiness.visible:
             return f"No JPEG blocks can be seen ({blocks})."
-        return f"JPEG blocks can be seen ({blocks}): use a better original if there is one, or soften them by deblock."
+        return f"JPEG blocks can be seen ({blocks}): use a better original if there is one; {softened}"
     about = "" if quality.exact else "about "
     saved = f"The file was saved at JPEG quality {about}{quality.quality}"
     if quality.residual > _LARGE_RESIDUAL:
         saved += f" (by its own quantisation tables, {quality.residual:.0%} off the usual ones)"
     if quality.quality < _GOOD_QUALITY:
-        return f"{saved}, below {_GOOD_QUALITY} ({blocks}): use a better original if there is one, or try deblock."
+        return f"{saved}, below {_GOOD_QUALITY} ({blocks}): use a better original if there is one; {softened}"
     if blockiness.visible:
-        return f"{saved}, but shows blocks of an earlier, stronger compression ({blocks}); deblock softens them."
+        return f"{saved}, but shows blocks of an earlier, stronger compression ({blocks}); {softened}"
     return f"{saved}, which does no visible harm ({blocks})."
 
 

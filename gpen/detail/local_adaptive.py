@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import get_args
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from ..errors import ImageError, SettingsError
+from ..faces.align import TEMPLATES
 from ..faces.parts import Part, part_gains, template_landmarks
 from .color import luma
 
@@ -72,7 +74,7 @@ def enhance(
         ImageError: the crops have another shape or hold NaN, or there are not as many landmarks.
         SettingsError: a strength is out of range.
     """
-    _check(crops, strength, landmarks, part_strengths)
+    _check(crops, strength, landmarks, part_strengths, template)
     if strength == 0 or len(crops) == 0:
         return crops, crops.new_zeros(crops.shape[:1] + crops.shape[-2:])
     size = crops.shape[-1]
@@ -88,7 +90,7 @@ def enhance(
     darkest = torch.minimum(torch.minimum(red, green), blue)
     brightest = torch.maximum(torch.maximum(red, green), blue)
     change = torch.minimum(torch.maximum(change, -darkest), 1 - brightest)
-    return crops + torch.where(gain > 0, change, 0), gain[:, 0]
+    return crops + torch.where(gain > 0, change, 0).to(crops), gain[:, 0]
 
 
 def susceptibility(lightness: torch.Tensor) -> torch.Tensor:
@@ -211,7 +213,11 @@ def _smoothstep(x: torch.Tensor, limits: tuple[float, float]) -> torch.Tensor:
 
 
 def _check(
-    crops: torch.Tensor, strength: float, landmarks: np.ndarray | None, part_strengths: Mapping[Part, float]
+    crops: torch.Tensor,
+    strength: float,
+    landmarks: np.ndarray | None,
+    part_strengths: Mapping[Part, float],
+    template: str,
 ) -> None:
     if crops.ndim != 4 or crops.shape[1] != 3 or crops.shape[-1] != crops.shape[-2] or not crops.is_floating_point():
         raise ImageError(
@@ -224,6 +230,10 @@ def _check(
         raise ImageError(f"There are {len(crops)} crops and landmarks of {len(landmarks)}; give one set for each.")
     if not 0 <= strength <= 2:
         raise SettingsError(f"strength is {strength}, and must lie between 0 and 2.")
+    if template not in TEMPLATES:
+        raise SettingsError(f"There is no landmark template {template!r}; choose from {', '.join(TEMPLATES)}.")
     for part, value in part_strengths.items():
+        if part not in get_args(Part):
+            raise SettingsError(f"There is no part {part!r} of a face; choose from {', '.join(get_args(Part))}.")
         if not 0 <= value <= 1:
             raise SettingsError(f"The strength of {part} is {value}, and must lie between 0 and 1.")

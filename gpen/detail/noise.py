@@ -10,8 +10,8 @@ import torch
 _WINDOW, _HOP = 32, 16
 # Rows of windows transformed at once.
 _ROWS = 32
-# With fewer windows the evenness cannot be judged.
-_LEAST_WINDOWS = 25
+# With fewer windows the evenness cannot be judged: with 49 the limit changed when a picture was turned.
+_LEAST_WINDOWS = 100
 # The calmer windows: this share of them has less power.
 _CALM = 0.25
 # Power of the calm windows over the mean of all. In noise it is 0.6 to 0.85, where detail and noise are alike about

@@ -13,6 +13,7 @@ from ..types import Faces
 from . import jpeg
 from .checks import require_between, require_finite_images
 from .exposure import FaceLight, lift_faces
+from .levels import Fading, restore_levels
 from .white_balance import Cast, lab_balance, shades_of_grey
 
 WhiteBalance = Literal["none", "shades_of_grey", "lab"]
@@ -31,9 +32,10 @@ def prepare(
     deblock: float = 0.0,
     faces: Faces | None = None,
     exposure: float = 0.0,
+    levels: float = 0.0,
     jpeg_tables: Sequence[JpegTables | None] | None = None,
 ) -> tuple[torch.Tensor, list[dict[str, Any]]]:
-    """Take off a colour cast, soften JPEG's blocks and lift faces out of the shade, in this order.
+    """Undo fading, take off a colour cast, soften JPEG's blocks and lift faces out of the shade, in this order.
 
     JPEG's blocks and the light on the faces are reported even where nothing is done about them.
 
@@ -43,12 +45,14 @@ def prepare(
         deblock: 0..1, strength, see `jpeg.deblock`.
         faces: the faces of these images, as detected; without them nothing is told of faces.
         exposure: 0..1, strength, see `lift_faces`; has no effect without faces.
+        levels: 0..1, strength, see `restore_levels`: gives a faded picture its black and white back.
         jpeg_tables: the quantisation tables of each image's file, None or empty where it has none.
 
     Returns:
         B x 3 x H x W in 0..1, the very tensor `images` where there was nothing to do, and a report for each picture,
         ready for JSON:
 
+        - `levels`, where a strength was chosen: `black`, `white` (luma 0..1 before), `contrast_gain`;
         - `white_balance`, where one was chosen: `method`, `cast_delta_e`, `cast_a`, `cast_b`, `removed` (share 0..1),
           `gains` (red, green, blue in linear light), `monochrome`;
         - `jpeg`: `blockiness` (ratio, 1 is none), `phase` (pixels), `quality` (1..100) and `residual` where tables
@@ -73,6 +77,10 @@ def prepare(
         )
     reports: list[dict[str, Any]] = [{"notes": []} for _ in images]
     result = images
+    if levels != 0:
+        result, fadings = restore_levels(result, levels)
+        for report, fading in zip(reports, fadings, strict=True):
+            _report_levels(report, fading)
     if white_balance != "none":
         result, casts = shades_of_grey(result) if white_balance == "shades_of_grey" else lab_balance(result)
         for report, cast in zip(reports, casts, strict=True):
@@ -85,6 +93,18 @@ def prepare(
         result, lights = lift_faces(result, faces, exposure)
         _report_faces(reports, faces, lights)
     return result, reports
+
+
+def _report_levels(report: dict[str, Any], fading: Fading) -> None:
+    report["levels"] = {
+        "black": round(fading.black, 3),
+        "white": round(fading.white, 3),
+        "contrast_gain": round(fading.gain, 3),
+    }
+    if fading.gain > 1:
+        report["notes"].append(f"The picture had faded; its contrast was raised {fading.gain:.1f} times.")
+    else:
+        report["notes"].append("The picture has not faded.")
 
 
 def _report_cast(report: dict[str, Any], cast: Cast, method: str) -> None:
@@ -107,7 +127,8 @@ def _cast_note(cast: Cast) -> str:
         return "No colour cast was found."
     hue = _hue(cast)
     found = f"{'An' if hue[0] in 'aeiou' else 'A'} {hue} cast of {cast.size:.0f} Delta E was found"
-    return f"{found} and taken off." if cast.removed > 0.995 else f"{found}, and {cast.removed:.0%} of it taken off."
+    done = "taken off" if cast.removed > 0.995 else f"{cast.removed:.0%} of it taken off"
+    return f"{found}, and {done}. Where it is the scene's own colour, do without white balance."
 
 
 def _hue(cast: Cast) -> str:
@@ -121,9 +142,7 @@ def _report_jpeg(report: dict[str, Any], blocks: jpeg.Blockiness, tables: JpegTa
     report["jpeg"] = {"blockiness": round(blocks.value, 3), "phase": list(blocks.phase), "deblocked": deblocked}
     if quality is not None:
         report["jpeg"] |= {"quality": quality.quality, "residual": round(quality.residual, 4)}
-    report["notes"].append(jpeg.jpeg_advice(blocks, quality))
-    if deblocked:
-        report["notes"].append("The edges of JPEG's blocks were softened.")
+    report["notes"].append(jpeg.jpeg_advice(blocks, quality, deblocked=deblocked))
 
 
 def _report_faces(reports: list[dict[str, Any]], faces: Faces, lights: tuple[FaceLight, ...]) -> None:

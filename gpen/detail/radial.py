@@ -50,6 +50,7 @@ class RadialPower:
     noise_limits: torch.Tensor
 
 
+@torch.no_grad()
 def radial_power(images: torch.Tensor, mask: torch.Tensor | None = None, *, judge_noise: bool = True) -> RadialPower:
     """Average the power of each picture over rings of equal frequency.
 

@@ -67,7 +67,8 @@ def test_without_detail_the_low_band_is_left(portrait):
 
 
 def test_gains_raise_their_band(portrait):
-    middle, high = (blend(portrait, portrait, 0.05, **{name: 1.5}) - portrait for name in ("middle_gain", "high_gain"))
+    middle = blend(portrait, portrait, 0.05, middle_gain=1.5) - portrait
+    high = blend(portrait, portrait, 0.05, high_gain=1.5) - portrait
     # Detail to three times the cut-off, and detail above, seen at a frequency well within each.
     assert low(middle, 0.12).std() > 3 * low(high, 0.12).std() > 0
     fine_of = [change - low(change, 0.25) for change in (middle, high)]
