@@ -44,7 +44,8 @@ def _loose_files(kind: Kind) -> Iterable[Path]:
     for folder in places.own_folders(kind):
         for path in folder.iterdir() if places.is_folder(folder) else ():
             fits = _WORD[kind] in path.name.casefold() or (kind == "generator" and folder.name == _OWN_FOLDER)
-            if fits and path.suffix.lower() in _SUFFIXES and registry.find(path.name) is None:
+            fits = fits and path.suffix.lower() in _SUFFIXES and registry.find(path.name) is None
+            if fits and places.is_file(path):
                 yield path
 
 

@@ -6,25 +6,32 @@ The engine's images are float32 RGB, B x 3 x H x W in 0..1.
 
 from __future__ import annotations
 
+import json
 import math
+import re
+from typing import Any
 
 import torch
 
 from ..gpen.errors import ImageError
 from ..gpen.types import Faces
 
+_NUMBERS = re.compile(r"\[[-+.\w\s,]*\]")
+
 
 def to_images(image: torch.Tensor) -> torch.Tensor:
     """The colours of an IMAGE, B x 3 x H x W float32; a view where nothing has to be converted.
 
     Raises:
-        ImageError: it is no IMAGE.
+        ImageError: it is no IMAGE, or an empty one.
     """
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or not image.is_floating_point():
         raise ImageError(
             f"An IMAGE must be a floating-point tensor B x H x W x C with 1, 3 or 4 channels, got "
             f"{tuple(image.shape)} of {image.dtype}; mend the node before."
         )
+    if not image.numel():
+        raise ImageError(f"The IMAGE is empty, {tuple(image.shape)}; at least one picture is needed.")
     channels_first = image.movedim(-1, 1)
     rgb = channels_first.expand(-1, 3, -1, -1) if image.shape[-1] == 1 else channels_first[:, :3]
     return rgb.float()
@@ -90,3 +97,8 @@ def box_mask(faces: Faces, image: torch.Tensor) -> torch.Tensor:
         columns = slice(max(math.floor(x0), 0), max(math.ceil(x1) + 1, 0))
         mask[face.image_index, rows, columns] = 1
     return mask
+
+
+def to_report(told: dict[str, Any]) -> str:
+    """JSON to be read by people, too: a list of numbers takes one line."""
+    return _NUMBERS.sub(lambda numbers: " ".join(numbers[0].split()), json.dumps(told, indent=2))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from comfy_api.latest import io
 
 from ..gpen.detail.bands import blend
 from ..gpen.detail.local_adaptive import PART_STRENGTHS, enhance
+from ..gpen.errors import ImageError
 from ..gpen.faces.parts import Part, crop_landmarks, part_gains
 from ..gpen.types import Alignment
 from .convert import to_image, to_images
@@ -80,15 +82,15 @@ class FrequencyBlend(io.ComfyNode):
         alignment: tuple[Alignment, ...] = (),
     ) -> io.NodeOutput:
         crops = to_images(detail)
-        parts = {"eyes": eyes_gain, "lips": lips_gain, "skin": skin_gain, "hair": hair_gain}
-        size = crops.shape[-1]
+        parts: dict[Part, float] = {"eyes": eyes_gain, "lips": lips_gain, "skin": skin_gain, "hair": hair_gain}
+        landmarks = _landmarks(crops, alignment)
         blended = blend(
             to_images(base),
             crops,
             cutoff or None,
             middle_gain=middle_gain,
             high_gain=high_gain,
-            part_gain=part_gains(crop_landmarks(alignment, size), size, parts) if alignment else None,
+            part_gain=None if landmarks is None else part_gains(landmarks, crops.shape[-1], parts),
             deblur=deblur,
             keep_grayscale=keep_grayscale,
         )
@@ -135,7 +137,24 @@ class LocalAdaptiveEnhance(io.ComfyNode):
         enhanced, gain = enhance(
             images,
             strength,
-            crop_landmarks(alignment, images.shape[-1]) if alignment else None,
+            _landmarks(images, alignment),
             part_strengths={"eyes": eyes, "lips": lips, "cheeks": cheeks, "hairline": hairline},
         )
         return io.NodeOutput(to_image(enhanced), gain.clamp(0, 1))
+
+
+def _landmarks(crops: torch.Tensor, alignment: tuple[Alignment, ...]) -> np.ndarray | None:
+    """Where the faces are in their crops; None where no alignment tells.
+
+    Raises:
+        ImageError: the crops are not those of the alignment.
+    """
+    if not alignment:
+        return None
+    count, _, height, width = crops.shape
+    if count != len(alignment) or height != width:
+        raise ImageError(
+            f"{count} crops of {width} x {height} came with the alignment of {len(alignment)} square ones; "
+            "connect the alignment of just these crops, or none."
+        )
+    return crop_landmarks(alignment, width)

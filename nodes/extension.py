@@ -38,7 +38,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
 )
 
 # Folders below ComfyUI's `models` that are searched for model files; see `weights/places.py`.
-_MODEL_FOLDERS = ("facerestore_models", "facedetection", "gpen")
+_OWN_FOLDER = "gpen"
+_MODEL_FOLDERS = ("facerestore_models", "facedetection", _OWN_FOLDER)
 
 # The picture of the workflow templates: ComfyUI's own example shows no photographed face.
 _EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "portrait-degraded.jpg"
@@ -56,8 +57,17 @@ class GPENExtension(ComfyExtension):
 
 
 def register_model_folders() -> None:
-    """Make ComfyUI list the model folders, also those of other drives that the user has configured."""
+    """Make ComfyUI list the model folders, also those of other drives that the user has configured.
+
+    The one for the user's own files is made, so that there is somewhere to put them.
+    """
     import folder_paths
+
+    own = Path(folder_paths.models_dir) / _OWN_FOLDER
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        log.info(f"The folder for models of one's own, {own}, could not be made: {error}.")
 
     for name in _MODEL_FOLDERS:
         registered = folder_paths.folder_names_and_paths.get(name, ([], set()))

@@ -8,6 +8,9 @@ FACE_LANDMARKS: what MediaPipe's Face Landmarker found, `{"frames", "image_size"
 
 from __future__ import annotations
 
+import reprlib
+from itertools import chain
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from ..gpen.types import Face, Faces
 # iris does.
 _EYE_CORNERS = ((33, 133), (362, 263))
 _NOSE, _MOUTH_CORNERS = 1, (61, 291)
+_BOX_KEYS = ("x", "y", "width", "height")
 
 
 def to_faces(value: Faces | dict[str, Any]) -> Faces:
@@ -59,7 +63,7 @@ def within(faces: Faces, regions: dict | list | None) -> Faces:
     """The faces whose box has its centre in one of core's boxes; all where none are given.
 
     Raises:
-        ImageError: there are boxes for another number of images.
+        ImageError: they are no boxes, or boxes for another number of images.
     """
     if regions is None:
         return faces
@@ -69,13 +73,18 @@ def within(faces: Faces, regions: dict | list | None) -> Faces:
 
 
 def _per_image(regions: dict | list, count: int) -> list[list[dict]]:
-    if isinstance(regions, dict):
-        regions = [regions]
-    if not all(isinstance(entry, list) for entry in regions) or not regions:
-        return [regions] * count
-    if len(regions) != count:
-        raise ImageError(f"regions holds boxes for {len(regions)} images, and the faces are of {count}.")
-    return regions
+    entries = regions if isinstance(regions, list) else [regions]
+    one_for_all = not entries or not all(isinstance(entry, list) for entry in entries)
+    per_image = [entries] * count if one_for_all else entries
+    for box in chain.from_iterable(per_image):
+        if not isinstance(box, dict) or not all(isinstance(box.get(key), Real) for key in _BOX_KEYS):
+            raise ImageError(
+                f"regions holds {reprlib.repr(box)}, and a box is a number each of {', '.join(_BOX_KEYS)}, in pixels; "
+                "connect boxes, such as those of GPEN Detect Faces."
+            )
+    if len(per_image) != count:
+        raise ImageError(f"regions holds boxes for {len(per_image)} images, and the faces are of {count}.")
+    return per_image
 
 
 def _holds(box: dict, face: Face) -> bool:

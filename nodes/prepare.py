@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, get_args
 
 import torch
@@ -14,7 +13,7 @@ from ..gpen.detail.prepare import WhiteBalance, prepare
 from ..gpen.types import Faces
 from . import interop
 from .choices import require_choice
-from .convert import from_mask, to_images, with_colours
+from .convert import from_mask, to_images, to_report, with_colours
 from .sockets import FaceLandmarks, FacesWire, describe, unit_slider
 
 
@@ -26,16 +25,18 @@ class PrepareImage(io.ComfyNode):
         return describe(
             node_id="GPENPrepareImage",
             display_name="GPEN Prepare Image",
-            description="Takes off a colour cast, softens JPEG's blocks and lifts faces out of the shade, in the whole "
-            "picture, and tells what it found.",
+            description="Gives a faded picture its contrast back, takes off a colour cast, softens JPEG's blocks and "
+            "lifts faces out of the shade, and tells what it found.",
             search_aliases=["white balance", "jpeg artifacts", "deblock", "backlight", "old photo"],
             inputs=[
                 io.Image.Input("image", tooltip="The pictures to prepare."),
                 io.Combo.Input(
                     "white_balance",
                     options=list(get_args(WhiteBalance)),
-                    default="shades_of_grey",
-                    tooltip="shades_of_grey judges the light, lab the middle colour. Black and white stays as it is.",
+                    # What a picture is full of, such as an orange suit, passes for a cast: for the user to judge.
+                    default="none",
+                    tooltip="For a plain cast: shades_of_grey judges the light, lab the middle colour. Black and white "
+                    "stays as it is.",
                 ),
                 unit_slider("deblock", 0.5, "How much JPEG's blocks are softened, where there are any."),
                 unit_slider(
@@ -47,6 +48,7 @@ class PrepareImage(io.ComfyNode):
                     optional=True,
                     tooltip="From GPEN Detect Faces.",
                 ),
+                unit_slider("levels", 0.0, "How far a faded picture gets its black and white back."),
             ],
             outputs=[
                 io.Image.Output("prepared", display_name="image", tooltip="The pictures, prepared."),
@@ -61,6 +63,7 @@ class PrepareImage(io.ComfyNode):
         white_balance: str,
         deblock: float,
         exposure: float,
+        levels: float = 0.0,
         faces: Faces | dict[str, Any] | None = None,
     ) -> io.NodeOutput:
         require_choice("white_balance", white_balance, get_args(WhiteBalance))
@@ -71,8 +74,9 @@ class PrepareImage(io.ComfyNode):
             deblock=deblock,
             faces=None if faces is None else interop.to_faces(faces),
             exposure=exposure,
+            levels=levels,
         )
-        return io.NodeOutput(with_colours(image, images, prepared), json.dumps({"images": reports}, indent=2))
+        return io.NodeOutput(with_colours(image, images, prepared), to_report({"images": reports}))
 
 
 class Finish(io.ComfyNode):

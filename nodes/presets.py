@@ -59,12 +59,11 @@ class SavePreset(io.ComfyNode):
             description="Saves settings under a name, as a file to keep or send to somebody.",
             search_aliases=["face restore settings"],
             is_output_node=True,
-            # Saved workflows know widgets by their position: what `Settings` gains must come at its end.
             inputs=[
                 io.String.Input("name", default="mine", tooltip="Letters, digits, blanks and . _ - make a name."),
                 io.String.Input("description", default="", tooltip="A sentence about what it is for."),
                 io.Boolean.Input("overwrite", default=False, tooltip="Replace your own preset of the same name."),
-                *(_widget(entry) for entry in fields(Settings)),
+                *(_widget(entry) for entry in sorted(fields(Settings), key=_place)),
             ],
             outputs=[PresetWire.Output("settings", display_name="preset", tooltip=_PRESET_OUTPUT)],
         )
@@ -74,6 +73,17 @@ class SavePreset(io.ComfyNode):
         preset = Preset(name, description, Settings(**settings))
         path = save_preset(preset, overwrite=overwrite)
         return io.NodeOutput(preset, ui={"text": [str(path)]})
+
+
+# Saved workflows know widgets by their position: these came first, and what `Settings` gains stands behind them.
+_FIRST = (
+    *("score_threshold", "min_face_size", "max_faces", "order", "rotated", "strength", "keep_grayscale"),
+    *("mask_mode", "feather", "color_match", "match_grain"),
+)
+
+
+def _place(entry: Field[Any]) -> int:
+    return _FIRST.index(entry.name) if entry.name in _FIRST else len(_FIRST)
 
 
 def _widget(entry: Field[Any]) -> Any:

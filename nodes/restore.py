@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import torch
 from comfy_api.latest import io
 
+from ..gpen.models import landmarker_if
 from ..gpen.pipeline import restore_batch
 from ..gpen.presets import Preset
 from ..gpen.report import batch_report
 from ..gpen.restore import restore_crops
 from . import runtime
-from .convert import to_crops, to_image, to_images, to_mask, with_colours
+from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
 from .runtime import ModelHandle
 from .sockets import FaceDetector, Model, PresetWire, describe, unit_slider
 
+_PREVIEW_NOTE = (
+    "{model} is a small bundled model of preview quality; gpen-bfr-512 does better: choose it in GPEN Load Model, "
+    "which downloads it (non-commercial licence)."
+)
 _BATCH_SIZE_TOOLTIP = "Faces per pass of the network; 0 takes as many as memory allows."
 
 
@@ -86,7 +90,7 @@ class FaceRestore(io.ComfyNode):
                 io.Image.Output("restored", display_name="image", tooltip="The pictures with their faces restored."),
                 io.Image.Output("before", display_name="before", tooltip="The crops; black if there is no face."),
                 io.Image.Output("after", display_name="after", tooltip="The same crops, restored."),
-                io.Mask.Output("mask", display_name="mask", tooltip="Where the pictures were changed."),
+                io.Mask.Output("mask", display_name="mask", tooltip="Where restored faces were pasted."),
                 io.String.Output("report", display_name="report", tooltip="What was found and done, as JSON."),
             ],
         )
@@ -102,12 +106,16 @@ class FaceRestore(io.ComfyNode):
     ) -> io.NodeOutput:
         preset = preset or Preset("standard")
         settings = replace(preset.settings, strength=preset.settings.strength * strength)
-        images, place = to_images(image), runtime.placement(gpen_model, face_detector)
-        models = gpen_model.loaded, face_detector.loaded
+        with runtime.building():
+            landmarker, notes = landmarker_if(settings.landmarks68)
+        handles = [gpen_model, face_detector, *([runtime.detector_handle(landmarker)] if landmarker else [])]
+        place = runtime.placement(*handles)
+        images, models = to_images(image), (gpen_model.loaded, face_detector.loaded)
         batch = restore_batch(
             images,
             *models,
             settings,
+            landmarker=landmarker,
             batch_size=runtime.batch_size(gpen_model, place, 0),
             place=place,
             progress=runtime.node_progress(),
@@ -115,5 +123,6 @@ class FaceRestore(io.ComfyNode):
         size = gpen_model.loaded.module.config.size
         restored = with_colours(image, images, batch.images)
         crops = to_crops(batch.before, size), to_crops(batch.after, size)
-        report = json.dumps(batch_report(batch, *models, replace(preset, settings=settings)), indent=2)
-        return io.NodeOutput(restored, *crops, to_mask(batch.mask), report)
+        report = batch_report(batch, *models, replace(preset, settings=settings), _PREVIEW_NOTE)
+        report["notes"] += notes
+        return io.NodeOutput(restored, *crops, to_mask(batch.mask), to_report(report))

@@ -23,7 +23,7 @@ from ..gpen.sheets import to_pil
 log = logging.getLogger("gpen-blocks")
 
 # What the detector takes for one pass, beside its weights: the widest activations of RetinaFace on ResNet-50 over
-# two million pixels, rounded up.
+# two million pixels, rounded up. The landmark network takes about half of it.
 DETECTOR_WORKSPACE = 1 << 30
 # Room for so many faces is asked of ComfyUI. More would push other models out for little: one face keeps a GPU busy.
 _WISHED_FACES = 4
@@ -101,7 +101,7 @@ def generator_handle(model: LoadedModel[Generator]) -> ModelHandle:
 
 
 def detector_handle(model: LoadedModel) -> ModelHandle:
-    """A detector for the wire."""
+    """A network that finds faces, or points in them, for the wire."""
     return ModelHandle(model, patchers.of(model), DETECTOR_WORKSPACE)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import torch
 from comfy_api.latest import io
 
 from ..gpen.detail.charts import spectrum_chart, spectrum_image
 from ..gpen.detail.spectrum import analyze, mean_of, report
-from .convert import to_image, to_images
+from .convert import to_image, to_images, to_report
 from .sockets import describe
 
 
@@ -61,4 +59,4 @@ class FrequencySpectrum(io.ComfyNode):
             told = report(own, other if len(other) == len(own) else mean_of(other))
         chart = spectrum_chart(spectra, dark=dark)
         ratio = float(mean.high_frequency_ratio[0])
-        return io.NodeOutput(to_image(drawn), to_image(chart), ratio, json.dumps(told, indent=2))
+        return io.NodeOutput(to_image(drawn), to_image(chart), ratio, to_report(told))

@@ -138,6 +138,42 @@ def test_templates_open_with_all_their_wires(comfy: Any, name: str) -> None:
     assert not comfy.errors
 
 
+def test_nodes_2_0_do_not_cover_each_other(comfy: Any) -> None:
+    """There the page makes nodes as tall as their widgets need, whatever the file says."""
+    if _too_old_for_vue(comfy):
+        pytest.skip("this ComfyUI shows no Nodes 2.0")
+    comfy.open(**{"Comfy.VueNodes.Enabled": True})
+    for name in TEMPLATES:
+        comfy.load(name)
+        comfy.page.wait_for_timeout(1000)
+        boxes = comfy.js("""
+            return app.graph._nodes.map(({ id, pos, type }) => {
+                const { offsetWidth, offsetHeight } = document.querySelector(`[data-node-id="${id}"]`);
+                return [type, pos[0], pos[1], offsetWidth, offsetHeight];
+            });
+        """)
+        for index, (node, x, y, width, height) in enumerate(boxes):
+            for other, other_x, other_y, other_width, other_height in boxes[:index]:
+                apart = x >= other_x + other_width or other_x >= x + width
+                apart |= y >= other_y + other_height or other_y >= y + height
+                assert apart, f"{name}: {node} lies over {other}"
+        comfy.keep(f"nodes-2.0-{name}")
+
+
+def test_the_spectrum_lab_shows_its_pictures(comfy: Any) -> None:
+    """Both spectra, the chart, the gain and the face come out of a run, in the page of a user."""
+    comfy.open()
+    comfy.load("Spectrum lab")
+    comfy.run()
+    comfy.keep("spectrum-lab")
+    before, after = result(comfy, "Before: how much of which fineness"), result(comfy, "After")
+    assert before.shape == after.shape == (780, 900, 3) and np.abs(before - after).mean() > 1
+    assert result(comfy, "Power over frequency").shape == (720, 1000, 3)
+    face, raised = result(comfy, "Face after"), result(comfy, "Where detail was raised")
+    assert face.shape == raised.shape and raised.max() > 25
+    assert not comfy.errors
+
+
 @pytest.mark.parametrize("vue", [False, True], ids=["canvas", "nodes-2.0"])
 def test_a_click_on_a_face_chooses_it(comfy: Any, portrait: np.ndarray, vue: bool) -> None:
     if vue and _too_old_for_vue(comfy):

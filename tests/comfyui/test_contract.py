@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from gpen_blocks.gpen.detail.prepare import WhiteBalance
 from gpen_blocks.gpen.faces.paste import ColorMatch
 from gpen_blocks.gpen.faces.select import FaceOrder
 from gpen_blocks.gpen.models import Backend, Precision
@@ -62,6 +63,39 @@ CONTRACT = {
         },
         {"crops": "IMAGE"},
     ),
+    "GPENFrequencySpectrum": (
+        {"image": "IMAGE", "dark": "BOOLEAN", "[reference]": "IMAGE"},
+        {"spectrum": "IMAGE", "chart": "IMAGE", "high_frequency_ratio": "FLOAT", "report": "STRING"},
+    ),
+    "GPENFrequencyBlend": (
+        {
+            "base": "IMAGE",
+            "detail": "IMAGE",
+            "cutoff": "FLOAT",
+            "middle_gain": "FLOAT",
+            "high_gain": "FLOAT",
+            "deblur": "FLOAT",
+            "keep_grayscale": "BOOLEAN",
+            "eyes_gain": "FLOAT",
+            "lips_gain": "FLOAT",
+            "skin_gain": "FLOAT",
+            "hair_gain": "FLOAT",
+            "[alignment]": "GPEN_ALIGNMENT",
+        },
+        {"image": "IMAGE"},
+    ),
+    "GPENLocalAdaptiveEnhance": (
+        {
+            "crops": "IMAGE",
+            "strength": "FLOAT",
+            "eyes": "FLOAT",
+            "lips": "FLOAT",
+            "cheeks": "FLOAT",
+            "hairline": "FLOAT",
+            "[alignment]": "GPEN_ALIGNMENT",
+        },
+        {"crops": "IMAGE", "gain": "MASK"},
+    ),
     "GPENPasteFaces": (
         {
             "image": "IMAGE",
@@ -74,6 +108,28 @@ CONTRACT = {
             "strength": "FLOAT",
         },
         {"image": "IMAGE", "mask": "MASK"},
+    ),
+    "GPENPrepareImage": (
+        {
+            "image": "IMAGE",
+            "white_balance": "COMBO",
+            "deblock": "FLOAT",
+            "exposure": "FLOAT",
+            "levels": "FLOAT",
+            "[faces]": "GPEN_FACES,FACE_LANDMARKS",
+        },
+        {"image": "IMAGE", "report": "STRING"},
+    ),
+    "GPENFinish": (
+        {
+            "image": "IMAGE",
+            "sigma": "FLOAT",
+            "mix": "FLOAT",
+            "match_grain": "FLOAT",
+            "[reference]": "IMAGE",
+            "[mask]": "MASK",
+        },
+        {"image": "IMAGE"},
     ),
     "GPENFaceRestore": (
         {
@@ -102,6 +158,16 @@ CONTRACT = {
             "feather": "FLOAT",
             "color_match": "COMBO",
             "match_grain": "FLOAT",
+            "white_balance": "COMBO",
+            "deblock": "FLOAT",
+            "exposure": "FLOAT",
+            "frequency_blend": "FLOAT",
+            "deblur": "FLOAT",
+            "local_enhance": "FLOAT",
+            "finish_sigma": "FLOAT",
+            "finish_mix": "FLOAT",
+            "landmarks68": "BOOLEAN",
+            "levels": "FLOAT",
         },
         {"preset": "GPEN_PRESET"},
     ),
@@ -160,6 +226,7 @@ def test_menus_derive_from_the_engine(info):
     assert menu("GPENLoadModel", "backend") == list(get_args(Backend))
     assert menu("GPENSelectFaces", "order") == list(get_args(FaceOrder))
     assert menu("GPENPasteFaces", "color_match") == list(get_args(ColorMatch))
+    assert menu("GPENPrepareImage", "white_balance") == list(get_args(WhiteBalance))
     assert set(bundled_presets()) <= set(menu("GPENPreset", "preset"))
 
 

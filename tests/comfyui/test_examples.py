@@ -68,6 +68,11 @@ def test_the_templates_picture_is_in_the_input_folder(comfyui, examples):
     assert target.read_bytes() == (examples / "portrait-degraded.jpg").read_bytes()
 
 
+def test_the_folder_for_models_of_ones_own_is_there(comfyui):
+    """The menus' tooltips name it."""
+    assert (comfyui.base / "models" / "gpen").is_dir()
+
+
 def test_block_by_block_restores_the_face_it_shows(comfyui, portrait):
     """The template's last picture is not the one that went in."""
     info = comfyui.get("/object_info")

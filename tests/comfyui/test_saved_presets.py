@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 
-from prompts import load, models, node, succeed, whole
+import numpy as np
+from pictures import same
+from prompts import load, models, node, preview, succeed, whole
 
+from gpen_blocks import Restorer
 from gpen_blocks.gpen.presets import Settings
 
 
-def test_presets_are_saved_and_found_again(comfyui, portrait):
-    def save(name: str, **changes: object) -> dict:
-        settings = {field: getattr(Settings(), field) for field in Settings.__dataclass_fields__} | changes
-        return {"save": node("GPENSavePreset", name=name, description="a test", overwrite=False, **settings)}
+def save(name: str, **changes: object) -> dict:
+    settings = {field: getattr(Settings(), field) for field in Settings.__dataclass_fields__} | changes
+    return {"save": node("GPENSavePreset", name=name, description="a test", overwrite=False, **settings)}
 
+
+def test_presets_are_saved_and_found_again(comfyui, portrait):
     run = succeed(comfyui, save("half", strength=0.5))
     assert run.outputs["save"]["text"][0].endswith("half.json")
     assert (comfyui.base / "user" / "gpen-blocks" / "presets" / "half.json").is_file()
@@ -29,3 +33,36 @@ def test_presets_are_saved_and_found_again(comfyui, portrait):
     for name in ("natural", "../half", "half"):
         refused = comfyui.run(save(name, strength=0.75))
         assert refused.status == "error" and "preset" in refused.error
+
+
+def test_the_report_tells_what_the_settings_could_not_have_and_what_to_choose(comfyui, portrait):
+    """Advice is for people in front of ComfyUI, not of a command line."""
+    prompt = {
+        **models(),
+        **save("many points", landmarks68=True),
+        "image": load(comfyui.put("one.png", portrait)),
+        "restore": whole(preset=["save", 0]),
+        "report": node("PreviewAny", source=["restore", 4]),
+    }
+    notes = json.loads(succeed(comfyui, prompt).outputs["report"]["text"][0])["notes"]
+    assert any("five landmarks instead of 68" in note for note in notes)
+    assert any("gpen-bfr-512" in note and "choose it in GPEN Load Model" in note for note in notes)
+
+
+def test_prepared_pictures_and_their_notes_are_those_of_the_library(comfyui, portrait):
+    """The preset `article` does all that the chain can do."""
+    tinted = (portrait * (1.0, 0.85, 0.7)).astype(np.uint8)
+    prompt = {
+        **models(),
+        "preset": node("GPENPreset", preset="article"),
+        "image": load(comfyui.put("tinted.png", tinted)),
+        "restore": whole(preset=["preset", 0]),
+        "out": preview("restore"),
+        "report": node("PreviewAny", source=["restore", 4]),
+    }
+    run = succeed(comfyui, prompt)
+    expected = Restorer("gpen-lite-256", "face-detector-lite", "article", "cpu").restore(tinted)
+    assert same(comfyui.pictures(run, "out")[0], expected.image, 2)
+    notes = json.loads(run.outputs["report"]["text"][0])["notes"]
+    assert any("cast" in note for note in notes)
+    assert set(notes[:-1]) <= set(expected.report["notes"])

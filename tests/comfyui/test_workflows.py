@@ -6,17 +6,13 @@ import json
 
 import numpy as np
 import pytest
-from prompts import blocks, load, models, node, preview, succeed, whole
+from pictures import same
+from prompts import blocks, frequency_blend, load, models, node, preview, succeed, whole
 
 from gpen_blocks import Restorer
 
 # Smaller than every face of the pictures here, larger than what a detector may take for one.
 FACE = 64
-
-
-def same(first: np.ndarray, second: np.ndarray, tolerance: float = 1.0) -> bool:
-    """Equal but for the rounding of one 8-bit step (ComfyUI cuts off where the library rounds)."""
-    return first.shape == second.shape and np.abs(first.astype(int) - second).max() <= tolerance + 1e-9
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +33,13 @@ def test_one_block_gives_what_the_library_gives(comfyui, portrait, restorer):
     assert np.abs(picture.astype(int) - portrait).max() > 8
 
 
-def test_the_blocks_one_by_one_give_the_same(comfyui, two_faces, restorer):
-    prompt = {**blocks(), "image": load(comfyui.put("two.png", two_faces))}
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_blocks_one_by_one_give_the_same(comfyui, two_faces, share):
+    """The network's answer alone, and blended with the photograph."""
+    between = {"blend": frequency_blend()} if share else {}
+    prompt = {**blocks(**between), "image": load(comfyui.put("two.png", two_faces))}
     picture = comfyui.pictures(succeed(comfyui, prompt), "out")[0]
+    restorer = Restorer("gpen-lite-256", "face-detector-lite", device="cpu", frequency_blend=share)
     assert same(picture, restorer.restore(two_faces).image, 2)
 
 
@@ -99,8 +99,8 @@ def test_no_face_lets_the_picture_through_whatever_sits_between(comfyui):
 
 
 def test_crops_may_change_their_size_between_align_and_paste(comfyui, portrait, restorer):
-    scale = node("ImageScale", image=["restore", 0], upscale_method="bicubic", width=512, height=512, crop="disabled")
-    prompt = {**blocks(scale=scale), "image": load(comfyui.put("one.png", portrait))}
+    scale = node("ImageScale", image=["blend", 0], upscale_method="bicubic", width=512, height=512, crop="disabled")
+    prompt = {**blocks(blend=frequency_blend(), scale=scale), "image": load(comfyui.put("one.png", portrait))}
     picture = comfyui.pictures(succeed(comfyui, prompt), "out")[0]
     expected = restorer.restore(portrait).image
     assert np.abs(picture.astype(int) - expected).mean() < 1

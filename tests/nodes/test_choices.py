@@ -45,6 +45,7 @@ def test_files_of_the_users_follow(folder):
     (folder / "facedetection").mkdir()
     for name in ("gpen/Mine.safetensors", "gpen/notes.txt", "my-gpen.pth", "GFPGANv1.4.pth"):
         (folder / name).write_bytes(b"x")
+    (folder / "gpen-folder.pth").mkdir()
     for name in ("facedetection/RetinaFace_mine.pth", "facedetection/yolov5l-face.pth"):
         (folder / name).write_bytes(b"x")
     known = [record.name for record in registry.records().values()]

@@ -1,11 +1,22 @@
 """At the edge to ComfyUI pictures only change their layout."""
 
+import json
+
 import pytest
 import torch
 
 from gpen_blocks.gpen.errors import ImageError
 from gpen_blocks.gpen.types import Face, Faces
-from gpen_blocks.nodes.convert import box_mask, to_crops, to_image, to_images, to_mask, with_colours
+from gpen_blocks.nodes.convert import (
+    box_mask,
+    from_mask,
+    to_crops,
+    to_image,
+    to_images,
+    to_mask,
+    to_report,
+    with_colours,
+)
 
 
 def picture(channels: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -64,6 +75,12 @@ def test_what_is_no_image_is_told(image):
         to_images(image)
 
 
+@pytest.mark.parametrize("shape", [(0, 5, 7, 3), (1, 0, 7, 3)])
+def test_an_empty_batch_is_told(shape):
+    with pytest.raises(ImageError, match="at least one picture is needed"):
+        to_images(torch.zeros(shape))
+
+
 def test_no_crops_become_one_black_picture():
     assert torch.equal(to_crops(torch.zeros(0, 3, 9, 9), 16), torch.zeros(1, 16, 16, 3))
     crops = torch.rand(2, 3, 8, 8)
@@ -85,3 +102,20 @@ def test_boxes_become_a_mask_also_beyond_the_border():
     expected[1, :2, :2] = 1
     expected[1, 3:, 5:] = 1
     assert torch.equal(mask, expected)
+
+
+def test_one_mask_serves_a_batch_and_another_size_is_told():
+    images, mask = torch.rand(2, 3, 5, 7), torch.rand(5, 7)
+    planes = from_mask(mask, images)
+    assert planes.shape == (2, 1, 5, 7) and torch.equal(planes[1, 0], mask)
+    assert torch.equal(from_mask(torch.stack([mask, 1 - mask]), images)[1, 0], 1 - mask)
+    for wrong in (torch.rand(1, 7, 5), torch.rand(3, 5, 7)):
+        with pytest.raises(ImageError, match="resize it"):
+            from_mask(wrong, images)
+
+
+def test_a_report_is_json_with_lists_of_numbers_in_one_line():
+    told = {"numbers": [0.5, -1e-05, 2], "notes": ["a face [0, 1]", "two"], "none": [], "faces": [{"box": [1, 2]}]}
+    text = to_report(told)
+    assert json.loads(text) == told
+    assert '"numbers": [ 0.5, -1e-05, 2 ]' in text and '"box": [ 1, 2 ]' in text

@@ -46,6 +46,15 @@ def test_regions_of_another_batch_are_told():
         within(FACES, [[], []])
 
 
+@pytest.mark.parametrize(
+    "regions",
+    ["here", 7, [1, 2, 30, 40], [{"x": 0, "y": 0}], {"x": 0, "y": 0, "width": "wide", "height": 1}, [[{}], [], []]],
+)
+def test_regions_that_are_no_boxes_are_told(regions):
+    with pytest.raises(ImageError, match="a box is a number each of x, y, width, height"):
+        within(FACES, regions)
+
+
 def test_mediapipe_faces_become_faces():
     mesh = np.zeros((478, 2))
     mesh[33], mesh[133] = (20, 30), (30, 32)

@@ -39,7 +39,7 @@ class ComfyUI(Client):
             port = probe.getsockname()[1]
         super().__init__(f"http://127.0.0.1:{port}")
         self.base = base
-        for folder in ("models/gpen", "input", "output", "temp", "user", "custom_nodes"):
+        for folder in ("models", "input", "output", "temp", "user", "custom_nodes"):
             (base / folder).mkdir(parents=True)
         _place_pack(base / "custom_nodes" / PACK)
         arguments = ["--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(base)]

@@ -86,6 +86,32 @@ def blocks(**between: dict[str, Any]) -> Prompt:
     }
 
 
+def frequency_blend(base: str = "align", detail: str = "restore", **inputs: object) -> dict[str, Any]:
+    """GPENFrequencyBlend of two nodes' crops."""
+    gains = dict.fromkeys(("middle_gain", "high_gain", "eyes_gain", "lips_gain", "skin_gain", "hair_gain"), 1.0)
+    sockets = {"base": [base, 0], "detail": [detail, 0], "alignment": ["align", 1]}
+    settings = {"cutoff": 0.0, "deblur": 0.5, "keep_grayscale": True}
+    return node("GPENFrequencyBlend", **(sockets | settings | gains | inputs))
+
+
+def local_adaptive(crops: str, **inputs: object) -> dict[str, Any]:
+    """GPENLocalAdaptiveEnhance on the crops of a node."""
+    sockets = {"crops": [crops, 0], "alignment": ["align", 1]}
+    strengths = {"strength": 0.6, "eyes": 1.0, "lips": 0.8, "cheeks": 0.5, "hairline": 0.7}
+    return node("GPENLocalAdaptiveEnhance", **(sockets | strengths | inputs))
+
+
+def prepared(source: str = "image", **inputs: object) -> dict[str, Any]:
+    """GPENPrepareImage on the output of a node."""
+    settings = {"image": [source, 0], "white_balance": "shades_of_grey", "deblock": 0.5, "exposure": 0.5, "levels": 0.0}
+    return node("GPENPrepareImage", **(settings | inputs))
+
+
+def finished(source: str = "paste", **inputs: object) -> dict[str, Any]:
+    """GPENFinish on the output of a node."""
+    return node("GPENFinish", **({"image": [source, 0], "sigma": 0.6, "mix": 0.2, "match_grain": 0.5} | inputs))
+
+
 def succeed(comfyui: ComfyUI, prompt: Prompt) -> Run:
     """What came of a workflow that must run to its end."""
     run = comfyui.run(prompt)

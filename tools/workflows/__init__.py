@@ -12,6 +12,7 @@ from . import (
     block_by_block,
     choose_face,
     restore_photograph,
+    spectrum_lab,
     two_presets,
 )
 from .template import Template
@@ -24,4 +25,5 @@ TEMPLATES: tuple[Template, ...] = (
     two_presets.TEMPLATE,
     before_and_after.TEMPLATE,
     batch_of_frames.TEMPLATE,
+    spectrum_lab.TEMPLATE,
 )
