@@ -123,52 +123,41 @@ class _Writer:
     taken: dict[Path, Path] = field(default_factory=dict)
 
     def restore(self, job: Job, progress: Callable[[str, int, int], None]) -> tuple[str, dict[str, Any]]:
-        from .files import claim, target_of
+        from ..sheets import restoration_sheet
+        from .files import claim, save_png, target_of
 
         target = target_of(job, self.output, "-restored", self.alone)
-        for path in (target, *self._extras(target)):
+        sheet = self._beside(target, "-compare.png") if self.compare else None
+        folder = self._beside(target, "-faces") if self.save_faces else None
+        for path in filter(None, (target, sheet, folder)):
             claim(path, job.source, self.taken, self.overwrite)
         result = self.restorer.restore(job.source, indices=self.indices, batch_size=self.batch_size, progress=progress)
         notes = result.save(target)
         report = {"output": str(target), **result.report, "notes": [*result.report["notes"], *notes]}
-        if self.compare:
-            report["compare"] = str(self._write_sheet(result, target))
-        if self.save_faces:
-            report["face_files"] = self._write_faces(result, target)
+        if sheet:
+            save_png(restoration_sheet(result), sheet)
+            report["compare"] = str(sheet)
+        if folder:
+            report["face_files"] = _write_faces(result, folder)
         return f"{job.source} → {target}: {_summary(result)}", report
 
-    def _extras(self, target: Path) -> list[Path]:
-        extras = [_sheet_of(target)] if self.compare else []
-        return [*extras, _faces_of(target)] if self.save_faces else extras
-
-    def _write_sheet(self, result: Restoration, target: Path) -> Path:
-        from ..sheets import restoration_sheet
-        from .files import save_png
-
-        path = _sheet_of(target)
-        save_png(restoration_sheet(result), path)
-        return path
-
-    def _write_faces(self, result: Restoration, target: Path) -> list[str]:
-        from ..sheets import to_pil
-        from .files import save_png
-
-        folder = _faces_of(target)
-        written = []
-        for name, crops in (("before", result.before), ("after", result.after)):
-            for index in range(len(crops)):
-                path = folder / f"face{index:02d}-{name}.png"
-                save_png(to_pil(crops[index : index + 1]), path)
-                written.append(str(path))
-        return written
+    def _beside(self, target: Path, ending: str) -> Path:
+        """A name beside a result: of a.jpg and a.png the second keeps its suffix in it."""
+        usual = target.with_name(target.stem + ending)
+        return target.with_name(target.name + ending) if usual.absolute() in self.taken else usual
 
 
-def _sheet_of(target: Path) -> Path:
-    return target.with_name(f"{target.stem}-compare.png")
+def _write_faces(result: Restoration, folder: Path) -> list[str]:
+    from ..sheets import to_pil
+    from .files import save_png
 
-
-def _faces_of(target: Path) -> Path:
-    return target.with_name(f"{target.stem}-faces")
+    written = []
+    for name, crops in (("before", result.before), ("after", result.after)):
+        for index in range(len(crops)):
+            path = folder / f"face{index:02d}-{name}.png"
+            save_png(to_pil(crops[index : index + 1]), path)
+            written.append(str(path))
+    return written
 
 
 def _summary(result: Restoration) -> str:
@@ -177,5 +166,6 @@ def _summary(result: Restoration) -> str:
     faces = "1 face" if count == 1 else f"{count} faces"
     seconds = sum(result.report["seconds"].values())
     if not count:
-        return f"no face restored, {skipped} left alone; the picture is as it was"
+        left = f", {skipped} left alone" if skipped else ""
+        return f"no face restored{left}; the picture is as it was"
     return f"{faces} restored{f', {skipped} left alone' if skipped else ''} in {seconds:.1f} s"

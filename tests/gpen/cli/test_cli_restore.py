@@ -140,3 +140,15 @@ def test_what_a_user_can_mend_is_a_sentence_and_no_traceback(photo, tmp_path):
     assert "no-such-model" in unknown.stderr and "Traceback" not in unknown.stderr
     nothing = run("restore", tmp_path)
     assert nothing.returncode == 2 and "Traceback" not in nothing.stderr
+
+
+def test_two_photographs_of_one_name_get_a_sheet_each(photo, tmp_path):
+    """A photograph stored as JPEG and PNG side by side loses neither its result nor its comparison."""
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    picture = Image.open(photo)
+    picture.save(folder / "a.jpg")
+    picture.save(folder / "a.png")
+    assert gpen("restore", folder, *BUNDLED, "-o", tmp_path / "out", "--compare").exit_code == 0
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["a-compare.png", "a.jpg", "a.png", "a.png-compare.png"]
