@@ -98,6 +98,7 @@ def casts_and_fading() -> str:
         "white balance (shades of grey), `natural`": replace(natural, white_balance="shades_of_grey"),
         "white balance (LAB), `natural`": replace(natural, white_balance="lab"),
         "white balance (shades of grey), `strong`": replace(strong, white_balance="shades_of_grey"),
+        "`levels`, `natural`": replace(natural, levels=1.0),
     }
     pictures = {"as it is": photograph, "strong cast": data.cast(photograph), "faded": data.faded(photograph)}
     pictures = {name: data.rounded(image) for name, image in pictures.items()}
