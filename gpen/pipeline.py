@@ -158,7 +158,7 @@ def _prepare(
 ) -> tuple[torch.Tensor, tuple[dict[str, Any] | None, ...]]:
     """Prepare the images that have faces to restore; the others stay as they are."""
     reports: list[dict[str, Any] | None] = [None] * len(images)
-    if settings.white_balance == "none" and not (settings.deblock or settings.exposure or settings.levels):
+    if not settings.prepares:
         return images, tuple(reports)
     result = images
     for index in sorted({face.image_index for face in faces}):

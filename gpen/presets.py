@@ -87,6 +87,11 @@ class Settings:
     )
     levels: float = _number(0.0, 0.0, 1.0, "How far a faded picture gets its black and white back, the whole of it.")
 
+    @property
+    def prepares(self) -> bool:
+        """Whether whole pictures are changed before their faces are restored."""
+        return self.white_balance != "none" or self.deblock > 0 or self.exposure > 0 or self.levels > 0
+
     def __post_init__(self) -> None:
         for entry in fields(self):
             object.__setattr__(self, entry.name, _checked(entry, getattr(self, entry.name)))

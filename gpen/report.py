@@ -85,10 +85,6 @@ def _why_skipped(face: Face, settings: Settings) -> str:
     return "not among the chosen faces"
 
 
-def _prepares(settings: Settings) -> bool:
-    return settings.white_balance != "none" or settings.deblock > 0 or settings.exposure > 0 or settings.levels > 0
-
-
 def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, preview_note: str) -> list[str]:
     notes = []
     for index in range(len(batch.images)):
@@ -96,7 +92,7 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
             left = len(batch.rejected.of_image(index))
             which = "The image" if len(batch.images) == 1 else f"Image {index}"
             why = f"none of its faces was selected ({left} found)" if left else "no face was found"
-            notes.append(f"{which} is unchanged{_NOT_PREPARED if _prepares(settings) else ''}: {why}.")
+            notes.append(f"{which} is unchanged{_NOT_PREPARED if settings.prepares else ''}: {why}.")
     coarse = [alignment for alignment in batch.alignments if scale_of(alignment.inverse) > _COARSE]
     if coarse:
         notes.append(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from .checks import require_between
 from .detail.color import monochrome_tone
 from .devices import Placement, on_device, select_device
-from .errors import GPENError, ImageError, SettingsError
+from .errors import GPENError, ImageError
 from .network import Generator
 from .progress import Progress, Viewer, silent
 
@@ -48,8 +49,7 @@ def restore_crops(
     """
     if crops.ndim != 4 or crops.shape[1] != 3:
         raise ImageError(f"Crops must be B x 3 x H x W, got {tuple(crops.shape)}; cut them with align_faces first.")
-    if not 0 <= strength <= 1:
-        raise SettingsError(f"strength is {strength}, and must lie between 0 and 1.")
+    require_between("strength", strength, 0, 1)
     size = generator.config.size
     base = _resample(crops.float(), size)
     if not torch.isfinite(base).all():

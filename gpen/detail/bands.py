@@ -10,8 +10,8 @@ import math
 import torch
 import torch.nn.functional as F
 
+from ..checks import require_between, require_finite_images, require_same_shape
 from ..errors import ImageError, SettingsError
-from .checks import require_between, require_finite_images, require_same_shape
 from .color import from_luma_chroma, luma_chroma, monochrome_tone
 from .filters import gaussian_blur
 from .meeting import SIGMA_PER_PERIOD, Meeting, meeting_point, passed_noise

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
+from ..checks import require_between, require_finite_images
 from ..errors import ImageError
 from ..types import Face, Faces, Size
-from .checks import require_between, require_finite_images
 from .colorspace import linear_to_srgb, luminance, srgb_to_linear
+from .filters import box_mean, smoothstep
 
 # Surroundings are this many box sizes around the box; hair and neck within the nearer share do not count.
 _SURROUNDINGS, _HEAD = 1.25, 0.35
@@ -172,7 +173,7 @@ def _stops_around(part: torch.Tensor, face: Face, light: FaceLight, area: tuple[
     dark = math.log2(max(light.face, _BLACK))
     # From half a stop above the face to half a stop below the surroundings.
     begin, end = dark + 0.5, dark + max(light.stops - 0.5, 1.0)
-    depth = _smoothstep((end - shadow) / (end - begin))
+    depth = smoothstep((end - shadow) / (end - begin))
     nearness = (1 - (_distance(face, area, part) / (_REACH * face.size)) ** 2).clamp_min(0) ** 2
     return light.lift * depth * nearness
 
@@ -183,19 +184,13 @@ def _smooth(plane: torch.Tensor, face_size: float) -> torch.Tensor:
     size = [max(1, round(side * scale)) for side in plane.shape[-2:]]
     small = F.interpolate(plane, size, mode="area") if scale < 1 else plane
     radius = max(1, round(_RADIUS * face_size * scale))
-    mean = _box_mean(small, radius)
-    variance = (_box_mean(small**2, radius) - mean**2).clamp_min(0)
+    mean = box_mean(small, radius)
+    variance = (box_mean(small**2, radius) - mean**2).clamp_min(0)
     slope = variance / (variance + _EDGE**2)
-    coefficients = _box_mean(torch.cat([slope, mean * (1 - slope)], dim=1), radius)
+    coefficients = box_mean(torch.cat([slope, mean * (1 - slope)], dim=1), radius)
     if scale < 1:
         coefficients = F.interpolate(coefficients, plane.shape[-2:], mode="bilinear", align_corners=False)
     return coefficients[:, :1] * plane + coefficients[:, 1:]
-
-
-def _box_mean(planes: torch.Tensor, radius: int) -> torch.Tensor:
-    side = 2 * radius + 1
-    planes = F.avg_pool2d(planes, (side, 1), stride=1, padding=(radius, 0), count_include_pad=False)
-    return F.avg_pool2d(planes, (1, side), stride=1, padding=(0, radius), count_include_pad=False)
 
 
 def _brighten(part: torch.Tensor, stops: torch.Tensor) -> torch.Tensor:
@@ -206,8 +201,3 @@ def _brighten(part: torch.Tensor, stops: torch.Tensor) -> torch.Tensor:
     brightened = linear_to_srgb(linear * gain).clamp(0, 1)
     # Powers may differ in the last bit from one place in memory to the next.
     return torch.where((part == part[:1]).all(dim=0), brightened[:1], brightened)
-
-
-def _smoothstep(x: torch.Tensor) -> torch.Tensor:
-    x = x.clamp(0, 1)
-    return x * x * (3 - 2 * x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 
 
 def gaussian_blur(images: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -27,6 +28,19 @@ def gaussian_blur(images: torch.Tensor, sigma: float) -> torch.Tensor:
     square = images.shape[-2] == images.shape[-1]
     columns = rows if square else _kernel_matrix(images.shape[-1], sigma).to(images)
     return rows @ images @ columns.T
+
+
+def box_mean(images: torch.Tensor, radius: int) -> torch.Tensor:
+    """Mean of the (2 radius + 1) x (2 radius + 1) pixels around each, B x C x H x W; at borders of those there are."""
+    side = 2 * radius + 1
+    images = F.avg_pool2d(images, (side, 1), stride=1, padding=(radius, 0), count_include_pad=False)
+    return F.avg_pool2d(images, (1, side), stride=1, padding=(0, radius), count_include_pad=False)
+
+
+def smoothstep(x: torch.Tensor, low: float = 0.0, high: float = 1.0) -> torch.Tensor:
+    """From 0 at `low` to 1 at `high` without a kink: 3 t^2 - 2 t^3."""
+    t = ((x - low) / (high - low)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
 
 
 def _kernel_matrix(length: int, sigma: float) -> torch.Tensor:

@@ -9,8 +9,8 @@ import math
 
 import torch
 
+from ..checks import require_between, require_finite_images
 from ..errors import ImageError
-from .checks import require_between, require_finite_images
 from .grain import missing_grain
 
 # Pixels blurred at a time: about what the processor's cache holds.

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from ..checks import require_between, require_finite_images
 from ..errors import ImageError
-from .checks import require_between, require_finite_images
 from .color import luma
 
 # ITU-T T.81 (JPEG), tables K.1 and K.2: luminance and chrominance quantisation, rows of the block one after another.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .checks import require_between, require_finite_images
+from ..checks import require_between, require_finite_images
 from .color import luma
 
 # Black and white are where this share of the pixels is darker, or brighter.

@@ -14,10 +14,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..checks import require_between
 from ..errors import ImageError, SettingsError
 from ..faces.align import TEMPLATES
 from ..faces.parts import Part, part_gains, template_landmarks
 from .color import luma
+from .filters import smoothstep
 
 # How much of the strength each part gets.
 PART_STRENGTHS: dict[Part, float] = {"eyes": 1.0, "lips": 0.8, "cheeks": 0.5, "hairline": 0.7}
@@ -114,8 +116,8 @@ def susceptibility(lightness: torch.Tensor) -> torch.Tensor:
     end = round(_VETO_END * scale) | 1
     edge = _greatest(edge, (max(round(_VETO_WINDOW * scale), 3) | 1) + end - 1)
     # What lies within the veto's own window is within the wider one for all pixels of this average: it stays whole.
-    calm = _mean(1 - _smoothstep(edge, _EDGE), end)
-    return credible * (1 - _smoothstep(strength, _WEAK)) * calm
+    calm = _mean(1 - smoothstep(edge, *_EDGE), end)
+    return credible * (1 - smoothstep(strength, *_WEAK)) * calm
 
 
 def structure(lightness: torch.Tensor, sigma: float, rho: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -135,7 +137,7 @@ def structure(lightness: torch.Tensor, sigma: float, rho: float) -> tuple[torch.
     xx, yy, xy = _blur(torch.cat([dx * dx, dy * dy, dx * dy], dim=1), rho).split(1, dim=1)
     trace = (xx + yy).clamp_min(0)
     coherence = ((xx - yy) ** 2 + 4 * xy**2).sqrt() / trace.clamp_min(1e-12)
-    return trace.sqrt(), _smoothstep(coherence, _COHERENCE)
+    return trace.sqrt(), smoothstep(coherence, *_COHERENCE)
 
 
 def noise_deviation(lightness: torch.Tensor) -> torch.Tensor:
@@ -207,11 +209,6 @@ def _least(planes: torch.Tensor, window: int) -> torch.Tensor:
     return -_greatest(-planes, window)
 
 
-def _smoothstep(x: torch.Tensor, limits: tuple[float, float]) -> torch.Tensor:
-    x = ((x - limits[0]) / (limits[1] - limits[0])).clamp(0, 1)
-    return x * x * (3 - 2 * x)
-
-
 def _check(
     crops: torch.Tensor,
     strength: float,
@@ -228,12 +225,10 @@ def _check(
         raise ImageError("The crops hold NaN or infinity, so they cannot be enhanced; mend the node before.")
     if landmarks is not None and len(landmarks) != len(crops):
         raise ImageError(f"There are {len(crops)} crops and landmarks of {len(landmarks)}; give one set for each.")
-    if not 0 <= strength <= 2:
-        raise SettingsError(f"strength is {strength}, and must lie between 0 and 2.")
+    require_between("strength", strength, 0, 2)
     if template not in TEMPLATES:
         raise SettingsError(f"There is no landmark template {template!r}; choose from {', '.join(TEMPLATES)}.")
     for part, value in part_strengths.items():
         if part not in get_args(Part):
             raise SettingsError(f"There is no part {part!r} of a face; choose from {', '.join(get_args(Part))}.")
-        if not 0 <= value <= 1:
-            raise SettingsError(f"The strength of {part} is {value}, and must lie between 0 and 1.")
+        require_between(f"The strength of {part}", value, 0, 1)

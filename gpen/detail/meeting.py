@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from .checks import require_same_shape
+from ..checks import require_finite_images, require_same_shape
 from .color import luma_chroma
 from .filters import gaussian_blur
 from .radial import radial_power
@@ -83,6 +83,8 @@ def meeting_point(base: torch.Tensor, detail: torch.Tensor) -> Meeting:
     Raises:
         ImageError: the two differ in shape or hold NaN.
     """
+    require_finite_images(base, "Base pictures")
+    require_finite_images(detail, "Detail pictures")
     require_same_shape(base, detail)
     own, other = luma_chroma(base.float()), luma_chroma(detail.float())
     luma_rings = _Rings.of(own[:, :1], other[:, :1])

@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from ..checks import require_between, require_finite_images
 from ..errors import ImageError, SettingsError
 from ..types import Faces
 from . import jpeg
-from .checks import require_between, require_finite_images
 from .exposure import FaceLight, lift_faces
 from .levels import Fading, restore_levels
 from .white_balance import Cast, lab_balance, shades_of_grey

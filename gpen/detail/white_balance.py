@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from .checks import require_between, require_finite_images
+from ..checks import require_between, require_finite_images
 from .color import monochrome_tone
 from .colorspace import lab_to_linear, linear_to_lab, linear_to_srgb, luminance, srgb_to_linear
 

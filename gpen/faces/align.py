@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from ..checks import require_images
 from ..errors import ImageError, SettingsError
 from ..types import Alignment, Faces
 from .warp import compose, resizing, scale_of, warp
@@ -152,16 +153,3 @@ def crop_to_image(alignment: Alignment, size: int) -> np.ndarray:
     """The 2 x 3 matrix to the image from the crop, where that has been resized to another side."""
     scale = alignment.crop_size / size
     return compose(alignment.inverse, resizing(scale, scale))
-
-
-def require_images(images: torch.Tensor, name: str = "Images") -> None:
-    """Check that a tensor is a batch of colour images.
-
-    Raises:
-        ImageError: it is not B x 3 x H x W of floating point, or an image has no pixels.
-    """
-    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point() or 0 in images.shape[2:]:
-        raise ImageError(
-            f"{name} must be a floating-point tensor B x 3 x H x W in 0..1, got {tuple(images.shape)} of "
-            f"{images.dtype}."
-        )

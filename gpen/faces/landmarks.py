@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..checks import require_images
 from ..errors import CheckpointError, ImageError
 from ..types import Face, Faces, Size
-from .align import TEMPLATES, estimate_similarity, require_images
+from .align import TEMPLATES, estimate_similarity
 from .contour import pose_head
 from .warp import compose, resizing, scale_of, shifting, warp
 

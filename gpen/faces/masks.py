@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..detail.filters import gaussian_blur
+from ..detail.filters import gaussian_blur, smoothstep
 from ..errors import SettingsError
 from ..types import Alignment
 from .contour import head_outline, landmark_outline, signed_distance
@@ -73,7 +73,7 @@ def face_masks(
 def _soft_probability(probability: torch.Tensor, feather: float) -> torch.Tensor:
     """Soft edge from where the face ends, half covered by the blur, to where it covers 2 %, about `feather` away."""
     blurred = gaussian_blur(probability, feather * probability.shape[-1] / 2)
-    return _smoothstep((blurred - 0.02) / 0.48)
+    return smoothstep((blurred - 0.02) / 0.48)
 
 
 def _soft_outline(alignment: Alignment, mode: str, feather: float) -> torch.Tensor:
@@ -84,7 +84,7 @@ def _soft_outline(alignment: Alignment, mode: str, feather: float) -> torch.Tens
         distance = (np.linalg.norm((points - 0.5) / _OVAL, axis=-1) - 1) * min(_OVAL) + feather
     else:
         distance = signed_distance(_face_outline(alignment), points)
-    return _smoothstep(1 - torch.from_numpy(distance).float() / feather)[None]
+    return smoothstep(1 - torch.from_numpy(distance).float() / feather)[None]
 
 
 def _face_outline(alignment: Alignment) -> np.ndarray:
@@ -101,10 +101,5 @@ def _face_outline(alignment: Alignment) -> np.ndarray:
 def _window(size: int, feather: float) -> torch.Tensor:
     """1 x 1 x S x S; 0 along the border, 1 inside, so that a face that reaches the border is not cut off."""
     depth = (torch.arange(size) + 0.5) / size
-    ramp = _smoothstep((torch.minimum(depth, 1 - depth) - _MARGIN) / feather)
+    ramp = smoothstep((torch.minimum(depth, 1 - depth) - _MARGIN) / feather)
     return (ramp[:, None] * ramp)[None, None]
-
-
-def _smoothstep(x: torch.Tensor) -> torch.Tensor:
-    x = x.clamp(0, 1)
-    return x * x * (3 - 2 * x)

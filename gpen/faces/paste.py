@@ -11,11 +11,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..checks import require_between, require_images
 from ..detail.color import match_low_band, match_mean_std
+from ..detail.filters import box_mean
 from ..detail.grain import missing_grain
 from ..errors import ImageError, SettingsError
 from ..types import Alignment, Size
-from .align import crop_aligned, crop_to_image, require_images
+from .align import crop_aligned, crop_to_image
 from .masks import MaskMode, face_masks
 from .parsing import FaceParser
 from .warp import bounds, compose, resizing, scale_of, shifting, warp
@@ -191,10 +193,7 @@ def _local_variance(images: torch.Tensor) -> torch.Tensor:
     """Variance of the surrounding pixels, mean of the channels; B x 1 x H x W."""
 
     def mean(x: torch.Tensor) -> torch.Tensor:
-        for _ in range(2):  # twice a box is a tent, about a Gaussian of 2.8 px
-            x = F.avg_pool2d(x, (7, 1), stride=1, padding=(3, 0), count_include_pad=False)
-            x = F.avg_pool2d(x, (1, 7), stride=1, padding=(0, 3), count_include_pad=False)
-        return x
+        return box_mean(box_mean(x, 3), 3)  # twice a box is a tent, about a Gaussian of 2.8 px
 
     return (mean(images**2) - mean(images) ** 2).mean(dim=1, keepdim=True).clamp_min(0)
 
@@ -211,8 +210,7 @@ def _check_settings(color_match: str, match_grain: float, strength: float) -> No
     if color_match not in get_args(ColorMatch):
         raise SettingsError(f"There is no colour match {color_match!r}; choose from {', '.join(get_args(ColorMatch))}.")
     for name, value in (("match_grain", match_grain), ("strength", strength)):
-        if not 0 <= value <= 1:
-            raise SettingsError(f"{name} is {value}, and must lie between 0 and 1.")
+        require_between(name, value, 0, 1)
 
 
 def _check_counts(
