@@ -7,46 +7,12 @@ carries no labels.
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-
 import cv2
 import numpy as np
-from PIL import Image
-
-from ..errors import SettingsError
 
 SCENE = 320
 # Width of the teacher's box over the width of an FFHQ-aligned picture, measured on the faces taught with.
 BOX_OF_PICTURE = 0.53
-HELD_OUT = 10  # every tenth face is never taught with
-
-
-def read_pictures(path: Path, limit: int | None = None) -> np.ndarray:
-    """The (first `limit`) pictures of a parquet file as the `datasets` library stores them.
-
-    Returns:
-        N x 256 x 256 x 3 uint8 RGB.
-
-    Raises:
-        SettingsError: pyarrow is not installed.
-    """
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise SettingsError("teaching needs pyarrow: install gpen-blocks[training]") from error
-    rows = parquet.read_table(path, columns=["image"])["image"].slice(0, limit).to_pylist()
-    pictures = np.empty((len(rows), 256, 256, 3), np.uint8)
-    for picture, row in zip(pictures, rows, strict=True):
-        with Image.open(io.BytesIO(row["bytes"])) as file:
-            picture[:] = np.asarray(file.convert("RGB"))
-    return pictures
-
-
-def split(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Faces to teach with and the fixed tenth that is only measured on."""
-    held = np.arange(len(faces)) % HELD_OUT == 0
-    return faces[~held], faces[held]
 
 
 class SceneComposer:

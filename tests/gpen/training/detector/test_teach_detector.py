@@ -10,16 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
-from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.gpen.faces.detect import build_detector
 from gpen_blocks.gpen.faces.refine import CROP, MEAN_SHAPE, LandmarkRefiner, crop_frames, refine_landmarks
 from gpen_blocks.gpen.training import teach_detector
-from gpen_blocks.gpen.training.distill import head_loss
+from gpen_blocks.gpen.training.data import read_faces
+from gpen_blocks.gpen.training.detector.distill import head_loss
+from gpen_blocks.gpen.training.detector.evaluate_detector import compare
+from gpen_blocks.gpen.training.detector.refiner_data import CropMaker
+from gpen_blocks.gpen.training.detector.scenes import SCENE, Spoiler, compose_scenes
+from gpen_blocks.gpen.training.detector.teach_refiner import label_landmarks
 from gpen_blocks.gpen.training.ema import MovingAverage, warm_cosine
-from gpen_blocks.gpen.training.evaluate_detector import compare
-from gpen_blocks.gpen.training.refiner_data import CropMaker
-from gpen_blocks.gpen.training.scenes import SCENE, Spoiler, compose_scenes, read_pictures, split
-from gpen_blocks.gpen.training.teach_refiner import label_landmarks
 from gpen_blocks.gpen.types import Face, Faces
 from gpen_blocks.weights import checkpoint
 
@@ -45,23 +45,6 @@ def parquet(tmp_path, pictures):
     path = tmp_path / "pictures.parquet"
     pq.write_table(pa.table({"image": rows}), path)
     return path
-
-
-def test_pictures_are_read_as_the_datasets_library_stores_them(parquet, pictures):
-    np.testing.assert_array_equal(read_pictures(parquet), pictures)
-
-
-def test_missing_pyarrow_is_said_with_the_cure(monkeypatch, tmp_path):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
-    with pytest.raises(SettingsError, match=r"gpen-blocks\[training\]"):
-        read_pictures(tmp_path / "any.parquet")
-
-
-def test_every_tenth_face_is_held_out():
-    taught, held_out = split(np.arange(25))
-    assert held_out.tolist() == [0, 10, 20]
-    assert not set(taught) & set(held_out)
-    assert len(taught) + len(held_out) == 25
 
 
 def test_scenes_repeat_with_the_seed(pictures):
@@ -120,7 +103,7 @@ def test_refiner_that_answers_the_mean_shape_leaves_a_face_alone():
 def test_labels_of_a_mirrored_face_are_the_mirrored_labels(shared):
     """Both views are averaged, so nothing of the teacher's own lopsidedness is left."""
     teacher = build_detector(checkpoint.read(shared / "weights" / "detection_mobilenet0.25_Final.pth").tensors)
-    faces = read_pictures(shared / "data" / "faces-256.parquet", 3)
+    faces = read_faces(shared / "data" / "faces-256.parquet", 3)
     points, sure = label_landmarks(faces, teacher.network)
     mirrored, _ = label_landmarks(np.ascontiguousarray(faces[:, :, ::-1]), teacher.network)
     assert sure.all()

@@ -1,9 +1,9 @@
 """Teach the bundled face detector, or measure one.
 
-    python -m gpen_blocks.gpen.training.teach_detector --faces faces.parquet --backgrounds backgrounds.parquet
+    python -m gpen_blocks.gpen.training.detector.teach_detector --faces faces.parquet --backgrounds backgrounds.parquet
     \\
         --teacher detection_mobilenet0.25_Final.pth --output face-detector-lite.safetensors
-    python -m gpen_blocks.gpen.training.teach_detector --evaluate face-detector-lite.safetensors --photograph
+    python -m gpen_blocks.gpen.training.detector.teach_detector --evaluate face-detector-lite.safetensors --photograph
     group.png \\
         --faces faces.parquet --backgrounds backgrounds.parquet --teacher detection_mobilenet0.25_Final.pth
 
@@ -24,15 +24,16 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from ...weights import checkpoint
-from ..faces.detect import REFINER_PREFIX, FaceDetector, build_detector, detect
-from ..faces.refine import LandmarkRefiner
-from ..faces.retinaface import RetinaFace
-from ..images.read import read_picture
+from ....weights import checkpoint
+from ...faces.detect import REFINER_PREFIX, FaceDetector, build_detector, detect
+from ...faces.refine import LandmarkRefiner
+from ...faces.retinaface import RetinaFace
+from ...images.read import read_picture
+from ..data import read_faces, split
 from .distill import teach_detector
 from .evaluate_detector import compare, evaluate
 from .refiner_data import CropMaker
-from .scenes import compose_scenes, read_pictures, split
+from .scenes import compose_scenes
 from .teach_refiner import label_landmarks, make_crops, teach_refiner
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def teach(options: argparse.Namespace, teacher: FaceDetector) -> None:
     """Teach both networks and write them to one file, in half precision, with the recipe in its metadata."""
     began = time.monotonic()
-    faces, _ = split(read_pictures(options.faces, options.limit))
-    backgrounds = read_pictures(options.backgrounds)
+    faces, _ = split(read_faces(options.faces, options.limit))
+    backgrounds = read_faces(options.backgrounds)
     torch.manual_seed(options.seed)
     start = _read_detector(options.start) if options.start else FaceDetector(RetinaFace("mobile0.25"), None)
     start.requires_grad_(True)
@@ -88,8 +89,8 @@ def measure(options: argparse.Namespace, teacher: FaceDetector) -> None:
         image = read_picture(path).pixels
         expected = detect(image, teacher, score_threshold=0.9, refine=False)
         log.info("%s: %s", path.name, compare(detect(image, detector), expected))
-    _, held_out = split(read_pictures(options.faces, options.limit))
-    backgrounds = read_pictures(options.backgrounds)
+    _, held_out = split(read_faces(options.faces, options.limit))
+    backgrounds = read_faces(options.backgrounds)
     results = evaluate(detector, teacher, held_out, backgrounds, options.boxes)
     for what, result in results.items():
         log.info("held-out faces, box %s: %s", what, result)

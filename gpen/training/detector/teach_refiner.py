@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..faces.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, normalise
-from ..faces.retinaface import RetinaFace, anchors, decode_landmarks, to_network
-from .ema import MovingAverage, warm_cosine
+from ...faces.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, normalise
+from ...faces.retinaface import RetinaFace, anchors, decode_landmarks, to_network
+from ..ema import MovingAverage, warm_cosine
 from .refiner_data import CropMaker
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..faces.detect import FaceDetector, detect
-from ..types import Face, Faces
+from ...faces.detect import FaceDetector, detect
+from ...types import Face, Faces
 from .scenes import BOX_OF_PICTURE
 
 MATCH_IOU = 0.4

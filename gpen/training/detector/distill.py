@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..faces.retinaface import RetinaFace, to_network
-from .ema import MovingAverage, warm_cosine
+from ...faces.retinaface import RetinaFace, to_network
+from ..ema import MovingAverage, warm_cosine
 from .scenes import Spoiler
 
 log = logging.getLogger(__name__)

@@ -1,16 +1,16 @@
-"""Crops for teaching the landmark refiner: the same faces again and again, turned, lit and spoilt anew."""
+"""Crops for teaching landmark networks: the same faces again and again, turned, lit and spoilt anew."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ..faces.refine import CROP, MEAN_SHAPE
+from ...faces.refine import CROP, MEAN_SHAPE
 from .scenes import Spoiler
 
 # Faces are kept at this side: at the crop's usual zoom one of their pixels is about one of the crop's.
 STORED = 128
-_SHAPE = np.array(MEAN_SHAPE, np.float32)
 
 
 class CropMaker:
@@ -18,21 +18,36 @@ class CropMaker:
 
     Args:
         faces: N x 256 x 256 x 3 uint8.
-        landmarks: N x 5 x 2 in their pixels, corner of the top-left pixel at (0, 0).
+        landmarks: N x 5 x 2 in their pixels, corner of the top-left pixel at (0, 0): what a crop is cut by.
         backgrounds: M x 256 x 256 x 3 uint8.
         seed: of everything random.
+        wanted: N x K x 2, the landmarks to find, like `landmarks`, and these where left out.
+        side: of the crops, in pixels.
+        shape: 5 x 2, where an upright face has its five landmarks, in parts of the crop's side.
     """
 
-    def __init__(self, faces: np.ndarray, landmarks: np.ndarray, backgrounds: np.ndarray, seed: int) -> None:
+    def __init__(
+        self,
+        faces: np.ndarray,
+        landmarks: np.ndarray,
+        backgrounds: np.ndarray,
+        seed: int,
+        *,
+        wanted: np.ndarray | None = None,
+        side: int = CROP,
+        shape: ArrayLike = MEAN_SHAPE,
+    ) -> None:
         self.faces = np.stack([_small_grey(face) for face in faces])
         self.backgrounds = np.stack([_small_grey(picture) for picture in backgrounds])
         self.landmarks = landmarks.astype(np.float32) * (STORED / faces.shape[1])
+        self.wanted = self.landmarks if wanted is None else wanted.astype(np.float32) * (STORED / faces.shape[1])
+        self.side, self.shape = side, np.asarray(shape, np.float32)
         self.rng = np.random.default_rng(seed)
         self.spoiler = Spoiler(seed + 1)
         self._y, self._x = (np.mgrid[0:STORED, 0:STORED] + 0.5).astype(np.float32)
 
     def batch(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """`count` crops, N x CROP x CROP uint8, and landmarks, N x 5 x 2 in parts of the crop's side."""
+        """`count` crops, N x side x side uint8, and the wanted landmarks, N x K x 2 in parts of the crop's side."""
         pairs = [self._pair() for _ in range(count)]
         return np.stack([crop for crop, _ in pairs]), np.stack([points for _, points in pairs])
 
@@ -45,9 +60,10 @@ class CropMaker:
         if rng.random() < 0.5:
             face = self._dressed(face, points)
         matrix = self._frame(points)
-        crop = cv2.warpAffine(face, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        size = (self.side, self.side)
+        crop = cv2.warpAffine(face, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         # `matrix` maps pixel centres at integers; the landmarks have the corner at (0, 0).
-        points = ((points - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5) / CROP
+        points = ((self.wanted[index] - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5) / self.side
         return self._spoilt(self._lit(crop)), points.astype(np.float32)
 
     def _frame(self, points: np.ndarray) -> np.ndarray:
@@ -55,7 +71,7 @@ class CropMaker:
         rng = self.rng
         far = 2.2 if rng.random() < 0.15 else 1.0
         guess = points + rng.normal(0, 0.05 * far, (5, 2)) * np.linalg.norm(points[1] - points[0])
-        source, target = guess - guess.mean(0), (_SHAPE - _SHAPE.mean(0)) * CROP
+        source, target = guess - guess.mean(0), (self.shape - self.shape.mean(0)) * self.side
         energy = (source**2).sum()
         zoom = np.exp(rng.normal(0, 0.08 * far))
         angle = np.deg2rad(rng.normal(0, 6 * far))
@@ -63,7 +79,7 @@ class CropMaker:
         along = (source * target).sum() + 1j * (source[:, 0] * target[:, 1] - source[:, 1] * target[:, 0]).sum()
         a = along / energy * factor
         linear = np.array([[a.real, -a.imag], [a.imag, a.real]])
-        shift = _SHAPE.mean(0) * CROP + rng.normal(0, 0.025 * far, 2) * CROP - 0.5
+        shift = (self.shape.mean(0) + rng.normal(0, 0.025 * far, 2)) * self.side - 0.5
         return np.column_stack([linear, shift - linear @ (guess.mean(0) - 0.5)])
 
     def _on_background(self, face: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -114,7 +130,7 @@ class CropMaker:
         rng = self.rng
         light = cv2.resize(
             np.exp(rng.normal(0, rng.uniform(0, 0.45), (3, 3))).astype(np.float32),
-            (CROP, CROP),
+            (self.side, self.side),
             interpolation=cv2.INTER_CUBIC,
         )
         value = np.clip(crop / 255 * light, 0, 1) ** np.exp(rng.normal(0, 0.35))
@@ -125,10 +141,10 @@ class CropMaker:
         """As a face of 12 px up to the crop's own size would look, with blur, grain and JPEG at that size."""
         rng = self.rng
         if rng.random() < 0.6:
-            side = int(np.exp(rng.uniform(np.log(20), np.log(CROP))))
+            side = int(np.exp(rng.uniform(np.log(20), np.log(self.side))))
             small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
             small = self.spoiler.spoil(np.dstack([small] * 3), rng.uniform(0.1, 0.8))[..., 0]
-            return cv2.resize(small, (CROP, CROP), interpolation=cv2.INTER_LINEAR)
+            return cv2.resize(small, (self.side, self.side), interpolation=cv2.INTER_LINEAR)
         return self.spoiler.spoil(np.dstack([crop] * 3), 0.8)[..., 0]
 
 
