@@ -27,7 +27,7 @@ _DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16
 AUTO_GENERATORS = ("gpen-bfr-512", "gpen-bfr-1024", "gpen-bfr-256", "gpen-lite-256")
 AUTO_DETECTORS = ("retinaface-resnet50", "retinaface-mobile0.25", "face-detector-lite")
 AUTO_PARSERS = ("bisenet", "parsenet")
-AUTO_LANDMARKERS = ("wflw-4hg",)
+AUTO_LANDMARKERS = ("wflw-4hg", "face-landmarks-lite")
 
 # A file that is in no registry and says nothing about itself is taken for one of GPEN's own kind.
 _DEFAULT_TEMPLATE = "gpen"
@@ -178,10 +178,10 @@ def load_parser(name: str = "auto") -> LoadedModel:
 
 
 def load_landmarker(name: str = "auto") -> LoadedModel[Landmarker]:
-    """The network that finds 68 landmarks, ready to run; none is bundled.
+    """A network that finds 68 landmarks, ready to run.
 
     Args:
-        name: a registry name, a path, or `auto`: the one that is on this machine.
+        name: a registry name, a path, or `auto`: the best one on this machine.
 
     Raises:
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
@@ -190,11 +190,16 @@ def load_landmarker(name: str = "auto") -> LoadedModel[Landmarker]:
     return _load(_resolve(name, AUTO_LANDMARKERS, "landmarks"), build_landmarker)
 
 
-def landmarker_if(wanted: bool) -> tuple[LoadedModel[Landmarker] | None, tuple[str, ...]]:
-    """The landmark network where it is wanted and on this machine; a note where it is wanted and cannot be had."""
-    if not wanted:
-        return None, ()
+def choose_landmarker(published: bool = False) -> tuple[LoadedModel[Landmarker], tuple[str, ...]]:
+    """The landmark network to use, and notes for the user.
+
+    Args:
+        published: the 98-point network is wanted; where it cannot be had, the bundled one does, and a note says so.
+    """
+    best, bundled = AUTO_LANDMARKERS
+    if not published:
+        return load_landmarker(bundled), ()
     try:
-        return load_landmarker(), ()
+        return load_landmarker(best), ()
     except ModelNotFoundError as error:
-        return None, (f"Faces have five landmarks instead of 68: {error}",)
+        return load_landmarker(bundled), (f"The bundled network found the landmarks, not the 98-point one: {error}",)

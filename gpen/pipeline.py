@@ -23,7 +23,7 @@ from .faces.landmarks import find_landmarks68
 from .faces.parts import crop_landmarks
 from .faces.paste import paste_faces
 from .faces.select import select_faces
-from .models import LoadedModel
+from .models import LoadedModel, choose_landmarker
 from .presets import Settings
 from .progress import Progress, silent
 from .restore import restore_crops
@@ -79,7 +79,7 @@ def restore_batch(
         detector: from `load_detector`.
         settings: what to restore and how; the defaults of `Settings` where left out.
         parser: from `load_parser`; only the mask mode `parsing` needs one.
-        landmarker: from `load_landmarker`, for the setting `landmarks68`; five landmarks do where there is none.
+        landmarker: from `choose_landmarker`; left out, the one that `settings` asks for.
         indices: which of the ordered faces of each image, such as `0,2-4`; empty for all.
         batch_size: faces per forward pass; 0 takes as many as memory allows.
         jpeg_tables: the quantisation tables of each image's file, where it has any; preparing tells of them.
@@ -112,10 +112,10 @@ def restore_batch(
             min_face_size=settings.min_face_size,
             max_faces=settings.max_faces,
         )
-    if settings.landmarks68 and landmarker is not None:
-        with _timed(seconds, "landmarks"):
-            place(landmarker.module)
-            faces = find_landmarks68(landmarker.module, images, faces, partial(progress, "landmarks"))
+    with _timed(seconds, "landmarks"):
+        landmarker = landmarker or choose_landmarker(settings.landmarks68)[0]
+        place(landmarker.module)
+        faces = find_landmarks68(landmarker.module, images, faces, partial(progress, "landmarks"))
     with _timed(seconds, "prepare"):
         source, prepared = _prepare(images, faces, settings, jpeg_tables)
     with _timed(seconds, "align"):

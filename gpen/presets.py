@@ -83,7 +83,7 @@ class Settings:
     finish_sigma: float = _number(0.0, 0.0, 8.0, "Deviation in pixels of a last, light blur of the faces; 0 for none.")
     finish_mix: float = _number(0.2, 0.0, 1.0, "Share of that blur.")
     landmarks68: bool = _switch(
-        False, "Find 68 landmarks with the 98-point network, where its file is on this machine: better part masks."
+        False, "Find the 68 landmarks with the 98-point network, where its file is here, not with the bundled one."
     )
     levels: float = _number(0.0, 0.0, 1.0, "How far a faded picture gets its black and white back, the whole of it.")
 

@@ -12,7 +12,7 @@ import torch
 from .devices import on_device, select_device
 from .errors import SettingsError
 from .images import Picture, from_array, read_picture, to_array, write_picture
-from .models import Backend, Precision, landmarker_if, load_detector, load_generator, load_parser
+from .models import Backend, Precision, choose_landmarker, load_detector, load_generator, load_parser
 from .pipeline import restore_batch
 from .presets import Preset, Settings, load_preset
 from .progress import Progress, silent
@@ -94,7 +94,7 @@ class Restorer:
         self.generator = load_generator(model, precision, backend)
         self.detector = load_detector(detector)
         self._parser = load_parser() if self.settings.mask_mode == "parsing" else None
-        self._landmarker, self._notes = landmarker_if(self.settings.landmarks68)
+        self._landmarker, self._notes = choose_landmarker(self.settings.landmarks68)
         self.device = select_device(device)
         self._place = on_device(self.device)
 

@@ -10,6 +10,7 @@ from comfy_api.latest import io
 
 from ..gpen.errors import ImageError
 from ..gpen.faces.detect import detect
+from ..gpen.faces.landmarks import find_landmarks68
 from ..gpen.faces.select import FaceOrder, select_faces
 from ..gpen.presets import Settings
 from ..gpen.sheets import draw_faces
@@ -73,6 +74,13 @@ class DetectFaces(io.ComfyNode):
                     default=False,
                     tooltip="Also find heads that lie on their side or stand upside down; takes four times as long.",
                 ),
+                # Workflows from before this input was there run without it.
+                io.Boolean.Input(
+                    "landmarks68",
+                    default=True,
+                    optional=True,
+                    tooltip="Also find 68 points of each face, for masks and parts; off, five must do.",
+                ),
             ],
             outputs=[
                 FacesWire.Output("found", display_name="faces", tooltip="The faces of all images."),
@@ -93,6 +101,7 @@ class DetectFaces(io.ComfyNode):
         max_faces: int,
         landmarks: str,
         rotated: bool = False,
+        landmarks68: bool = True,
     ) -> io.NodeOutput:
         images, module = to_images(image), face_detector.loaded.module
         runtime.placement(face_detector)(module)
@@ -106,6 +115,8 @@ class DetectFaces(io.ComfyNode):
             refine=choices.require_choice("kind of landmarks", landmarks, get_args(Landmarks)) == "refined",
             progress=partial(runtime.node_progress(), "detect"),
         )
+        if landmarks68:
+            faces = find_landmarks68(runtime.ready_landmarker(), images, faces)
         return io.NodeOutput(faces, _draw(images, faces), box_mask(faces, image), len(faces), interop.to_boxes(faces))
 
 

@@ -9,8 +9,10 @@ from comfy_api.latest import io
 from ..gpen.detail.bands import blend
 from ..gpen.detail.local_adaptive import PART_STRENGTHS, enhance
 from ..gpen.errors import ImageError
-from ..gpen.faces.parts import Part, crop_landmarks, part_gains
+from ..gpen.faces.landmarks import find_in_crops
+from ..gpen.faces.parts import Part, crop_landmarks, part_gains, template_landmarks
 from ..gpen.types import Alignment
+from . import runtime
 from .convert import to_image, to_images
 from .sockets import AlignmentWire, describe, unit_slider
 
@@ -83,7 +85,7 @@ class FrequencyBlend(io.ComfyNode):
     ) -> io.NodeOutput:
         crops = to_images(detail)
         parts: dict[Part, float] = {"eyes": eyes_gain, "lips": lips_gain, "skin": skin_gain, "hair": hair_gain}
-        landmarks = _landmarks(crops, alignment)
+        landmarks = _landmarks(crops, alignment) if alignment else None
         blended = blend(
             to_images(base),
             crops,
@@ -143,18 +145,17 @@ class LocalAdaptiveEnhance(io.ComfyNode):
         return io.NodeOutput(to_image(enhanced), gain.clamp(0, 1))
 
 
-def _landmarks(crops: torch.Tensor, alignment: tuple[Alignment, ...]) -> np.ndarray | None:
-    """Where the faces are in their crops; None where no alignment tells.
+def _landmarks(crops: torch.Tensor, alignment: tuple[Alignment, ...]) -> np.ndarray:
+    """The 68 landmarks of each crop: its face's own, else found in it, about where alignment or template has the five.
 
     Raises:
         ImageError: the crops are not those of the alignment.
     """
-    if not alignment:
-        return None
     count, _, height, width = crops.shape
-    if count != len(alignment) or height != width:
+    if height != width or len(alignment) not in (0, count):
         raise ImageError(
             f"{count} crops of {width} x {height} came with the alignment of {len(alignment)} square ones; "
             "connect the alignment of just these crops, or none."
         )
-    return crop_landmarks(alignment, width)
+    points = crop_landmarks(alignment, width) if alignment else template_landmarks(count, width)
+    return points if points.shape[1] == 68 else find_in_crops(runtime.ready_landmarker(), crops, points)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from comfy_api.latest import io
 
-from ..gpen.models import landmarker_if
+from ..gpen.models import choose_landmarker
 from ..gpen.pipeline import restore_batch
 from ..gpen.presets import Preset
 from ..gpen.report import batch_report
@@ -107,9 +107,8 @@ class FaceRestore(io.ComfyNode):
         preset = preset or Preset("standard")
         settings = replace(preset.settings, strength=preset.settings.strength * strength)
         with runtime.building():
-            landmarker, notes = landmarker_if(settings.landmarks68)
-        handles = [gpen_model, face_detector, *([runtime.detector_handle(landmarker)] if landmarker else [])]
-        place = runtime.placement(*handles)
+            landmarker, notes = choose_landmarker(settings.landmarks68)
+        place = runtime.placement(gpen_model, face_detector, runtime.detector_handle(landmarker))
         images, models = to_images(image), (gpen_model.loaded, face_detector.loaded)
         batch = restore_batch(
             images,

@@ -15,7 +15,8 @@ from weakref import WeakKeyDictionary
 import torch
 
 from ..gpen.devices import Placement
-from ..gpen.models import LoadedModel
+from ..gpen.faces.landmarks import Landmarker
+from ..gpen.models import LoadedModel, choose_landmarker
 from ..gpen.network import Generator
 from ..gpen.restore import automatic_batch_size
 from ..gpen.sheets import to_pil
@@ -122,6 +123,14 @@ def placement(*handles: ModelHandle, load: Callable[..., None] | None = None) ->
         return next(module.parameters()).device
 
     return place
+
+
+def ready_landmarker() -> Landmarker:
+    """The bundled network for 68 landmarks, where ComfyUI wants it to run."""
+    with building():
+        loaded, _ = choose_landmarker()
+    placement(detector_handle(loaded))(loaded.module)
+    return loaded.module
 
 
 def _load_models(*args: Any, **kwargs: Any) -> None:

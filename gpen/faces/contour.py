@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import ImageError
+
 # The five landmarks of a mean head in units of its eye distance, origin between the eyes: x to the viewer's right, y
 # down, z towards the viewer. Shape from motion (Tomasi and Kanade 1992, scaled orthography, left and right alike) on
 # RetinaFace landmarks of 300 generated portraits turned by up to 33 degrees; residual 0.016 eye distances.
@@ -63,7 +65,7 @@ def pose_head(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def landmark_outline(landmarks68: np.ndarray) -> np.ndarray:
-    """Where a face ends, from its 68 landmarks: along the jaw, and over the brows up to the hairline.
+    """Where a face ends, from its 68 landmarks: along the jaw, and in half an ellipse over the brows to the hairline.
 
     Args:
         landmarks68: 68 x 2 in iBUG order.
@@ -71,12 +73,21 @@ def landmark_outline(landmarks68: np.ndarray) -> np.ndarray:
     points = np.asarray(landmarks68, np.float64)
     jaw, brows, eyes, mouth = points[:17], points[17:27], points[36:48], points[48:68]
     up = eyes.mean(axis=0) - mouth.mean(axis=0)
-    return convex_hull(np.concatenate([points, brows + _FOREHEAD * up, jaw[[0, 16]] + 0.5 * _FOREHEAD * up]))
+    middle, across = (jaw[0] + jaw[16]) / 2, (jaw[16] - jaw[0]) / 2
+    top = brows.mean(axis=0) + _FOREHEAD * up - middle
+    arc = middle + _CIRCLE[:, :1] * across + _CIRCLE[:, 1:].clip(0) * top
+    return convex_hull(np.concatenate([points, arc]))
 
 
 def convex_hull(points: np.ndarray) -> np.ndarray:
-    """Convex hull by Andrew's monotone chain; K x 2, each corner once, going round."""
+    """Convex hull by Andrew's monotone chain; K x 2, each corner once, going round.
+
+    Raises:
+        ImageError: all the points coincide.
+    """
     ordered = np.unique(points, axis=0)
+    if len(ordered) < 2:
+        raise ImageError("The landmarks along an outline of a face all coincide; leave that face out.")
     return np.array(_half_hull(ordered)[:-1] + _half_hull(ordered[::-1])[:-1])
 
 

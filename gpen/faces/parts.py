@@ -21,6 +21,8 @@ Part = Literal["eyes", "lips", "cheeks", "hairline", "skin", "hair"]
 
 # Shapes are drawn on a grid of this side and enlarged: a soft edge has no finer detail.
 _GRID = 64
+# A face of less than this share of the side is a point.
+_LEAST_EXTENT = 1e-4
 # Width of the soft edge as a share of the crop's side: 16 px at 512.
 _FEATHER = 1 / 32
 _CENTRES = (np.arange(_GRID) + 0.5) / _GRID
@@ -69,7 +71,7 @@ def part_masks(landmarks: np.ndarray, size: int) -> dict[Part, torch.Tensor]:
         lies within an eye distance above and beside the face, down to the ears.
 
     Raises:
-        ImageError: the landmarks have another shape or are not finite.
+        ImageError: the landmarks have another shape, are not finite or coincide, or the side is below 1.
     """
     return {part: _enlarge(grid, size) for part, grid in _grids(landmarks, size).items()}
 
@@ -122,6 +124,10 @@ def _grids(landmarks: np.ndarray, size: int) -> dict[Part, torch.Tensor]:
     landmarks = np.asarray(landmarks, np.float64)
     if landmarks.ndim != 3 or landmarks.shape[1:] not in ((68, 2), (5, 2)) or not np.isfinite(landmarks).all():
         raise ImageError(f"Landmarks must be N x 68 x 2 or N x 5 x 2 and finite, got {landmarks.shape}.")
+    if size < 1:
+        raise ImageError(f"Masks of {size} x {size} pixels cannot be drawn; give the side of the crops.")
+    if (np.ptp(landmarks, axis=1).max(axis=-1, initial=0) <= _LEAST_EXTENT * size).any():
+        raise ImageError("The landmarks of a face all coincide; leave that face out.")
     drawn = [_draw((points + 0.5) / size) for points in landmarks]
     empty = np.zeros((0, _GRID, _GRID))
     planes = {part: np.stack([shapes[part] for shapes in drawn]) if drawn else empty for part in get_args(Part)}

@@ -24,6 +24,12 @@ def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     return outer @ np.vstack([inner, [0.0, 0.0, 1.0]])
 
 
+def invert(matrix: np.ndarray) -> np.ndarray:
+    """The 2 x 3 matrix of the way back."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1)
+
+
 def resizing(x_scale: float, y_scale: float) -> np.ndarray:
     """The 2 x 3 matrix from the pixels of a picture to those of the same picture resized."""
     return np.array([[x_scale, 0.0, (x_scale - 1) / 2], [0.0, y_scale, (y_scale - 1) / 2]])

@@ -29,6 +29,7 @@ CONTRACT = {
             "max_faces": "INT",
             "landmarks": "COMBO",
             "rotated": "BOOLEAN",
+            "[landmarks68]": "BOOLEAN",
         },
         {"faces": "GPEN_FACES", "preview": "IMAGE", "mask": "MASK", "count": "INT", "boxes": "BOUNDING_BOX"},
     ),

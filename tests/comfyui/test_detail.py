@@ -20,8 +20,9 @@ from gpen_blocks.gpen.detail.prepare import prepare
 from gpen_blocks.gpen.detail.spectrum import analyze, mean_of, report
 from gpen_blocks.gpen.faces.align import align_faces
 from gpen_blocks.gpen.faces.detect import detect
-from gpen_blocks.gpen.faces.parts import Part, crop_landmarks, part_gains
-from gpen_blocks.gpen.models import LoadedModel, load_detector, load_generator
+from gpen_blocks.gpen.faces.landmarks import find_in_crops, find_landmarks68
+from gpen_blocks.gpen.faces.parts import Part, crop_landmarks, part_gains, template_landmarks
+from gpen_blocks.gpen.models import LoadedModel, choose_landmarker, load_detector, load_generator
 from gpen_blocks.gpen.restore import restore_crops
 
 FOUND = ("model", "detector", "detect")
@@ -114,7 +115,8 @@ def test_a_reference_is_measured_compared_and_drawn_behind(comfyui, portrait):
 def crops(two_faces, network, detector):
     """What the library makes of two faces: crops, alignments, and the crops restored."""
     images = tensor(two_faces)
-    before, alignments = align_faces(images, detect(images, detector.module), 256, network.template)
+    faces = find_landmarks68(choose_landmarker()[0].module, images, detect(images, detector.module))
+    before, alignments = align_faces(images, faces, 256, network.template)
     return before, alignments, restore_crops(network.module, before, keep_grayscale=True)
 
 
@@ -157,9 +159,10 @@ def test_the_enhanced_crops_and_their_gain_are_those_of_the_library(comfyui, two
         assert same(picture, array(expected)[index], 2)
         assert np.abs(gains[index][..., 0] - gain[index].numpy() * 255).mean() < 1
     assert max(picture.max() for picture in gains) > 25
-    # Without the alignment, faces are taken to be where the template has them.
-    by_template, _ = enhance(after, 1.0, part_strengths=strengths)
-    for picture, wanted in zip(comfyui.pictures(run, "unaligned_out"), array(by_template), strict=True):
+    # Without the alignment, faces are looked for in the crops.
+    found = find_in_crops(choose_landmarker()[0].module, after, template_landmarks(len(after), 256))
+    unaligned, _ = enhance(after, 1.0, found, part_strengths=strengths)
+    for picture, wanted in zip(comfyui.pictures(run, "unaligned_out"), array(unaligned), strict=True):
         assert same(picture, wanted, 2)
 
 

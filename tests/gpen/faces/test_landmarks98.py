@@ -12,9 +12,10 @@ from torch import nn
 from gpen_blocks import Restorer
 from gpen_blocks.gpen.devices import on_device
 from gpen_blocks.gpen.errors import CheckpointError, ImageError, ModelNotFoundError
-from gpen_blocks.gpen.faces import landmarks
+from gpen_blocks.gpen.faces import landmarks98
 from gpen_blocks.gpen.faces.align import TEMPLATES
-from gpen_blocks.gpen.faces.landmarks import Landmarker, build_landmarker, find_landmarks68, find_peaks, to_68
+from gpen_blocks.gpen.faces.landmarks import build_landmarker, find_landmarks68
+from gpen_blocks.gpen.faces.landmarks98 import Landmarker98, find_peaks, to_68
 from gpen_blocks.gpen.models import load_detector, load_generator, load_landmarker
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.presets import Settings
@@ -149,7 +150,7 @@ def test_a_spot_is_found_where_it_was_painted(size, degrees):
     y, x = torch.meshgrid(torch.arange(820.0), torch.arange(760.0), indexing="ij")
     spots = [torch.exp(-((x - u) ** 2 + (y - v) ** 2) / (0.03 * size) ** 2) for u, v in (eye, nose, mouth)]
     faces = Faces((face,), ((820, 760),))
-    (found,) = find_landmarks68(Landmarker(_SpotFinder()), torch.stack(spots)[None], faces)
+    (found,) = find_landmarks68(Landmarker98(_SpotFinder()), torch.stack(spots)[None], faces)
     assert found.landmarks68 is not None
     expected = np.stack([eye] * 40 + [nose] * 40 + [mouth] * 18)
     cell = 2.96 * 0.246 * size / 64  # the crop is 2.96 eye distances wide, and FFHQ's are 0.246 of its side
@@ -179,7 +180,7 @@ def test_known_peaks_become_points_of_each_image():
     )
     told = []
     found = find_landmarks68(
-        Landmarker(_FixedMaps(bumps(centres))), torch.rand(2, 3, 300, 320), faces, lambda *done: told.append(done)
+        Landmarker98(_FixedMaps(bumps(centres))), torch.rand(2, 3, 300, 320), faces, lambda *done: told.append(done)
     )
     assert told == [(8, 11), (11, 11)]
     in_map = to_68(centres[0, :98, :, 0, 0].numpy())
@@ -190,7 +191,7 @@ def test_known_peaks_become_points_of_each_image():
         across = before.landmarks[1] - before.landmarks[0]
         across /= np.linalg.norm(across)
         down = np.array([-across[1], across[0]])
-        matrix = landmarks._crop_to_image(before.landmarks)
+        matrix = landmarks98._crop_to_image(before.landmarks)
         middle = matrix @ [127.5, 127.5, 1]
         assert abs((middle - eyes) @ across) < 1.5
         assert 0.65 < (middle - eyes) @ down / ((mouth - eyes) @ down) < 0.8
@@ -202,7 +203,7 @@ def test_known_peaks_become_points_of_each_image():
 
 def test_the_crop_holds_a_face_as_wflws_training_pictures_do():
     """Eyes a third of the side apart; turned heads are cut at about the scale of the frontal one, the ear included."""
-    frontal = landmarks._crop_to_image(face_at(512, 0, 0).landmarks)
+    frontal = landmarks98._crop_to_image(face_at(512, 0, 0).landmarks)
     eye_distance = np.linalg.norm(np.diff(face_at(512, 0, 0).landmarks[:2], axis=0))
     side = 256 * np.linalg.norm(frontal[:, 0])
     assert 0.32 < eye_distance / side < 0.36
@@ -211,7 +212,7 @@ def test_the_crop_holds_a_face_as_wflws_training_pictures_do():
     for yaw in (-60, -30, 30, 60):
         c, s = np.cos(np.deg2rad(yaw)), np.sin(np.deg2rad(yaw))
         project = np.array([[c, 0, s], [0, 1, 0]]) * eye_distance
-        matrix = landmarks._crop_to_image(head @ project.T)
+        matrix = landmarks98._crop_to_image(head @ project.T)
         assert abs(256 * np.linalg.norm(matrix[:, 0]) / side - 1) < 0.15
         visible = ear * [-np.sign(yaw), 1, 1] @ project.T
         u, v = np.linalg.solve(matrix[:, :2], visible - matrix[:, 2])
@@ -259,8 +260,8 @@ def test_points_are_those_of_facexlibs_own_chain(fan, loaded, monkeypatch):
 
     image = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(3))
     face = face_at(180, 120, 130)
-    matrix = landmarks._crop_to_image(face.landmarks)
-    crop = landmarks._cut(image, 0, matrix)
+    matrix = landmarks98._crop_to_image(face.landmarks)
+    crop = landmarks98._cut(image, 0, matrix)
     with fan.l3.register_forward_hook(raise_inside), loaded.module.network.l3.register_forward_hook(raise_inside):
         (found,) = find_landmarks68(loaded.module, image, Faces((face,), ((256, 256),)))
         with torch.inference_mode():
@@ -270,23 +271,21 @@ def test_points_are_those_of_facexlibs_own_chain(fan, loaded, monkeypatch):
     np.testing.assert_allclose(found.landmarks68, in_image, atol=1e-3)
 
 
-def test_the_chain_uses_them_where_they_are_asked_for(loaded, portrait):
+def test_the_chain_follows_the_landmarker_it_is_given(loaded, portrait):
     """The mask follows the 68 points, here drawn together in the crop's middle; else the five do."""
     middle = 32 + 8 * torch.rand(1, 99, 2, 1, 1, generator=torch.Generator().manual_seed(4))
-    small = replace(loaded, module=Landmarker(_FixedMaps(bumps(middle))))
+    small = replace(loaded, module=Landmarker98(_FixedMaps(bumps(middle))))
     models = load_generator("gpen-lite-256"), load_detector("face-detector-lite")
     place = on_device(torch.device("cpu"))
-    asked = restore_batch(portrait, *models, Settings(landmarks68=True), landmarker=small, place=place)
-    plain = restore_batch(portrait, *models, Settings(), landmarker=small, place=place)
-    without = restore_batch(portrait, *models, Settings(landmarks68=True), place=place)
+    asked = restore_batch(portrait, *models, Settings(), landmarker=small, place=place)
+    plain = restore_batch(portrait, *models, Settings(), place=place)
     (alignment,) = asked.alignments
     assert alignment.face.landmarks68 is not None and asked.faces.faces == (alignment.face,)
-    assert "landmarks" in asked.seconds and "landmarks" not in plain.seconds
-    assert torch.equal(asked.before, plain.before) and torch.equal(without.images, plain.images)
+    assert torch.equal(asked.before, plain.before)
     assert 0 < asked.mask.sum() < 0.7 * plain.mask.sum()
 
 
-def test_a_missing_or_foreign_file_is_told_and_five_landmarks_do(path, monkeypatch):
+def test_a_missing_or_foreign_file_is_told_and_the_bundled_network_does(path, monkeypatch):
     """A file that bears the published name and is not the published one is not used by itself."""
     if store.find("wflw-4hg"):
         pytest.skip("the published file is on this machine")
@@ -294,4 +293,4 @@ def test_a_missing_or_foreign_file_is_told_and_five_landmarks_do(path, monkeypat
     restorer = Restorer("gpen-lite-256", "face-detector-lite", device="cpu", landmarks68=True)
     result = restorer.restore(np.zeros((64, 64, 3), np.uint8))
     (note,) = [note for note in result.report["notes"] if "landmarks" in note]
-    assert "five landmarks instead of 68" in note and "alignment_WFLW_4HG.pth" in note and "passed over" in note
+    assert "bundled network found the landmarks" in note and "alignment_WFLW_4HG.pth" in note and "passed over" in note

@@ -1,0 +1,150 @@
+"""68 landmarks from the project's own small network, which comes with the package.
+
+It sees a grey, upright crop of a face, cut by the face's five landmarks, and gives each point as the expectation of a
+heat map (integral regression: Sun et al., "Integral Human Pose Regression", ECCV 2018). All faces of a call go through
+it together, each beside its mirror image. weights/bundled/MODEL_CARD.md tells how it was taught.
+
+Convention: points are (x, y); in parts of the crop's side, the corner of its top-left pixel at (0, 0), unless said
+otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..detail.color import luma
+from ..errors import CheckpointError
+from ..types import Face
+from .align import estimate_similarity
+from .parts import five_of_68
+from .refine import MEAN_SHAPE, normalise
+from .warp import invert, scale_of, warp
+
+CROP = 64
+POINTS = 68
+# Where the five landmarks of an upright face lie in the crop: brows, chin and the jaw of a turned head have room.
+EYE_DISTANCE = 0.32
+_BETWEEN_EYES = (0.5, 0.28)
+CROP_SHAPE = (np.array(MEAN_SHAPE) - (0.5, MEAN_SHAPE[0][1])) * (
+    EYE_DISTANCE / (MEAN_SHAPE[1][0] - MEAN_SHAPE[0][0])
+) + _BETWEEN_EYES
+# Which of the 68 each one becomes in a mirror.
+MIRRORED68 = (
+    *range(16, -1, -1),  # jaw
+    *range(26, 16, -1),  # brows
+    *(27, 28, 29, 30, 35, 34, 33, 32, 31),  # nose
+    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),  # eyes
+    *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),  # outer edge of the lips
+    *(64, 63, 62, 61, 60, 67, 66, 65),  # inner edge
+)
+# The second look cuts its crop by what the first one found.
+LOOKS = 2
+
+
+def _convolve(into: int, out: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(into, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
+
+
+class Landmarker68(nn.Module):
+    """Normalised grey crops N x 1 x 64 x 64 to 68 landmarks in iBUG order, N x 68 x 2 in parts of the crop's side."""
+
+    chunk = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = nn.Sequential(_convolve(1, 24, 2), _convolve(24, 48, 2), _convolve(48, 48))
+        self.middle = nn.Sequential(_convolve(48, 80, 2), _convolve(80, 80))
+        self.coarse = nn.Sequential(_convolve(80, 128, 2), _convolve(128, 128), _convolve(128, 128))
+        self.widen_coarse = nn.Conv2d(128, 80, 1)
+        self.merge_middle = _convolve(80, 80)
+        self.widen_middle = nn.Conv2d(80, 48, 1)
+        self.merge_fine = _convolve(48, 48)
+        self.maps = nn.Conv2d(48, POINTS, 1)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        fine = self.fine(crops)  # N x 48 x 16 x 16
+        middle = self.middle(fine)  # N x 80 x 8 x 8
+        coarse = self.coarse(middle)  # N x 128 x 4 x 4
+        middle = self.merge_middle(middle + _doubled(self.widen_coarse(coarse)))
+        fine = self.merge_fine(fine + _doubled(self.widen_middle(middle)))
+        maps = self.maps(fine).float()
+        side = maps.shape[-1]
+        weight = maps.flatten(2).softmax(-1).view_as(maps)
+        centres = (torch.arange(side, device=maps.device, dtype=maps.dtype) + 0.5) / side
+        x = (weight.sum(2) * centres).sum(-1)
+        y = (weight.sum(3) * centres).sum(-1)
+        return torch.stack([x, y], dim=-1)
+
+    def locate(self, images: Tensor, faces: Sequence[Face]) -> np.ndarray:
+        """The landmarks of some faces.
+
+        1. Each face is cut out upright, along the similarity that lays its five landmarks on `CROP_SHAPE`.
+        2. The answers for the crop and for its mirror image are averaged.
+        3. The five landmarks among the answer are where a second look starts from.
+
+        Args:
+            images: B x 3 x H x W in 0..1.
+            faces: N of them, N at least 1; `image_index` says on which image each lies.
+
+        Returns:
+            N x 68 x 2 float64 in the images' pixels, pixel centres at integers.
+
+        Raises:
+            ImageError: the five landmarks of a face all coincide.
+        """
+        five = np.stack([face.landmarks for face in faces]).astype(np.float64)
+        found = np.empty((len(faces), POINTS, 2))
+        for _ in range(LOOKS):
+            matrices = [invert(matrix) for matrix in estimate_similarity(five, CROP_SHAPE * CROP - 0.5)]
+            crops = [_cut(images, face.image_index, matrix) for face, matrix in zip(faces, matrices, strict=True)]
+            in_crops = self._answer(torch.cat(crops)) * CROP - 0.5
+            found = np.stack(
+                [points @ matrix[:, :2].T + matrix[:, 2] for points, matrix in zip(in_crops, matrices, strict=True)]
+            )
+            five = five_of_68(found)
+        return found
+
+    @torch.inference_mode()
+    def _answer(self, crops: Tensor) -> np.ndarray:
+        """The mean of the answers for crops and for their mirror images."""
+        crops = normalise(crops).to(self.maps.weight)
+        seen, reflected = self(torch.cat([crops, crops.flip(-1)])).cpu().double().chunk(2)
+        return ((seen + mirror(reflected)) / 2).numpy()
+
+
+def mirror(points: Tensor) -> Tensor:
+    """68 landmarks of the mirrored crop: N x 68 x 2 in parts of the side."""
+    return torch.stack([1 - points[..., 0], points[..., 1]], dim=-1)[:, list(MIRRORED68)]
+
+
+def is_landmarker68(state_dict: Mapping[str, Tensor]) -> bool:
+    """Whether these are the tensors of this network, by its first and last layers."""
+    return "fine.0.0.weight" in state_dict and "maps.weight" in state_dict
+
+
+def build_landmarker68(state_dict: Mapping[str, Tensor]) -> Landmarker68:
+    """Build the network in eval mode and load it strictly; raises CheckpointError."""
+    network = Landmarker68()
+    try:
+        network.load_state_dict(dict(state_dict))
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())
+        raise CheckpointError(
+            f"The 68-point landmark network is incomplete or altered; install the package again: {detail[:300]}"
+        ) from None
+    return network.eval().requires_grad_(False)
+
+
+def _doubled(maps: Tensor) -> Tensor:
+    return F.interpolate(maps, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def _cut(images: Tensor, index: int, matrix: np.ndarray) -> Tensor:
+    """One grey crop, 1 x 1 x CROP x CROP; `matrix` leads from its pixels to the image's."""
+    mode = "bilinear" if scale_of(matrix) <= 1 else "bicubic"
+    return luma(warp(images[index : index + 1], matrix, (CROP, CROP), mode=mode).clamp(0, 1).float())
