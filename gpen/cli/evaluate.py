@@ -1,0 +1,221 @@
+"""`gpen evaluate`: how well models restore faces whose true pictures are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..training.evaluation.evaluate import Evaluation, Measured
+    from ..training.evaluation.pairs import Pairs
+
+# Rows of the sheet from each end and from the middle.
+_ROWS = 4
+
+
+def evaluate(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for evaluation.md, evaluation.json and the sheets.")
+    ],
+    degraded: Annotated[
+        Path | None, typer.Option(help="Folder of aligned crops to restore.", show_default=False)
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Folder of the true crops, of the same names.", show_default=False)
+    ] = None,
+    faces: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of pairs: good faces to be degraded here; a folder, parquet file or datasets folder.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Registry name or file, auto or bundled; may be repeated. Left out: all on this machine."),
+    ] = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Of --faces only the fixed tenth that nothing is taught with.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Of the degradation of --faces.")] = 0,
+    index: Annotated[int, typer.Option(min=0, help="Which degraded partner of each of --faces.")] = 0,
+    size: Annotated[int, typer.Option(min=16, help="Side that --faces are brought to.")] = 256,
+    worst: Annotated[int, typer.Option(min=0, help="Also show so many of the worst in worst.png.")] = 0,
+    detector: options.Detector = "auto",
+    device: options.Device = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures measured at a time.")] = 8,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Compare models, unsharp masks and the input itself with the truth, in figures and in pictures.
+
+    Give --degraded with --truth, or --faces, or --degraded alone for what can be said without the truth. Measures
+    whose packages or files are not here are named in the report; nothing is fetched. Pictures are ranked by the PSNR
+    that the first model gains.
+    """
+    from ..training.evaluation.report import markdown, report, table
+    from .files import write_json
+    from .run import console
+
+    pairs = _open(degraded, truth, faces, limit, held_out=held_out, seed=seed, index=index, size=size)
+    targets = _claim(output, overwrite)
+    found = _run(pairs, model or [], detector, device, batch_size)
+    body = report(found, pairs.facts)
+    write_json(targets["evaluation.json"], body)
+    _write_text(targets["evaluation.md"], markdown(body))
+    written = [targets["evaluation.md"], targets["evaluation.json"]]
+    for name, rows in (("sheet.png", _best_median_worst(found)), ("worst.png", _worst(found, worst))):
+        if rows:
+            _save_sheet(found, pairs, rows, targets[name])
+            written.append(targets[name])
+    _show(*table(body))
+    for one in found.skipped:
+        console.print(f"passed over {one['file']}: {one['reason']}", markup=False)
+    for note in found.notes:
+        console.print(note, markup=False)
+    for path in written:
+        console.print(f"→ {path}", markup=False)
+
+
+def _claim(output: Path, overwrite: bool) -> dict[str, Path]:
+    """The files to write by their names, after making sure that hours of work will not end at a closed folder."""
+    import tempfile
+
+    from ..errors import ImageError
+
+    targets = {name: output / name for name in ("evaluation.md", "evaluation.json", "sheet.png", "worst.png")}
+    for path in targets.values():
+        if path.exists() and not overwrite:
+            raise ImageError(f"{path} exists already; name another --output or pass --overwrite.")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise ImageError(f"{output} is no folder to write into: {error.strerror or error}.") from None
+    return targets
+
+
+def _open(degraded: Path | None, truth: Path | None, faces: Path | None, limit: int | None, **made: Any) -> Pairs:
+    """The pairs that the options name; `made` says how faces are degraded."""
+    from ..training.evaluation.pairs import DegradedFaces, FolderPairs
+
+    if faces is not None and degraded is None and truth is None:
+        return DegradedFaces(faces, limit=limit, **made)
+    if made["held_out"]:
+        raise typer.BadParameter("--held-out belongs to --faces")
+    if degraded is None or faces is not None:
+        raise typer.BadParameter("give --degraded, with --truth where it is known, or --faces")
+    return FolderPairs(degraded, truth, limit)
+
+
+def _run(pairs: Pairs, models: list[str], detector: str, device_name: str, batch_size: int) -> Evaluation:
+    from rich.progress import Progress
+
+    from ..devices import on_device, select_device
+    from ..errors import ModelNotFoundError
+    from ..models import load_detector, load_landmarker
+    from ..training.evaluation.evaluate import evaluate
+    from ..training.evaluation.meter import FaceFinder, Meter
+    from ..training.evaluation.methods import baselines, model_methods
+    from ..training.evaluation.perceptual import find_measures
+    from .run import errors
+
+    device = select_device(device_name)
+    place = on_device(device)
+    methods = (*baselines(), *model_methods(models, place))
+    found = load_detector(detector)
+    place(found.module)
+    landmarker, remarks = None, ()
+    try:
+        landmarker = load_landmarker()
+        place(landmarker.module)
+    except ModelNotFoundError as error:
+        remarks = (f"Landmarks are the detector's five: {error}",)
+    meter = Meter(FaceFinder(found, landmarker), find_measures(device), device, remarks)
+    with Progress(console=errors, transient=True) as bar:
+        task = bar.add_task("evaluate", total=len(pairs))
+        return evaluate(
+            pairs,
+            methods,
+            meter,
+            batch_size=batch_size,
+            progress=lambda _, done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def _best_median_worst(found: Evaluation) -> list[tuple[str, Measured]]:
+    """The rows of the sheet; without a truth there is no order, and the first pictures stand for the others."""
+    ranked = found.by_gain()
+    if not ranked:
+        return [("", picture) for picture in found.pictures[: 3 * _ROWS]]
+    count = min(_ROWS, -(-len(ranked) // 3))
+    middle = max(count, (len(ranked) - count) // 2)
+    parts = {
+        "best": ranked[::-1][:count],
+        "median": ranked[middle : max(middle, min(middle + count, len(ranked) - count))],
+        "worst": ranked[:count][::-1],
+    }
+    shown: dict[int, tuple[str, Measured]] = {}
+    for word, pictures in parts.items():
+        for picture in pictures:
+            shown.setdefault(picture.index, (word, picture))
+    return list(shown.values())
+
+
+def _worst(found: Evaluation, count: int) -> list[tuple[str, Measured]]:
+    return [("worst", picture) for picture in found.by_gain()[:count]]
+
+
+def _save_sheet(found: Evaluation, pairs: Pairs, rows: list[tuple[str, Measured]], path: Path) -> None:
+    from ..training.evaluation.evaluate import render
+    from ..training.evaluation.sheet import contact_sheet
+    from .files import save_png
+
+    def shown() -> Iterator[tuple[str, list[tuple[str, torch.Tensor]]]]:
+        for word, picture in rows:
+            yield _caption(word, picture, found.judged), render(pairs, found.methods, picture.index)
+
+    save_png(contact_sheet(shown(), len(rows)), path)
+
+
+def _caption(word: str, picture: Measured, judged: str) -> str:
+    row = picture.methods[judged]
+    parts = [word, picture.name]
+    if row.get("psnr_gain") is not None:
+        parts.append(f"{judged}: PSNR {row['psnr']:.2f} dB ({row['psnr_gain']:+.2f})")
+    if row.get("ssim_gain") is not None:
+        parts.append(f"SSIM {row['ssim']:.3f} ({row['ssim_gain']:+.3f})")
+    parts += picture.facts.get("steps", [])
+    return ", ".join(part for part in parts if part)
+
+
+def _show(titles: list[str], rows: Iterable[list[str]]) -> None:
+    from rich.table import Table
+
+    from .run import console
+
+    shown = Table(show_edge=False)
+    for number, title in enumerate(titles):
+        shown.add_column(title, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown)
+
+
+def _write_text(path: Path, text: str) -> None:
+    from ...weights.files import replacing
+    from ..errors import ImageError
+
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from None
