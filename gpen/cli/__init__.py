@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ...weights.errors import GPENError
-from . import demo, detect, doctor, models, restore, spectrum
+from . import degrade, demo, detect, doctor, evaluate, models, restore, spectrum, train
 
 app = typer.Typer(
     name="gpen",
@@ -21,6 +21,9 @@ app = typer.Typer(
 app.command("restore")(restore.restore)
 app.command("detect")(detect.detect)
 app.command("spectrum")(spectrum.spectrum)
+app.command("degrade")(degrade.degrade)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models", help="List, fetch, verify and convert model files.")

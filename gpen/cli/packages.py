@@ -26,7 +26,12 @@ REQUIRED = (
 )
 OPTIONAL = (
     ("pillow-heif", "reads HEIC pictures, as iPhones take them"),
-    ("pyarrow", "reads the faces that the detector's teaching script uses"),
+    ("pyarrow", "reads tables of faces, for training and evaluation"),
+    ("accelerate", "trains (gpen train)"),
+    ("tensorboard", "shows the curves of a training run"),
+    ("torchmetrics", "measures SSIM, MS-SSIM and LPIPS (gpen evaluate)"),
+    ("torch-fidelity", "measures FID"),
+    ("basicsr", "measures NIQE"),
 )
 # They install one and the same module, cv2, over each other.
 _OPENCV = (

@@ -30,8 +30,8 @@ from .layers import (
     PixelNorm,
     StyledConv,
     ToRGB,
+    conv_layer,
     encoder_layer,
-    encoder_stem,
 )
 
 # The authors' learning-rate multiplier of the mapping network.
@@ -90,7 +90,7 @@ class Generator(nn.Module):
         self.config = config
         self.generator = Decoder(config)
         finest_first = config.channels[::-1]
-        self.ecd0 = nn.Sequential(encoder_stem(finest_first[0]))
+        self.ecd0 = nn.Sequential(conv_layer(3, finest_first[0], 1))
         for index, (above, here) in enumerate(pairwise(finest_first), start=1):
             self.add_module(f"ecd{index}", nn.Sequential(encoder_layer(above, here)))
         self.final_linear = nn.Sequential(EqualLinear(config.channels[0] * 4 * 4, config.style_dim, activate=True))

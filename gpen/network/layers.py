@@ -73,14 +73,15 @@ class FIR(nn.Module):
 
 
 class Blur(FIR):
-    """Low-pass before a strided 3 x 3 convolution, with its padding and its equal-learning-rate scale."""
+    """Low-pass before a strided k x k convolution, with its padding and its equal-learning-rate scale."""
 
-    def __init__(self, scale: float):
+    def __init__(self, scale: float, kernel_size: int = 3):
         super().__init__()
         self.scale = scale
+        self.padding = (kernel_size + 1) // 2
 
     def forward(self, x: Tensor) -> Tensor:
-        return fir_filter(x, self.kernel, padding=2, gain=self.scale)
+        return fir_filter(x, self.kernel, padding=self.padding, gain=self.scale)
 
 
 class FusedLeakyReLU(nn.Module):
@@ -95,28 +96,44 @@ class FusedLeakyReLU(nn.Module):
 
 
 class PlainConv(nn.Module):
-    """Convolution without padding and bias, its weight multiplied by `scale` unless that is 1."""
+    """Convolution without bias, its weight multiplied by `scale` unless that is 1."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, scale: float = 1.0):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        scale: float = 1.0,
+    ):
         super().__init__()
         self.weight = nn.Parameter(_channels_last(out_channels, in_channels, kernel_size))
         self.stride = stride
+        self.padding = padding
         self.scale = scale
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight if self.scale == 1.0 else self.weight * self.scale
-        return F.conv2d(x, weight, stride=self.stride)
+        return F.conv2d(x, weight, stride=self.stride, padding=self.padding)
 
 
 def encoder_layer(in_channels: int, out_channels: int) -> nn.Sequential:
     """Halve the resolution: blur, 3 x 3 convolution, activation. B x I x H x W -> B x O x H/2 x W/2."""
-    blur = Blur(scale=1.0 / math.sqrt(in_channels * 3**2))
-    return nn.Sequential(blur, PlainConv(in_channels, out_channels, 3, stride=2), FusedLeakyReLU(out_channels))
+    return nn.Sequential(*halving(in_channels, out_channels, 3), FusedLeakyReLU(out_channels))
 
 
-def encoder_stem(out_channels: int) -> nn.Sequential:
-    """Spread RGB over the channels: 1 x 1 convolution, activation. B x 3 x H x W -> B x O x H x W."""
-    return nn.Sequential(PlainConv(3, out_channels, 1, scale=1.0 / math.sqrt(3)), FusedLeakyReLU(out_channels))
+def halving(in_channels: int, out_channels: int, kernel_size: int) -> tuple[Blur, PlainConv]:
+    """Blur and strided convolution, B x I x H x W -> B x O x H/2 x W/2; the blur carries the scale of both."""
+    blur = Blur(1.0 / math.sqrt(in_channels * kernel_size**2), kernel_size)
+    return blur, PlainConv(in_channels, out_channels, kernel_size, stride=2)
+
+
+def conv_layer(in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
+    """k x k convolution, activation. B x I x H x W -> B x O x H x W."""
+    scale = 1.0 / math.sqrt(in_channels * kernel_size**2)
+    conv = PlainConv(in_channels, out_channels, kernel_size, padding=kernel_size // 2, scale=scale)
+    return nn.Sequential(conv, FusedLeakyReLU(out_channels))
 
 
 class ModulatedWeight(nn.Module):

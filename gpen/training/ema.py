@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,16 +14,18 @@ DECAY = 0.998
 class MovingAverage:
     """Exponential moving average of a module's parameters and buffers, warmed up over the first steps."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, decay: float = DECAY) -> None:
         self.tensors = {key: value.detach().clone() for key, value in module.state_dict().items()}
+        self.decay = decay
         self._updates = 0
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
         """Take in the module's present state."""
         self._updates += 1
-        decay = min(DECAY, self._updates / (self._updates + 9))
+        decay = min(self.decay, self._updates / (self._updates + 9))
         for key, value in module.state_dict().items():
+            value = value.to(self.tensors[key].device)
             if value.is_floating_point():
                 self.tensors[key].lerp_(value, 1 - decay)
             else:
@@ -31,6 +34,15 @@ class MovingAverage:
     def contiguous(self) -> dict[str, Tensor]:
         """The averaged tensors as safetensors wants them."""
         return {key: value.contiguous() for key, value in self.tensors.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on."""
+        return {"tensors": self.tensors, "updates": self._updates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved average."""
+        self.tensors = {key: state["tensors"][key].to(value) for key, value in self.tensors.items()}
+        self._updates = int(state["updates"])
 
 
 def warm_cosine(step: int, steps: int, warm: int) -> float:

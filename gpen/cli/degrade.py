@@ -1,0 +1,93 @@
+"""`gpen degrade`: see, or keep, the damage that training and evaluation use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import options
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..training.degradation import Pair
+
+
+def degrade(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FACES", help="A picture, or faces: a folder, a parquet file or a folder of the datasets library."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file for a sheet of what was made.")],
+    partners: Annotated[int, typer.Option(min=1, max=50, help="Degraded partners of each face.")] = 5,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many faces.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of all chance: the same seed gives the same damage.")] = 0,
+    size: Annotated[int, typer.Option(min=16, help="Side that faces are brought to.")] = 256,
+    config: Annotated[
+        str | None, typer.Option(help="Training configuration whose damage to take.", show_default=False)
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Also write the pairs to folders degraded and truth in here, for gpen evaluate."),
+    ] = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Show what the degradation pipeline makes of faces: a row for each, the face itself first.
+
+    The steps of every partner stand below it, and what is damaged follows from picture, number and seed alone.
+    """
+    from PIL import Image
+
+    from ..errors import ImageError
+    from ..training.config import find_config, read_config
+    from ..training.degradation import MIXED
+    from ..training.degradation import degrade as damage
+    from ..training.evaluation.sheet import contact_sheet
+    from .files import claim, save_png
+    from .run import console
+
+    if output.suffix.lower() != ".png":
+        raise ImageError(f"The sheet {output} must be called something.png; name another file.")
+    claim(output, source, {}, overwrite)
+    ranges = read_config(find_config(config)).degradation if config else MIXED
+    faces = _faces(source, limit, size)
+    made = [[damage(face, index, seed, ranges) for index in range(partners)] for face in faces]
+    rows = (
+        (_caption(number, own), _pictures(face, own))
+        for number, (face, own) in enumerate(zip(faces, made, strict=True))
+    )
+    save_png(contact_sheet(rows, len(made)), output)
+    console.print(f"→ {output}", markup=False)
+    for number, own in enumerate(made):
+        for index, pair in enumerate(own):
+            console.print(f"face {number}, partner {index}: {', '.join(pair.steps) or 'unharmed'}", markup=False)
+            for name, picture in (("degraded", pair.degraded), ("truth", pair.truth)):
+                if pairs:
+                    target = pairs / name / f"{number:05d}-{index}.png"
+                    claim(target, source, {}, overwrite)
+                    save_png(Image.fromarray(picture), target)
+
+
+def _faces(source: Path, limit: int, size: int) -> list[np.ndarray]:
+    from ..images import READABLE, read_picture
+    from ..training.data import read_faces
+
+    if source.is_file() and source.suffix.lower() in READABLE:
+        pixels = read_picture(source).pixels[0]
+        return [(pixels.permute(1, 2, 0) * 255).round().byte().numpy()]
+    return list(read_faces(source, limit, size))
+
+
+def _caption(number: int, pairs: list[Pair]) -> str:
+    return f"face {number}: {len(pairs)} partners"
+
+
+def _pictures(face: np.ndarray, pairs: list[Pair]):
+    import torch
+
+    named = [("face", face), *((f"partner {index}", pair.degraded) for index, pair in enumerate(pairs))]
+    return [(title, torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255) for title, picture in named]

@@ -1,0 +1,38 @@
+"""`gpen train`: teach a GPEN."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    config: Annotated[str, typer.Argument(help="A TOML file, or one that comes with the package: smoke, lite.")],
+    faces: Annotated[
+        Path,
+        typer.Option(help="Square aligned faces: a folder, a parquet file or a folder of the datasets library."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; one that exists is gone on with.")],
+    limit: Annotated[int | None, typer.Option(help="Read only this many faces.", show_default=False)] = None,
+    stop_after: Annotated[
+        int | None, typer.Option(help="Stop after so many steps; call again to go on.", show_default=False)
+    ] = None,
+) -> None:
+    """Train a GPEN of any size, from scratch or from a checkpoint.
+
+    The folder gets the state (kill the run at any moment and call the same command again), a log, curves, samples,
+    TensorBoard's files, g_ema.pth for this package and the authors' code, and gpen.safetensors with a model card. On
+    several GPUs or machines: accelerate launch -m gpen_blocks.gpen.cli train ...
+    """
+    import logging
+
+    from ..training.config import find_config, read_config
+    from ..training.data import read_faces
+    from ..training.train import Trainer
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    settings = read_config(find_config(config))
+    pictures = read_faces(faces, limit, settings.model.size)
+    Trainer(settings, pictures, output).run(stop_after)
