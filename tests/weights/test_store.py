@@ -54,14 +54,12 @@ def hf_snapshot(home: Path) -> Path:
 
 def test_the_bundled_models_are_always_there():
     """On a machine without models, caches or network."""
-    for name in ("gpen-lite-256", "face-detector-lite"):
+    bundled = ["gpen-lite-256", "face-detector-lite", "face-landmarks-lite"]
+    for name in bundled:
         model = store.resolve(name)
         assert model.verified and model.record is registry.get(name)
         assert model.path == places.BUNDLED / f"{name}.safetensors"
-    assert [model.record.name for model in store.installed() if model.record] == [
-        "gpen-lite-256",
-        "face-detector-lite",
-    ]
+    assert [model.record.name for model in store.installed() if model.record] == bundled
 
 
 def test_every_place_is_searched_in_order(toy, home, tmp_path, monkeypatch):

@@ -12,8 +12,8 @@ from PIL import Image
 
 from gpen_blocks.gpen.faces.detect import build_detector
 from gpen_blocks.gpen.faces.refine import CROP, MEAN_SHAPE, LandmarkRefiner, crop_frames, refine_landmarks
-from gpen_blocks.gpen.training import teach_detector
 from gpen_blocks.gpen.training.data import read_faces
+from gpen_blocks.gpen.training.detector import teach_detector
 from gpen_blocks.gpen.training.detector.distill import head_loss
 from gpen_blocks.gpen.training.detector.evaluate_detector import compare
 from gpen_blocks.gpen.training.detector.refiner_data import CropMaker

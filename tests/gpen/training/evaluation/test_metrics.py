@@ -11,7 +11,7 @@ from gpen_blocks.gpen.detail.color import luma
 from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.detail.spectrum import analyze
 from gpen_blocks.gpen.errors import ImageError
-from gpen_blocks.gpen.training import metrics
+from gpen_blocks.gpen.training.evaluation import metrics
 from gpen_blocks.gpen.types import Face
 
 

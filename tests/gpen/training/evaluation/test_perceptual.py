@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from gpen_blocks.gpen.errors import ModelNotFoundError
-from gpen_blocks.gpen.training import perceptual
+from gpen_blocks.gpen.training.evaluation import perceptual
 from gpen_blocks.gpen.training.evaluation.perceptual import (
     Lpips,
     Niqe,

@@ -16,8 +16,8 @@ from gpen_blocks.gpen.faces.landmarks import build_landmarker, find_in_crops
 from gpen_blocks.gpen.faces.landmarks68 import CROP, CROP_SHAPE, MIRRORED68, Landmarker68, mirror
 from gpen_blocks.gpen.faces.parts import five_of_68
 from gpen_blocks.gpen.models import choose_landmarker
-from gpen_blocks.gpen.training import label_landmarks, teach_landmarks
 from gpen_blocks.gpen.training.data import read_faces
+from gpen_blocks.gpen.training.landmarks import label_landmarks, teach_landmarks
 from gpen_blocks.gpen.training.landmarks.evaluate_landmarks import evaluate_landmarker
 from gpen_blocks.gpen.training.landmarks.landmark_data import crop_maker, eye_distance, ibug_of_mesh, read_labels
 from gpen_blocks.gpen.training.landmarks.teach_landmarks import Teaching, draw
