@@ -27,6 +27,11 @@ _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 _TURN = 4.0  # degrees, standard deviation a third of it
 _SCALE = 0.08
 _SHIFT = 0.02  # of the side
+# Exposure and development of every second photograph: a network that has seen only well-lit ones pulls all others
+# towards them, and a dark print comes out grey.
+_GAMMA = 0.4  # of its logarithm
+_CONTRAST = 0.3
+_CAST = 0.08
 
 
 def read_faces(path: Path, limit: int | None = None, size: int = 256, every: int = 1) -> np.ndarray:
@@ -65,7 +70,7 @@ def split(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def training_pair(
     face: np.ndarray, index: int, seed: int, degradation: Degradation, *, mirror: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A pair as the network sees it: the face moved as detectors err, and perhaps mirrored, then degraded.
+    """A pair as the network sees it: the face moved as detectors err, lit otherwise, perhaps mirrored, then degraded.
 
     Args:
         face: S x S x 3 uint8.
@@ -83,8 +88,21 @@ def training_pair(
     matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), turn, np.exp(rng.uniform(-_SCALE, _SCALE)))
     matrix[:, 2] += rng.uniform(-_SHIFT, _SHIFT, 2) * side
     moved = cv2.warpAffine(face, matrix, (side, side), flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT)
+    if rng.random() < 0.5:
+        moved = _develop(moved, rng)
     pair = degrade(np.ascontiguousarray(moved[:, ::-1]) if mirror else moved, index, seed, degradation)
     return pair.degraded, pair.truth
+
+
+def _develop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The picture with another gamma, contrast and cast: one curve for each colour."""
+    gamma = np.exp(rng.uniform(-_GAMMA, _GAMMA))
+    contrast = 1 + rng.uniform(-_CONTRAST, _CONTRAST)
+    levels = np.linspace(0, 1, 256) ** gamma
+    curve = 0.5 + (levels - 0.5) * contrast
+    curves = curve[:, None] * (1 + rng.uniform(-_CAST, _CAST, 3))
+    curves = (curves.clip(0, 1) * 255).round().astype(np.uint8)
+    return np.stack([curves[picture[..., colour], colour] for colour in range(3)], axis=2)
 
 
 class PairOrder:
