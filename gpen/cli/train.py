@@ -15,9 +15,9 @@ def train(
         typer.Option(help="Square aligned faces: a folder, a parquet file or a folder of the datasets library."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; one that exists is gone on with.")],
-    limit: Annotated[int | None, typer.Option(help="Read only this many faces.", show_default=False)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read only this many faces.", show_default=False)] = None,
     stop_after: Annotated[
-        int | None, typer.Option(help="Stop after so many steps; call again to go on.", show_default=False)
+        int | None, typer.Option(min=1, help="Stop after so many steps; call again to go on.", show_default=False)
     ] = None,
 ) -> None:
     """Train a GPEN of any size, from scratch or from a checkpoint.

@@ -22,6 +22,12 @@ CONFIGS = Path(__file__).parent / "configs"
 Precision = Literal["fp32", "bf16"]
 
 
+def _require_positive(table: object, *names: str) -> None:
+    for name in names:
+        if not getattr(table, name) > 0:
+            raise SettingsError(f"{name} must be above 0, got {getattr(table, name)}.")
+
+
 @dataclass(frozen=True)
 class Model:
     """The network; with `start` its sizes are those of that checkpoint and the rest of the table is not read.
@@ -41,6 +47,13 @@ class Model:
     start: str = ""
     start_discriminator: str = ""
     template: str = "ffhq"
+
+    def __post_init__(self) -> None:
+        if self.size < 8 or self.size & (self.size - 1):
+            raise SettingsError(f"size must be a power of two of 8 or more, got {self.size}.")
+        _require_positive(self, "style_dim", "n_mlp", "channel_multiplier", "narrow")
+        if min(self.shape().channels) < 1:
+            raise SettingsError(f"narrow {self.narrow:g} leaves a level of GPEN-{self.size} without channels.")
 
     def shape(self) -> GeneratorConfig:
         """The generator's sizes."""
@@ -80,6 +93,13 @@ class Run:
     workers: int = 1
     precision: Precision = "bf16"
     compile: bool = False
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "steps", "batch", "partners", "rate", "warm", "interval", "measured")
+        if not 0 <= self.average < 1 or self.workers < 0:
+            raise SettingsError(
+                f"average lies in 0..1 without 1 and workers is 0 or more, got {self.average:g} and {self.workers}."
+            )
 
 
 @dataclass(frozen=True)
@@ -124,6 +144,9 @@ class Adversary:
     rate: float = 2e-3
     r1: float = 10.0
     r1_every: int = 16
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "ramp", "width", "rate", "r1_every")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..errors import SettingsError
 from ..network import Generator
 from .config import TrainingConfig
 from .data import training_pair
@@ -30,6 +31,9 @@ class Record:
         folder: of the run.
         step: the run is at; lines of the log beyond it belong to steps that were lost, and are dropped.
         writes: whether this process keeps the log; of several only one does.
+
+    Raises:
+        SettingsError: the folder cannot be written to, or what lies there is no log.
     """
 
     def __init__(self, folder: Path, step: int, writes: bool = True) -> None:
@@ -38,10 +42,15 @@ class Record:
         self._tensorboard = None
         if not writes:
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        if self._path.exists():
-            lines = [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            text = self._path.read_text(encoding="utf-8") if self._path.exists() else ""
+            lines = [json.loads(line) for line in text.splitlines() if line.strip()]
             self.lines = [line for line in lines if line["step"] <= step]
+        except OSError as error:
+            raise SettingsError(f"{folder} cannot be the folder of a run: {error.strerror or error}.") from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise SettingsError(f"{self._path} is not the log of a run; move it away to go on.") from error
         try:
             from torch.utils.tensorboard import SummaryWriter  # type: ignore[attr-defined]
         except ImportError:

@@ -166,7 +166,7 @@ class Trainer:
         restored = restored.float()
         total, parts = self.objective((restored + 1) / 2, truth)
         adversarial = config.losses.adversarial * min(
-            1.0, (self.step - config.adversary.start + 1) / max(config.adversary.ramp, 1)
+            1.0, (self.step - config.adversary.start + 1) / config.adversary.ramp
         )
         if adversarial > 0:
             parts["adversarial"] = self._fool(restored)

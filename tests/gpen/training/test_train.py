@@ -217,6 +217,11 @@ def test_the_configurations_that_come_with_it_can_be_read(name):
         ("run = 3", "must be a table"),
         ("[run\n", "cannot be read as TOML"),
         ("[degradation]\ngray = 2.0", "share of pictures"),
+        ("[run]\nsteps = 0", "steps must be above 0"),
+        ("[run]\naverage = 1.0", "average lies in"),
+        ("[model]\nsize = 100", "power of two"),
+        ("[model]\nnarrow = 0.001", "without channels"),
+        ("[adversary]\nr1_every = 0", "r1_every must be above 0"),
     ],
 )
 def test_mistakes_in_a_configuration_are_named(tmp_path, text, word):
