@@ -38,7 +38,6 @@ COLUMNS = {
     "high_frequency_ratio": "detail over truth",
     "correlation_1_16": "correlation 1/16-1/8",
     "correlation_1_8": "correlation 1/8-1/4",
-    "seconds_a_step": "seconds a step",
 }
 
 

@@ -26,7 +26,7 @@ def degrade(
     partners: Annotated[int, typer.Option(min=1, max=50, help="Degraded partners of each face.")] = 5,
     limit: Annotated[int, typer.Option(min=1, help="At most so many faces.")] = 8,
     seed: Annotated[int, typer.Option(help="Of all chance: the same seed gives the same damage.")] = 0,
-    size: Annotated[int, typer.Option(min=16, help="Side that faces are brought to.")] = 256,
+    size: Annotated[int, typer.Option(min=16, help="Side that the faces of folders and tables are brought to.")] = 256,
     config: Annotated[
         str | None, typer.Option(help="Training configuration whose damage to take.", show_default=False)
     ] = None,
@@ -52,6 +52,8 @@ def degrade(
 
     if output.suffix.lower() != ".png":
         raise ImageError(f"The sheet {output} must be called something.png; name another file.")
+    if source.is_dir() and output.exists() and output.resolve().is_relative_to(source.resolve()):
+        raise ImageError(f"The sheet {output} would overwrite one of the faces; name another --output.")
     claim(output, source, {}, overwrite)
     ranges = read_config(find_config(config)).degradation if config else MIXED
     faces = _faces(source, limit, size)

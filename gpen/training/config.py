@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
 from ..errors import SettingsError
+from ..faces.align import TEMPLATES
 from ..network.config import GeneratorConfig
 from .degradation import Degradation
 
@@ -24,8 +26,14 @@ Precision = Literal["fp32", "bf16"]
 
 def _require_positive(table: object, *names: str) -> None:
     for name in names:
-        if not getattr(table, name) > 0:
-            raise SettingsError(f"{name} must be above 0, got {getattr(table, name)}.")
+        if not 0 < getattr(table, name) < math.inf:
+            raise SettingsError(f"{name} of {type(table).__name__} must be above 0, got {getattr(table, name)}.")
+
+
+def _require_not_negative(table: object, *names: str) -> None:
+    for name in names:
+        if not 0 <= getattr(table, name) < math.inf:
+            raise SettingsError(f"{name} of {type(table).__name__} must be 0 or more, got {getattr(table, name)}.")
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,6 @@ class Model:
     Attributes:
         size, style_dim, n_mlp, channel_multiplier, narrow: in the terms of the authors' code.
         start: a checkpoint to go on from; empty for random weights.
-        start_discriminator: the discriminator that goes with it, if there is one.
         template: of the faces' alignment, written into what comes out.
     """
 
@@ -45,10 +52,11 @@ class Model:
     channel_multiplier: float = 1.0
     narrow: float = 0.5
     start: str = ""
-    start_discriminator: str = ""
     template: str = "ffhq"
 
     def __post_init__(self) -> None:
+        if self.template not in TEMPLATES:
+            raise SettingsError(f"template must be one of {', '.join(TEMPLATES)}, got {self.template}.")
         if self.size < 8 or self.size & (self.size - 1):
             raise SettingsError(f"size must be a power of two of 8 or more, got {self.size}.")
         _require_positive(self, "style_dim", "n_mlp", "channel_multiplier", "narrow")
@@ -96,10 +104,9 @@ class Run:
 
     def __post_init__(self) -> None:
         _require_positive(self, "steps", "batch", "partners", "rate", "warm", "interval", "measured")
-        if not 0 <= self.average < 1 or self.workers < 0:
-            raise SettingsError(
-                f"average lies in 0..1 without 1 and workers is 0 or more, got {self.average:g} and {self.workers}."
-            )
+        if not 0 <= self.average < 1:
+            raise SettingsError(f"average lies in 0..1 without 1, got {self.average:g}.")
+        _require_not_negative(self, "workers", "seed")
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,14 @@ class Losses:
     parts: Mapping[str, float] = field(default_factory=lambda: {"eyes": 1.0, "lips": 0.8, "skin": 0.4, "hair": 0.4})
     gains: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        names = [entry.name for entry in fields(self) if entry.name not in ("parts", "gains")]
+        _require_not_negative(self, *names)
+        if not any(getattr(self, name) for name in names if name != "adversarial"):
+            raise SettingsError("At least one loss on the picture must have a weight above 0.")
+        if min(self.parts.values(), default=0) < 0 or min(self.gains.values(), default=1) <= 0:
+            raise SettingsError("parts must not be below 0, and gains must be above it.")
+
 
 @dataclass(frozen=True)
 class Adversary:
@@ -147,6 +162,7 @@ class Adversary:
 
     def __post_init__(self) -> None:
         _require_positive(self, "ramp", "width", "rate", "r1_every")
+        _require_not_negative(self, "start", "r1")
 
 
 @dataclass(frozen=True)

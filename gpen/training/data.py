@@ -213,7 +213,10 @@ def _column(path: Path, files: list[Path]) -> list[tuple[str, Any]]:
         if "image" not in table.column_names:
             raise SettingsError(f"{file} has no column image, only {', '.join(table.column_names)}.")
         for number, row in enumerate(table["image"].to_pylist()):
-            found.append((f"{file}, row {number}", row.get("bytes") if isinstance(row, dict) else row))
+            picture = row.get("bytes") if isinstance(row, dict) else row
+            if not isinstance(picture, bytes):  # a path would be one of this machine, named by a stranger's file
+                raise SettingsError(f"{file}, row {number} holds no picture as bytes; store the pictures in the table.")
+            found.append((f"{file}, row {number}", picture))
     return found
 
 
@@ -221,7 +224,7 @@ def _decode(name: str, source: Any, size: int) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             picture = file.convert("RGB")
-    except (UnidentifiedImageError, OSError, AttributeError, ValueError, Image.DecompressionBombError) as error:
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise SettingsError(f"{name} cannot be read as a picture ({error}); take it out or replace it.") from error
     if picture.width != picture.height:
         raise SettingsError(

@@ -29,6 +29,8 @@ from .old_prints import fade, grayscale, halftone, scratches, tone
 
 # Lengths below are for faces of this side.
 _SIDE = 256
+# No range goes beyond it: percent of quality, and more than enough for pixels and 255ths.
+_MOST = 100
 _DOWN = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "Lanczos": cv2.INTER_LANCZOS4}
 _UP = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "Lanczos": cv2.INTER_LANCZOS4}
 
@@ -63,10 +65,12 @@ class Degradation:
             if isinstance(value, float | int):
                 if not 0 <= value <= 1:
                     raise SettingsError(f"{field.name} is a share of pictures, 0..1, got {value}.")
-            elif len(value) != 2 or not 0 < value[0] <= value[1]:
-                raise SettingsError(f"{field.name} must be two numbers above 0, the least and the most, got {value}.")
-        if self.down[0] < 1 or self.quality[1] > 100:
-            raise SettingsError("down starts at 1 or more, and quality ends at 100 or less.")
+            elif len(value) != 2 or not all(isinstance(number, int | float) for number in value):
+                raise SettingsError(f"{field.name} must be two numbers, the least and the most, got {value}.")
+            elif not 0 < value[0] <= value[1] <= _MOST:
+                raise SettingsError(f"{field.name} must rise, from above 0 to {_MOST} at most, got {value}.")
+        if self.down[0] < 1:
+            raise SettingsError(f"down must start at 1 or more, got {self.down}.")
 
 
 MIXED = Degradation()

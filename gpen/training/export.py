@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
+from ...weights.files import replacing
 from ..network import Generator
 from .config import TrainingConfig
 
@@ -22,7 +24,14 @@ _MEASURED = {
 }
 
 
-def export(generator: Generator, config: TrainingConfig, line: dict[str, float], taught: int, folder: Path) -> Path:
+def export(
+    generator: Generator,
+    config: TrainingConfig,
+    line: dict[str, float],
+    taught: int,
+    folder: Path,
+    history: list[list[Any]],
+) -> Path:
     """Write the network in half precision with its recipe in the metadata, and a model card beside it.
 
     Args:
@@ -31,6 +40,7 @@ def export(generator: Generator, config: TrainingConfig, line: dict[str, float],
         line: the last one of its log.
         taught: faces it was taught with.
         folder: of the run.
+        history: step and recipe, wherever the recipe changed.
 
     Returns:
         The safetensors file.
@@ -40,8 +50,14 @@ def export(generator: Generator, config: TrainingConfig, line: dict[str, float],
     recipe = json.dumps(asdict(config), default=dict)
     metadata = {"template": config.model.template, "steps": str(step), "faces": str(taught), "recipe": recipe}
     half = {key: value.detach().cpu().half().contiguous() for key, value in generator.state_dict().items()}
-    save_file(half, path, metadata)
-    (folder / "MODEL_CARD.md").write_text(_card(generator, config, line, taught, path.stat().st_size), encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_bytes(save(half, metadata))
+    card = _card(generator, config, line, taught, path.stat().st_size)
+    if len(history) > 1:
+        steps = ", ".join(str(step) for step, _ in history[1:])
+        card += f"\nThe recipe changed on the way, at step {steps}; the table has the last one, and here is each:\n\n"
+        card += "\n".join(f"- from step {step}: `{recipe}`" for step, recipe in history) + "\n"
+    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     return path
 
 

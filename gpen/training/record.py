@@ -122,9 +122,10 @@ def draw_curves(runs: dict[str, list[dict[str, float]]], path: Path) -> None:
     figure = Figure(figsize=(4 * columns, 2.6 * rows), layout="constrained")
     for number, name in enumerate(names, start=1):
         axes = figure.add_subplot(rows, columns, number)
-        for run, lines in runs.items():
+        for colour, (run, lines) in enumerate(runs.items()):
             points = [(line["step"], line[name]) for line in lines if name in line]
-            axes.plot(*zip(*points, strict=True), marker=".", label=run)
+            if points:
+                axes.plot(*zip(*points, strict=True), marker=".", label=run, color=f"C{colour}")
         axes.set_title(name.replace("_", " "), fontsize=10)
         axes.grid(alpha=0.3)
     if len(runs) > 1:

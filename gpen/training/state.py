@@ -11,6 +11,9 @@ import torch
 from ...weights.files import replacing
 from ..errors import SettingsError
 
+PARTS = {"step", "generator", "discriminator", "generator_optimizer", "discriminator_optimizer", "average", "config"}
+"""What the state of a run holds."""
+
 
 def save_state(state: dict[str, Any], path: Path) -> None:
     """Write a state; whoever is stopped on the way leaves the one before it whole."""
@@ -29,9 +32,7 @@ def load_state(path: Path) -> dict[str, Any] | None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
-        raise SettingsError(
-            f"{path} is not the state of a training run ({error}); move it away to begin anew."
-        ) from error
-    if not isinstance(state, dict) or "step" not in state:
+        raise SettingsError(f"{path} is not the state of a training run; move it away to begin anew.") from error
+    if not isinstance(state, dict) or not state.keys() >= PARTS:
         raise SettingsError(f"{path} is not the state of a training run; move it away to begin anew.")
     return state

@@ -7,9 +7,12 @@ load, and the same as safetensors with a model card.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +73,9 @@ class Trainer:
         discriminator = Discriminator(generator.config, config.adversary.width)
         self.average = MovingAverage(generator, config.run.average)
         self.step = 0
+        faces_digest = hashlib.sha256(self.taught.tobytes()).hexdigest()
+        # From which step on which recipe held.
+        self.history: list[list[Any]] = [[0, json.dumps({**asdict(config), "faces": faces_digest}, default=dict)]]
         state = load_state(folder / "state.pt")
         if state:
             self._restore(state, generator, discriminator)
@@ -110,7 +116,7 @@ class Trainer:
                 record.write(self.step, {**losses, **measured, "seconds_a_step": seconds})
                 self.save()
         if self.accelerator.is_main_process and record.lines:
-            path = export(self.averaged(), self.config, record.lines[-1], len(self.taught), self.folder)
+            path = export(self.averaged(), self.config, record.lines[-1], len(self.taught), self.folder, self.history)
             log.info("wrote %s", path)
 
     def save(self) -> None:
@@ -123,6 +129,7 @@ class Trainer:
                 "generator_optimizer": self.generator_optimizer.state_dict(),
                 "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
                 "average": self.average.state_dict(),
+                "config": self.history,
             },
             self.folder / "state.pt",
         )
@@ -143,6 +150,11 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.step = int(state["step"])
         log.info("going on at step %d", self.step)
+        if state["config"][-1][1] == self.history[-1][1]:
+            self.history = state["config"]
+        else:
+            log.warning("the configuration or the faces are not those this run had; the card tells both")
+            self.history = [*state["config"], [self.step, self.history[-1][1]]]
 
     def _batches(self, last: int) -> DataLoader[Any]:
         run, accelerator = self.config.run, self.accelerator

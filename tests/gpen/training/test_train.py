@@ -217,11 +217,15 @@ def test_the_configurations_that_come_with_it_can_be_read(name):
         ("run = 3", "must be a table"),
         ("[run\n", "cannot be read as TOML"),
         ("[degradation]\ngray = 2.0", "share of pictures"),
-        ("[run]\nsteps = 0", "steps must be above 0"),
+        ("[run]\nsteps = 0", "steps of Run must be above 0"),
         ("[run]\naverage = 1.0", "average lies in"),
+        ("[run]\nseed = -1", "seed of Run must be 0 or more"),
+        ("[model]\ntemplate = 'zzz'", "template must be one of"),
+        ("[losses]\nsmooth_l1 = -1.0", "smooth_l1 of Losses must be 0 or more"),
+        ("[degradation]\nblur = ['a', 'b']", "blur must be two numbers"),
         ("[model]\nsize = 100", "power of two"),
         ("[model]\nnarrow = 0.001", "without channels"),
-        ("[adversary]\nr1_every = 0", "r1_every must be above 0"),
+        ("[adversary]\nr1_every = 0", "r1_every of Adversary must be above 0"),
     ],
 )
 def test_mistakes_in_a_configuration_are_named(tmp_path, text, word):
