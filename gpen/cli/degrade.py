@@ -11,6 +11,7 @@ from . import options
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from ..training.degradation import Pair
 
@@ -75,12 +76,14 @@ def degrade(
 
 
 def _faces(source: Path, limit: int, size: int) -> list[np.ndarray]:
+    import numpy as np
+
     from ..images import READABLE, read_picture
+    from ..images.arrays import integer_array
     from ..training.data import read_faces
 
     if source.is_file() and source.suffix.lower() in READABLE:
-        pixels = read_picture(source).pixels[0]
-        return [(pixels.permute(1, 2, 0) * 255).round().byte().numpy()]
+        return [integer_array(read_picture(source).pixels, np.dtype(np.uint8))]
     return list(read_faces(source, limit, size))
 
 
@@ -88,8 +91,8 @@ def _caption(number: int, pairs: list[Pair]) -> str:
     return f"face {number}: {len(pairs)} partners"
 
 
-def _pictures(face: np.ndarray, pairs: list[Pair]):
-    import torch
+def _pictures(face: np.ndarray, pairs: list[Pair]) -> list[tuple[str, torch.Tensor]]:
+    from ..images import from_array
 
     named = [("face", face), *((f"partner {index}", pair.degraded) for index, pair in enumerate(pairs))]
-    return [(title, torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255) for title, picture in named]
+    return [(title, from_array(picture)) for title, picture in named]

@@ -61,7 +61,7 @@ def evaluate(
     that the first model gains.
     """
     from ..training.evaluation.report import markdown, report, table
-    from .files import write_json
+    from .files import write_json, write_text
     from .run import console
 
     pairs = _open(degraded, truth, faces, limit, held_out=held_out, seed=seed, index=index, size=size)
@@ -69,7 +69,7 @@ def evaluate(
     found = _run(pairs, model or [], detector, device, batch_size)
     body = report(found, pairs.facts)
     write_json(targets["evaluation.json"], body)
-    _write_text(targets["evaluation.md"], markdown(body))
+    write_text(targets["evaluation.md"], markdown(body))
     written = [targets["evaluation.md"], targets["evaluation.json"]]
     for name, rows in (("sheet.png", _best_median_worst(found)), ("worst.png", _worst(found, worst))):
         if rows:
@@ -208,14 +208,3 @@ def _show(titles: list[str], rows: Iterable[list[str]]) -> None:
     for row in rows:
         shown.add_row(*row)
     console.print(shown)
-
-
-def _write_text(path: Path, text: str) -> None:
-    from ...weights.files import replacing
-    from ..errors import ImageError
-
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from None

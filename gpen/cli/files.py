@@ -124,7 +124,15 @@ def write_json(path: Path, body: Any) -> None:
     Raises:
         ImageError: the folder cannot be written to.
     """
-    text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+    write_text(path, json.dumps(body, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text in one piece, with the folders it needs.
+
+    Raises:
+        ImageError: the folder cannot be written to.
+    """
     _write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 

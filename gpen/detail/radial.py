@@ -76,11 +76,7 @@ def radial_power(images: torch.Tensor, mask: torch.Tensor | None = None, *, judg
     band = torch.bucketize(frequency, torch.tensor(BAND_EDGES, device=images.device), right=True)
     cell = (frequency * shorter).round_().long().mul_(_BANDS).add_(band).flatten()
     cells = _BANDS * (shorter + 1)
-    # A real picture's spectrum is symmetric: all columns but the first, and the last of an even width, stand for two.
-    twice = torch.full((width // 2 + 1,), 2.0, device=images.device)
-    twice[0] = 1
-    if width % 2 == 0:
-        twice[-1] = 1
+    twice = column_counts(width, images.device)
     counts = _sums(twice.expand_as(frequency), cell, cells)[:radii].sum(dim=1)
     curves = RadialPower(
         frequencies=torch.arange(radii, dtype=torch.float64) / shorter,
@@ -170,6 +166,18 @@ def frequency_plane(height: int, width: int, device: torch.device | None = None)
     """H x (W // 2 + 1); the frequency of each value of `torch.fft.rfft2`, in cycles per pixel."""
     rows = torch.fft.fftfreq(height, device=device)
     return torch.hypot(rows[:, None], torch.fft.rfftfreq(width, device=device))
+
+
+def column_counts(width: int, device: torch.device | None = None) -> torch.Tensor:
+    """W // 2 + 1; how many columns of the whole spectrum each one of `torch.fft.rfft2` stands for.
+
+    A real picture's spectrum is symmetric: all columns stand for two but the first, and the last of an even width.
+    """
+    counts = torch.full((width // 2 + 1,), 2.0, device=device)
+    counts[0] = 1
+    if width % 2 == 0:
+        counts[-1] = 1
+    return counts
 
 
 def check_spectrum_input(images: torch.Tensor, mask: torch.Tensor | None = None) -> None:

@@ -22,7 +22,7 @@ from ..errors import CheckpointError
 from ..types import Face
 from .align import estimate_similarity
 from .parts import five_of_68
-from .refine import MEAN_SHAPE, normalise
+from .refine import MEAN_SHAPE, expectation, normalise
 from .warp import invert, scale_of, warp
 
 CROP = 64
@@ -72,13 +72,7 @@ class Landmarker68(nn.Module):
         coarse = self.coarse(middle)  # N x 128 x 4 x 4
         middle = self.merge_middle(middle + _doubled(self.widen_coarse(coarse)))
         fine = self.merge_fine(fine + _doubled(self.widen_middle(middle)))
-        maps = self.maps(fine).float()
-        side = maps.shape[-1]
-        weight = maps.flatten(2).softmax(-1).view_as(maps)
-        centres = (torch.arange(side, device=maps.device, dtype=maps.dtype) + 0.5) / side
-        x = (weight.sum(2) * centres).sum(-1)
-        y = (weight.sum(3) * centres).sum(-1)
-        return torch.stack([x, y], dim=-1)
+        return expectation(self.maps(fine).float())
 
     def locate(self, images: Tensor, faces: Sequence[Face]) -> np.ndarray:
         """The landmarks of some faces.

@@ -47,13 +47,17 @@ class LandmarkRefiner(nn.Module):
         middle = self.middle(self.fine(crops))  # N x 64 x 16 x 16
         coarse = self.widen(self.coarse(middle))  # N x 64 x 8 x 8
         merged = self.merge(middle + F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False))
-        maps = self.maps(merged)  # N x 5 x 16 x 16
-        side = maps.shape[-1]
-        weight = maps.flatten(2).softmax(-1).view_as(maps)
-        centres = (torch.arange(side, device=maps.device, dtype=maps.dtype) + 0.5) / side
-        x = (weight.sum(2) * centres).sum(-1)
-        y = (weight.sum(3) * centres).sum(-1)
-        return torch.stack([x, y], dim=-1)
+        return expectation(self.maps(merged))  # of N x 5 x 16 x 16
+
+
+def expectation(maps: Tensor) -> Tensor:
+    """Where heat maps N x P x S x S, before their softmax, expect their points: N x P x 2 in parts of the side."""
+    side = maps.shape[-1]
+    weight = maps.flatten(2).softmax(-1).view_as(maps)
+    centres = (torch.arange(side, device=maps.device, dtype=maps.dtype) + 0.5) / side
+    x = (weight.sum(2) * centres).sum(-1)
+    y = (weight.sum(3) * centres).sum(-1)
+    return torch.stack([x, y], dim=-1)
 
 
 def load_refiner(state_dict: Mapping[str, Tensor]) -> LandmarkRefiner:

@@ -61,6 +61,11 @@ def read_faces(path: Path, limit: int | None = None, size: int = 256, every: int
     return faces
 
 
+def to_images(pictures: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """N x S x S x 3 uint8 as N x 3 x S x S float32 in 0..1, on the device they are on."""
+    return torch.as_tensor(pictures).permute(0, 3, 1, 2).float() / 255
+
+
 def split(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Faces to teach with and the fixed tenth that is only measured on."""
     held = np.arange(len(faces)) % HELD_OUT == 0

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..detail.color import luma
-from ..detail.radial import BAND_EDGES, frequency_plane
+from ..detail.radial import BAND_EDGES, column_counts, frequency_plane
 from ..network.ops import without_autocast
 
 # An 8-bit step: differences of energy below it cannot be seen, and divisions stay finite.
@@ -85,9 +85,8 @@ class BandTerms(nn.Module):
         taper = hann[:, None] * hann
         frequency = frequency_plane(window, window)
         band = torch.bucketize(frequency, torch.tensor(BAND_EDGES), right=True)
-        twice = torch.full((window // 2 + 1,), 2.0)  # half of a real picture's spectrum stands for the other half
-        twice[0] = twice[-1] = 1
-        bands = torch.stack([(band == index) * twice for index in range(len(BAND_EDGES) + 1)])
+        counts = column_counts(window)
+        bands = torch.stack([(band == index) * counts for index in range(len(BAND_EDGES) + 1)])
         self.register_buffer("taper", taper, persistent=False)
         self.register_buffer("bands", bands.flatten(1), persistent=False)
         self.register_buffer("floor", bands.flatten(1).sum(dim=1) * _STEP**2, persistent=False)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from ...weights.files import replacing
 from ..errors import SettingsError
 from ..network import Generator
+from ..sheets import to_pil
 from .config import TrainingConfig
-from .data import training_pair
-from .evaluation.metrics import compare_detail, psnr
+from .data import to_images, training_pair
+from .evaluation.metrics import DetailAgreement, compare_detail, psnr
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +32,16 @@ class Record:
     Args:
         folder: of the run.
         step: the run is at; lines of the log beyond it belong to steps that were lost, and are dropped.
+        faces: N x S x S x 3 uint8, held out; each is measured with one of its partners.
+        config: of the run.
         writes: whether this process keeps the log; of several only one does.
 
     Raises:
         SettingsError: the folder cannot be written to, or what lies there is no log.
     """
 
-    def __init__(self, folder: Path, step: int, writes: bool = True) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, step: int, faces: np.ndarray, config: TrainingConfig, writes: bool = True) -> None:
+        self.folder, self.faces, self.config = folder, faces, config
         self.lines: list[dict[str, float]] = []
         self._tensorboard = None
         if not writes:
@@ -62,30 +66,36 @@ class Record:
     def _path(self) -> Path:
         return self.folder / "log.jsonl"
 
-    @torch.no_grad()
-    def measure(self, generator: Generator, faces: np.ndarray, config: TrainingConfig) -> dict[str, float]:
-        """Measure a network on held-out faces and keep a sheet of samples.
-
-        Args:
-            generator: the averaged network.
-            faces: N x S x S x 3 uint8; each is measured with one of its partners.
-            config: of the run.
-        """
+    @cached_property
+    def _pairs(self) -> tuple[Tensor, Tensor]:
+        """The degraded and the true held-out faces, N x 3 x S x S: the same at every interval."""
         pairs = [
-            training_pair(face, index, config.run.seed, config.degradation, mirror=False)
-            for index, face in enumerate(faces)
+            training_pair(face, index, self.config.run.seed, self.config.degradation, mirror=False)
+            for index, face in enumerate(self.faces)
         ]
+        degraded, truth = (to_images(np.stack(side)) for side in zip(*pairs, strict=True))
+        return degraded, truth
+
+    @cached_property
+    def _before(self) -> tuple[Tensor, DetailAgreement]:
+        """PSNR and detail of the degraded faces."""
+        return psnr(*self._pairs), compare_detail(*self._pairs)
+
+    @torch.no_grad()
+    def measure(self, generator: Generator) -> dict[str, float]:
+        """Measure a network, the averaged one, on the held-out faces and keep a sheet of samples."""
         device = next(generator.parameters()).device
-        degraded, truth = (_to_images(np.stack(side)) for side in zip(*pairs, strict=True))
+        degraded, truth = self._pairs
         restored = torch.cat([
             (generator(part.to(device) * 2 - 1).cpu() + 1) / 2 for part in degraded.split(_BATCH)
         ]).clamp(0, 1)  # fmt: skip
-        before, after = compare_detail(degraded, truth), compare_detail(restored, truth)
+        psnr_before, before = self._before
+        psnr_after, after = psnr(restored, truth), compare_detail(restored, truth)
         rows = [torch.cat(list(side[:_SHOWN]), dim=2) for side in (degraded, restored, truth)]
         self.sheet = torch.cat(rows, dim=1)
         return {
-            "psnr_gain": float((psnr(restored, truth) - psnr(degraded, truth)).mean()),
-            "psnr": float(psnr(restored, truth).mean()),
+            "psnr_gain": float((psnr_after - psnr_before).mean()),
+            "psnr": float(psnr_after.mean()),
             "high_frequency_ratio": float(after.power.sum() / after.truth_power.sum()),
             "correlation_1_16": float(after.correlation[:, 0].mean()),
             "correlation_1_8": float(after.correlation[:, 1].mean()),
@@ -97,13 +107,11 @@ class Record:
         """Add a line to the log, and draw curves and samples anew."""
         self.lines.append({"step": step, **{name: round(value, 6) for name, value in numbers.items()}})
         text = "".join(json.dumps(line) + "\n" for line in self.lines)
-        partial = self._path.with_suffix(".partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(self._path)
+        with replacing(self._path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
         log.info("step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
-        sheet = (self.sheet.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
         (self.folder / "samples").mkdir(exist_ok=True)
-        Image.fromarray(sheet).save(self.folder / "samples" / f"{step:07d}.png")
+        to_pil(self.sheet[None]).save(self.folder / "samples" / f"{step:07d}.png")
         draw_curves({self.folder.name: self.lines}, self.folder / "curves.png")
         if self._tensorboard:
             for name, value in numbers.items():
@@ -131,7 +139,3 @@ def draw_curves(runs: dict[str, list[dict[str, float]]], path: Path) -> None:
     if len(runs) > 1:
         figure.axes[0].legend(fontsize=8)
     figure.savefig(path, dpi=80)
-
-
-def _to_images(pictures: np.ndarray) -> Tensor:
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255

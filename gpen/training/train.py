@@ -26,7 +26,7 @@ from ..errors import SettingsError
 from ..network import Generator, build_generator
 from ..network.discriminator import Discriminator
 from .config import TrainingConfig
-from .data import Batches, PairOrder, split
+from .data import Batches, PairOrder, split, to_images
 from .ema import MovingAverage, warm_cosine
 from .export import export
 from .initial import start_as_identity
@@ -73,7 +73,7 @@ class Trainer:
         discriminator = Discriminator(generator.config, config.adversary.width)
         self.average = MovingAverage(generator, config.run.average)
         self.step = 0
-        faces_digest = hashlib.sha256(self.taught.tobytes()).hexdigest()
+        faces_digest = hashlib.sha256(self.taught.data).hexdigest()
         # From which step on which recipe held.
         self.history: list[list[Any]] = [[0, json.dumps({**asdict(config), "faces": faces_digest}, default=dict)]]
         state = load_state(folder / "state.pt")
@@ -95,7 +95,10 @@ class Trainer:
 
     def run(self, stop_after: int | None = None) -> None:
         """Train to the end, or for some steps, saving and measuring at each interval."""
-        run, record = self.config.run, Record(self.folder, self.step, self.accelerator.is_main_process)
+        run = self.config.run
+        record = Record(
+            self.folder, self.step, self.held_out[: run.measured], self.config, self.accelerator.is_main_process
+        )
         last = run.steps if stop_after is None else min(run.steps, self.step + stop_after)
         began, first = time.monotonic(), self.step
         sums: dict[str, float] = {}
@@ -111,7 +114,7 @@ class Trainer:
             sums, summed = {}, 0
             self.accelerator.wait_for_everyone()
             if self.accelerator.is_main_process:
-                measured = record.measure(self.averaged(), self.held_out[: run.measured], self.config)
+                measured = record.measure(self.averaged())
                 # The log first: of a run killed in between, the next one drops the line and writes it again.
                 record.write(self.step, {**losses, **measured, "seconds_a_step": seconds})
                 self.save()
@@ -170,7 +173,7 @@ class Trainer:
     def _learn(self, degraded: Tensor, truth: Tensor) -> dict[str, Tensor]:
         """One step of the generator, and one of the discriminator where it has entered."""
         config, device = self.config, self.accelerator.device
-        degraded, truth = (side.to(device).permute(0, 3, 1, 2).float() / 255 for side in (degraded, truth))
+        degraded, truth = (to_images(side.to(device)) for side in (degraded, truth))
         for group in self.generator_optimizer.param_groups:
             group["lr"] = config.run.rate * warm_cosine(self.step, config.run.steps, config.run.warm)
         with self.accelerator.autocast():
@@ -185,7 +188,7 @@ class Trainer:
             total = total + adversarial * parts["adversarial"]
         self._descend(total, self.generator_optimizer, self.generator)
         self.average.update(self.generator)
-        if config.losses.adversarial > 0 and self.step >= config.adversary.start:
+        if adversarial > 0:
             parts |= self._learn_to_tell(restored.detach(), truth * 2 - 1)
         return parts
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...faces.retinaface import RetinaFace, to_network
+from ..data import to_images
 from ..ema import MovingAverage, warm_cosine
 from .scenes import Spoiler
 
@@ -123,4 +124,4 @@ def _draw(scenes: np.ndarray, random: np.random.Generator, spoiler: Spoiler) -> 
 
 
 def _to_network(pictures: list[np.ndarray]) -> Tensor:
-    return to_network(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255)
+    return to_network(to_images(np.stack(pictures)))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor
 
 from ...faces.detect import FaceDetector, detect
 from ...types import Face, Faces
+from ..data import to_images
 from .scenes import BOX_OF_PICTURE
 
 MATCH_IOU = 0.4
@@ -92,7 +92,7 @@ def show_faces(faces: np.ndarray, backgrounds: np.ndarray, box: int, *, filling:
             scene[around : around + side, around : around + side] = picture
             picture = scene
         pictures.append(picture)
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+    return to_images(np.stack(pictures))
 
 
 def evaluate(

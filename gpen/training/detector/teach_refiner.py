@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...faces.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, normalise
 from ...faces.retinaface import RetinaFace, anchors, decode_landmarks, to_network
+from ..data import to_images
 from ..ema import MovingAverage, warm_cosine
 from .refiner_data import CropMaker
 
@@ -55,7 +56,7 @@ def _views(pictures: list[np.ndarray], scale: float, teacher: RetinaFace) -> lis
     """Landmarks B x 5 x 2 (in the pictures' pixels) and scores B at one scale, plain and mirrored."""
     side = round(pictures[0].shape[0] * scale)
     shown = np.stack([cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in pictures])
-    images = torch.from_numpy(shown).permute(0, 3, 1, 2).float() / 255
+    images = to_images(shown)
     answers = []
     for mirrored in (False, True):
         _, logits, regressions = teacher(to_network(images.flip(3) if mirrored else images))

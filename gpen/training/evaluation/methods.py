@@ -11,10 +11,9 @@ import torch
 import torch.nn.functional as F
 
 from ....weights import store
-from ....weights.registry import records
 from ...detail.filters import gaussian_blur
 from ...devices import Placement
-from ...models import LoadedModel, load_generator
+from ...models import AUTO_GENERATORS, LoadedModel, load_generator
 from ...network import Generator
 from ...restore import restore_crops
 
@@ -89,14 +88,10 @@ def model_methods(names: Sequence[str], place: Placement) -> tuple[Method, ...]:
     wanted = list(names) or [one.name for one in here if one.kind == "generator" and one.task == "restoration"]
     loaded: dict[str, LoadedModel[Generator]] = {}
     for name in wanted:
-        model = load_generator(_bundled_generator() if name == "bundled" else name)
+        model = load_generator(AUTO_GENERATORS[-1] if name == "bundled" else name)
         loaded.setdefault(model.sha256, model)
     stems = [model.name for model in loaded.values()]
     return tuple(_model_method(model, stems.count(model.name) > 1, place) for model in loaded.values())
-
-
-def _bundled_generator() -> str:
-    return next(record.name for record in records().values() if record.bundled and record.kind == "generator")
 
 
 def _model_method(model: LoadedModel[Generator], ambiguous: bool, place: Placement) -> Method:

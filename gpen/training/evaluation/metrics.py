@@ -16,7 +16,7 @@ import torch
 
 from ...checks import require_finite_images
 from ...detail.color import luma
-from ...detail.radial import BAND_EDGES, frequency_plane, views
+from ...detail.radial import BAND_EDGES, column_counts, frequency_plane, views
 from ...detail.spectrum import FLOOR, Spectrum, compare
 from ...errors import ImageError
 from ...types import Face
@@ -132,11 +132,7 @@ def compare_detail(images: torch.Tensor, truth: torch.Tensor) -> DetailAgreement
     _require_pairs(images, truth)
     height, width = truth.shape[-2:]
     frequency = frequency_plane(height, width, truth.device)
-    # Columns of a real picture's spectrum stand for two, but for the first, and for the last of an even width.
-    twice = torch.full((width // 2 + 1,), 2.0, device=truth.device)
-    twice[0] = 1
-    if width % 2 == 0:
-        twice[-1] = 1
+    twice = column_counts(width, truth.device)
     fine = twice * (frequency >= DETAIL_FROM)
     bands = [twice * ((frequency >= low) & (frequency < high)) for low, high in CORRELATION_BANDS]
     power, truth_power = torch.zeros(len(truth)), torch.zeros(len(truth))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 
 from ...faces.landmarks import Landmarker, find_landmarks68
 from ...faces.parts import five_of_68
 from ...types import Face, Faces
+from ..data import to_images
 from ..detector.scenes import BOX_OF_PICTURE, Spoiler
 from .landmark_data import eye_distance
 
@@ -37,7 +37,7 @@ def evaluate_landmarker(
     reach = eye_distance(points)
     five = five_of_68(points) + rng.normal(0, FIVE_OFF, (len(points), 5, 2)) * reach[:, None, None]
     side = faces.shape[1]
-    small = round(side * SMALL / (BOX_OF_PICTURE * side))
+    small = round(SMALL / BOX_OF_PICTURE)
     scale = small / side
     shown = {
         "clean": (faces, 1.0),
@@ -54,6 +54,5 @@ def evaluate_landmarker(
 def _find(landmarker: Landmarker, pictures: np.ndarray, five: np.ndarray) -> np.ndarray:
     side = pictures.shape[1]
     faces = tuple(Face((0, 0, side, side), 1.0, points, index) for index, points in enumerate(five))
-    images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-    found = find_landmarks68(landmarker, images, Faces(faces, ((side, side),) * len(faces)))
+    found = find_landmarks68(landmarker, to_images(pictures), Faces(faces, ((side, side),) * len(faces)))
     return np.stack([face.landmarks68 for face in found if face.landmarks68 is not None]).astype(np.float64)

@@ -28,6 +28,7 @@ from ...faces.refine import normalise
 from ..data import read_faces, split
 from ..detector.teach_refiner import make_crops
 from ..ema import MovingAverage, warm_cosine
+from ..state import save_state
 from .evaluate_landmarks import evaluate_landmarker
 from .landmark_data import crop_maker, read_labels
 
@@ -96,8 +97,7 @@ class Teaching:
             "optimizer": self.optimizer.state_dict(),
             "random": self.random.get_state(),
         }
-        with replacing(path) as part:
-            torch.save(state, part)
+        save_state(state, path)
 
     def load(self, path: Path) -> None:
         """Go on where `save` left off."""
