@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -39,6 +40,20 @@ def select_device(name: str = "auto") -> torch.device:
     if device.type != "cpu" and not _is_available(device.type):
         raise SettingsError(f"This installation of torch sees no {device.type} device; use --device cpu or auto.")
     return device
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that are free on a device; None where nobody tells."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type != "cpu":
+        return None
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    kilobytes = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), None)
+    return None if kilobytes is None else int(kilobytes) << 10
 
 
 def on_device(device: torch.device) -> Placement:

@@ -7,21 +7,18 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 import torch
 
 from ..weights import checkpoint, store
+from .backends import Backend, Network, Precision, accelerate
+from .devices import select_device
 from .errors import ModelNotFoundError, SettingsError
 from .faces.detect import FaceDetector, build_detector
 from .faces.landmarks import Landmarker, build_landmarker
 from .faces.parsing import build_parser
-from .network import Generator, build_generator
-
-Precision = Literal["fp32", "bf16", "fp16"]
-Backend = Literal["auto", "eager", "compile"]
-
-_DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+from .network import build_generator
 
 # The best model that is already on disk; the bundled ones close their rows, so something is always found.
 AUTO_GENERATORS = ("gpen-bfr-512", "gpen-bfr-1024", "gpen-bfr-256", "gpen-lite-256")
@@ -33,11 +30,11 @@ AUTO_LANDMARKERS = ("wflw-4hg", "face-landmarks-lite")
 _DEFAULT_TEMPLATE = "gpen"
 
 
-Network = TypeVar("Network", bound=torch.nn.Module)
+AnyNetwork = TypeVar("AnyNetwork", bound=torch.nn.Module)
 
 
 @dataclass(frozen=True, eq=False)
-class LoadedModel(Generic[Network]):
+class LoadedModel(Generic[AnyNetwork]):
     """A model ready to run.
 
     Attributes:
@@ -47,14 +44,20 @@ class LoadedModel(Generic[Network]):
         module: in eval mode, without gradients.
         template: landmark template its crops are aligned with (generators).
         preview: a bundled first-choice substitute whose quality an official model exceeds.
+        backend: what runs it (generators).
+        precision: number format it runs in.
+        notes: a sentence for everything about it that is not as it was asked for.
     """
 
     name: str
     path: Path
     sha256: str
-    module: Network
+    module: AnyNetwork
     template: str = _DEFAULT_TEMPLATE
     preview: bool = False
+    backend: str = "eager"
+    precision: Precision = "fp32"
+    notes: tuple[str, ...] = ()
 
 
 class ModelCache:
@@ -107,15 +110,22 @@ def _resolve(name: str, candidates: tuple[str, ...], kind: str) -> store.Resolve
 
 def _load(
     resolved: store.ResolvedModel,
-    build: Callable[[dict[str, torch.Tensor]], Network],
-    precision: Precision = "fp32",
-    backend: Backend = "auto",
-) -> LoadedModel[Network]:
+    build: Callable[[dict[str, torch.Tensor]], AnyNetwork],
+    run: Callable[[AnyNetwork], tuple[AnyNetwork, dict[str, Any]]] = lambda module: (module, {}),
+    *ways: str,
+) -> LoadedModel[AnyNetwork]:
+    """A model from its file or the cache.
+
+    Args:
+        resolved: the file.
+        build: makes the network of its tensors.
+        run: makes of it what is to run, and what `LoadedModel` has to say of that.
+        ways: what `run` depends on.
+    """
+
     def build_model() -> LoadedModel:
         content = checkpoint.read(resolved.path)
-        module = build(content.tensors).to(_DTYPES[precision])
-        if backend == "compile":
-            module.compile()
+        module, told = run(build(content.tensors))
         record = resolved.record
         return LoadedModel(
             name=record.name if record else resolved.path.stem,
@@ -124,31 +134,45 @@ def _load(
             module=module,
             template=(record.template if record else content.metadata.get("template")) or _DEFAULT_TEMPLATE,
             preview=bool(record and record.bundled),
+            **told,
         )
 
-    return cache.get((str(resolved.path), resolved.sha256, precision, backend), build_model)
+    return cache.get((str(resolved.path), resolved.sha256, *ways), build_model)
 
 
 def load_generator(
-    name: str = "auto", precision: Precision = "fp32", backend: Backend = "auto"
-) -> LoadedModel[Generator]:
+    name: str = "auto",
+    precision: Precision = "fp32",
+    backend: Backend = "auto",
+    device: torch.device | None = None,
+) -> LoadedModel[Network]:
     """A GPEN generator, ready to run.
 
     Args:
         name: a registry name, a path, or `auto`: the best one on this machine.
-        precision: number format of weights and activations.
-        backend: `eager` runs the graph as it is written, `compile` through torch.compile, `auto` is `eager`.
+        precision: number format of the maps; where it changes the picture, fp32 is taken and a note says so.
+        backend: what runs it: `eager` (the graph as it is written), `compile` (torch.compile), `openvino`,
+            `onnxruntime`, `cudagraph`, `tensorrt`, or `auto`: the fastest of those that are ready within seconds. Each
+            is compared with `eager` when it is loaded, and gives way to it with a note.
+        device: where it is going to run; the best device there is where left out.
 
     Raises:
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
         NotGPENError: the file is another kind of network.
         SettingsError: an unknown precision or backend.
     """
-    if precision not in _DTYPES:
-        raise SettingsError(f"{precision!r} is not a precision; choose from {', '.join(_DTYPES)}.")
+    if precision not in get_args(Precision):
+        raise SettingsError(f"{precision!r} is not a precision; choose from {', '.join(get_args(Precision))}.")
     if backend not in get_args(Backend):
         raise SettingsError(f"{backend!r} is not a backend; choose from {', '.join(get_args(Backend))}.")
-    return _load(_resolve(name, AUTO_GENERATORS, "generator"), build_generator, precision, backend)
+    place = device or select_device()
+    resolved = _resolve(name, AUTO_GENERATORS, "generator")
+
+    def run(generator: Any) -> tuple[Network, dict[str, Any]]:
+        chosen = accelerate(generator, resolved.sha256, backend, precision, place)
+        return chosen.network, {"backend": chosen.backend, "precision": chosen.precision, "notes": chosen.notes}
+
+    return _load(resolved, build_generator, run, precision, backend, str(place))
 
 
 def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
@@ -161,7 +185,7 @@ def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
         CheckpointError: the file is another kind of network.
     """
-    return _load(_resolve(name, AUTO_DETECTORS, "detector"), build_detector)
+    return _load(_resolve(name, AUTO_DETECTORS, "detector"), lambda tensors: build_detector(tensors).freeze())
 
 
 def load_parser(name: str = "auto") -> LoadedModel:

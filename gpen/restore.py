@@ -5,21 +5,22 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from .backends import Network
 from .checks import require_between
 from .detail.color import monochrome_tone
-from .devices import Placement, on_device, select_device
+from .devices import Placement, free_memory, on_device, select_device
 from .errors import GPENError, ImageError
-from .network import Generator
 from .progress import Progress, Viewer, silent
 
-# What one chunk may take on the CPU, where nobody tells how much is free.
+# The most that one chunk may take on the CPU, where larger ones are no faster, and on devices that do not tell how much
+# is free.
 _CPU_BUDGET = 1 << 30
-# Share of a device's free memory that one chunk may take; the rest is for cuDNN's workspaces and other people.
-_DEVICE_SHARE = 0.5
+# Share of the free memory that one chunk may take; the rest is for cuDNN's workspaces and other people.
+_SHARE = 0.5
 
 
 def restore_crops(
-    generator: Generator,
+    generator: Network,
     crops: torch.Tensor,
     *,
     strength: float = 1.0,
@@ -31,7 +32,7 @@ def restore_crops(
     """Restore aligned face crops; all of them go through the network together, in chunks that fit the memory.
 
     Args:
-        generator: from `build_generator`.
+        generator: from `load_generator` or `build_generator`.
         crops: B x 3 x H x W in 0..1, aligned to the template the generator was trained on. Another size than the
             generator's is resampled to it.
         strength: 0 gives the (resampled) crops back, 1 the network's answer, between them a mix.
@@ -57,16 +58,18 @@ def restore_crops(
     if strength == 0 or len(crops) == 0:
         return base
     device = (place or on_device(select_device()))(generator)
-    dtype = next(generator.parameters()).dtype
     chunk = batch_size or automatic_batch_size(generator, device)
-    restored = torch.empty_like(base)
+    # From pinned memory copies run beside the work, in the order in which it was given.
+    overlap = device.type == "cuda" and base.device.type == "cpu"
+    restored = torch.empty_like(base, pin_memory=overlap)
     done = 0
     while done < len(base):
         piece = base[done : done + chunk]
         try:
             with torch.inference_mode():
-                answer = generator(piece.to(device, dtype).mul(2).sub(1))
-                restored[done : done + chunk] = answer.float().add(1).div(2).clamp(0, 1).to(base.device)
+                shown = (piece.pin_memory() if overlap else piece).to(device, non_blocking=overlap)
+                answer = generator(shown.mul(2).sub(1)).add(1).div(2).clamp(0, 1)
+                restored[done : done + chunk].copy_(answer, non_blocking=overlap)
         except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise
@@ -78,9 +81,11 @@ def restore_crops(
             chunk = max(1, min(chunk, len(piece)) // 2)
             continue
         if isinstance(progress, Viewer):
+            _finish(device)
             progress.show(restored[done : done + chunk])
         done += len(piece)
         progress("restore", done, len(base))
+    _finish(device)
     if keep_grayscale:
         for index in range(len(base)):
             tone = monochrome_tone(base[index : index + 1])
@@ -89,17 +94,22 @@ def restore_crops(
     return restored if strength == 1 else torch.lerp(base, restored, strength)
 
 
-def automatic_batch_size(generator: Generator, device: torch.device, free_memory: int | None = None) -> int:
+def _finish(device: torch.device) -> None:
+    """Wait for copies that run beside the work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def automatic_batch_size(generator: Network, device: torch.device, free: int | None = None) -> int:
     """How many faces one forward pass may take on `device`, at least 1.
 
     Args:
-        generator: from `build_generator`.
+        generator: from `load_generator` or `build_generator`.
         device: where it runs.
-        free_memory: bytes, where the caller knows better than the driver (memory that torch has set aside is free).
+        free: bytes, where the caller knows better than the driver (memory that torch has set aside is free).
     """
-    if free_memory is None and device.type == "cuda":
-        free_memory = torch.cuda.mem_get_info(device)[0]
-    budget = _CPU_BUDGET if free_memory is None else int(free_memory * _DEVICE_SHARE)
+    free = free_memory(device) if free is None else free
+    budget = _CPU_BUDGET if free is None else int(free * _SHARE)
     if device.type == "cpu":
         budget = min(budget, _CPU_BUDGET)
     return max(1, budget // generator.activation_bytes())

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
+from .backends import Backend, Precision
 from .devices import on_device, select_device
 from .errors import SettingsError
 from .images import Picture, from_array, read_picture, to_array, write_picture
-from .models import Backend, Precision, choose_landmarker, load_detector, load_generator, load_parser
+from .models import choose_landmarker, load_detector, load_generator, load_parser
 from .pipeline import restore_batch
 from .presets import Preset, Settings, load_preset
 from .progress import Progress, silent
@@ -26,7 +27,8 @@ class Restoration:
     """One restored picture.
 
     Attributes:
-        image: the result, of the same kind as what came in; for a path an H x W x 3 array of the file's bit depth.
+        image: the result, of the same kind as what came in; for a path or `Picture` an H x W x 3 array of the file's
+            bit depth.
         faces: the restored faces.
         alignment: where each crop came from, in the order of `faces`.
         before: N x 3 x S x S in 0..1, the aligned crops.
@@ -35,7 +37,7 @@ class Restoration:
         report: what was found and done, ready for JSON: sizes and boxes in pixels, times in seconds.
         original: 1 x 3 x H x W in 0..1, the picture as it came in.
         restored: 1 x 3 x H x W in 0..1, the result; the same tensor as `original` where nothing was changed.
-        picture: the result with its file's metadata, where a path came in.
+        picture: the result with its file's metadata, where a path or `Picture` came in.
     """
 
     image: Any
@@ -69,8 +71,7 @@ class Restorer:
         detector: a registry name, a path, or `auto`: the best detector on this machine.
         preset: a bundled preset's name, the path of a preset file, a `Preset`, or None for the defaults.
         device: `auto`, or a torch device such as `cuda:1`.
-        backend: `auto`, `eager` or `compile`.
-        precision: number format of the generator, `fp32`, `bf16` or `fp16`.
+        backend, precision: of the generator, see `models.load_generator`.
         **settings: fields of `Settings` that take precedence over the preset's.
 
     Raises:
@@ -91,11 +92,12 @@ class Restorer:
         loaded = preset if isinstance(preset, Preset) else load_preset(preset) if preset else Preset("default")
         self.preset = loaded.name
         self.settings = change_settings(loaded.settings, settings)
-        self.generator = load_generator(model, precision, backend)
+        self.device = select_device(device)
+        self.generator = load_generator(model, precision, backend, self.device)
         self.detector = load_detector(detector)
         self._parser = load_parser() if self.settings.mask_mode == "parsing" else None
-        self._landmarker, self._notes = choose_landmarker(self.settings.landmarks68)
-        self.device = select_device(device)
+        self._landmarker, notes = choose_landmarker(self.settings.landmarks68)
+        self._notes = (*self.generator.notes, *notes)
         self._place = on_device(self.device)
 
     def restore(
@@ -104,8 +106,8 @@ class Restorer:
         """Restore the faces of one picture.
 
         Args:
-            image: H x W x 3 (or H x W, or H x W x 4) array, uint8, uint16 or float in 0..1, RGB; a PIL image; or the
-                path of a picture.
+            image: H x W x 3 (or H x W, or H x W x 4) array, uint8, uint16 or float in 0..1, RGB; a PIL image; the
+                path of a picture, or a `Picture` that was read from one.
             indices: which of the ordered faces, such as `0,2-4`; empty for all.
             batch_size: faces per forward pass; 0 takes as many as memory allows.
             progress: called as work goes on; what it raises ends the work.
@@ -114,7 +116,7 @@ class Restorer:
             ImageError: the file cannot be read as a picture, or the array has another shape, type or range.
         """
         start = time.perf_counter()
-        source = read_picture(image) if isinstance(image, str | Path) else None
+        source = read_picture(image) if isinstance(image, str | Path) else image if isinstance(image, Picture) else None
         pixels = source.pixels if source else from_array(image)
         read_seconds = time.perf_counter() - start
         batch = restore_batch(

@@ -6,7 +6,8 @@ from typing import get_args
 
 from comfy_api.latest import io
 
-from ..gpen.models import Backend, Precision, load_detector, load_generator
+from ..gpen.backends import Backend, Precision
+from ..gpen.models import load_detector, load_generator
 from . import choices, runtime
 from .sockets import FaceDetector, Model, describe
 
@@ -37,13 +38,15 @@ class LoadModel(io.ComfyNode):
                     "precision",
                     options=list(get_args(Precision)),
                     default="fp32",
-                    tooltip="Number format: fp32 is exact; bf16 and fp16 halve the memory and are faster on most GPUs.",
+                    tooltip="Number format: fp32 is exact; bf16 and fp16 are faster where the device has them. Where "
+                    "one changes the picture, fp32 is taken.",
                 ),
                 io.Combo.Input(
                     "backend",
                     options=list(get_args(Backend)),
                     default="auto",
-                    tooltip="eager runs at once; compile (torch.compile) takes minutes once and is faster afterwards.",
+                    tooltip="auto takes the fastest that is installed and gives the same picture; compile and tensorrt "
+                    "take minutes once. Whatever does not work here gives way to eager, with a word.",
                 ),
             ],
             outputs=[Model.Output("loaded_model", display_name="gpen_model", tooltip="For other GPEN blocks.")],
@@ -57,7 +60,9 @@ class LoadModel(io.ComfyNode):
     def execute(cls, model: str, precision: Precision, backend: Backend) -> io.NodeOutput:
         choices.make_available(model, "generator")
         with runtime.building():
-            loaded = load_generator(model, precision, backend)
+            loaded = load_generator(model, precision, backend, runtime.device())
+        for note in loaded.notes:
+            runtime.say(note)
         return io.NodeOutput(runtime.generator_handle(loaded))
 
 

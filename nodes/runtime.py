@@ -14,10 +14,10 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from ..gpen.backends import Network
 from ..gpen.devices import Placement
 from ..gpen.faces.landmarks import Landmarker
 from ..gpen.models import LoadedModel, choose_landmarker
-from ..gpen.network import Generator
 from ..gpen.restore import automatic_batch_size
 from ..gpen.sheets import to_pil
 
@@ -96,7 +96,14 @@ def building() -> AbstractContextManager:
     return torch.inference_mode(False)
 
 
-def generator_handle(model: LoadedModel[Generator]) -> ModelHandle:
+def device() -> torch.device:
+    """Where ComfyUI runs models."""
+    import comfy.model_management as management
+
+    return management.get_torch_device()
+
+
+def generator_handle(model: LoadedModel[Network]) -> ModelHandle:
     """A generator for the wire."""
     return ModelHandle(model, patchers.of(model), _WISHED_FACES * model.module.activation_bytes())
 

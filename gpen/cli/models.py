@@ -106,6 +106,26 @@ def convert_model(
     console.print(f"{escape(str(file))} → {escape(str(written))}")
 
 
+@app.command("export")
+def export_model(
+    model: Annotated[str, typer.Argument(help="A generator: its name in the registry, or its file.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default MODEL.onnx.")] = None,
+    fixed: Annotated[bool, typer.Option("--fixed", help="For one face at a time; otherwise any number.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that is there already.")] = False,
+) -> None:
+    """Write a generator as ONNX: `input`, faces x 3 x size x size, RGB in -1..1, to `output`, the same."""
+    import torch
+
+    from ..backends.export import export_onnx
+    from ..models import load_generator
+
+    loaded = load_generator(model, backend="eager", device=torch.device("cpu"))
+    target = output or Path(f"{loaded.name}.onnx")
+    export_onnx(loaded, target, fixed=fixed, overwrite=overwrite)
+    size = loaded.module.config.size
+    console.print(f"{escape(loaded.name)} → {escape(str(target))} ({size} pixels, template {loaded.template})")
+
+
 @app.command("path")
 def show_path(name: Annotated[str, typer.Argument(help="A model, as `gpen models list` names it.")]) -> None:
     """Print where a model's file is; an error where it is not on this machine."""

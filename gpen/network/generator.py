@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,9 @@ from .layers import (
     ConstantInput,
     EqualLinear,
     ModulatedConv,
+    Modulation,
     PixelNorm,
+    PlainConv,
     StyledConv,
     ToRGB,
     conv_layer,
@@ -36,6 +39,18 @@ from .layers import (
 
 # The authors' learning-rate multiplier of the mapping network.
 MAPPING_LR = 0.01
+
+
+class Modulations(NamedTuple):
+    """What the latent vector makes of the decoder, coarsest layer first.
+
+    Attributes:
+        styled: of the styled convolutions.
+        painted: weights of the layers that paint, B x 3 x I each.
+    """
+
+    styled: list[Modulation]
+    painted: list[Tensor]
 
 
 class Decoder(nn.Module):
@@ -56,25 +71,32 @@ class Decoder(nn.Module):
             self.convs.append(StyledConv(2 * here, here, dim))
             self.to_rgbs.append(ToRGB(2 * here, dim))
 
-    def forward(self, latent: Tensor, features: list[Tensor]) -> Tensor:
+    def modulate(self, latent: Tensor) -> Modulations:
+        """What the encoder's latent vector, B x style_dim, makes of every layer."""
+        latent = self.style(latent)
+        styled = [self.conv1, *self.convs]
+        painters = [self.to_rgb1, *self.to_rgbs]
+        return Modulations([layer.modulate(latent) for layer in styled], [layer.modulate(latent) for layer in painters])
+
+    def forward(self, modulations: Modulations, features: list[Tensor]) -> Tensor:
         """Paint faces.
 
         Args:
-            latent: B x style_dim, what the encoder made of the face.
+            modulations: from `modulate`.
             features: one map per resolution, finest first; taken out of the list when used, which frees their
                 memory.
 
         Returns:
             B x 3 x S x S, float32.
         """
-        latent = self.style(latent)
-        x = self.conv1(self.input(latent.shape[0]), latent, features.pop())
-        rgb = self.to_rgb1(x, latent)
+        styled, painted = modulations
+        x = self.conv1(self.input(len(painted[0])), styled[0], features.pop())
+        rgb = self.to_rgb1(x, painted[0])
         for level, to_rgb in enumerate(self.to_rgbs):
             feature = features.pop()
-            x = self.convs[2 * level](x, latent, feature)
-            x = self.convs[2 * level + 1](x, latent, feature)
-            rgb = to_rgb(x, latent, rgb)
+            x = self.convs[2 * level](x, styled[2 * level + 1], feature)
+            x = self.convs[2 * level + 1](x, styled[2 * level + 2], feature)
+            rgb = to_rgb(x, painted[level + 1], rgb)
         return rgb
 
 
@@ -118,14 +140,29 @@ class Generator(nn.Module):
         for index in range(len(self.config.channels)):
             feature = getattr(self, f"ecd{index}")(feature)
             features.append(feature)
-        latent = self.final_linear(feature.flatten(1))
-        return self.generator(latent, features).to(x.dtype)
+        return self.generator(self.modulate(feature), features).to(x.dtype)
+
+    def modulate(self, feature: Tensor) -> Modulations:
+        """What the encoder's coarsest map, B x C x 4 x 4, makes of the decoder; in float32 whatever the weights are."""
+        return self.generator.modulate(self.final_linear(feature.flatten(1)))
 
     def freeze(self) -> Generator:
         """Compute once what depends on the weights alone; call `train()` before they are changed in place."""
         for module in self.modules():
             if isinstance(module, ModulatedConv):
                 module.freeze()
+        return self
+
+    def set_precision(self, dtype: torch.dtype) -> Generator:
+        """Keep the weights of the convolutions, and compute the maps, in `dtype`, changed in place.
+
+        Everything that acts on vectors stays in float32: it costs next to nothing, and an error there shifts whole
+        channels, where the convolutions' errors average out.
+        """
+        for module in self.modules():
+            if isinstance(module, PlainConv | ModulatedConv | ConstantInput):
+                for parameter in module.parameters(recurse=False):
+                    parameter.data = parameter.data.to(dtype)
         return self
 
     def activation_bytes(self) -> int:

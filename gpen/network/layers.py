@@ -178,7 +178,7 @@ class ModulatedConv(ModulatedWeight):
         self.energy = None
         super()._load_from_state_dict(*args, **kwargs)
 
-    def forward(self, x: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Convolve, and leave the demodulation to the caller, who multiplies each channel anyway.
 
         1. Scale the input channels by the style.
@@ -186,20 +186,19 @@ class ModulatedConv(ModulatedWeight):
 
         Args:
             x: B x I x H x W; may be overwritten.
-            latent: B x style_dim.
+            style: B x I.
 
         Returns:
-            B x O x H x W (or 2H x 2W), and the demodulation to multiply it with, B x O.
+            B x O x H x W (or 2H x 2W).
         """
-        style, demodulation = self._modulate(latent)
         x = scale_channels(x, style)
         weight = self.weight[0]
         if self.blur is None:
-            return F.conv2d(x, weight, padding=1), demodulation
+            return F.conv2d(x, weight, padding=1)
         x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # B x O x (2H + 1) x (2W + 1)
-        return fir_filter(x, self.blur.kernel, padding=1), demodulation
+        return fir_filter(x, self.blur.kernel, padding=1)
 
-    def _modulate(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+    def modulate(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """Style, B x I, and demodulation, B x O, in float32.
 
         The style is brought to a largest value of `scale`, for which the demodulation makes up: so maps stay
@@ -214,6 +213,10 @@ class ModulatedConv(ModulatedWeight):
     def _energy(self) -> Tensor:
         """Squares of the weight, summed over the kernel: O x I."""
         return self.weight[0].float().square().sum(dim=(2, 3))
+
+
+Modulation = tuple[Tensor, Tensor]
+"""Factors of one layer in float32: B x I on its input channels, B x 2 O on its output and the features beside it."""
 
 
 class NoiseWeight(nn.Module):
@@ -233,20 +236,24 @@ class StyledConv(nn.Module):
         self.noise = NoiseWeight()
         self.activate = FusedLeakyReLU(2 * out_channels)
 
-    def forward(self, x: Tensor, latent: Tensor, feature: Tensor) -> Tensor:
+    def modulate(self, latent: Tensor) -> Modulation:
+        """What the latent vector, B x style_dim, makes of this layer."""
+        style, demodulation = self.conv.modulate(latent)
+        return style, torch.cat([demodulation, self.noise.weight.float().expand_as(demodulation)], dim=1)
+
+    def forward(self, x: Tensor, modulation: Modulation, feature: Tensor) -> Tensor:
         """One layer of the decoder.
 
         Args:
             x: B x I x H x W; may be overwritten.
-            latent: B x style_dim.
+            modulation: from `modulate`.
             feature: B x O x H x W (or 2H x 2W).
 
         Returns:
             B x 2 O x H x W (or 2H x 2W).
         """
-        out, demodulation = self.conv(x, latent)
-        gain = torch.cat([demodulation, self.noise.weight.float().expand_as(demodulation)], dim=1)
-        return self.activate(concatenate(out, feature, spare=x), gain)
+        style, gain = modulation
+        return self.activate(concatenate(self.conv(x, style), feature, spare=x), gain)
 
 
 class ToRGB(nn.Module):
@@ -258,23 +265,25 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.full((1, 3, 1, 1), 0.0))
         self.upsample = FIR(gain=4.0) if upsample else None
 
-    def forward(self, x: Tensor, latent: Tensor, skip: Tensor | None = None) -> Tensor:
+    def modulate(self, latent: Tensor) -> Tensor:
+        """The weight times the style, B x 3 x I in float32: with three outputs it is far smaller than a map."""
+        style = self.conv.modulation(latent) * self.conv.scale
+        return self.conv.weight[0, :, :, 0, 0].float() * style[:, None]
+
+    def forward(self, x: Tensor, weight: Tensor, skip: Tensor | None = None) -> Tensor:
         """Paint one level.
 
-        1. Multiply the weight by the style: with three outputs it is far smaller than `x`.
-        2. Apply it to the pixels, one matrix per sample.
-        3. Add the bias and the doubled `skip`.
+        1. Apply the weight to the pixels, one matrix per sample.
+        2. Add the bias and the doubled `skip`.
 
         Args:
             x: B x I x H x W.
-            latent: B x style_dim.
+            weight: from `modulate`.
             skip: B x 3 x H/2 x W/2; none at the first level.
 
         Returns:
             B x 3 x H x W.
         """
-        style = self.conv.modulation(latent) * self.conv.scale
-        weight = self.conv.weight[0, :, :, 0, 0].float() * style[:, None]  # B x 3 x I
         pixels = x.permute(0, 2, 3, 1).flatten(1, 2)  # B x HW x I
         rgb = (pixels @ weight.transpose(1, 2).to(x.dtype)).float()  # B x HW x 3
         rgb = rgb.transpose(1, 2).unflatten(2, x.shape[2:]) + self.bias.float()

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 
 from ....weights import store
+from ...backends import Network
 from ...detail.filters import gaussian_blur
 from ...devices import Placement
 from ...models import AUTO_GENERATORS, LoadedModel, load_generator
-from ...network import Generator
 from ...restore import restore_crops
 
 BASELINE = "input"
@@ -86,15 +86,16 @@ def model_methods(names: Sequence[str], place: Placement) -> tuple[Method, ...]:
     """
     here = [model.record for model in store.installed() if model.record]
     wanted = list(names) or [one.name for one in here if one.kind == "generator" and one.task == "restoration"]
-    loaded: dict[str, LoadedModel[Generator]] = {}
+    loaded: dict[str, LoadedModel[Network]] = {}
     for name in wanted:
-        model = load_generator(AUTO_GENERATORS[-1] if name == "bundled" else name)
+        # Figures are to be the same whatever is installed.
+        model = load_generator(AUTO_GENERATORS[-1] if name == "bundled" else name, backend="eager")
         loaded.setdefault(model.sha256, model)
     stems = [model.name for model in loaded.values()]
     return tuple(_model_method(model, stems.count(model.name) > 1, place) for model in loaded.values())
 
 
-def _model_method(model: LoadedModel[Generator], ambiguous: bool, place: Placement) -> Method:
+def _model_method(model: LoadedModel[Network], ambiguous: bool, place: Placement) -> Method:
     def run(crops: torch.Tensor, side: int) -> torch.Tensor:
         return to_side(restore_crops(model.module, crops, place=place), side)
 

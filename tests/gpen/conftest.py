@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
-import torch
+from networks import golden_value
 from safetensors.torch import load_file
 from torch import Tensor
-
-from gpen_blocks.gpen.network.ops import fir_kernel
 
 StateDict = dict[str, Tensor]
 
@@ -30,7 +26,7 @@ class Golden(NamedTuple):
 @pytest.fixture(scope="session")
 def tiny() -> Golden:
     """A whole random GPEN of 64 x 64 pixels; 64 in style_dim, 4 in n_mlp, channels 64, 64, 64, 64, 32."""
-    tensors = load_file(Path(__file__).parents[2] / "data" / "generator_tiny_64.safetensors")
+    tensors = load_file(Path(__file__).parents[1] / "data" / "generator_tiny_64.safetensors")
     prefix = "state_dict."
     weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     return Golden(weights, tensors["input"], tensors["output"])
@@ -49,22 +45,7 @@ def official_golden(shared: Path, official: dict[str, dict[str, Any]]) -> Callab
     def make(size: int) -> Golden:
         shapes = official[f"GPEN-BFR-{size}"]["tensors"]
         io = load_file(shared / "golden" / f"generator_{size}.safetensors")
-        weights = {name: _recipe(name, shape) for name, shape in shapes.items()}
+        weights = {name: golden_value(name, shape) for name, shape in shapes.items()}
         return Golden(weights, io["input"], io["output"])
 
     return make
-
-
-def _recipe(name: str, shape: list[int]) -> Tensor:
-    """A tensor of the golden networks: normal noise seeded by the tensor's name, scaled by its role."""
-    if name.endswith(".kernel"):
-        return fir_kernel(gain=1.0 if name.startswith("ecd") else 4.0)
-    generator = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
-    noise = torch.from_numpy(generator.standard_normal(shape, dtype=np.float32))
-    if name.endswith("noise.weight"):
-        return torch.full(shape, 0.3)
-    if name.endswith("modulation.bias"):
-        return 1 + 0.1 * noise
-    if name.endswith("bias"):
-        return 0.1 * noise
-    return 100 * noise if ".style." in name else noise

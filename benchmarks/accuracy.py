@@ -1,0 +1,72 @@
+"""What number formats and backends change of the picture, on real crops."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import networks
+import torch
+
+from gpen_blocks.gpen.backends.engine import Engine, EngineError
+from gpen_blocks.gpen.backends.onnxruntime_engine import OnnxRuntimeEngine
+from gpen_blocks.gpen.backends.openvino_engine import OpenVINOEngine
+from gpen_blocks.gpen.faces.align import align_faces
+from gpen_blocks.gpen.faces.detect import detect
+from gpen_blocks.gpen.images import read_picture
+from gpen_blocks.gpen.models import load_detector, load_generator
+from gpen_blocks.gpen.network import Generator
+
+_CPU = torch.device("cpu")
+_MOST = 8  # crops
+
+
+def measure(photographs: list[Path]) -> list[dict[str, Any]]:
+    """Differences from fp32 eager in 255ths, on aligned crops of photographs."""
+    bundled = load_generator("gpen-lite-256", backend="eager", device=_CPU)
+    assert isinstance(bundled.module, Generator)
+    subjects = {
+        "gpen-lite-256": (bundled.module, bundled.template),
+        "GPEN-512 (golden weights)": (networks.official(512), "gpen"),
+    }
+    rows = []
+    for name, (generator, template) in subjects.items():
+        crops = _crops(photographs, generator.config.size, template) * 2 - 1
+        with torch.inference_mode():
+            truth = torch.cat([generator(crop) for crop in crops.split(1)])
+            for way, engine in _ways(generator):
+                restored = torch.cat([engine(crop) for crop in crops.split(1)])
+                difference = (truth - restored).abs() / 2 * 255
+                rows.append({
+                    "network": name,
+                    "crops": len(crops),
+                    "way": way,
+                    "mean": round(float(difference.mean()), 4),
+                    "max": round(float(difference.max()), 2),
+                })  # fmt: skip
+                print(rows[-1], flush=True)
+    return rows
+
+
+def _ways(generator: Generator) -> Iterator[tuple[str, Engine]]:
+    yield "eager bf16", copy.deepcopy(generator).set_precision(torch.bfloat16)
+    if generator.config.size <= 256:  # processors emulate it: half a minute a face of 512
+        yield "eager fp16", copy.deepcopy(generator).set_precision(torch.float16)
+    try:
+        yield "ONNX Runtime fp32", OnnxRuntimeEngine(generator, torch.float32, _CPU)
+        yield "OpenVINO fp32", OpenVINOEngine(generator, torch.float32, _CPU)
+        yield "OpenVINO bf16", OpenVINOEngine(generator, torch.bfloat16, _CPU)
+    except EngineError as error:
+        print(error)
+
+
+def _crops(photographs: list[Path], size: int, template: str) -> torch.Tensor:
+    detector = load_detector("face-detector-lite").module
+    crops = []
+    for path in photographs:
+        image = read_picture(path).pixels
+        found, _ = align_faces(image, detect(image, detector), size, template)
+        crops.append(found)
+    return torch.cat(crops)[:_MOST]

@@ -1,0 +1,5 @@
+"""Ways to run a generator faster than its graph as it is written; each is checked against that before it is used."""
+
+from .accelerate import Accelerated, Backend, Chosen, Network, Precision, accelerate
+
+__all__ = ["Accelerated", "Backend", "Chosen", "Network", "Precision", "accelerate"]

@@ -1,0 +1,252 @@
+"""GPEN as an ONNX graph, written from the tensors of a generator.
+
+The graph has the arithmetic of `network.generator`, with everything folded that does not depend on the face: scales of
+the equal learning rate, the square root of two, the filters' gains. It can be the whole network, or its two halves: the
+encoder, and the painter, whose modulations are inputs. In halves a runtime can compute the maps in bfloat16 while the
+modulations stay in float32 (see `Generator.set_precision`).
+
+Convention: maps are B x C x H x W float32; a graph of one face has B = 1, others the symbol `batch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..network import Generator
+from ..network.layers import EqualLinear, ModulatedConv, StyledConv, ToRGB
+from ..network.ops import EPSILON, NEGATIVE_SLOPE, SQRT2
+from .engine import EngineError
+
+if TYPE_CHECKING:
+    import onnx
+
+# All operators used are of it or older.
+_OPSET = 17
+_IR_VERSION = 8
+
+INPUT, OUTPUT = "input", "output"
+
+
+def whole_graph(generator: Generator, *, fixed: bool = False) -> onnx.ModelProto:
+    """The network: `input`, B x 3 x S x S in -1..1, to `output`, the same around -1..1.
+
+    Args:
+        generator: in float32.
+        fixed: for one face at a time.
+    """
+    graph = _Graph(1 if fixed else "batch")
+    size = generator.config.size
+    features = _encode(graph, generator, graph.input(INPUT, (3, size, size)))
+    latent = graph.add("Flatten", features[-1])
+    final: Any = generator.final_linear[0]
+    latent = _linear(graph, final, latent)
+    mean = graph.add("ReduceMean", graph.add("Mul", latent, latent), axes=[1], keepdims=1)
+    norm = graph.add("Sqrt", graph.add("Add", mean, graph.constant(EPSILON)))
+    latent = graph.add("Div", latent, norm)
+    decoder: Any = generator.generator
+    for layer in list(decoder.style)[1:]:
+        latent = _linear(graph, layer, latent)
+    styled = [_modulation(graph, layer, latent) for layer in (decoder.conv1, *decoder.convs)]
+    painted = [_painting(graph, layer, latent) for layer in (decoder.to_rgb1, *decoder.to_rgbs)]
+    _paint(graph, generator, features, styled, painted)
+    return graph.model(f"GPEN-{size}", {OUTPUT: (3, size, size)})
+
+
+def encoder_graph(generator: Generator) -> onnx.ModelProto:
+    """The encoder of one face: `input` to the features `feature0`, `feature1`, ..., finest first."""
+    graph = _Graph(1)
+    size, channels = generator.config.size, generator.config.channels[::-1]
+    features = _encode(graph, generator, graph.input(INPUT, (3, size, size)))
+    outputs = {}
+    for level, (feature, count) in enumerate(zip(features, channels, strict=True)):
+        outputs[graph.rename(feature, f"feature{level}")] = (count, size >> level, size >> level)
+    return graph.model(f"GPEN-{size} encoder", outputs)
+
+
+def painter_graph(generator: Generator) -> onnx.ModelProto:
+    """The decoder of one face without its mapping network.
+
+    Inputs: the features of `encoder_graph`; `style0`, `gain0`, `style1`, ... and `paint0`, `paint1`, ..., the flat
+    modulations of `Generator.modulate`. Output: `output`.
+    """
+    graph = _Graph(1)
+    size, channels = generator.config.size, generator.config.channels[::-1]
+    features = [
+        graph.input(f"feature{level}", (count, size >> level, size >> level)) for level, count in enumerate(channels)
+    ]
+    decoder: Any = generator.generator
+    styled = []
+    for index, layer in enumerate((decoder.conv1, *decoder.convs)):
+        outputs, inputs = layer.conv.weight.shape[1:3]
+        styled.append((graph.input(f"style{index}", (inputs, 1, 1)), graph.input(f"gain{index}", (2 * outputs, 1, 1))))
+    painted = [
+        graph.input(f"paint{index}", (3, layer.conv.weight.shape[2]))
+        for index, layer in enumerate((decoder.to_rgb1, *decoder.to_rgbs))
+    ]
+    _paint(graph, generator, features, styled, painted)
+    return graph.model(f"GPEN-{size} painter", {OUTPUT: (3, size, size)})
+
+
+class _Graph:
+    """Nodes, constants and inputs so far; operators are called by their ONNX names and give names of values."""
+
+    def __init__(self, batch: int | str) -> None:
+        try:
+            import onnx
+        except ImportError as error:
+            raise EngineError(f"ONNX graphs need onnx ({error}); install gpen-blocks[onnxruntime].") from error
+        self._onnx = onnx
+        self._batch = batch
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._inputs: list[Any] = []
+
+    def input(self, name: str, shape: Sequence[int]) -> str:
+        self._inputs.append(self._described(name, shape))
+        return name
+
+    def constant(self, value: Tensor | np.ndarray | float) -> str:
+        name = f"constant{len(self._constants)}"
+        if isinstance(value, Tensor):
+            value = value.detach().float().cpu().contiguous().numpy()
+        array = np.asarray(value, np.int64 if getattr(value, "dtype", None) == np.int64 else np.float32)
+        self._constants.append(self._onnx.numpy_helper.from_array(array, name))
+        return name
+
+    def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        name = f"{kind.lower()}{len(self._nodes)}"
+        self._nodes.append(self._onnx.helper.make_node(kind, inputs, [name], name=name, **attributes))
+        return name
+
+    def rename(self, value: str, name: str) -> str:
+        """Give a value that comes out of the graph a name of its own."""
+        for node in self._nodes:
+            node.input[:] = [name if entry == value else entry for entry in node.input]
+            node.output[:] = [name if entry == value else entry for entry in node.output]
+        return name
+
+    def model(self, name: str, outputs: dict[str, Sequence[int]]) -> onnx.ModelProto:
+        described = [self._described(output, shape) for output, shape in outputs.items()]
+        helper = self._onnx.helper
+        graph = helper.make_graph(self._nodes, name, self._inputs, described, self._constants)
+        return helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", _OPSET)],
+            ir_version=_IR_VERSION,
+            producer_name="gpen-blocks",
+        )
+
+    def _described(self, name: str, shape: Sequence[int]) -> Any:
+        onnx = self._onnx
+        return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [self._batch, *shape])
+
+
+def _encode(graph: _Graph, generator: Generator, x: str) -> list[str]:
+    features = []
+    for index in range(len(generator.config.channels)):
+        *blur, conv, activation = getattr(generator, f"ecd{index}")[0]
+        gain = conv.scale * SQRT2
+        if blur:
+            x = _filter(graph, x, conv.weight.shape[1], blur[0].kernel, blur[0].padding)
+            gain *= blur[0].scale
+        weight, bias = graph.constant(conv.weight * gain), graph.constant(activation.bias * SQRT2)
+        pads = [conv.padding] * 4
+        x = graph.add("Conv", x, weight, bias, pads=pads, strides=[conv.stride] * 2)
+        x = graph.add("LeakyRelu", x, alpha=NEGATIVE_SLOPE)
+        features.append(x)
+    return features
+
+
+def _filter(graph: _Graph, x: str, channels: int, kernel: Tensor, padding: int) -> str:
+    weight = kernel.flip(0, 1).repeat(channels, 1, 1, 1)  # Conv correlates
+    return graph.add("Conv", x, graph.constant(weight), group=channels, pads=[padding] * 4)
+
+
+def _linear(graph: _Graph, layer: EqualLinear, x: str, gain: float = 1.0) -> str:
+    gain *= SQRT2 if layer.activate else 1.0
+    weight, bias = layer.weight * (layer.scale * gain), layer.bias * (layer.lr * gain)
+    x = graph.add("Gemm", x, graph.constant(weight), graph.constant(bias), transB=1)
+    return graph.add("LeakyRelu", x, alpha=NEGATIVE_SLOPE) if layer.activate else x
+
+
+def _modulation(graph: _Graph, layer: StyledConv, latent: str) -> tuple[str, str]:
+    """The inputs `style` and `gain` of a styled convolution, B x C x 1 x 1."""
+    conv: ModulatedConv = layer.conv
+    style = _linear(graph, conv.modulation, latent, conv.scale)
+    energy = graph.constant(conv.weight[0].float().square().sum(dim=(2, 3)).T)
+    power = graph.add("MatMul", graph.add("Mul", style, style), energy)
+    demodulation = graph.add("Reciprocal", graph.add("Sqrt", graph.add("Add", power, graph.constant(EPSILON))))
+    channels = conv.weight.shape[1]
+    noise = graph.constant(layer.noise.weight.float().view(1, 1).expand(1, channels))
+    # Zero times the demodulation gives the noise's factor the batch's length.
+    noise = graph.add("Add", graph.add("Mul", demodulation, graph.constant(0.0)), noise)
+    gain = graph.add("Concat", demodulation, noise, axis=1)
+    as_map = graph.constant(np.array([2, 3], np.int64))
+    return graph.add("Unsqueeze", style, as_map), graph.add("Unsqueeze", gain, as_map)
+
+
+def _painting(graph: _Graph, layer: ToRGB, latent: str) -> str:
+    """The input `weight` of a painting layer, B x 3 x I."""
+    style = _linear(graph, layer.conv.modulation, latent, layer.conv.scale)
+    style = graph.add("Unsqueeze", style, graph.constant(np.array([1], np.int64)))
+    return graph.add("Mul", graph.constant(layer.conv.weight[:, :, :, 0, 0]), style)
+
+
+def _paint(
+    graph: _Graph, generator: Generator, features: list[str], styled: list[tuple[str, str]], painted: list[str]
+) -> None:
+    decoder: Any = generator.generator
+    x = _styled(graph, decoder.conv1, graph.constant(decoder.input.input), styled[0], features[-1])
+    rgb = _painted(graph, decoder.to_rgb1, x, painted[0], 4, None)
+    for level, to_rgb in enumerate(decoder.to_rgbs):
+        for index in (2 * level, 2 * level + 1):
+            x = _styled(graph, decoder.convs[index], x, styled[index + 1], features[-2 - level])
+        rgb = _painted(graph, to_rgb, x, painted[level + 1], 8 << level, rgb)
+    graph.rename(rgb, OUTPUT)
+
+
+def _styled(graph: _Graph, layer: StyledConv, x: str, modulation: tuple[str, str], feature: str) -> str:
+    style, gain = modulation
+    conv: ModulatedConv = layer.conv
+    x = graph.add("Mul", x, style)
+    if conv.blur is None:
+        x = graph.add("Conv", x, graph.constant(conv.weight[0] * SQRT2), pads=[1] * 4)
+    else:
+        weight = graph.constant(conv.weight[0].transpose(0, 1) * SQRT2)
+        x = graph.add("ConvTranspose", x, weight, strides=[2, 2])
+        x = _filter(graph, x, conv.weight.shape[1], conv.blur.kernel, 1)
+    # The convolution has the square root of two already; the features get it with their factor's constant below.
+    channels = conv.weight.shape[1]
+    factor = torch.cat([torch.ones(channels), torch.full((channels,), SQRT2)]).view(1, -1, 1, 1)
+    gain = graph.add("Mul", gain, graph.constant(factor))
+    x = graph.add("Mul", graph.add("Concat", x, feature, axis=1), gain)
+    x = graph.add("Add", x, graph.constant((layer.activate.bias * SQRT2).view(1, -1, 1, 1)))
+    return graph.add("LeakyRelu", x, alpha=NEGATIVE_SLOPE)
+
+
+def _painted(graph: _Graph, layer: ToRGB, x: str, weight: str, side: int, skip: str | None) -> str:
+    channels = layer.conv.weight.shape[2]
+    flat = graph.add("Reshape", x, graph.constant(np.array([0, channels, side * side], np.int64)))
+    rgb = graph.add("MatMul", weight, flat)
+    rgb = graph.add("Reshape", rgb, graph.constant(np.array([0, 3, side, side], np.int64)))
+    rgb = graph.add("Add", rgb, graph.constant(layer.bias))
+    if skip is None or layer.upsample is None:
+        return rgb
+    kernel = layer.upsample.kernel.repeat(3, 1, 1, 1)
+    doubled = graph.add("ConvTranspose", skip, graph.constant(kernel), group=3, strides=[2, 2], pads=[1] * 4)
+    return graph.add("Add", rgb, doubled)
+
+
+def flat_modulations(generator: Generator, feature: Tensor) -> dict[str, np.ndarray]:
+    """The inputs of `painter_graph` that the encoder's coarsest map, 1 x C x 4 x 4, decides."""
+    styled, painted = generator.modulate(feature)
+    named: dict[str, Tensor] = {}
+    for index, (style, gain) in enumerate(styled):
+        named |= {f"style{index}": style[:, :, None, None], f"gain{index}": gain[:, :, None, None]}
+    named |= {f"paint{index}": weight for index, weight in enumerate(painted)}
+    return {name: value.numpy() for name, value in named.items()}

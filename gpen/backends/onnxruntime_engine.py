@@ -1,0 +1,69 @@
+"""ONNX Runtime on the CPU and on CUDA, and NVIDIA's TensorRT through it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..network import Generator
+from . import graph
+from .engine import EngineError
+
+
+class OnnxRuntimeEngine:
+    """Runs batches of faces.
+
+    Args:
+        generator: in float32.
+        dtype: of the maps; TensorRT alone has another than float32.
+        device: where it runs.
+        tensorrt: through TensorRT, which takes minutes to plan the graph.
+
+    Raises:
+        EngineError: ONNX Runtime or onnx is not installed, this build of it cannot use the device or the number format,
+            or it refuses the graph.
+    """
+
+    def __init__(self, generator: Generator, dtype: torch.dtype, device: torch.device, tensorrt: bool = False) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise EngineError(f"ONNX Runtime is not installed ({error}); install gpen-blocks[onnxruntime].") from error
+        provider, options = _provider(dtype, device, tensorrt)
+        if provider not in onnxruntime.get_available_providers():
+            have = ", ".join(onnxruntime.get_available_providers())
+            raise EngineError(f"This build of ONNX Runtime has no {provider}, only {have}.")
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = torch.get_num_threads()
+        model = graph.whole_graph(generator).SerializeToString()
+        try:
+            self._session = onnxruntime.InferenceSession(model, settings, providers=[(provider, options)])
+        # Its exceptions have no base of their own.
+        except Exception as error:
+            raise EngineError(f"ONNX Runtime cannot run the graph: {error}") from error
+        # It goes on without a provider that fails to start.
+        if provider not in self._session.get_providers():
+            raise EngineError(f"ONNX Runtime's {provider} does not start on this machine.")
+
+    def __call__(self, faces: Tensor) -> Tensor:
+        (restored,) = self._session.run([graph.OUTPUT], {graph.INPUT: faces.cpu().contiguous().numpy()})
+        return torch.from_numpy(restored).to(faces.device)
+
+
+def _provider(dtype: torch.dtype, device: torch.device, tensorrt: bool) -> tuple[str, dict[str, Any]]:
+    """Execution provider and its options."""
+    if tensorrt and device.type == "cuda":
+        half = {torch.float16: "trt_fp16_enable", torch.bfloat16: "trt_bf16_enable"}
+        options: dict[str, Any] = {"device_id": device.index or 0}
+        return "TensorrtExecutionProvider", options | ({half[dtype]: True} if dtype in half else {})
+    if tensorrt:
+        raise EngineError(f"TensorRT runs on CUDA devices, not on {device.type}.")
+    if dtype != torch.float32:
+        raise EngineError("ONNX Runtime runs GPEN in fp32 only.")
+    if device.type == "cuda":
+        return "CUDAExecutionProvider", {"device_id": device.index or 0}
+    if device.type == "cpu":
+        return "CPUExecutionProvider", {}
+    raise EngineError(f"ONNX Runtime runs GPEN on CPUs and CUDA devices, not on {device.type}.")

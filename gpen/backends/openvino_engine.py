@@ -1,0 +1,87 @@
+"""OpenVINO on the CPU.
+
+A graph of fixed shape runs a fifth faster than one whose batch is open, and a batch is no faster than its faces one by
+one; so there are only graphs of one face.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..network import Generator
+from . import graph
+from .engine import EngineError
+
+if TYPE_CHECKING:
+    import onnx
+
+_PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
+
+
+class OpenVINOEngine:
+    """Runs faces on the CPU, one after the other.
+
+    In float32 the network is one graph. In bfloat16, in which OpenVINO would compute everything, the network is cut in
+    two: what lies between its halves acts on vectors, and torch computes it in float32.
+
+    Args:
+        generator: in float32; kept for what lies between the halves.
+        dtype: of the maps.
+        device: where it is to run; only a CPU will do.
+
+    Raises:
+        EngineError: another device, OpenVINO or onnx is not installed, or it cannot run the graph.
+    """
+
+    def __init__(self, generator: Generator, dtype: torch.dtype, device: torch.device) -> None:
+        if device.type != "cpu":
+            raise EngineError(f"OpenVINO runs GPEN on CPUs, not on {device.type}.")
+        try:
+            import openvino
+        except ImportError as error:
+            raise EngineError(f"OpenVINO is not installed ({error}); install gpen-blocks[openvino].") from error
+        self._core = openvino.Core()
+        self._settings = {
+            "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        self._generator = generator
+        self._lock = threading.Lock()  # a request serves one caller at a time
+        if dtype == torch.float32:
+            self._whole = self._request(graph.whole_graph(generator, fixed=True))
+            return
+        self._whole = None
+        self._encoder = self._request(graph.encoder_graph(generator))
+        self._painter = self._request(graph.painter_graph(generator))
+        self._features = [f"feature{level}" for level in range(len(generator.config.channels))]
+        for name in self._features:
+            self._painter.set_tensor(name, self._encoder.get_tensor(name))
+
+    def __call__(self, faces: Tensor) -> Tensor:
+        restored = torch.empty_like(faces, memory_format=torch.contiguous_format)
+        with self._lock:
+            for face, place in zip(faces.split(1), restored.split(1), strict=True):
+                place.copy_(self._restore(face))
+        return restored
+
+    def _restore(self, face: Tensor) -> Tensor:
+        pixels = {graph.INPUT: face.contiguous().numpy()}
+        if self._whole is not None:
+            self._whole.infer(pixels, share_inputs=True)
+            return torch.from_numpy(self._whole.get_tensor(graph.OUTPUT).data)
+        self._encoder.infer(pixels, share_inputs=True)
+        coarsest = torch.from_numpy(self._encoder.get_tensor(self._features[-1]).data)
+        self._painter.infer(graph.flat_modulations(self._generator, coarsest))
+        return torch.from_numpy(self._painter.get_tensor(graph.OUTPUT).data)
+
+    def _request(self, model: onnx.ModelProto) -> Any:
+        try:
+            read = self._core.read_model(model.SerializeToString())
+            return self._core.compile_model(read, "CPU", self._settings).create_infer_request()
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO cannot run the graph: {str(error).strip().splitlines()[-1]}") from error
