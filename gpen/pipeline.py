@@ -100,7 +100,7 @@ def restore_batch(
             images,
             detector.module,
             score_threshold=settings.score_threshold,
-            # Somewhat below the limit, so that what is left alone for its size can be told.
+            # Somewhat below a limit that was asked for, so that what is left alone for its size can be told.
             min_face_size=settings.min_face_size // 2,
             rotated=settings.rotated,
             progress=partial(progress, "detect"),

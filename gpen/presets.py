@@ -56,7 +56,9 @@ class Settings:
     """
 
     score_threshold: float = _number(0.7, 0.05, 1.0, "The least confidence of a face.")
-    min_face_size: int = _number(16, 1, 100_000, "The least larger side of a face's box, in pixels.")
+    min_face_size: int = _number(
+        0, 0, 100_000, "The least larger side of a face's box, in pixels; 0: 16, or more in large pictures."
+    )
     max_faces: int = _number(0, 0, 10_000, "At most so many faces of an image are restored; 0 restores all.")
     order: FaceOrder = _choice("score", FaceOrder, "Which faces come first, where max_faces or indices choose.")
     rotated: bool = _switch(False, "Also look for heads on their side or upside down (four times the search).")

@@ -51,10 +51,11 @@ class DetectFaces(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "min_face_size",
-                    default=16,
-                    min=1,
+                    default=0,
+                    min=0,
                     max=100_000,
-                    tooltip="The least larger side of a face's box in pixels. Smaller is slower on large pictures.",
+                    tooltip="The least larger side of a face's box in pixels; smaller is slower. 0: 16, or a 125th of "
+                    "a large picture's longer side.",
                 ),
                 io.Int.Input(
                     "max_faces",

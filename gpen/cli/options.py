@@ -18,7 +18,10 @@ Detector = Annotated[str, typer.Option(help="Registry name or file of the face d
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")]
 Report = Annotated[Path | None, typer.Option(help="Write what was found and done to this JSON file.")]
 Threshold = Annotated[float | None, typer.Option(help="Least confidence of a face, 0.05..1.", show_default=False)]
-MinFaceSize = Annotated[int | None, typer.Option(help="Least size of a face in pixels.", show_default=False)]
+MinFaceSize = Annotated[
+    int | None,
+    typer.Option(help="Least size of a face in pixels; 0: 16, or more in large pictures.", show_default=False),
+]
 MaxFaces = Annotated[int | None, typer.Option(help="At most so many faces a picture; 0: all.", show_default=False)]
 Order = Annotated[
     str | None,

@@ -11,9 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..errors import CheckpointError
 
@@ -97,6 +99,33 @@ def to_network(images: Tensor) -> Tensor:
     """RGB B x 3 x H x W in 0..1 to what the network reads: BGR in 0..255 less the mean, channels last."""
     mean = images.new_tensor(MEAN_BGR).view(1, 3, 1, 1)
     return (images.flip(1) * 255 - mean).contiguous(memory_format=torch.channels_last)
+
+
+def subtract_mean(images: Tensor) -> Tensor:
+    """RGB B x 3 x H x W in 0..1 to what a network reads after `absorb_input_scale`: less the mean, channels last."""
+    mean = images.new_tensor(MEAN_BGR[::-1]).view(1, 3, 1, 1) / 255
+    shown = torch.empty(images.shape, dtype=images.dtype, device=images.device, memory_format=torch.channels_last)
+    return torch.sub(images, mean, out=shown)
+
+
+def absorb_input_scale(network: RetinaFace) -> None:
+    """Let the first convolution take RGB in 0..1 less the mean, changed in place; what it pads with stays the mean."""
+    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+    first.weight = nn.Parameter(first.weight.detach().flip(1) * 255, requires_grad=False)
+
+
+def fold_batch_norm(module: nn.Module) -> None:
+    """Multiply normalisations into the convolutions before them, changed in place; the module must be in eval mode.
+
+    In facexlib's blocks and torchvision's ResNet each stands directly behind its convolution.
+    """
+    children = list(module.named_children())
+    for (name, child), (following, norm) in pairwise(children):
+        if isinstance(child, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            setattr(module, name, fuse_conv_bn_eval(child, norm))
+            setattr(module, following, nn.Identity())
+    for _, child in children:
+        fold_batch_norm(child)
 
 
 @lru_cache(maxsize=16)

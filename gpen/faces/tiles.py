@@ -33,6 +33,17 @@ OVERLAP = 256
 EDGE = 8
 # Picture pixels that are shrunk at a time.
 STRIP_PIXELS = 4_000_000
+# Unless asked for, faces smaller than this are not sought, nor those smaller than the longer side over SHARE: on a
+# print 50 cm wide, 4 mm. In 24 megapixels that is 48 px, and a quarter of the search.
+SMALLEST_FACE, SHARE = 16, 125
+# Levels coarser than this are made from the picture reduced by it, which is kept: reading a large picture is what they
+# cost.
+KEPT_REDUCTION = 4
+
+
+def smallest_face(size: Size) -> float:
+    """The least larger side of a face's box that is worth a search in pictures of this (height, width), in pixels."""
+    return max(SMALLEST_FACE, max(size) / SHARE)
 
 
 @dataclass(frozen=True)
@@ -57,10 +68,7 @@ class Tile:
             return part
         if self.scale > 1:
             return F.interpolate(part, scale_factor=self.scale, mode="bilinear", align_corners=False)
-        block = round(1 / self.scale)
-        # Pooling wants contiguous memory: in strips, the copy of a large rectangle stays small.
-        rows = max(STRIP_PIXELS // (len(part) * part.shape[3]) // block, 1) * block
-        return torch.cat([F.avg_pool2d(strip, block, ceil_mode=True) for strip in part.split(rows, dim=2)], dim=2)
+        return reduce(part, round(1 / self.scale))
 
     def holds(self, boxes: Tensor, picture: Size) -> Tensor:
         """Which boxes N x 4 (in pixels seen) no inner edge cuts; the picture's own edges do not count."""
@@ -68,6 +76,31 @@ class Tile:
         inner = torch.tensor([self.x0 > 0, self.y0 > 0, self.x1 < picture[1], self.y1 < picture[0]])
         room = boxes * boxes.new_tensor([1, 1, -1, -1]) + boxes.new_tensor([0, 0, width, height])
         return ((room >= EDGE) | ~inner).all(1)
+
+
+class Pyramid:
+    """The levels of B x C x H x W images, tile by tile; for the coarse ones a reduced copy is kept, a sixteenth."""
+
+    def __init__(self, images: Tensor) -> None:
+        self._images = images
+        self._reduced: Tensor | None = None
+
+    def cut(self, tile: Tile, first: int, last: int) -> Tensor:
+        """A tile of the images from `first` to `last` (exclusive) as the network sees it."""
+        if tile.scale * KEPT_REDUCTION > 1:
+            return tile.cut(self._images[first:last])
+        if self._reduced is None:
+            self._reduced = reduce(self._images, KEPT_REDUCTION)
+        corners = (tile.x0, tile.y0, tile.x1, tile.y1)  # whole blocks, but for the picture's own edges
+        x0, y0, x1, y1 = (math.ceil(corner / KEPT_REDUCTION) for corner in corners)
+        return Tile(x0, y0, x1, y1, tile.scale * KEPT_REDUCTION).cut(self._reduced[first:last])
+
+
+def reduce(images: Tensor, block: int) -> Tensor:
+    """Average blocks of pixels; those at the lower and right edge may be smaller."""
+    # Pooling wants contiguous memory: in strips, the copy of a large rectangle stays small.
+    rows = max(STRIP_PIXELS // (len(images) * images.shape[3]) // block, 1) * block
+    return torch.cat([F.avg_pool2d(strip, block, ceil_mode=True) for strip in images.split(rows, dim=2)], dim=2)
 
 
 def plan_tiles(size: Size, min_face_size: float) -> list[Tile]:

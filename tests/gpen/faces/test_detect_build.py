@@ -95,3 +95,21 @@ def test_importing_the_adapter_leaves_facexlib_alone():
         "sys.exit(any(m.split('.')[0] in ('facexlib', 'torchvision', 'cv2') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["mobile0.25", "resnet50"])
+def test_frozen_it_finds_the_same(name):
+    """Normalisation, mean and order of colours go into the convolutions; what pads the border stays the mean."""
+    torch.manual_seed(1)
+    network = RetinaFace(name).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # as after training: not the identity
+            module.running_mean.normal_(0, 0.2)  # type: ignore[union-attr]
+            module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+    tensors = {key: value.clone() for key, value in network.state_dict().items()}
+    images = torch.rand(2, 3, 96, 120)
+    expected = build_detector(tensors)(images)
+    frozen = build_detector(tensors).freeze().freeze()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in frozen.modules())
+    for found, wanted in zip(frozen(images), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3 * float(wanted.abs().max()))

@@ -1,0 +1,41 @@
+"""The image pyramid: what is searched, at what cost, and that a kept reduction shows the same."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gpen_blocks.gpen.faces.tiles import Pyramid, plan_tiles, smallest_face
+
+
+@pytest.mark.parametrize(
+    "size, least", [((64, 64), 16), ((568, 1328), 16), ((2000, 1500), 16), ((4000, 6000), 48), ((11600, 8600), 92.8)]
+)
+def test_what_counts_as_a_face_grows_with_large_pictures(size, least):
+    assert smallest_face(size) == pytest.approx(least)
+
+
+def seen(size: tuple[int, int], least: float) -> float:
+    """Megapixels the network sees."""
+    return sum(tile.seen[0] * tile.seen[1] for tile in plan_tiles(size, least)) / 1e6
+
+
+def test_24_megapixels_are_searched_at_half_their_size_unless_smaller_faces_are_asked_for():
+    size = (4000, 6000)
+    assert max(tile.scale for tile in plan_tiles(size, smallest_face(size))) == 0.5
+    assert max(tile.scale for tile in plan_tiles(size, 16)) == 1
+    assert seen(size, smallest_face(size)) < seen(size, 16) / 4
+
+
+@pytest.mark.parametrize("size", [(1800, 2601), (999, 4003), (701, 699)])
+def test_the_kept_reduction_shows_what_the_picture_would(size):
+    """Averages of averages are averages, but for the smaller blocks at the lower and right edge."""
+    images = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(0))
+    pyramid = Pyramid(images)
+    coarse = [tile for tile in plan_tiles(size, 16) if tile.scale < 1]
+    assert {tile.scale for tile in coarse} >= {0.5}
+    for tile in coarse:
+        direct, kept = tile.cut(images[1:3]), pyramid.cut(tile, 1, 3)
+        assert kept.shape == direct.shape == (2, 3, *tile.seen)
+        torch.testing.assert_close(kept[..., :-1, :-1], direct[..., :-1, :-1], rtol=0, atol=1e-6)
+        assert torch.allclose(kept, direct, atol=0.6)
