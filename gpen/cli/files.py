@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
+from PIL import Image
 
 from ...weights.files import replacing
 from ..errors import ImageError
-from ..images import READABLE, WRITABLE
-
-if TYPE_CHECKING:
-    from PIL import Image
+from ..images import READABLE, WRITABLE, Picture, read_picture
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,41 @@ def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) 
     if target.exists() and not overwrite:
         raise ImageError(f"{target} exists already; name another --output or pass --overwrite.")
     taken[key] = source
+
+
+class ReadAhead:
+    """Reads each picture while the one before is worked on, unless it is so large that memory might not hold both.
+
+    Args:
+        jobs: the pictures, in the order in which they will be asked for.
+        pool: of one thread, which reads.
+    """
+
+    # Two pictures of this size take a gigabyte as float32.
+    _LARGEST = 40_000_000
+
+    def __init__(self, jobs: Sequence[Job], pool: ThreadPoolExecutor) -> None:
+        self.alone = len(jobs) == 1
+        self._next = dict(pairwise(jobs))
+        self._pool = pool
+        self._begun: dict[Job, Future[Picture]] = {}
+
+    def read(self, job: Job) -> Future[Picture]:
+        """The picture of a job; the next one is begun behind it."""
+        wanted = self._begun.pop(job, None) or self._pool.submit(read_picture, job.source)
+        following = self._next.get(job)
+        if following is not None and _is_at_most(following.source, self._LARGEST):
+            self._begun[following] = self._pool.submit(read_picture, following.source)
+        return wanted
+
+
+def _is_at_most(path: Path, pixels: int) -> bool:
+    """Whether a file says that its picture has at most so many pixels; what cannot be read will be told in its turn."""
+    try:
+        with Image.open(path) as picture:
+            return picture.width * picture.height <= pixels
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
 
 
 def open_report(path: Path | None) -> None:

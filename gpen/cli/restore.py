@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +14,8 @@ from . import options
 
 if TYPE_CHECKING:
     from ..restorer import Restoration, Restorer
-    from .files import Job
+    from .files import Job, ReadAhead
+    from .run import Outcome
 
 
 def restore(
@@ -60,8 +62,16 @@ def restore(
     recursive: options.Recursive = False,
     detector: options.Detector = "auto",
     device: options.Device = "auto",
-    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
-    backend: Annotated[str, typer.Option(help="auto, eager or compile.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="fp32, bf16 or fp16; one that changes the picture gives way to fp32.")
+    ] = "fp32",
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="auto (the fastest that is installed and true), eager, compile, openvino, onnxruntime, cudagraph or "
+            "tensorrt."
+        ),
+    ] = "auto",
     batch_size: Annotated[int, typer.Option(min=0, help="Faces per forward pass; 0: as many as fit.")] = 0,
 ) -> None:
     """Restore the faces of photographs; everything outside the faces stays as it is, bit for bit.
@@ -72,7 +82,7 @@ def restore(
     """
     from ..report import PREVIEW_NOTE
     from ..restorer import Restorer
-    from .files import collect, open_report, write_json
+    from .files import ReadAhead, collect, open_report, write_json
     from .run import console, run_jobs
 
     jobs = collect(inputs, recursive)
@@ -99,9 +109,12 @@ def restore(
             rotated=rotated,
         ),
     )
-    writer = _Writer(restorer, output, len(jobs) == 1, overwrite, faces, batch_size, compare, save_faces)
     preview = PREVIEW_NOTE.format(model=restorer.generator.name)
-    reports, failures = run_jobs(jobs, writer.restore, said_once=(preview,))
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        work = _Work(
+            restorer, output, overwrite, faces, batch_size, compare, save_faces, ReadAhead(jobs, reader), writer
+        )
+        reports, failures = run_jobs(jobs, work.restore, said_once=(preview,))
     if report:
         write_json(report, {"pictures": reports})
     if restorer.generator.preview and failures < len(jobs):
@@ -111,27 +124,38 @@ def restore(
 
 
 @dataclass
-class _Writer:
+class _Work:
+    """One picture is restored while the next is read and the one before is written."""
+
     restorer: Restorer
     output: Path | None
-    alone: bool
     overwrite: bool
     indices: str
     batch_size: int
     compare: bool
     save_faces: bool
+    sources: ReadAhead
+    writer: ThreadPoolExecutor
     taken: dict[Path, Path] = field(default_factory=dict)
 
-    def restore(self, job: Job, progress: Callable[[str, int, int], None]) -> tuple[str, dict[str, Any]]:
-        from ..sheets import restoration_sheet
-        from .files import claim, save_png, target_of
+    def restore(self, job: Job, progress: Callable[[str, int, int], None]) -> Future[Outcome]:
+        from .files import claim, target_of
 
-        target = target_of(job, self.output, "-restored", self.alone)
+        source = self.sources.read(job)
+        target = target_of(job, self.output, "-restored", self.sources.alone)
         sheet = self._beside(target, "-compare.png") if self.compare else None
         folder = self._beside(target, "-faces") if self.save_faces else None
         for path in filter(None, (target, sheet, folder)):
             claim(path, job.source, self.taken, self.overwrite)
-        result = self.restorer.restore(job.source, indices=self.indices, batch_size=self.batch_size, progress=progress)
+        result = self.restorer.restore(
+            source.result(), indices=self.indices, batch_size=self.batch_size, progress=progress
+        )
+        return self.writer.submit(self._write, job, result, target, sheet, folder)
+
+    def _write(self, job: Job, result: Restoration, target: Path, sheet: Path | None, folder: Path | None) -> Outcome:
+        from ..sheets import restoration_sheet
+        from .files import save_png
+
         notes = result.save(target)
         report = {"output": str(target), **result.report, "notes": [*result.report["notes"], *notes]}
         if sheet:

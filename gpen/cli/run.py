@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -13,21 +15,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..errors import GPENError
 from .files import Job
 
+Outcome = tuple[str, dict[str, Any]]
+"""A line for the user, and a job's report, whose `notes` are shown below the line."""
+
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def run_jobs(
     jobs: Sequence[Job],
-    work: Callable[[Job, Callable[[str, int, int], None]], tuple[str, dict[str, Any]]],
+    work: Callable[[Job, Callable[[str, int, int], None]], Outcome | Future[Outcome]],
     said_once: Iterable[str] = (),
 ) -> tuple[list[dict[str, Any]], int]:
     """Do `work` for every job and tell how it went.
 
     Args:
         jobs: the pictures.
-        work: does one job; given the job and a progress callback, returns a line for the user and the job's report,
-            whose `notes` are shown below the line.
+        work: does one job, given a progress callback. What it leaves to another thread it returns as a future, which
+            goes on beside the next job.
         said_once: notes the command shows by itself at its end.
 
     Returns:
@@ -36,12 +41,29 @@ def run_jobs(
     reports: list[dict[str, Any]] = []
     told = set(said_once)
     failures = 0
+
+    def tell(job: Job, outcome: Callable[[], Outcome]) -> None:
+        nonlocal failures
+        try:
+            line, report = outcome()
+        except GPENError as error:
+            failures += 1
+            errors.print(f"[bold red]{escape(str(job.source))}:[/] {escape(str(error))}")
+            reports.append({"file": str(job.source), "error": str(error)})
+            return
+        console.print(escape(line))
+        for note in report["notes"]:
+            if note not in told:
+                console.print(f"  [yellow]{escape(note)}[/]")
+        reports.append({"file": str(job.source), **report})
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+    behind: list[tuple[Job, Callable[[], Outcome]]] = []  # at most one job, whose result is still being written
     with Progress(*columns, console=errors, transient=True) as bar:
         overall = bar.add_task("pictures", total=len(jobs), visible=len(jobs) > 1)
         for job in jobs:
@@ -50,21 +72,32 @@ def run_jobs(
             def show(name: str, done: int, total: int, stage: Any = stage, job: Job = job) -> None:
                 bar.update(stage, description=f"{escape(job.source.name)}: {name}", completed=done, total=total)
 
-            try:
-                line, report = work(job, show)
-            except KeyboardInterrupt:
+            outcome = None
+            with suppress(KeyboardInterrupt):  # what is being written is written to its end
+                outcome = _attempt(work, job, show)
+            while behind:
+                tell(*behind.pop())
+            if outcome is None:
                 errors.print(f"Interrupted at {escape(str(job.source))}; what was written before is whole.")
-                raise typer.Exit(130) from None
-            except GPENError as error:
-                failures += 1
-                errors.print(f"[bold red]{escape(str(job.source))}:[/] {escape(str(error))}")
-                reports.append({"file": str(job.source), "error": str(error)})
-            else:
-                console.print(escape(line))
-                for note in report["notes"]:
-                    if note not in told:
-                        console.print(f"  [yellow]{escape(note)}[/]")
-                reports.append({"file": str(job.source), **report})
+                raise typer.Exit(130)
+            behind.append((job, outcome))
             bar.remove_task(stage)
             bar.advance(overall)
+        while behind:
+            tell(*behind.pop())
     return reports, failures
+
+
+def _attempt(
+    work: Callable[[Job, Callable[[str, int, int], None]], Outcome | Future[Outcome]],
+    job: Job,
+    show: Callable[[str, int, int], None],
+) -> Callable[[], Outcome]:
+    """Do the work of a job; what came of it, or of what it left to another thread, is there when it is called for."""
+    try:
+        done = work(job, show)
+    except GPENError as error:
+        failed: Future[Outcome] = Future()
+        failed.set_exception(error)
+        return failed.result
+    return done.result if isinstance(done, Future) else lambda: done
