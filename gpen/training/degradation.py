@@ -48,6 +48,8 @@ class Degradation:
         second: share of pictures that go through a second, milder camera.
         gray: share of black-and-white pictures that are not old prints.
         old_print: share of old prints: faded, some scratched, screened or toned, most of them black and white.
+        light: share of pictures that a good camera took (see `LIGHT`), whose ranges hold instead of the above: so a
+            network learns to leave alone what is good already.
     """
 
     blur: tuple[float, float] = (0.3, 4.0)
@@ -58,6 +60,7 @@ class Degradation:
     second: float = 0.3
     gray: float = 0.1
     old_print: float = 0.1
+    light: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -74,6 +77,9 @@ class Degradation:
 
 
 MIXED = Degradation()
+LIGHT = Degradation(
+    blur=(0.2, 0.8), motion=(1.0, 2.5), down=(1.0, 1.4), noise=(0.5, 4.0), quality=(75, 98), second=0.0, old_print=0.0
+)
 
 
 class Pair(NamedTuple):
@@ -129,6 +135,10 @@ class _Damage:
     def apply(self, picture: np.ndarray) -> Pair:
         height, width = picture.shape[:2]
         image = picture / 255.0
+        # Drawn only where it is asked for: the pairs of configurations without it stay what they were.
+        if self.ranges.light and self.rng.random() < self.ranges.light:
+            self.ranges = LIGHT
+            self.steps.append("lightly damaged")
         chance = self.rng.random()
         if chance < self.ranges.old_print:
             truth, image = self._old_print(image)
