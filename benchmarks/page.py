@@ -81,7 +81,8 @@ def _draw_ways(rows: list[dict[str, Any]], roofs: dict[str, float], folder: Path
         colour = "#999999" if row["way"] == PUBLISHED else "#d97a2b" if row["way"].endswith("bf16") else "#2b6cb0"
         axes.barh(index, median, color=colour, xerr=[[median - best], [worst - median]], error_kw={"alpha": 0.5})
         axes.text(worst + 0.05, index, f"{median:.2f} s", va="center", fontsize=9)
-    floor = dict.fromkeys(("fp32",), rows[0]["seconds"][0] / rows[0]["over_roofline"])["fp32"]
+    exact = next(row for row in rows if not row["way"].endswith("bf16"))
+    floor = exact["seconds"][0] / exact["over_roofline"]
     for name, colour in (("fp32", "#2b6cb0"), ("bf16", "#d97a2b")):
         place = floor * roofs["fp32"] / roofs[name]
         axes.axvline(place, color=colour, linestyle=":", linewidth=1.2)

@@ -33,9 +33,9 @@ OVERLAP = 256
 EDGE = 8
 # Picture pixels that are shrunk at a time.
 STRIP_PIXELS = 4_000_000
-# Unless asked for, faces smaller than this are not sought, nor those smaller than the longer side over SHARE: on a
-# print 50 cm wide, 4 mm. In 24 megapixels that is 48 px, and a quarter of the search.
-SMALLEST_FACE, SHARE = 16, 125
+# Unless asked for, faces smaller than this are not sought, nor those smaller than this share of the side of a square of
+# the picture's area: on a print of 50 x 33 cm, 4 mm. In 24 megapixels that is 49 px, and a quarter of the search.
+SMALLEST_FACE, SHARE = 16, 0.01
 # Levels coarser than this are made from the picture reduced by it, which is kept: reading a large picture is what they
 # cost.
 KEPT_REDUCTION = 4
@@ -43,7 +43,7 @@ KEPT_REDUCTION = 4
 
 def smallest_face(size: Size) -> float:
     """The least larger side of a face's box that is worth a search in pictures of this (height, width), in pixels."""
-    return max(SMALLEST_FACE, max(size) / SHARE)
+    return max(SMALLEST_FACE, SHARE * math.sqrt(size[0] * size[1]))
 
 
 @dataclass(frozen=True)
