@@ -3,7 +3,7 @@
     python tools/training_figures.py --faces faces-256.parquet --runs /tmp/runs
 
 Every run has the same faces, damage, seed and number of steps. A run that is there already is gone on with, so the
-script may be stopped. It writes the table and the curves to docs/training/.
+script may be stopped. It prints the table for the page and draws the curves in docs/training/.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LEFT_OUT = ("input_correlation_1_16", "input_correlation_1_8", "psnr", "seconds_
 
 
 def main() -> None:
-    """Run what is not there yet, and write table and curves."""
+    """Run what is not there yet, print the table and draw the curves."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--faces", type=Path, required=True)
     parser.add_argument("--runs", type=Path, required=True, help="folder for the runs")
@@ -68,7 +68,7 @@ def main() -> None:
         lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
         logs[name] = [json.loads(line) for line in lines]
     PAGE.mkdir(parents=True, exist_ok=True)
-    write_table(logs, options.steps, len(faces))
+    print(table(logs, options.steps, len(faces)))
     for series, picture in ((LOSSES, "losses.png"), (WIDTHS, "widths.png")):
         # What is the same in all runs, and what the machine did meanwhile, are no figures of theirs.
         lines = {
@@ -77,7 +77,7 @@ def main() -> None:
         draw_curves(lines, PAGE / picture)
 
 
-def write_table(logs: dict[str, list[dict[str, float]]], steps: int, faces: int) -> None:
+def table(logs: dict[str, list[dict[str, float]]], steps: int, faces: int) -> str:
     """The last line of each run's log as a Markdown table."""
     some = next(iter(logs.values()))[-1]
     rows = [
@@ -89,7 +89,7 @@ def write_table(logs: dict[str, list[dict[str, float]]], steps: int, faces: int)
     ]
     for name, lines in logs.items():
         rows.append(f"| {name} | " + " | ".join(f"{lines[-1][column]:.3f}" for column in COLUMNS) + " |")
-    (PAGE / "runs.md").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,9 @@ REQUIRED = (
 )
 OPTIONAL = (
     ("pillow-heif", "reads HEIC pictures, as iPhones take them"),
+    ("openvino", "runs the generator faster on many processors (needs onnx)"),
+    ("onnxruntime", "runs the generator faster on some processors (needs onnx)"),
+    ("onnx", "writes the generator as ONNX (gpen models export)"),
     ("pyarrow", "reads tables of faces, for training and evaluation"),
     ("accelerate", "trains (gpen train)"),
     ("tensorboard", "shows the curves of a training run"),

@@ -30,9 +30,14 @@ def train(
 
     from ..training.config import find_config, read_config
     from ..training.data import read_faces
-    from ..training.train import Trainer
+    from ..training.train import Trainer, face_size
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     settings = read_config(find_config(config))
-    pictures = read_faces(faces, limit, settings.model.size)
-    Trainer(settings, pictures, output).run(stop_after)
+    pictures = read_faces(faces, limit, face_size(settings))
+    trainer = Trainer(settings, pictures, output)
+    try:
+        trainer.run(stop_after)
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted at step {trainer.step}; the same command goes on from the last interval.", err=True)
+        raise typer.Exit(130) from None

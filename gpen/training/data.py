@@ -8,6 +8,7 @@ follows from the seed alone: a run that was stopped at step n goes on with what 
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import SettingsError
 from .degradation import Degradation, degrade, generator_of
+
+log = logging.getLogger(__name__)
 
 HELD_OUT = 10  # every tenth face is never taught with
 
@@ -56,8 +59,12 @@ def read_faces(path: Path, limit: int | None = None, size: int = 256, every: int
             f"{path} holds no pictures; give a folder of pictures or a parquet file with a column image."
         )
     faces = np.empty((len(sources), size, size, 3), np.uint8)
+    enlarged = 0
     for face, (name, source) in zip(faces, sources, strict=True):
-        face[:] = _decode(name, source, size)
+        face[:], side = _decode(name, source, size)
+        enlarged += side < size
+    if enlarged:
+        log.warning("%d of %d pictures are smaller than %d pixels and were enlarged", enlarged, len(sources), size)
     return faces
 
 
@@ -225,7 +232,8 @@ def _column(path: Path, files: list[Path]) -> list[tuple[str, Any]]:
     return found
 
 
-def _decode(name: str, source: Any, size: int) -> np.ndarray:
+def _decode(name: str, source: Any, size: int) -> tuple[np.ndarray, int]:
+    """A picture brought to a side, and the side it had."""
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             picture = file.convert("RGB")
@@ -236,6 +244,7 @@ def _decode(name: str, source: Any, size: int) -> np.ndarray:
             f"{name} is {picture.width} x {picture.height}; faces to teach with are square aligned crops, "
             "as FFHQ has them."
         )
-    if picture.width != size:
+    side = picture.width
+    if side != size:
         picture = picture.resize((size, size), Image.Resampling.LANCZOS)
-    return np.asarray(picture)
+    return np.asarray(picture), side

@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ...weights import checkpoint
+from ...weights.checkpoint import unwrap
 from ..errors import SettingsError
-from ..network import Generator, build_generator
+from ..network import Generator, GeneratorConfig, build_generator
 from ..network.discriminator import Discriminator
 from .config import TrainingConfig
 from .data import Batches, PairOrder, split, to_images
@@ -118,9 +119,13 @@ class Trainer:
                 # The log first: of a run killed in between, the next one drops the line and writes it again.
                 record.write(self.step, {**losses, **measured, "seconds_a_step": seconds})
                 self.save()
-        if self.accelerator.is_main_process and record.lines:
-            path = export(self.averaged(), self.config, record.lines[-1], len(self.taught), self.folder, self.history)
-            log.info("wrote %s", path)
+        if not self.accelerator.is_main_process:
+            return
+        if not record.lines:
+            # A run that is over, whose log somebody took away.
+            record.write(self.step, record.measure(self.averaged()))
+        path = export(self.averaged(), self.config, record.lines[-1], len(self.taught), self.folder, self.history)
+        log.info("wrote %s", path)
 
     def save(self) -> None:
         """Write the state and the averaged network."""
@@ -228,6 +233,13 @@ class Trainer:
                 f"The gradient is {float(norm)} at step {self.step}; go on from the last state with a lower rate."
             )
         optimizer.step()
+
+
+def face_size(config: TrainingConfig) -> int:
+    """The side of the faces a run needs: that of the checkpoint it goes on from, or of its configuration."""
+    if not config.model.start:
+        return config.model.size
+    return GeneratorConfig.from_state_dict(unwrap(checkpoint.read(Path(config.model.start)).tensors)).size
 
 
 def start_generator(config: TrainingConfig) -> Generator:

@@ -114,6 +114,18 @@ def test_ranges_that_make_no_sense_are_refused(ranges):
         Degradation(**ranges)
 
 
+def test_light_damage_is_light_and_changes_no_other_pair(picture):
+    """A configuration that does not ask for it has the pairs it always had."""
+    light = Degradation(light=1.0, gray=1.0)
+    for index in range(8):
+        pair = degrade(picture, index, 3, light)
+        assert pair.steps[0] == "lightly damaged"
+        assert np.abs(pair.degraded.astype(int) - pair.truth).mean() < 16
+    assert "lightly damaged" not in str([degrade(picture, index, 3).steps for index in range(8)])
+    some = [degrade(picture, index, 3, Degradation(light=0.5)).steps[0] == "lightly damaged" for index in range(40)]
+    assert 10 < sum(some) < 30
+
+
 def test_a_single_pixel_survives(picture):
     for index in range(10):
         assert degrade(picture[:1, :1], index).degraded.shape == (1, 1, 3)

@@ -20,7 +20,7 @@ from gpen_blocks.gpen.network import build_generator
 from gpen_blocks.gpen.training.config import CONFIGS, TrainingConfig, find_config, read_config
 from gpen_blocks.gpen.training.ema import MovingAverage
 from gpen_blocks.gpen.training.objective import part_plane
-from gpen_blocks.gpen.training.train import Trainer
+from gpen_blocks.gpen.training.train import Trainer, face_size
 from gpen_blocks.weights import checkpoint
 
 pytest.importorskip("accelerate")
@@ -93,6 +93,16 @@ def test_the_command_leaves_what_it_promises(whole_run):
         assert curves.width > 800
     card = (whole_run / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "36 faces" in card and "12 of 12 steps of 4 faces" in card
+
+
+def test_a_finished_run_whose_log_is_gone_is_exported_all_the_same(config, faces, whole_run, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "state.pt").write_bytes((whole_run / "state.pt").read_bytes())
+    done = subprocess.run(command(config, faces, folder), check=True, capture_output=True, text=True)
+    assert "wrote" in done.stderr
+    found, kept = (checkpoint.read(run / "gpen.safetensors").tensors for run in (folder, whole_run))
+    assert all(torch.equal(found[name], kept[name]) for name in kept)
 
 
 def test_both_files_restore_and_agree(whole_run):
@@ -181,6 +191,7 @@ def test_training_goes_on_from_an_official_kind_of_checkpoint(shared, tmp_path):
     path = tmp_path / "tiny.toml"
     path.write_text(TINY.replace("size = 32", f"start = {str(start)!r}"), encoding="utf-8")
     faces = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
+    assert face_size(read_config(path)) == 64
     trainer = Trainer(read_config(path), faces, tmp_path / "run")
     assert trainer.generator.config.size == 64
     before = {name: value.clone() for name, value in trainer.generator.state_dict().items()}

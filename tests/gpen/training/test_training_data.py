@@ -121,3 +121,10 @@ def test_a_pair_is_moved_and_mirrored_before_it_is_damaged():
     _, mirrored = training_pair(picture, 0, 0, MIXED, mirror=True)
     np.testing.assert_array_equal(truth.mean(axis=2) > 128, mirrored[:, ::-1].mean(axis=2) > 128)
     assert truth.any() and not np.array_equal(truth, picture)
+
+
+def test_pictures_that_were_enlarged_are_told(tmp_path, caplog):
+    for number, side in enumerate((64, 16, 1)):
+        Image.new("RGB", (side, side)).save(tmp_path / f"{number}.png")
+    assert read_faces(tmp_path, size=32).shape == (3, 32, 32, 3)
+    assert "2 of 3 pictures are smaller than 32 pixels" in caplog.text
