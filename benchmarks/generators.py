@@ -22,6 +22,10 @@ PUBLISHED = "published arithmetic"
 _CPU = torch.device("cpu")
 # The published arithmetic takes minutes for more.
 _PUBLISHED_BATCH = {256: 16, 512: 4, 1024: 1}
+# Beyond so many pixels a batch is measured only for these: a pass takes a minute and says what a smaller one says.
+_MANY_PIXELS = 4 * 512**2
+_MOST_PIXELS = 16 * 512**2
+_FEW_WAYS = ("eager fp32", "eager bf16", "OpenVINO bf16")
 
 
 def measure(sizes: tuple[int, ...], batches: tuple[int, ...], with_compile: bool) -> dict[str, Any]:
@@ -33,18 +37,21 @@ def measure(sizes: tuple[int, ...], batches: tuple[int, ...], with_compile: bool
         operations = networks.flops(generator.config)
         engines = _engines(generator, with_compile and size == 512)
         for batch in batches:
+            if batch * size**2 > _MOST_PIXELS:
+                continue  # minutes a pass
             faces = networks.faces(size, batch)
             chosen = {
                 name: engine
                 for name, engine in engines.items()
                 if not (name == PUBLISHED and batch > _PUBLISHED_BATCH[size])
                 and not (name.startswith("compile") and batch > 1)
+                and not (batch > 1 and batch * size**2 > _MANY_PIXELS and name not in _FEW_WAYS)
             }
             ways: dict[str, Callable[[], object]] = {
                 name: (lambda engine=engine, faces=faces: engine(faces)) for name, engine in chosen.items()
             }
             with torch.inference_mode():
-                timings = take_turns(ways, PUBLISHED if PUBLISHED in ways else None)
+                timings = take_turns(ways, PUBLISHED if PUBLISHED in ways else None, rounds=5, enough=45)
             for name, timing in timings.items():
                 rows.append(_row(size, batch, name, timing, operations, roofs))
                 print(rows[-1], flush=True)
@@ -60,6 +67,9 @@ def _engines(generator: Generator, with_compile: bool) -> dict[str, Engine]:
     }
     if with_compile:
         engines |= {"compile fp32": CompiledEngine(generator), "compile bf16": CompiledEngine(half)}
+        with torch.inference_mode():
+            for name in ("compile fp32", "compile bf16"):
+                engines[name](networks.faces(generator.config.size, 1))
     builders: dict[str, Callable[[], Engine]] = {
         "ONNX Runtime fp32": lambda: OnnxRuntimeEngine(generator, torch.float32, _CPU),
         "OpenVINO fp32": lambda: OpenVINOEngine(generator, torch.float32, _CPU),

@@ -189,7 +189,7 @@ def _memory(measured: Any, folder: Path) -> dict[str, str]:
                 f"{row['seconds'] / row['faces']:.2f}",
             ])  # fmt: skip
     axes.set_xscale("log", base=2)
-    axes.set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
+    axes.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
     axes.set_xlabel("faces a pass (stars: what the package chooses)")
     axes.set_ylabel("peak memory, GB")
     axes.set_ylim(0)

@@ -53,7 +53,8 @@ def main() -> None:
             continue
         results[part] = {"machine": machine(), "measured": measures[part]()}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    page.write(results, DOCS)
+    if all(part in results for part in PARTS):
+        page.write(results, DOCS)
 
 
 def machine() -> dict[str, Any]:

@@ -34,24 +34,30 @@ class Timing:
 def take_turns(
     ways: Mapping[str, Callable[[], object]], reference: str | None = None, rounds: int = 5, enough: float = 60.0
 ) -> dict[str, Timing]:
-    """Run every way once to warm it, then all of them in turns.
+    """Run every way once to warm it, then all of them in turns; where one turn takes long, the first one counts.
 
     Args:
         ways: by name.
         reference: the way the others are compared with.
         rounds: at most.
-        enough: seconds after which no further round begins; two are taken in any case.
+        enough: seconds after which no further round begins.
     """
-    for way in ways.values():
-        way()
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    began = time.perf_counter()
-    for number in range(rounds):
-        if number >= 2 and time.perf_counter() - began > enough:
-            break
+
+    def turn() -> dict[str, float]:
+        taken = {}
         for name, way in ways.items():
             start = time.perf_counter()
             way()
-            seconds[name].append(time.perf_counter() - start)
+            taken[name] = time.perf_counter() - start
+        return taken
+
+    turns = [turn()]
+    spent = sum(turns[0].values())
+    if spent < enough:
+        turns = []
+        while len(turns) < rounds and (len(turns) < 2 or spent < enough):
+            turns.append(turn())
+            spent += sum(turns[-1].values())
+    seconds = {name: [taken[name] for taken in turns] for name in ways}
     against = tuple(seconds[reference]) if reference else ()
     return {name: Timing(tuple(values), against) for name, values in seconds.items()}

@@ -54,6 +54,7 @@ def batch_report(
         "images": len(batch.images),
         "size": {"width": width, "height": height},
         "model": generator.name,
+        "backend": f"{generator.backend}, {generator.precision}",
         "detector": detector.name,
         "preset": preset.name,
         "settings": asdict(preset.settings),

@@ -14,7 +14,7 @@ from .progress import Progress, Viewer, silent
 
 # The most that one chunk may take on the CPU, where larger ones are no faster, and on devices that do not tell how much
 # is free.
-_CPU_BUDGET = 1 << 30
+_CPU_BUDGET = 1 << 29
 # Share of the free memory that one chunk may take; the rest is for cuDNN's workspaces and other people.
 _SHARE = 0.5
 

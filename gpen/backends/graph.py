@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..network import Generator
@@ -83,7 +82,7 @@ def painter_graph(generator: Generator) -> onnx.ModelProto:
     styled = []
     for index, layer in enumerate((decoder.conv1, *decoder.convs)):
         outputs, inputs = layer.conv.weight.shape[1:3]
-        styled.append((graph.input(f"style{index}", (inputs, 1, 1)), graph.input(f"gain{index}", (2 * outputs, 1, 1))))
+        styled.append((graph.input(f"style{index}", (inputs, 1, 1)), graph.input(f"gain{index}", (outputs, 1, 1))))
     painted = [
         graph.input(f"paint{index}", (3, layer.conv.weight.shape[2]))
         for index, layer in enumerate((decoder.to_rgb1, *decoder.to_rgbs))
@@ -110,11 +109,26 @@ class _Graph:
         self._inputs.append(self._described(name, shape))
         return name
 
-    def constant(self, value: Tensor | np.ndarray | float) -> str:
-        name = f"constant{len(self._constants)}"
+    def constant(self, value: Tensor | float) -> str:
         if isinstance(value, Tensor):
-            value = value.detach().float().cpu().contiguous().numpy()
-        array = np.asarray(value, np.int64 if getattr(value, "dtype", None) == np.int64 else np.float32)
+            return self._keep(value.detach().float().cpu().contiguous().numpy())
+        return self._keep(np.array(value, np.float32))
+
+    def whole_numbers(self, *values: int) -> str:
+        """A constant of shapes, axes and the like."""
+        return self._keep(np.array(values, np.int64))
+
+    def split(self, value: str, axis: int, count: int, share: int) -> list[str]:
+        """Cut a value into equal shares."""
+        if count == 1:
+            return [value]
+        names = [f"{value}_{number}" for number in range(count)]
+        inputs = [value, self.whole_numbers(*[share] * count)]
+        self._nodes.append(self._onnx.helper.make_node("Split", inputs, names, name=f"split_{value}", axis=axis))
+        return names
+
+    def _keep(self, array: np.ndarray) -> str:
+        name = f"constant{len(self._constants)}"
         self._constants.append(self._onnx.numpy_helper.from_array(array, name))
         return name
 
@@ -175,25 +189,20 @@ def _linear(graph: _Graph, layer: EqualLinear, x: str, gain: float = 1.0) -> str
 
 
 def _modulation(graph: _Graph, layer: StyledConv, latent: str) -> tuple[str, str]:
-    """The inputs `style` and `gain` of a styled convolution, B x C x 1 x 1."""
+    """The inputs `style` and `demodulation` of a styled convolution, B x C x 1 x 1."""
     conv: ModulatedConv = layer.conv
     style = _linear(graph, conv.modulation, latent, conv.scale)
     energy = graph.constant(conv.weight[0].float().square().sum(dim=(2, 3)).T)
     power = graph.add("MatMul", graph.add("Mul", style, style), energy)
     demodulation = graph.add("Reciprocal", graph.add("Sqrt", graph.add("Add", power, graph.constant(EPSILON))))
-    channels = conv.weight.shape[1]
-    noise = graph.constant(layer.noise.weight.float().view(1, 1).expand(1, channels))
-    # Zero times the demodulation gives the noise's factor the batch's length.
-    noise = graph.add("Add", graph.add("Mul", demodulation, graph.constant(0.0)), noise)
-    gain = graph.add("Concat", demodulation, noise, axis=1)
-    as_map = graph.constant(np.array([2, 3], np.int64))
-    return graph.add("Unsqueeze", style, as_map), graph.add("Unsqueeze", gain, as_map)
+    as_map = graph.whole_numbers(2, 3)
+    return graph.add("Unsqueeze", style, as_map), graph.add("Unsqueeze", demodulation, as_map)
 
 
 def _painting(graph: _Graph, layer: ToRGB, latent: str) -> str:
     """The input `weight` of a painting layer, B x 3 x I."""
     style = _linear(graph, layer.conv.modulation, latent, layer.conv.scale)
-    style = graph.add("Unsqueeze", style, graph.constant(np.array([1], np.int64)))
+    style = graph.add("Unsqueeze", style, graph.whole_numbers(1))
     return graph.add("Mul", graph.constant(layer.conv.weight[:, :, :, 0, 0]), style)
 
 
@@ -201,39 +210,51 @@ def _paint(
     graph: _Graph, generator: Generator, features: list[str], styled: list[tuple[str, str]], painted: list[str]
 ) -> None:
     decoder: Any = generator.generator
-    x = _styled(graph, decoder.conv1, graph.constant(decoder.input.input), styled[0], features[-1])
-    rgb = _painted(graph, decoder.to_rgb1, x, painted[0], 4, None)
+    parts = _styled(graph, decoder.conv1, [graph.constant(decoder.input.input)], styled[0], features[-1])
+    rgb = _painted(graph, decoder.to_rgb1, parts, painted[0], 4, None)
     for level, to_rgb in enumerate(decoder.to_rgbs):
         for index in (2 * level, 2 * level + 1):
-            x = _styled(graph, decoder.convs[index], x, styled[index + 1], features[-2 - level])
-        rgb = _painted(graph, to_rgb, x, painted[level + 1], 8 << level, rgb)
+            parts = _styled(graph, decoder.convs[index], parts, styled[index + 1], features[-2 - level])
+        rgb = _painted(graph, to_rgb, parts, painted[level + 1], 8 << level, rgb)
     graph.rename(rgb, OUTPUT)
 
 
-def _styled(graph: _Graph, layer: StyledConv, x: str, modulation: tuple[str, str], feature: str) -> str:
-    style, gain = modulation
+def _styled(graph: _Graph, layer: StyledConv, parts: list[str], modulation: tuple[str, str], feature: str) -> list[str]:
+    """One layer of the decoder; its map and the features beside it stay apart.
+
+    Laying them side by side costs as much as a small convolution, and the next convolution may as well be the sum of
+    two; a transposed one is dearer in two.
+    """
+    style, demodulation = modulation
     conv: ModulatedConv = layer.conv
-    x = graph.add("Mul", x, style)
+    outputs, inputs = conv.weight.shape[1:3]
+    weight = conv.weight[0] * SQRT2  # of the activation
     if conv.blur is None:
-        x = graph.add("Conv", x, graph.constant(conv.weight[0] * SQRT2), pads=[1] * 4)
+        share = inputs // len(parts)
+        styles = graph.split(style, 1, len(parts), share)
+        terms = [
+            graph.add("Conv", graph.add("Mul", part, own), graph.constant(piece), pads=[1] * 4)
+            for part, own, piece in zip(parts, styles, weight.split(share, dim=1), strict=True)
+        ]
+        x = terms[0] if len(terms) == 1 else graph.add("Add", *terms)
     else:
-        weight = graph.constant(conv.weight[0].transpose(0, 1) * SQRT2)
-        x = graph.add("ConvTranspose", x, weight, strides=[2, 2])
-        x = _filter(graph, x, conv.weight.shape[1], conv.blur.kernel, 1)
-    # The convolution has the square root of two already; the features get it with their factor's constant below.
-    channels = conv.weight.shape[1]
-    factor = torch.cat([torch.ones(channels), torch.full((channels,), SQRT2)]).view(1, -1, 1, 1)
-    gain = graph.add("Mul", gain, graph.constant(factor))
-    x = graph.add("Mul", graph.add("Concat", x, feature, axis=1), gain)
-    x = graph.add("Add", x, graph.constant((layer.activate.bias * SQRT2).view(1, -1, 1, 1)))
-    return graph.add("LeakyRelu", x, alpha=NEGATIVE_SLOPE)
+        x = graph.add("Mul", graph.add("Concat", *parts, axis=1), style)
+        x = graph.add("ConvTranspose", x, graph.constant(weight.transpose(0, 1)), strides=[2, 2])
+        x = _filter(graph, x, outputs, conv.blur.kernel, 1)
+    biases = [graph.constant(bias.view(1, -1, 1, 1)) for bias in (layer.activate.bias * SQRT2).split(outputs)]
+    noise = graph.constant(layer.noise.weight.float() * SQRT2)
+    return [
+        graph.add("LeakyRelu", graph.add("Add", graph.add("Mul", one, gain), bias), alpha=NEGATIVE_SLOPE)
+        for one, gain, bias in zip((x, feature), (demodulation, noise), biases, strict=True)
+    ]
 
 
-def _painted(graph: _Graph, layer: ToRGB, x: str, weight: str, side: int, skip: str | None) -> str:
-    channels = layer.conv.weight.shape[2]
-    flat = graph.add("Reshape", x, graph.constant(np.array([0, channels, side * side], np.int64)))
-    rgb = graph.add("MatMul", weight, flat)
-    rgb = graph.add("Reshape", rgb, graph.constant(np.array([0, 3, side, side], np.int64)))
+def _painted(graph: _Graph, layer: ToRGB, parts: list[str], weight: str, side: int, skip: str | None) -> str:
+    share = layer.conv.weight.shape[2] // len(parts)
+    flat = [graph.add("Reshape", part, graph.whole_numbers(0, share, side * side)) for part in parts]
+    weights = graph.split(weight, 2, len(parts), share)
+    terms = [graph.add("MatMul", own, pixels) for own, pixels in zip(weights, flat, strict=True)]
+    rgb = graph.add("Reshape", graph.add("Add", *terms), graph.whole_numbers(0, 3, side, side))
     rgb = graph.add("Add", rgb, graph.constant(layer.bias))
     if skip is None or layer.upsample is None:
         return rgb
@@ -247,6 +268,7 @@ def flat_modulations(generator: Generator, feature: Tensor) -> dict[str, np.ndar
     styled, painted = generator.modulate(feature)
     named: dict[str, Tensor] = {}
     for index, (style, gain) in enumerate(styled):
-        named |= {f"style{index}": style[:, :, None, None], f"gain{index}": gain[:, :, None, None]}
+        demodulation = gain[:, : gain.shape[1] // 2]  # the rest is the features' and constant
+        named |= {f"style{index}": style[:, :, None, None], f"gain{index}": demodulation[:, :, None, None]}
     named |= {f"paint{index}": weight for index, weight in enumerate(painted)}
-    return {name: value.numpy() for name, value in named.items()}
+    return {name: value.contiguous().numpy() for name, value in named.items()}

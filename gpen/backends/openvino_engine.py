@@ -7,6 +7,7 @@ one; so there are only graphs of one face.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,7 +20,7 @@ from .engine import EngineError
 if TYPE_CHECKING:
     import onnx
 
-_PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
+_PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
 
 class OpenVINOEngine:
@@ -40,6 +41,8 @@ class OpenVINOEngine:
     def __init__(self, generator: Generator, dtype: torch.dtype, device: torch.device) -> None:
         if device.type != "cpu":
             raise EngineError(f"OpenVINO runs GPEN on CPUs, not on {device.type}.")
+        if dtype not in _PRECISIONS:
+            raise EngineError(f"OpenVINO runs GPEN in fp32 and bf16, not in {dtype}.")
         try:
             import openvino
         except ImportError as error:
@@ -56,9 +59,9 @@ class OpenVINOEngine:
             self._whole = self._request(graph.whole_graph(generator, fixed=True))
             return
         self._whole = None
-        self._encoder = self._request(graph.encoder_graph(generator))
-        self._painter = self._request(graph.painter_graph(generator))
         self._features = [f"feature{level}" for level in range(len(generator.config.channels))]
+        self._encoder = self._request(graph.encoder_graph(generator), handed_on=self._features[:-1])
+        self._painter = self._request(graph.painter_graph(generator), handed_on=self._features[:-1])
         for name in self._features:
             self._painter.set_tensor(name, self._encoder.get_tensor(name))
 
@@ -79,9 +82,19 @@ class OpenVINOEngine:
         self._painter.infer(graph.flat_modulations(self._generator, coarsest))
         return torch.from_numpy(self._painter.get_tensor(graph.OUTPUT).data)
 
-    def _request(self, model: onnx.ModelProto) -> Any:
+    def _request(self, model: onnx.ModelProto, handed_on: Sequence[str] = ()) -> Any:
+        """A compiled graph; maps that are handed on have the form they have inside, and need no conversion."""
+        from openvino import Layout, Type, preprocess
+
         try:
             read = self._core.read_model(model.SerializeToString())
+            edges = preprocess.PrePostProcessor(read)
+            inputs = {port.get_any_name() for port in read.inputs}
+            for name in handed_on:
+                edge = edges.input(name) if name in inputs else edges.output(name)
+                edge.model().set_layout(Layout("NCHW"))
+                edge.tensor().set_element_type(Type.bf16).set_layout(Layout("NHWC"))
+            read = edges.build()
             return self._core.compile_model(read, "CPU", self._settings).create_infer_request()
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot run the graph: {str(error).strip().splitlines()[-1]}") from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,34 @@ def test_auto_takes_only_what_is_faster(generator, monkeypatch):
     chosen = accelerate(generator, "tiny", "auto", "fp32", CPU)
     assert chosen.backend == "eager" and chosen.notes == ()
     assert accelerate(generator, "tiny", "openvino", "fp32", CPU).backend == "openvino"
+
+
+def test_auto_takes_the_fastest(generator, monkeypatch):
+    def taking(seconds: float) -> Any:
+        def build(generator: Generator, dtype: torch.dtype, device: torch.device) -> Any:
+            network = copy.deepcopy(generator)
+
+            def run(faces: Tensor) -> Tensor:
+                time.sleep(seconds)
+                return network(faces)
+
+            return run
+
+        return build
+
+    class Slow(Generator):
+        def forward(self, x: Tensor) -> Tensor:
+            time.sleep(0.3)
+            return super().forward(x)
+
+    monkeypatch.setitem(choosing._STANDING, "openvino", taking(0.2))
+    monkeypatch.setitem(choosing._STANDING, "onnxruntime", taking(0.1))
+    for engine in ("openvino", "onnxruntime"):  # they are given the network as it was
+        own = choosing._STANDING[engine]
+        monkeypatch.setitem(choosing._STANDING, engine, lambda slow, *rest, own=own: own(quick, *rest))
+    quick = copy.deepcopy(generator)
+    generator.__class__ = Slow
+    assert accelerate(generator, "tiny", "auto", "fp32", CPU).backend == "onnxruntime"
 
 
 def test_fp16_is_not_emulated(generator):
