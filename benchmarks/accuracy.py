@@ -13,6 +13,7 @@ import torch
 from gpen_blocks.gpen.backends.engine import Engine, EngineError
 from gpen_blocks.gpen.backends.onnxruntime_engine import OnnxRuntimeEngine
 from gpen_blocks.gpen.backends.openvino_engine import OpenVINOEngine
+from gpen_blocks.gpen.backends.trial import compare
 from gpen_blocks.gpen.faces.align import align_faces
 from gpen_blocks.gpen.faces.detect import detect
 from gpen_blocks.gpen.images import read_picture
@@ -38,13 +39,13 @@ def measure(photographs: list[Path]) -> list[dict[str, Any]]:
             truth = torch.cat([generator(crop) for crop in crops.split(1)])
             for way, engine in _ways(generator):
                 restored = torch.cat([engine(crop) for crop in crops.split(1)])
-                difference = (truth - restored).abs() / 2 * 255
+                mean, largest = compare(truth, restored)
                 rows.append({
                     "network": name,
                     "crops": len(crops),
                     "way": way,
-                    "mean": round(float(difference.mean()), 4),
-                    "max": round(float(difference.max()), 2),
+                    "mean": round(255 * mean, 4),
+                    "max": round(255 * largest, 2),
                 })  # fmt: skip
                 print(rows[-1], flush=True)
     return rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from .errors import ImageError, SettingsError
@@ -27,9 +29,14 @@ def require_finite_images(images: torch.Tensor, name: str = "Images") -> None:
         ImageError: it is not B x 3 x H x W of floating point, has no pixels, or holds NaN or infinity.
     """
     require_images(images, name)
-    # NaN and infinity both spoil a sum; a picture at a time, so that nothing of its size is allocated.
-    if not all(torch.isfinite(image.sum(dtype=torch.float32)) for image in images):
+    if not all_finite(images):
         raise ImageError(f"{name} hold NaN or infinity; mend the step before.")
+
+
+def all_finite(values: torch.Tensor) -> bool:
+    """Whether there is neither NaN nor infinity; nothing of the size of `values` is allocated."""
+    # The extremes carry both with them.
+    return not values.numel() or all(math.isfinite(float(value)) for value in torch.aminmax(values))
 
 
 def require_same_shape(base: torch.Tensor, detail: torch.Tensor) -> None:

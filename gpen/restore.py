@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from .backends import Network
-from .checks import require_between
+from .checks import all_finite, require_between
 from .detail.color import monochrome_tone
 from .devices import Placement, free_memory, on_device, select_device
 from .errors import GPENError, ImageError
@@ -53,7 +53,7 @@ def restore_crops(
     require_between("strength", strength, 0, 1)
     size = generator.config.size
     base = _resample(crops.float(), size)
-    if not torch.isfinite(base).all():
+    if not all_finite(base):
         raise ImageError("The crops hold NaN or infinity, so the network cannot read them; mend the node before.")
     if strength == 0 or len(crops) == 0:
         return base

@@ -29,7 +29,7 @@ LARGEST_MEAN, LARGEST = 1 / 255, 8 / 255
 # An engine in float32 computes the same numbers in another order.
 LARGEST_FP32 = 0.2 / 255
 # Turns of a race, unless so many seconds are over.
-_ROUNDS, _ENOUGH = 8, 2.0
+_ROUNDS, _ENOUGH = 8, 6.0
 
 
 @dataclass(frozen=True)

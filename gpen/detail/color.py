@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from ..checks import all_finite
 from .filters import gaussian_blur
 
 # ITU-R BT.709-6, item 3.2.
@@ -131,7 +132,7 @@ def monochrome_tone(image: torch.Tensor) -> Tone | None:
     Returns:
         The tone, or None for a colour picture and for one that holds NaN or infinity.
     """
-    if not torch.isfinite(image).all():
+    if not all_finite(image):
         return None
     longest = max(image.shape[-2:])
     if longest > _JUDGED_SIDE:

@@ -8,13 +8,13 @@ so does this package.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
 
+from ..checks import all_finite
 from ..errors import ImageError
 from ..types import Face, Faces
 from .refine import LandmarkRefiner, load_refiner, refine_landmarks
@@ -193,8 +193,7 @@ def _check(images: Tensor) -> None:
         )
     if 0 in images.shape[2:]:
         raise ImageError(f"an image of {images.shape[2]} x {images.shape[3]} pixels holds nothing to search")
-    # The extremes carry NaN and infinity with them and need no copy of the image.
-    if len(images) and not all(math.isfinite(float(value)) for value in torch.aminmax(images)):
+    if not all_finite(images):
         raise ImageError("the image holds NaN or infinity; repair it before looking for faces")
 
 

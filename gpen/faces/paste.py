@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..checks import require_between, require_images
+from ..checks import all_finite, require_between, require_images
 from ..detail.color import match_low_band, match_mean_std
 from ..detail.filters import box_mean
 from ..detail.grain import missing_grain
@@ -222,7 +222,7 @@ def _check_counts(
             f"The {len(alignments)} alignments need as many square crops, got {tuple(crops.shape)}; paste all the "
             "crops that were cut, or none."
         )
-    if not torch.isfinite(crops).all():
+    if not all_finite(crops):
         raise ImageError("The crops hold NaN or infinity, so they cannot be pasted; mend the node before.")
     if masks is not None and (masks.ndim != 4 or masks.shape[:2] != (len(crops), 1)):
         raise ImageError(f"The {len(crops)} crops need masks N x 1 x M x M, got {tuple(masks.shape)}.")
