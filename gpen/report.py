@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .faces.tiles import SMALLEST_FACE, smallest_face
 from .faces.warp import scale_of
 from .models import LoadedModel
 from .presets import Preset, Settings
@@ -76,6 +77,13 @@ def describe_face(face: Face) -> dict[str, Any]:
     }
 
 
+def _why_no_face(batch: RestoredBatch, settings: Settings) -> str:
+    least = smallest_face(batch.faces.sizes[0])
+    if settings.min_face_size or least <= SMALLEST_FACE:
+        return "no face was found"
+    return f"no face was found, and none under {least:.0f} pixels was looked for (min_face_size {SMALLEST_FACE} does)"
+
+
 def _placed(face: Face) -> dict[str, Any]:
     return {"image": face.image_index, **describe_face(face)}
 
@@ -92,7 +100,7 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
         if not batch.faces.of_image(index):
             left = len(batch.rejected.of_image(index))
             which = "The image" if len(batch.images) == 1 else f"Image {index}"
-            why = f"none of its faces was selected ({left} found)" if left else "no face was found"
+            why = f"none of its faces was selected ({left} found)" if left else _why_no_face(batch, settings)
             notes.append(f"{which} is unchanged{_NOT_PREPARED if settings.prepares else ''}: {why}.")
     coarse = [alignment for alignment in batch.alignments if scale_of(alignment.inverse) > _COARSE]
     if coarse:

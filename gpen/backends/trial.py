@@ -47,6 +47,11 @@ class Trial:
     seconds: float
     eager_seconds: float
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether these are numbers that a measurement gives."""
+        return self.mean >= 0 and self.largest >= 0 and min(self.seconds, self.eager_seconds) > 0
+
     def is_close(self, dtype: torch.dtype) -> bool:
         """Whether the picture stays what it is."""
         if dtype == torch.float32:
@@ -128,8 +133,7 @@ def _path() -> Path:
 def _read() -> dict[str, Trial]:
     try:
         entries = json.loads(_path().read_text(encoding="utf-8"))
-        return {
-            str(key): Trial(**{name: float(value) for name, value in entry.items()}) for key, entry in entries.items()
-        }
-    except (OSError, ValueError, TypeError, AttributeError):
+        kept = {key: Trial(**{name: float(value) for name, value in entry.items()}) for key, entry in entries.items()}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}  # nothing kept yet, or nothing that can be read: it is measured again
+    return {key: trial for key, trial in kept.items() if trial.is_possible}

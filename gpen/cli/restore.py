@@ -83,7 +83,7 @@ def restore(
     from ..report import PREVIEW_NOTE
     from ..restorer import Restorer
     from .files import ReadAhead, collect, open_report, write_json
-    from .run import console, run_jobs
+    from .run import Interrupted, console, run_jobs
 
     jobs = collect(inputs, recursive)
     open_report(report)
@@ -114,7 +114,12 @@ def restore(
         work = _Work(
             restorer, output, overwrite, faces, batch_size, compare, save_faces, ReadAhead(jobs, reader), writer
         )
-        reports, failures = run_jobs(jobs, work.restore, said_once=(preview,))
+        try:
+            reports, failures = run_jobs(jobs, work.restore, said_once=(preview,))
+        except Interrupted as stop:
+            if report:
+                write_json(report, {"pictures": stop.reports})
+            raise
     if report:
         write_json(report, {"pictures": reports})
     if restorer.generator.preview and failures < len(jobs):

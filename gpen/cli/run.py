@@ -22,6 +22,18 @@ console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+class Interrupted(typer.Exit):
+    """The user has stopped the work.
+
+    Attributes:
+        reports: of the jobs that were done before.
+    """
+
+    def __init__(self, reports: list[dict[str, Any]]) -> None:
+        super().__init__(130)
+        self.reports = reports
+
+
 def run_jobs(
     jobs: Sequence[Job],
     work: Callable[[Job, Callable[[str, int, int], None]], Outcome | Future[Outcome]],
@@ -79,7 +91,7 @@ def run_jobs(
                 tell(*behind.pop())
             if outcome is None:
                 errors.print(f"Interrupted at {escape(str(job.source))}; what was written before is whole.")
-                raise typer.Exit(130)
+                raise Interrupted(reports)
             behind.append((job, outcome))
             bar.remove_task(stage)
             bar.advance(overall)

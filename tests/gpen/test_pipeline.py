@@ -161,3 +161,11 @@ def test_finishing_touches_only_the_faces(portrait):
     outside = finished.mask[0, 0] == 0
     assert (finished.image[outside] == portrait[outside]).all()
     assert (finished.image[~outside] != plain.image[~outside]).any()
+
+
+def test_in_a_large_picture_without_faces_it_is_told_how_small_ones_were_not_looked_for():
+    empty = np.full((2000, 2400, 3), 128, np.uint8)
+    found = Restorer(**BUNDLED).restore(empty)
+    assert any("none under 22 pixels was looked for (min_face_size 16 does)" in note for note in found.report["notes"])
+    small = Restorer(**BUNDLED).restore(empty[:300, :300])
+    assert not any("looked for" in note for note in small.report["notes"])

@@ -185,7 +185,19 @@ def test_what_was_measured_is_measured_once(generator, new_machine, monkeypatch)
         accelerate(generator, "another", "onnxruntime", "fp32", CPU)
 
 
-@pytest.mark.parametrize("content", ["", "[1]", '{"a": 1}', '{"a": {"mean": "x"}}', "\0"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[1]",
+        "[" * 100_000,
+        '{"a": 1}',
+        '{"a": {"mean": "x"}}',
+        "\0",
+        '{"a": {"mean": NaN, "largest": 0, "seconds": 1, "eager_seconds": 1}}',
+        '{"a": {"mean": 0, "largest": 0, "seconds": 1, "eager_seconds": 0}}',
+    ],
+)
 def test_a_damaged_note_is_as_good_as_none(generator, new_machine, content: str):
     new_machine.parent.mkdir(parents=True, exist_ok=True)
     new_machine.write_text(content, encoding="utf-8")

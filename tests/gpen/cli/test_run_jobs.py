@@ -11,7 +11,7 @@ import typer
 from PIL import Image
 
 from gpen_blocks.gpen.cli.files import Job, ReadAhead
-from gpen_blocks.gpen.cli.run import Outcome, run_jobs
+from gpen_blocks.gpen.cli.run import Interrupted, Outcome, run_jobs
 from gpen_blocks.gpen.errors import ImageError
 
 JOBS = [Job(Path(f"{number}.png"), Path(f"{number}.png")) for number in range(4)]
@@ -69,6 +69,7 @@ def test_an_interrupt_lets_the_writing_end(capsys):
     with ThreadPoolExecutor(1) as pool, pytest.raises(typer.Exit) as ended:
         run_jobs(JOBS, work)
     assert ended.value.exit_code == 130 and written == [JOBS[0]]
+    assert isinstance(ended.value, Interrupted) and [one["file"] for one in ended.value.reports] == ["0.png"]
     said = capsys.readouterr()
     assert "0.png done" in said.out and "Interrupted at 1.png" in said.err
 
