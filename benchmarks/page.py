@@ -149,8 +149,7 @@ def _draw_curves(curves: dict[str, list[dict[str, Any]]], folder: Path) -> None:
                 label=name,
             )
         axes.set_xscale("log", base=2)
-        axes.set_xticks(across, [f"{value:g}" for value in across])
-        axes.set_ylim(0)
+        axes.set_xticks(across, [f"{value:.0f}" for value in across])
         axes.set_ylabel("ms a face")
         axes.grid(alpha=0.3)
     detection = [1e3 * point["stages"]["detect"] for point in curves["megapixels"]]
@@ -159,8 +158,9 @@ def _draw_curves(curves: dict[str, list[dict[str, Any]]], folder: Path) -> None:
     )
     counts.set_xlabel("faces in a picture of 8.6 megapixels")
     sizes.set_xlabel("megapixels of a picture with one face of about 200 pixels")
-    counts.legend(fontsize=8)
-    sizes.legend(fontsize=8)
+    for axes in (counts, sizes):
+        axes.set_ylim(0)
+        axes.legend(fontsize=8)
     figure.savefig(folder / "pictures.png", dpi=110)
 
 
