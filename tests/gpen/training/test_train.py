@@ -247,7 +247,7 @@ def test_mistakes_in_a_configuration_are_named(tmp_path, text, word):
 
 
 def test_an_unknown_configuration_names_those_that_are_there():
-    with pytest.raises(SettingsError, match="lite, smoke"):
+    with pytest.raises(SettingsError, match="lite, lite-finer, smoke"):
         find_config("nothing-of-the-kind")
 
 
