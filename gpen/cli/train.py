@@ -9,7 +9,9 @@ import typer
 
 
 def train(
-    config: Annotated[str, typer.Argument(help="A TOML file, or one that comes with the package: smoke, lite, lite-finer.")],
+    config: Annotated[
+        str, typer.Argument(help="A TOML file, or one that comes with the package: smoke, lite, lite-finer.")
+    ],
     faces: Annotated[
         Path,
         typer.Option(help="Square aligned faces: a folder, a parquet file or a folder of the datasets library."),
