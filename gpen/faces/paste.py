@@ -92,12 +92,15 @@ def paste_faces(
         own = [n for n, alignment in enumerate(alignments) if alignment.image_index == index]
         found = [_find_place(crops[n : n + 1], masks[n : n + 1], alignments[n]) for n in own]
         places = [place for place in found if place is not None]
-        total = _share_out(places, coverage[index])
+        for place in places:
+            part = coverage[index][place.area]
+            part.copy_(1 - (1 - part) * (1 - place.cover))
         if strength == 0:
             continue
         for place in places:
             change = _change(images, place, color_match, match_grain)
-            share = place.weight / total[place.area].clamp_min(torch.finfo(total.dtype).tiny)
+            total = _claims(place, places)
+            share = place.weight / total.clamp_min(torch.finfo(total.dtype).tiny)
             blend = strength * coverage[index][place.area] * share
             part = result[index][place.area]
             part.copy_(torch.where(blend > 0, part + blend * change, part))
@@ -163,14 +166,23 @@ def _from_area(alignment: Alignment, crop_size: int, rows: slice, columns: slice
     return compose(resizing(scale, scale), compose(alignment.matrix, shifting(columns.start, rows.start)))
 
 
-def _share_out(places: list[_Place], coverage: torch.Tensor) -> torch.Tensor:
-    """Write the union of the masks into `coverage` (1 x H x W) and give the sum of the weights, 1 x H x W."""
-    total = torch.zeros_like(coverage)
-    for place in places:
-        total[place.area] += place.weight
-        part = coverage[place.area]
-        part.copy_(1 - (1 - part) * (1 - place.cover))
+def _claims(place: _Place, places: list[_Place]) -> torch.Tensor:
+    """The sum of all faces' weights in the area of one, 1 x h x w."""
+    total = torch.zeros_like(place.weight)
+    for other in places:
+        rows, columns = (
+            slice(max(one.start, another.start), min(one.stop, another.stop))
+            for one, another in zip(place.area[1:], other.area[1:], strict=True)
+        )
+        if rows.start < rows.stop and columns.start < columns.stop:
+            total[_within(place, rows, columns)] += other.weight[_within(other, rows, columns)]
     return total
+
+
+def _within(place: _Place, rows: slice, columns: slice) -> tuple[slice, slice, slice]:
+    """Rows and columns of the image as those of a place's area."""
+    top, left = place.area[1].start, place.area[2].start
+    return slice(None), slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
 
 
 def _change(images: torch.Tensor, place: _Place, color_match: str, match_grain: float) -> torch.Tensor:
@@ -195,7 +207,8 @@ def _local_variance(images: torch.Tensor) -> torch.Tensor:
     def mean(x: torch.Tensor) -> torch.Tensor:
         return box_mean(box_mean(x, 3), 3)  # twice a box is a tent, about a Gaussian of 2.8 px
 
-    return (mean(images**2) - mean(images) ** 2).mean(dim=1, keepdim=True).clamp_min(0)
+    squares = (images**2).mean(dim=1, keepdim=True)
+    return (mean(squares) - (mean(images) ** 2).mean(dim=1, keepdim=True)).clamp_min(0)
 
 
 def _match_color(crop: torch.Tensor, own: torch.Tensor, mask: torch.Tensor, color_match: str) -> torch.Tensor:

@@ -97,10 +97,20 @@ class Pyramid:
 
 
 def reduce(images: Tensor, block: int) -> Tensor:
-    """Average blocks of pixels; those at the lower and right edge may be smaller."""
-    # Pooling wants contiguous memory: in strips, the copy of a large rectangle stays small.
+    """Average blocks of pixels, a power of two wide and high; those at the lower and right edge may be smaller."""
+    # Resampling wants contiguous memory: in strips, the copy of a large rectangle stays small.
     rows = max(STRIP_PIXELS // (len(images) * images.shape[3]) // block, 1) * block
-    return torch.cat([F.avg_pool2d(strip, block, ceil_mode=True) for strip in images.split(rows, dim=2)], dim=2)
+    return torch.cat([_halved(strip, block.bit_length() - 1) for strip in images.split(rows, dim=2)], dim=2)
+
+
+def _halved(images: Tensor, times: int) -> Tensor:
+    for _ in range(times):
+        odd_row, odd_column = images.shape[2] % 2, images.shape[3] % 2
+        if odd_row or odd_column:
+            images = F.pad(images, (0, odd_column, 0, odd_row), mode="replicate")
+        # The mean of two by two pixels, several times faster than by pooling.
+        images = F.interpolate(images, scale_factor=0.5, mode="bilinear", align_corners=False)
+    return images
 
 
 def plan_tiles(size: Size, min_face_size: float) -> list[Tile]:

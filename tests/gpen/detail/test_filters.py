@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
-from gpen_blocks.gpen.detail.filters import gaussian_blur
+from gpen_blocks.gpen.detail import filters
+from gpen_blocks.gpen.detail.filters import box_mean, gaussian_blur
 
 
 def test_an_impulse_becomes_the_gaussian():
@@ -30,3 +32,16 @@ def test_the_border_is_a_mirror(sigma):
 def test_no_width_changes_nothing():
     image = torch.rand(1, 3, 4, 4)
     assert gaussian_blur(image, 0) is image
+
+
+@pytest.mark.parametrize(
+    "shape, radius", [((2, 3, 40, 53), 3), ((1, 1, 5, 4), 3), ((1, 3, 1, 1), 2), ((0, 3, 9, 9), 1)]
+)
+@pytest.mark.parametrize("strip", [1, 200, 1 << 17])
+def test_the_box_averages_the_pixels_there_are(shape, radius, strip, monkeypatch):
+    monkeypatch.setattr(filters, "_STRIP", strip)
+    images = torch.rand(shape)
+    window = torch.ones(1, 1, 2 * radius + 1, 2 * radius + 1)
+    sums = F.conv2d(images.flatten(0, 1)[:, None], window, padding=radius).view(shape)
+    counts = F.conv2d(torch.ones(1, 1, *shape[2:]), window, padding=radius)
+    torch.testing.assert_close(box_mean(images, radius), sums / counts, atol=1e-6, rtol=0)

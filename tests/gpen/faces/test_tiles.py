@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gpen_blocks.gpen.faces.tiles import Pyramid, plan_tiles, smallest_face
+from gpen_blocks.gpen.faces import tiles
+from gpen_blocks.gpen.faces.tiles import Pyramid, plan_tiles, reduce, smallest_face
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,17 @@ def test_the_kept_reduction_shows_what_the_picture_would(size):
         assert kept.shape == direct.shape == (2, 3, *tile.seen)
         torch.testing.assert_close(kept[..., :-1, :-1], direct[..., :-1, :-1], rtol=0, atol=1e-6)
         assert torch.allclose(kept, direct, atol=0.6)
+
+
+@pytest.mark.parametrize("block", [1, 2, 4, 8])
+def test_reducing_averages_blocks(block):
+    images = torch.rand(2, 3, 24, 32)
+    blocks = images.unflatten(3, (-1, block)).unflatten(2, (-1, block))
+    assert torch.allclose(reduce(images, block), blocks.mean((3, 5)), atol=1e-6)
+
+
+def test_reducing_keeps_what_is_left_at_the_edges(monkeypatch):
+    monkeypatch.setattr(tiles, "STRIP_PIXELS", 1)
+    images = torch.rand(1, 3, 9, 13)
+    assert reduce(images, 4).shape == (1, 3, 3, 4)
+    assert torch.allclose(reduce(images, 4)[0, :, 2, 3], images[0, :, 8, 12])
