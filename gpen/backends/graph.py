@@ -5,13 +5,14 @@ the equal learning rate, the square root of two, the filters' gains. It can be t
 encoder, and the painter, whose modulations are inputs. In halves a runtime can compute the maps in bfloat16 while the
 modulations stay in float32 (see `Generator.set_precision`).
 
-Convention: maps are B x C x H x W float32; a graph of one face has B = 1, others the symbol `batch`.
+Convention: maps are B x C x H x W float32, but those that go from half to half B x H x W x C, as processors compute
+them; a graph of one face has B = 1, others the symbol `batch`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -29,6 +30,9 @@ _OPSET = 17
 _IR_VERSION = 8
 
 INPUT, OUTPUT = "input", "output"
+
+# Orders of axes.
+_TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 def whole_graph(generator: Generator, *, fixed: bool = False) -> onnx.ModelProto:
@@ -52,18 +56,19 @@ def whole_graph(generator: Generator, *, fixed: bool = False) -> onnx.ModelProto
         latent = _linear(graph, layer, latent)
     styled = [_modulation(graph, layer, latent) for layer in (decoder.conv1, *decoder.convs)]
     painted = [_painting(graph, layer, latent) for layer in (decoder.to_rgb1, *decoder.to_rgbs)]
-    _paint(graph, generator, features, styled, painted)
+    _paint(graph, generator, [_Map(feature) for feature in features], styled, painted)
     return graph.model(f"GPEN-{size}", {OUTPUT: (3, size, size)})
 
 
 def encoder_graph(generator: Generator) -> onnx.ModelProto:
-    """The encoder of one face: `input` to the features `feature0`, `feature1`, ..., finest first."""
+    """The encoder of one face: `input` to the features `feature0`, `feature1`, ..., finest first and channels last."""
     graph = _Graph(1)
     size, channels = generator.config.size, generator.config.channels[::-1]
     features = _encode(graph, generator, graph.input(INPUT, (3, size, size)))
     outputs = {}
     for level, (feature, count) in enumerate(zip(features, channels, strict=True)):
-        outputs[graph.rename(feature, f"feature{level}")] = (count, size >> level, size >> level)
+        last = graph.add("Transpose", feature, perm=_TO_LAST)
+        outputs[graph.rename(last, f"feature{level}")] = (size >> level, size >> level, count)
     return graph.model(f"GPEN-{size} encoder", outputs)
 
 
@@ -76,7 +81,8 @@ def painter_graph(generator: Generator) -> onnx.ModelProto:
     graph = _Graph(1)
     size, channels = generator.config.size, generator.config.channels[::-1]
     features = [
-        graph.input(f"feature{level}", (count, size >> level, size >> level)) for level, count in enumerate(channels)
+        _Map(graph.input(f"feature{level}", (size >> level, size >> level, count)), channels_last=True)
+        for level, count in enumerate(channels)
     ]
     decoder: Any = generator.generator
     styled = []
@@ -84,11 +90,18 @@ def painter_graph(generator: Generator) -> onnx.ModelProto:
         outputs, inputs = layer.conv.weight.shape[1:3]
         styled.append((graph.input(f"style{index}", (inputs, 1, 1)), graph.input(f"gain{index}", (outputs, 1, 1))))
     painted = [
-        graph.input(f"paint{index}", (3, layer.conv.weight.shape[2]))
+        graph.input(f"paint{index}", (layer.conv.weight.shape[2], 1, 1))
         for index, layer in enumerate((decoder.to_rgb1, *decoder.to_rgbs))
     ]
     _paint(graph, generator, features, styled, painted)
     return graph.model(f"GPEN-{size} painter", {OUTPUT: (3, size, size)})
+
+
+class _Map(NamedTuple):
+    """The name of a map, and whether its channels come last."""
+
+    name: str
+    channels_last: bool = False
 
 
 class _Graph:
@@ -200,26 +213,27 @@ def _modulation(graph: _Graph, layer: StyledConv, latent: str) -> tuple[str, str
 
 
 def _painting(graph: _Graph, layer: ToRGB, latent: str) -> str:
-    """The input `weight` of a painting layer, B x 3 x I."""
+    """The input `style` of a painting layer, B x I x 1 x 1."""
     style = _linear(graph, layer.conv.modulation, latent, layer.conv.scale)
-    style = graph.add("Unsqueeze", style, graph.whole_numbers(1))
-    return graph.add("Mul", graph.constant(layer.conv.weight[:, :, :, 0, 0]), style)
+    return graph.add("Unsqueeze", style, graph.whole_numbers(2, 3))
 
 
 def _paint(
-    graph: _Graph, generator: Generator, features: list[str], styled: list[tuple[str, str]], painted: list[str]
+    graph: _Graph, generator: Generator, features: list[_Map], styled: list[tuple[str, str]], painted: list[str]
 ) -> None:
     decoder: Any = generator.generator
-    parts = _styled(graph, decoder.conv1, [graph.constant(decoder.input.input)], styled[0], features[-1])
-    rgb = _painted(graph, decoder.to_rgb1, parts, painted[0], 4, None)
+    parts = _styled(graph, decoder.conv1, [_Map(graph.constant(decoder.input.input))], styled[0], features[-1])
+    rgb = _painted(graph, decoder.to_rgb1, parts, painted[0], None)
     for level, to_rgb in enumerate(decoder.to_rgbs):
         for index in (2 * level, 2 * level + 1):
             parts = _styled(graph, decoder.convs[index], parts, styled[index + 1], features[-2 - level])
-        rgb = _painted(graph, to_rgb, parts, painted[level + 1], 8 << level, rgb)
+        rgb = _painted(graph, to_rgb, parts, painted[level + 1], rgb)
     graph.rename(rgb, OUTPUT)
 
 
-def _styled(graph: _Graph, layer: StyledConv, parts: list[str], modulation: tuple[str, str], feature: str) -> list[str]:
+def _styled(
+    graph: _Graph, layer: StyledConv, parts: list[_Map], modulation: tuple[str, str], feature: _Map
+) -> list[_Map]:
     """One layer of the decoder; its map and the features beside it stay apart.
 
     Laying them side by side costs as much as a small convolution, and the next convolution may as well be the sum of
@@ -230,31 +244,56 @@ def _styled(graph: _Graph, layer: StyledConv, parts: list[str], modulation: tupl
     outputs, inputs = conv.weight.shape[1:3]
     weight = conv.weight[0] * SQRT2  # of the activation
     if conv.blur is None:
-        share = inputs // len(parts)
-        styles = graph.split(style, 1, len(parts), share)
-        terms = [
-            graph.add("Conv", graph.add("Mul", part, own), graph.constant(piece), pads=[1] * 4)
-            for part, own, piece in zip(parts, styles, weight.split(share, dim=1), strict=True)
-        ]
-        x = terms[0] if len(terms) == 1 else graph.add("Add", *terms)
+        x = _convolved(graph, parts, style, weight, padding=1)
     else:
-        x = graph.add("Mul", graph.add("Concat", *parts, axis=1), style)
+        x = graph.add("Concat", *_scaled(graph, parts, style, inputs), axis=1)
         x = graph.add("ConvTranspose", x, graph.constant(weight.transpose(0, 1)), strides=[2, 2])
         x = _filter(graph, x, outputs, conv.blur.kernel, 1)
-    biases = [graph.constant(bias.view(1, -1, 1, 1)) for bias in (layer.activate.bias * SQRT2).split(outputs)]
     noise = graph.constant(layer.noise.weight.float() * SQRT2)
     return [
-        graph.add("LeakyRelu", graph.add("Add", graph.add("Mul", one, gain), bias), alpha=NEGATIVE_SLOPE)
-        for one, gain, bias in zip((x, feature), (demodulation, noise), biases, strict=True)
+        _activated(graph, one, gain, bias)
+        for one, gain, bias in zip(
+            (_Map(x), feature), (demodulation, noise), (layer.activate.bias * SQRT2).split(outputs), strict=True
+        )
     ]
 
 
-def _painted(graph: _Graph, layer: ToRGB, parts: list[str], weight: str, side: int, skip: str | None) -> str:
-    share = layer.conv.weight.shape[2] // len(parts)
-    flat = [graph.add("Reshape", part, graph.whole_numbers(0, share, side * side)) for part in parts]
-    weights = graph.split(weight, 2, len(parts), share)
-    terms = [graph.add("MatMul", own, pixels) for own, pixels in zip(weights, flat, strict=True)]
-    rgb = graph.add("Reshape", graph.add("Add", *terms), graph.whole_numbers(0, 3, side, side))
+def _activated(graph: _Graph, x: _Map, gain: str, bias: Tensor) -> _Map:
+    biases = graph.constant(bias.view((1, 1, 1, -1) if x.channels_last else (1, -1, 1, 1)))
+    name = graph.add("LeakyRelu", graph.add("Add", graph.add("Mul", x.name, gain), biases), alpha=NEGATIVE_SLOPE)
+    return _Map(name, x.channels_last)
+
+
+def _scaled(graph: _Graph, parts: list[_Map], style: str, channels: int) -> list[str]:
+    """Maps of equal widths times their shares of a style, B x C x 1 x 1, with the channels first.
+
+    What comes with them last is scaled as it is: just before a convolution, a runtime leaves the order alone.
+    """
+    scaled = []
+    for part, share in zip(parts, graph.split(style, 1, len(parts), channels // len(parts)), strict=True):
+        if part.channels_last:
+            last = graph.add("Mul", part.name, graph.add("Transpose", share, perm=_TO_LAST))
+            scaled.append(graph.add("Transpose", last, perm=_TO_FIRST))
+        else:
+            scaled.append(graph.add("Mul", part.name, share))
+    return scaled
+
+
+def _convolved(graph: _Graph, parts: list[_Map], style: str, weight: Tensor, padding: int) -> str:
+    """A modulated convolution of maps that lie side by side, as the sum of one for each."""
+    inputs = weight.shape[1]
+    terms = [
+        graph.add("Conv", part, graph.constant(share), pads=[padding] * 4)
+        for part, share in zip(
+            _scaled(graph, parts, style, inputs), weight.split(inputs // len(parts), dim=1), strict=True
+        )
+    ]
+    return terms[0] if len(terms) == 1 else graph.add("Add", *terms)
+
+
+def _painted(graph: _Graph, layer: ToRGB, parts: list[_Map], style: str, skip: str | None) -> str:
+    # Not one matrix for each face, as in `ToRGB`: a product wants the maps in an order that convolutions do not have.
+    rgb = _convolved(graph, parts, style, layer.conv.weight[0], padding=0)
     rgb = graph.add("Add", rgb, graph.constant(layer.bias))
     if skip is None or layer.upsample is None:
         return rgb
@@ -270,5 +309,5 @@ def flat_modulations(generator: Generator, feature: Tensor) -> dict[str, np.ndar
     for index, (style, gain) in enumerate(styled):
         demodulation = gain[:, : gain.shape[1] // 2]  # the rest is the features' and constant
         named |= {f"style{index}": style[:, :, None, None], f"gain{index}": demodulation[:, :, None, None]}
-    named |= {f"paint{index}": weight for index, weight in enumerate(painted)}
+    named |= {f"paint{index}": style[:, :, None, None] for index, style in enumerate(painted)}
     return {name: value.contiguous().numpy() for name, value in named.items()}

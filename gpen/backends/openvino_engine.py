@@ -78,13 +78,13 @@ class OpenVINOEngine:
             self._whole.infer(pixels, share_inputs=True)
             return torch.from_numpy(self._whole.get_tensor(graph.OUTPUT).data)
         self._encoder.infer(pixels, share_inputs=True)
-        coarsest = torch.from_numpy(self._encoder.get_tensor(self._features[-1]).data)
+        coarsest = torch.from_numpy(self._encoder.get_tensor(self._features[-1]).data).movedim(-1, 1)
         self._painter.infer(graph.flat_modulations(self._generator, coarsest))
         return torch.from_numpy(self._painter.get_tensor(graph.OUTPUT).data)
 
     def _request(self, model: onnx.ModelProto, handed_on: Sequence[str] = ()) -> Any:
-        """A compiled graph; maps that are handed on have the form they have inside, and need no conversion."""
-        from openvino import Layout, Type, preprocess
+        """A compiled graph; maps that are handed on stay in the type they have inside."""
+        from openvino import Type, preprocess
 
         try:
             read = self._core.read_model(model.SerializeToString())
@@ -92,8 +92,7 @@ class OpenVINOEngine:
             inputs = {port.get_any_name() for port in read.inputs}
             for name in handed_on:
                 edge = edges.input(name) if name in inputs else edges.output(name)
-                edge.model().set_layout(Layout("NCHW"))
-                edge.tensor().set_element_type(Type.bf16).set_layout(Layout("NHWC"))
+                edge.tensor().set_element_type(Type.bf16)
             read = edges.build()
             return self._core.compile_model(read, "CPU", self._settings).create_infer_request()
         except RuntimeError as error:

@@ -46,7 +46,7 @@ class Modulations(NamedTuple):
 
     Attributes:
         styled: of the styled convolutions.
-        painted: weights of the layers that paint, B x 3 x I each.
+        painted: styles of the layers that paint, B x I each.
     """
 
     styled: list[Modulation]

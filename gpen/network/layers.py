@@ -266,24 +266,25 @@ class ToRGB(nn.Module):
         self.upsample = FIR(gain=4.0) if upsample else None
 
     def modulate(self, latent: Tensor) -> Tensor:
-        """The weight times the style, B x 3 x I in float32: with three outputs it is far smaller than a map."""
-        style = self.conv.modulation(latent) * self.conv.scale
-        return self.conv.weight[0, :, :, 0, 0].float() * style[:, None]
+        """The style, B x I."""
+        return self.conv.modulation(latent) * self.conv.scale
 
-    def forward(self, x: Tensor, weight: Tensor, skip: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor, skip: Tensor | None = None) -> Tensor:
         """Paint one level.
 
-        1. Apply the weight to the pixels, one matrix per sample.
+        1. Apply the weight times the style to the pixels, one matrix per sample: with three outputs it is far smaller
+           than a map.
         2. Add the bias and the doubled `skip`.
 
         Args:
             x: B x I x H x W.
-            weight: from `modulate`.
+            style: from `modulate`.
             skip: B x 3 x H/2 x W/2; none at the first level.
 
         Returns:
             B x 3 x H x W.
         """
+        weight = self.conv.weight[0, :, :, 0, 0].float() * style[:, None]  # B x 3 x I
         pixels = x.permute(0, 2, 3, 1).flatten(1, 2)  # B x HW x I
         rgb = (pixels @ weight.transpose(1, 2).to(x.dtype)).float()  # B x HW x 3
         rgb = rgb.transpose(1, 2).unflatten(2, x.shape[2:]) + self.bias.float()

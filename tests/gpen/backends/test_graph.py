@@ -57,7 +57,7 @@ def test_the_official_shape(official_golden):
 def test_the_halves_make_a_whole(tiny):
     generator = build_generator(tiny.state_dict)
     features = run(encoder_graph(generator), input=tiny.input[:1].numpy())
-    coarsest = torch.from_numpy(features[f"feature{len(features) - 1}"])
+    coarsest = torch.from_numpy(features[f"feature{len(features) - 1}"]).movedim(-1, 1)
     painted = run(painter_graph(generator), **features, **flat_modulations(generator, coarsest))
     assert difference(painted["output"], tiny.output[:1]) < 1e-5
 
