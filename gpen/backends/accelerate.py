@@ -183,12 +183,8 @@ def _examine(
     build = lru_cache(partial(_STANDING[name], generator, dtype, device))
 
     def run() -> Trial:
-        faces = probe(generator.config.size)
-        with torch.inference_mode():
-            truth = generator(faces)
         eager = generator if precision == "fp32" else copy.deepcopy(generator).set_precision(dtype)
-        (_, restored), (eager_seconds, seconds) = race([(eager, faces), (build(), faces.to(device))])
-        return Trial(*compare(truth, restored.cpu()), seconds, eager_seconds)
+        return _try(generator, build(), eager, device)
 
     trial = remembered(key_of(sha256, name, precision, device), run)
     if not trial.is_close(dtype):
@@ -203,6 +199,15 @@ def _examine(
     return trial.seconds / trial.eager_seconds, accelerated
 
 
+def _try(generator: Generator, engine: Engine, eager: Generator, device: torch.device) -> Trial:
+    """How far an engine on a device is from the generator, and how long it takes beside what runs as it is written."""
+    faces = probe(generator.config.size)
+    with torch.inference_mode():
+        truth = generator(faces)
+    (_, restored), (eager_seconds, seconds) = race([(eager, faces), (engine, faces.to(device))])
+    return Trial(*compare(truth, restored.cpu()), seconds, eager_seconds)
+
+
 def _precision_fault(generator: Generator, sha256: str, precision: Precision, device: torch.device) -> str:
     """What speaks against a number format; empty where nothing does."""
     if precision == "fp16":
@@ -213,10 +218,7 @@ def _precision_fault(generator: Generator, sha256: str, precision: Precision, de
     cpu = torch.device("cpu")  # rounds as any other device
 
     def run() -> Trial:
-        faces = probe(generator.config.size)
-        converted = copy.deepcopy(generator).set_precision(DTYPES[precision])
-        (truth, restored), (eager_seconds, seconds) = race([(generator, faces), (converted, faces)])
-        return Trial(*compare(truth, restored), seconds, eager_seconds)
+        return _try(generator, copy.deepcopy(generator).set_precision(DTYPES[precision]), generator, cpu)
 
     trial = remembered(key_of(sha256, "eager", precision, cpu), run)
     if trial.is_close(DTYPES[precision]):

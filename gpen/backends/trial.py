@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from ...weights import places
 from ...weights.files import replacing
+from ..versions import installed_version
 from .engine import Engine
 
 log = logging.getLogger(__name__)
@@ -112,18 +112,11 @@ def remembered(key: str, run: Callable[[], Trial]) -> Trial:
 def key_of(sha256: str, backend: str, precision: str, device: torch.device) -> str:
     """A name for one engine of one model on this machine, with everything that could change how fast or true it is."""
     packages = {"openvino": ("openvino",), "onnxruntime": ("onnxruntime",), "tensorrt": ("onnxruntime-gpu",)}
-    versions = [f"torch {torch.__version__}", f"gpen-blocks {_version('gpen-blocks')}"]
-    versions += [f"{name} {_version(name)}" for name in packages.get(backend, ())]
+    versions = [f"torch {torch.__version__}", f"gpen-blocks {installed_version('gpen-blocks')}"]
+    versions += [f"{name} {installed_version(name)}" for name in packages.get(backend, ())]
     processor = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     threads = f"{torch.get_num_threads()} of {os.cpu_count()} threads"
     return ", ".join([sha256[:16], backend, precision, device.type, processor, threads, *versions])
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "-"
 
 
 def _path() -> Path:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ...weights import places, store
+from ..versions import installed_version
 from .demo import EXAMPLE
-from .packages import OPTIONAL, REQUIRED, check_package, commands, find_conflicts, installed_version
+from .packages import OPTIONAL, REQUIRED, check_package, commands, find_conflicts
 
 ROOT = Path(__file__).resolve().parents[2]
 # Less room than this is not enough for the largest official generators.

@@ -9,6 +9,8 @@ import re
 import sys
 from dataclasses import dataclass
 
+from ..versions import installed_version
+
 # Distribution, module whose import shows that it works, and the oldest release that will do (pyproject.toml's).
 REQUIRED = (
     ("torch", "torch", "2.4"),
@@ -155,14 +157,6 @@ def commands(steps: tuple[str, ...], name: str = "") -> str:
     if build := version.partition("+")[2]:
         torch += f" --extra-index-url https://download.pytorch.org/whl/{build}"
     return ", then ".join(f"`{_pip()} {step.format(name=name, torch=torch)}`" for step in steps)
-
-
-def installed_version(name: str) -> str | None:
-    """The version of a distribution, or None where it is not installed."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _pip() -> str:

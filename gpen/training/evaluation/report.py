@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .... import __version__
+from ...versions import installed_version
 from .evaluate import Evaluation, Measured
 from .meter import Row
 from .metrics import DETAIL_FROM
@@ -165,10 +165,8 @@ def _describe(picture: Measured) -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     versions = {"gpen-blocks": __version__, "python": platform.python_version(), "platform": platform.platform()}
     for name in _PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+        if version := installed_version(name):
+            versions[name] = version
     return versions
 
 
