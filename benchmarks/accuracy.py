@@ -53,8 +53,7 @@ def measure(photographs: list[Path]) -> list[dict[str, Any]]:
 
 def _ways(generator: Generator) -> Iterator[tuple[str, Engine]]:
     yield "eager bf16", copy.deepcopy(generator).set_precision(torch.bfloat16)
-    if generator.config.size <= 256:  # processors emulate it: half a minute a face of 512
-        yield "eager fp16", copy.deepcopy(generator).set_precision(torch.float16)
+    yield "eager fp16", copy.deepcopy(generator).set_precision(torch.float16)  # half a minute a face of 512
     try:
         yield "ONNX Runtime fp32", OnnxRuntimeEngine(generator, torch.float32, _CPU)
         yield "OpenVINO fp32", OpenVINOEngine(generator, torch.float32, _CPU)

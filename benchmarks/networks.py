@@ -23,10 +23,15 @@ OFFICIAL = {
 }
 
 
+def config(size: int) -> GeneratorConfig:
+    """The sizes of an official shape."""
+    return GeneratorConfig.from_multipliers(size, **OFFICIAL[size])
+
+
 def official_tensors(size: int) -> dict[str, torch.Tensor]:
     """The tensors of an official shape, each from a seed that its name gives."""
     with torch.device("meta"):
-        shapes = Generator(GeneratorConfig.from_multipliers(size, **OFFICIAL[size])).state_dict()
+        shapes = Generator(config(size)).state_dict()
     return {name: golden_value(name, like.shape) for name, like in shapes.items()}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from generators import PUBLISHED
+from ways import PUBLISHED
 
 _TEMPLATE = Path(__file__).with_name("template.md")
 
@@ -78,7 +78,9 @@ def _draw_ways(rows: list[dict[str, Any]], roofs: dict[str, float], folder: Path
     rows = sorted(rows, key=lambda row: -row["seconds"][1])
     for index, row in enumerate(rows):
         best, median, worst = row["seconds"]
-        colour = "#999999" if row["way"] == PUBLISHED else "#d97a2b" if row["way"].endswith("bf16") else "#2b6cb0"
+        colour = "#d97a2b" if row["way"].endswith("bf16") else "#2b6cb0"
+        if row["way"].startswith(PUBLISHED):
+            colour = "#999999"
         axes.barh(index, median, color=colour, xerr=[[median - best], [worst - median]], error_kw={"alpha": 0.5})
         axes.text(worst + 0.05, index, f"{median:.2f} s", va="center", fontsize=9)
     exact = next(row for row in rows if not row["way"].endswith("bf16"))
@@ -113,7 +115,7 @@ def _pictures(measured: Any, folder: Path) -> dict[str, str]:
         model = "gpen-lite-256" if job["model"] == "bundled" else "official 512 shape"
         rows.append([
             _NAMES[job["job"]],
-            f"{model}, {job['precision']}, {job['backend']}",
+            f"{model}, {'fp32' if job['precision'] == 'published' else job['precision']}, {job['backend']}",
             str(job["faces"]),
             *times,
             f"{job['total']:.2f}",
@@ -127,7 +129,10 @@ def _pictures(measured: Any, folder: Path) -> dict[str, str]:
         f"{portrait['write']['.png']:.2f} s"
     )
     _draw_curves(measured["curves"], folder)
-    return {"pictures": _table(header, rows, left=2), "files": files}
+    small, *_, large = measured["curves"]["megapixels"]
+    growth = sum(large["stages"][stage] - small["stages"][stage] for stage in ("align", "detail", "paste"))
+    per_megapixel = f"{1e3 * growth / (large['megapixels'] - small['megapixels']):.0f}"
+    return {"pictures": _table(header, rows, left=2), "files": files, "per_megapixel": per_megapixel}
 
 
 def _draw_curves(curves: dict[str, list[dict[str, Any]]], folder: Path) -> None:

@@ -56,11 +56,16 @@ class PublishedGenerator(nn.Module):
 
 def upfirdn2d(x: Tensor, kernel: Tensor, up: int = 1, padding: tuple[int, int] = (0, 0)) -> Tensor:
     """Insert zeros, pad, and convolve every channel on its own with a k x k kernel; B x C x H x W."""
-    batch, channels, height, width = x.shape
+    batch, channels, height, width = _shape(x)
     x = x.reshape(batch * channels, 1, height, 1, width, 1)
     x = F.pad(x, [0, up - 1, 0, 0, 0, up - 1]).reshape(batch * channels, 1, height * up, width * up)
     x = F.conv2d(F.pad(x, [padding[0], padding[1], padding[0], padding[1]]), kernel.flip(0, 1)[None, None])
-    return x.reshape(batch, channels, *x.shape[2:])
+    return x.reshape(batch, channels, *_shape(x)[2:])
+
+
+def _shape(x: Tensor) -> list[int]:
+    """Plain numbers also while the network is traced: shapes of the exported graph are fixed."""
+    return [int(side) for side in x.shape]
 
 
 def _encoder_layer(layer: Any, x: Tensor) -> Tensor:
@@ -88,20 +93,20 @@ def _styled(layer: StyledConv, x: Tensor, latent: Tensor, feature: Tensor) -> Te
 
 
 def _modulated(conv: ModulatedConv, x: Tensor, latent: Tensor) -> Tensor:
-    batch, channels, height, width = x.shape
+    batch, channels, height, width = _shape(x)
     style = _linear(conv.modulation, latent).view(batch, 1, channels, 1, 1)
     weight = conv.scale * conv.weight * style
     weight = weight * torch.rsqrt(weight.pow(2).sum([2, 3, 4], keepdim=True) + 1e-8)
     x = x.reshape(1, batch * channels, height, width)
     if conv.blur is None:
         out = F.conv2d(x, weight.flatten(0, 1), padding=1, groups=batch)
-        return out.view(batch, -1, *out.shape[2:])
+        return out.view(batch, -1, *_shape(out)[2:])
     out = F.conv_transpose2d(x, weight.transpose(1, 2).flatten(0, 1), stride=2, groups=batch)
-    return upfirdn2d(out.view(batch, -1, *out.shape[2:]), conv.blur.kernel, padding=(1, 1))
+    return upfirdn2d(out.view(batch, -1, *_shape(out)[2:]), conv.blur.kernel, padding=(1, 1))
 
 
 def _to_rgb(layer: ToRGB, x: Tensor, latent: Tensor, skip: Tensor | None) -> Tensor:
-    batch, channels, height, width = x.shape
+    batch, channels, height, width = _shape(x)
     style = _linear(layer.conv.modulation, latent).view(batch, 1, channels, 1, 1)
     weight = (layer.conv.scale * layer.conv.weight * style).flatten(0, 1)
     out = F.conv2d(x.reshape(1, batch * channels, height, width), weight, groups=batch)

@@ -1,6 +1,6 @@
 """Measures what docs/performance.md says, and writes it with its charts to docs/performance/.
 
-    python benchmarks/run.py                                  # everything, about 40 minutes of two cores
+    python benchmarks/run.py                                  # everything, about an hour of two cores
     python benchmarks/run.py --only generators accuracy       # these parts anew; the others as they were measured
     python benchmarks/run.py --photograph solvay.png          # with a photograph of many faces of your own
 
@@ -14,7 +14,6 @@ import datetime
 import json
 import os
 import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ import memory
 import page
 import pictures
 import torch
+
+from gpen_blocks.gpen.versions import installed_version
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 RESULTS = DOCS / "performance" / "results.json"
@@ -42,7 +43,7 @@ def main() -> None:
     portrait = pictures.ROOT / "examples" / "portrait.png"
     photographs = [path for path in (options.photograph, portrait) if path]
     measures = {
-        "generators": lambda: generators.measure(tuple(options.sizes), tuple(options.batches), with_compile=True),
+        "generators": lambda: generators.measure(tuple(options.sizes), tuple(options.batches)),
         "accuracy": lambda: accuracy.measure(photographs),
         "pictures": lambda: pictures.measure(options.photograph),
         "memory": memory.measure,
@@ -72,15 +73,8 @@ def machine() -> dict[str, Any]:
         "bf16": any(flag in flags for flag in ("avx512_bf16", "amx_bf16")),
         "load": [round(value, 1) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
-        **{name: _version(name) for name in packages},
+        **{name: installed_version(name) or "-" for name in packages},
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "-"
 
 
 if __name__ == "__main__":
