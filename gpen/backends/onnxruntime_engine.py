@@ -37,6 +37,8 @@ class OnnxRuntimeEngine:
             raise EngineError(f"This build of ONNX Runtime has no {provider}, only {have}.")
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = torch.get_num_threads()
+        # Its threads spin while they wait for the next run, on the cores that torch needs for what comes between.
+        settings.add_session_config_entry("session.force_spinning_stop", "1")
         model = graph.whole_graph(generator).SerializeToString()
         try:
             self._session = onnxruntime.InferenceSession(model, settings, providers=[(provider, options)])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gpen_blocks.gpen.backends import Accelerated, accelerate
-from gpen_blocks.gpen.backends.trial import LARGEST, LARGEST_FP32, LARGEST_MEAN, compare, probe
+from gpen_blocks.gpen.backends.trial import LARGEST, LARGEST_FP32, LARGEST_MEAN, Trial, compare, probe
 from gpen_blocks.gpen.models import cache, load_generator
 from gpen_blocks.gpen.network import Generator, build_generator
 from gpen_blocks.gpen.restore import restore_crops
@@ -157,6 +157,17 @@ def test_auto_takes_the_fastest(generator, monkeypatch):
     quick = copy.deepcopy(generator)
     generator.__class__ = Slow
     assert accelerate(generator, "tiny", "auto", "fp32", CPU).backend == "onnxruntime"
+
+
+def test_a_race_that_was_disturbed_does_not_decide(generator, monkeypatch):
+    """Beside ONNX Runtime eager once took twice its time, so that this seemed the faster one by far."""
+    trials = {"openvino": Trial(0, 0, 0.035, 0.040), "onnxruntime": Trial(0, 0, 0.052, 0.080)}
+    monkeypatch.setattr(choosing, "remembered", lambda key, run: trials[key.split(", ")[1]])
+    assert accelerate(generator, "tiny", "auto", "fp32", CPU).backend == "openvino"
+    monkeypatch.setattr(choosing, "_is_installed", lambda backend: backend == "onnxruntime")
+    assert accelerate(generator, "tiny", "auto", "fp32", CPU).backend == "onnxruntime"
+    trials["onnxruntime"] = Trial(0, 0, 0.052, 0.054)
+    assert accelerate(generator, "tiny", "auto", "fp32", CPU).backend == "eager"
 
 
 def test_fp16_is_not_emulated(generator):
