@@ -23,9 +23,36 @@ def write(results: dict[str, Any], docs: Path) -> None:
     text = {"machine": _machines(results)}
     for part, describe in parts.items():
         text |= describe(results[part]["measured"], folder)
+    text["gpus"] = _gpu(results["gpu"]["measured"]) if "gpu" in results else _NO_GPU
     (docs / "performance.md").write_text(
         _TEMPLATE.read_text(encoding="utf-8").format(**text), encoding="utf-8", newline="\n"
     )
+
+
+_NO_GPU = """No GPU was at hand, and none of this has been measured: on a processor its choice and its giving way are
+tested, and, with a pretended device, that everything lies where it should. Where there is a GPU,
+`python benchmarks/run.py --only gpu` measures it."""
+
+
+def _gpu(measured: Any) -> str:
+    rows = [
+        [
+            row["way"],
+            str(row["batch"]),
+            *(f"{1e3 * seconds:.2f}" for seconds in row["seconds"]),
+            f"{row['over_roofline']:.2f}",
+            f"{100 * row['kernels']:.0f} %",
+        ]
+        for row in measured["rows"]
+    ]
+    header = ("way", "faces", "ms a face, best", "median", "over roofline", "kernels work")
+    roofs = ", ".join(f"{value / 1e12:.0f} TFLOP/s in {name}" for name, value in measured["roofs"].items())
+    ends = "\n".join(
+        f"- {run['count']} portraits of 1024 x 1024 pixels with {name} in bf16: {run['total']:.1f} s, of it reading "
+        f"{run['read']:.1f} s, restoring {run['restore']:.1f} s, writing {run['write']:.1f} s."
+        for name, run in measured["portraits"].items()
+    )
+    return f"{measured['device']}, faces of 512 pixels; convolutions reach {roofs}.\n\n{_table(header, rows)}\n\n{ends}"
 
 
 def _machines(results: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from .detail.color import monochrome_tone
 from .detail.finish import finish
 from .detail.local_adaptive import enhance
 from .detail.prepare import JpegTables, prepare
-from .devices import Placement, on_device, select_device
+from .devices import Placement, free_memory, on_device, select_device
 from .faces.align import align_faces
 from .faces.detect import detect
 from .faces.landmarks import find_landmarks68
@@ -28,6 +28,9 @@ from .presets import Settings
 from .progress import Progress, silent
 from .restore import restore_crops
 from .types import Alignment, Faces
+
+# What images, their result and the work on their faces take at most, as a multiple of the images.
+_PICTURES_AT_ONCE = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +98,9 @@ def restore_batch(
     seconds: dict[str, float] = {}
 
     with _timed(seconds, "detect"):
-        place(detector.module)
+        shown = _beside(images, place(detector.module))
         found = detect(
-            images,
+            shown,
             detector.module,
             score_threshold=settings.score_threshold,
             # Somewhat below a limit that was asked for, so that what is left alone for its size can be told.
@@ -115,9 +118,9 @@ def restore_batch(
     with _timed(seconds, "landmarks"):
         landmarker = landmarker or choose_landmarker(settings.landmarks68)[0]
         place(landmarker.module)
-        faces = find_landmarks68(landmarker.module, images, faces, partial(progress, "landmarks"))
+        faces = find_landmarks68(landmarker.module, shown, faces, partial(progress, "landmarks"))
     with _timed(seconds, "prepare"):
-        source, prepared = _prepare(images, faces, settings, jpeg_tables)
+        source, prepared = _prepare(shown, faces, settings, jpeg_tables)
     with _timed(seconds, "align"):
         size = generator.module.config.size
         before, alignments = align_faces(source, faces, size, generator.template)
@@ -150,7 +153,18 @@ def restore_batch(
         )
         if alignments:
             pasted = finish(pasted, settings.finish_sigma, settings.finish_mix, mask)
-    return RestoredBatch(pasted, mask, faces, rejected, alignments, before, after, seconds, prepared)
+        restored = images if pasted is shown else pasted.to(images.device)
+        mask, before, after = (made.to(images.device) for made in (mask, before, after))
+    return RestoredBatch(restored, mask, faces, rejected, alignments, before, after, seconds, prepared)
+
+
+def _beside(images: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The images on the device of the networks, where that is a GPU with much more memory than they take."""
+    if device.type != "cuda" or images.device.type != "cpu":
+        return images  # other devices lack some of the operations
+    free = free_memory(device)
+    needed = _PICTURES_AT_ONCE * images.numel() * images.element_size()
+    return images.to(device) if free is not None and needed <= free / 2 else images
 
 
 def _prepare(
