@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -92,9 +93,13 @@ def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) 
     """Reserve a target for a source, so that nothing is lost.
 
     Raises:
-        ImageError: it is the source itself, or another picture's result, or exists and may not be overwritten.
+        ImageError: it is the source itself, or another picture's result, or exists and may not be overwritten, or its
+            folder cannot be written to.
     """
     key = target.absolute()
+    folder = next(parent for parent in key.parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise ImageError(f"{target} cannot be written: {folder} is no folder that may be written to.")
     if target.exists() and source.exists() and target.samefile(source):
         raise ImageError(f"The result would overwrite the photograph {source}; name another --output.")
     if key in taken:
