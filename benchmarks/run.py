@@ -2,6 +2,7 @@
 
     python benchmarks/run.py                                  # everything, about an hour of two cores
     python benchmarks/run.py --only generators accuracy       # these parts anew; the others as they were measured
+    python benchmarks/run.py --only generators --sizes 512    # likewise, of the network's sizes
     python benchmarks/run.py --photograph solvay.png          # with a photograph of many faces of your own
 
 The machine should have nothing else to do. What is compared is compared within one run, in turns.
@@ -54,7 +55,11 @@ def main() -> None:
     for part in options.only:
         if part == "page" or (part == "gpu" and not torch.cuda.is_available()):
             continue
-        results[part] = {"machine": machine(), "measured": measures[part]()}
+        measured = measures[part]()
+        if part == "generators" and part in results:
+            kept = [row for row in results[part]["measured"]["rows"] if row["size"] not in options.sizes]
+            measured["rows"] = sorted(kept + measured["rows"], key=lambda row: row["size"])
+        results[part] = {"machine": machine(), "measured": measured}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     if set(results) >= set(PARTS) - {"gpu"}:
         page.write(results, DOCS)
