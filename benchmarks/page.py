@@ -189,7 +189,7 @@ def _draw_curves(curves: dict[str, list[dict[str, Any]]], folder: Path) -> None:
         [point["megapixels"] for point in curves["megapixels"]], detection, marker="s", label="detection, ms a picture"
     )
     counts.set_xlabel("faces in a picture of 8.6 megapixels")
-    sizes.set_xlabel("megapixels of a picture with one face of about 200 pixels")
+    sizes.set_xlabel("megapixels (one face of about 200 pixels)")
     for axes in (counts, sizes):
         axes.set_ylim(0)
         axes.legend(fontsize=8)
