@@ -97,14 +97,20 @@ def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) 
             folder cannot be written to.
     """
     key = target.absolute()
-    folder = next(parent for parent in key.parents if parent.exists())
-    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+    try:
+        folder = next(parent for parent in key.parents if parent.exists())
+        writable = folder.is_dir() and os.access(folder, os.W_OK)
+        exists = target.exists()
+        same = exists and source.exists() and target.samefile(source)
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise ImageError(f"{target} cannot be written: {error.strerror or error}.") from None
+    if not writable:
         raise ImageError(f"{target} cannot be written: {folder} is no folder that may be written to.")
-    if target.exists() and source.exists() and target.samefile(source):
+    if same:
         raise ImageError(f"The result would overwrite the photograph {source}; name another --output.")
     if key in taken:
         raise ImageError(f"{target} is already the result of {taken[key]}; work on this one in a run of its own.")
-    if target.exists() and not overwrite:
+    if exists and not overwrite:
         raise ImageError(f"{target} exists already; name another --output or pass --overwrite.")
     taken[key] = source
 

@@ -106,7 +106,7 @@ def paste_faces(
             part.copy_(torch.where(blend > 0, part + blend * change, part))
         for place in places:
             part = result[index][place.area]
-            part.copy_(torch.where(place.cover > 0, part.clamp(0, 1), part))
+            part.copy_(torch.where(coverage[index][place.area] > 0, part.clamp(0, 1), part))
     return result, coverage
 
 

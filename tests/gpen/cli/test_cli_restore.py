@@ -71,6 +71,13 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_any_work(photo, tmp_p
     assert "restored in" not in done.output
 
 
+def test_a_name_too_long_for_its_result_stops_nothing(photo, tmp_path):
+    shutil.copy(photo, photo.parent / ("n" * 245 + ".jpg"))
+    done = gpen("restore", photo.parent, *BUNDLED)
+    assert done.exit_code == 1 and "cannot be written" in done.output.replace("\n", " ")
+    assert (photo.parent / "photo-restored.jpg").exists()
+
+
 def test_folders_keep_their_shape(photo, tmp_path):
     inner = photo.parent / "deep" / "photo.jpg"
     inner.parent.mkdir()

@@ -332,3 +332,11 @@ def test_official_faces_keep_the_photographs_light(solvay):
         shifts[color_match] = float(moved[(mask > 0.9).expand_as(moved)].abs().mean()) * 255
     assert shifts["low_band"] < 2
     assert shifts["none"] > 3
+
+
+def test_beyond_the_masks_pixels_stay_whatever_their_range():
+    """A mask may be so thin that the picture's own is 0 there."""
+    image = 3 * photograph() - 1
+    crops, alignments = aligned(image, face_at(80, 80, 90), face_at(110, 85, 100), size=256)
+    result, mask = paste_faces(image, 1 - crops, alignments)
+    assert torch.equal(result[(mask == 0).expand_as(result)], image[(mask == 0).expand_as(image)])
