@@ -1,0 +1,26 @@
+"""The command itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "asked, found", [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")]
+)
+def test_threads_soon_sleep_while_they_wait_unless_told_otherwise(asked: dict[str, str], found: str):
+    """The number is in place before torch, which reads it when it is loaded."""
+    code = (
+        "import os, sys\n"
+        "from gpen_blocks.gpen import cli\n"
+        "assert 'torch' not in sys.modules\n"
+        "cli.app = lambda: print(os.environ.get('GOMP_SPINCOUNT'))\n"
+        "cli.main()\n"
+    )
+    kept = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    done = subprocess.run([sys.executable, "-c", code], env=kept | asked, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [found]
