@@ -6,7 +6,6 @@ from collections import defaultdict
 from statistics import median
 from typing import Any
 
-import networks
 import torch
 from roofline import peak
 from ways import PUBLISHED, WAYS, apart
@@ -29,12 +28,11 @@ def measure(sizes: tuple[int, ...], batches: tuple[int, ...]) -> dict[str, Any]:
         for turn in range(_ROUNDS):
             for way in WAYS:
                 chosen = [batch for batch in batches if _is_worth_it(way, size, batch, turn)]
-                for batch, taken in apart(size, way, chosen).items():
+                for batch, taken in (apart(size, way, chosen) if chosen else {}).items():
                     seconds[batch, way].append(taken / batch)
                     print(size, batch, way, round(taken / batch, 4), flush=True)
-        floor = {name: networks.flops(networks.config(size)) / roof for name, roof in roofs.items()}
         for batch in batches:
-            rows += [_row(size, batch, way, seconds, floor) for way in WAYS if seconds[batch, way]]
+            rows += [_row(size, batch, way, seconds) for way in WAYS if seconds[batch, way]]
     return {"roofs": roofs, "rows": rows}
 
 
@@ -46,9 +44,7 @@ def _is_worth_it(way: str, size: int, batch: int, turn: int) -> bool:
     return batch == 1 or batch * size**2 <= _MANY_PIXELS or (way in _FEW_WAYS and turn == 0)
 
 
-def _row(
-    size: int, batch: int, way: str, seconds: dict[tuple[int, str], list[float]], floor: dict[str, float]
-) -> dict[str, Any]:
+def _row(size: int, batch: int, way: str, seconds: dict[tuple[int, str], list[float]]) -> dict[str, Any]:
     taken, published = seconds[batch, way], seconds[batch, PUBLISHED]
     ratios = sorted(mine / theirs for mine, theirs in zip(taken, published, strict=True)) if published else []
     return {
@@ -57,6 +53,5 @@ def _row(
         "way": way,
         "seconds": [round(value, 4) for value in (min(taken), median(taken), max(taken))],
         "ratio": [round(value, 3) for value in (ratios[0], median(ratios), ratios[-1])] if ratios else None,
-        "over_roofline": round(min(taken) / floor["bf16" if way.endswith("bf16") else "fp32"], 3),
         "rounds": len(taken),
     }

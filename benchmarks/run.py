@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", nargs="+", choices=(*PARTS, "page"), default=PARTS, help="gpu: where there is one")
     parser.add_argument("--photograph", type=Path, help="a photograph of many faces, which is measured and not shown")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
+    parser.add_argument("--sizes", type=int, nargs="+", choices=(256, 512, 1024), default=[256, 512, 1024])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16])
     options = parser.parse_args()
     results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
