@@ -9,10 +9,9 @@ from typing import Any
 
 import networks
 import torch
+from ways import WAYS
 
 from gpen_blocks.gpen.backends.engine import Engine, EngineError
-from gpen_blocks.gpen.backends.onnxruntime_engine import OnnxRuntimeEngine
-from gpen_blocks.gpen.backends.openvino_engine import OpenVINOEngine
 from gpen_blocks.gpen.backends.trial import compare
 from gpen_blocks.gpen.faces.align import align_faces
 from gpen_blocks.gpen.faces.detect import detect
@@ -52,14 +51,13 @@ def measure(photographs: list[Path]) -> list[dict[str, Any]]:
 
 
 def _ways(generator: Generator) -> Iterator[tuple[str, Engine]]:
-    yield "eager bf16", copy.deepcopy(generator).set_precision(torch.bfloat16)
+    yield "eager bf16", WAYS["eager bf16"](generator)
     yield "eager fp16", copy.deepcopy(generator).set_precision(torch.float16)  # half a minute a face of 512
-    try:
-        yield "ONNX Runtime fp32", OnnxRuntimeEngine(generator, torch.float32, _CPU)
-        yield "OpenVINO fp32", OpenVINOEngine(generator, torch.float32, _CPU)
-        yield "OpenVINO bf16", OpenVINOEngine(generator, torch.bfloat16, _CPU)
-    except EngineError as error:
-        print(error)
+    for way in ("ONNX Runtime fp32", "OpenVINO fp32", "OpenVINO bf16"):
+        try:
+            yield way, WAYS[way](generator)
+        except EngineError as error:
+            print(f"without {way}: {error}")
 
 
 def _crops(photographs: list[Path], size: int, template: str) -> torch.Tensor:

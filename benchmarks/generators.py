@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from roofline import peak
-from ways import PUBLISHED, WAYS, apart
+from ways import PUBLISHED, WAYS, seconds_apart
 
 # All ways take their turn in each round, so that what else the machine does slows all of them.
 _ROUNDS = 3
@@ -28,7 +28,7 @@ def measure(sizes: tuple[int, ...], batches: tuple[int, ...]) -> dict[str, Any]:
         for turn in range(_ROUNDS):
             for way in WAYS:
                 chosen = [batch for batch in batches if _is_worth_it(way, size, batch, turn)]
-                for batch, taken in (apart(size, way, chosen) if chosen else {}).items():
+                for batch, taken in (seconds_apart(size, way, chosen) if chosen else {}).items():
                     seconds[batch, way].append(taken / batch)
                     print(size, batch, way, round(taken / batch, 4), flush=True)
         for batch in batches:

@@ -22,7 +22,7 @@ from torch import Tensor
 from gpen_blocks.gpen.backends.engine import Engine, EngineError
 from gpen_blocks.gpen.backends.onnxruntime_engine import OnnxRuntimeEngine
 from gpen_blocks.gpen.backends.torch_engines import CompiledEngine, CudaGraphEngine
-from gpen_blocks.gpen.devices import on_device
+from gpen_blocks.gpen.devices import on_device, wait_for
 from gpen_blocks.gpen.images import Picture, read_picture, write_picture
 from gpen_blocks.gpen.models import LoadedModel, load_detector, load_generator
 from gpen_blocks.gpen.network import Generator
@@ -36,17 +36,15 @@ def measure(device: torch.device, portrait: Path, size: int = 512, batches: tupl
     """Rows of the network, and the time of 100 portraits of 1024 x 1024 pixels."""
     roofs = {name: peak(dtype, device) for name, dtype in _DTYPES.items()}
     generator = networks.official(size)
-    floor = {name: networks.flops(generator.config) / roof for name, roof in roofs.items()}
     rows = []
     for way, engine in ways(generator, device):
         for batch in batches:
             row = timed(engine, networks.faces(size, batch), device)
-            over = round(row["seconds"][0] / floor[way.split()[-1]], 3)
-            rows.append({"size": size, "batch": batch, "way": way, **row, "over_roofline": over})
+            rows.append({"size": size, "batch": batch, "way": way, **row})
             print(rows[-1], flush=True)
-    half = load_generator("gpen-lite-256", "bf16", "auto", device)
-    large = replace(half, module=copy.deepcopy(generator).set_precision(torch.bfloat16), backend="eager")
-    runs = {model.name if model is half else f"official {size} shape": model for model in (half, large)}
+    small = load_generator("gpen-lite-256", "bf16", "auto", device)
+    large = replace(small, module=copy.deepcopy(generator).set_precision(torch.bfloat16), backend="eager")
+    runs = {small.name: small, f"official {size} shape": large}
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "roofs": roofs,
@@ -81,7 +79,7 @@ def timed(engine: Engine, faces: Tensor, device: torch.device) -> dict[str, Any]
     def run() -> float:
         start = time.perf_counter()
         engine(faces)
-        _wait(device)
+        wait_for(device)
         return (time.perf_counter() - start) / len(faces)
 
     with torch.inference_mode():
@@ -129,8 +127,3 @@ def portraits(portrait: Path, generator: LoadedModel, device: torch.device, coun
         for stage, (start, end) in zip(("read", "restore", "write"), pairwise(marks), strict=True)
     }
     return {"count": count, "faces": len(done.faces), **stages, "total": round(marks[-1] - marks[0], 3)}
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -6,11 +6,12 @@ python benchmarks/memory.py SIZE FACES BATCH_SIZE    # prints seconds, megabytes
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from apart import apart
 
 # Faces of the job; a batch size of 0 is the package's own choice.
 _FACES = 8
@@ -25,9 +26,7 @@ def measure() -> list[dict[str, Any]]:
         faces = min(_FACES, {1024: 2, 2048: 1}.get(size, _FACES))
         if batch > faces:
             continue
-        command = [sys.executable, str(Path(__file__)), str(size), str(faces), str(batch)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        rows.append({"size": size, "faces": faces, "batch_size": batch, **json.loads(done.stdout.splitlines()[-1])})
+        rows.append({"size": size, "faces": faces, "batch_size": batch, **apart(__file__, size, faces, batch)})
         print(rows[-1], flush=True)
     return rows
 

@@ -41,7 +41,7 @@ def _gpu(measured: Any) -> str:
             row["way"],
             str(row["batch"]),
             *(f"{1e3 * seconds:.2f}" for seconds in row["seconds"]),
-            f"{row['over_roofline']:.2f}",
+            f"{row['seconds'][0] / _floor(row, measured['roofs']):.2f}",
             f"{100 * row['kernels']:.0f} %",
         ]
         for row in measured["rows"]
@@ -100,7 +100,8 @@ def _generators(measured: Any, folder: Path) -> dict[str, str]:
 
 def _floor(row: dict[str, Any], roofs: dict[str, float]) -> float:
     """Seconds a face under the roof."""
-    return networks.flops(networks.config(row["size"])) / roofs["bf16" if row["way"].endswith("bf16") else "fp32"]
+    number_format = row["way"].split()[-1]  # none is named where it can only be fp32
+    return networks.flops(networks.config(row["size"])) / roofs.get(number_format, roofs["fp32"])
 
 
 def _draw_ways(rows: list[dict[str, Any]], roofs: dict[str, float], folder: Path) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from apart import apart
 
 if TYPE_CHECKING:
     import torch
@@ -48,10 +48,9 @@ def measure(photograph: Path | None) -> dict[str, Any]:
 
 
 def _apart(job: str, model: str, precision: str, photograph: Path | None = None) -> dict[str, Any]:
-    command = [sys.executable, str(Path(__file__)), job, "--model", model, "--precision", precision]
-    command += ["--photograph", str(photograph)] if photograph else []
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    row = {"job": job, "model": model, "precision": precision, **json.loads(done.stdout.splitlines()[-1])}
+    chosen = ("--photograph", photograph) if photograph else ()
+    done = apart(__file__, job, "--model", model, "--precision", precision, *chosen)
+    row = {"job": job, "model": model, "precision": precision, **done}
     print(row, flush=True)
     return row
 

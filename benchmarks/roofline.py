@@ -7,6 +7,8 @@ import time
 import torch
 import torch.nn.functional as F
 
+from gpen_blocks.gpen.devices import wait_for
+
 # Channels and side of 3 x 3 convolutions as GPEN's decoder has them.
 _SHAPES = ((1024, 512, 64), (512, 256, 128), (256, 128, 256), (128, 64, 512))
 # One face leaves a GPU idle.
@@ -16,8 +18,7 @@ _GPU_BATCH = 16
 def _convolve(x: torch.Tensor, weight: torch.Tensor) -> None:
     """Convolve, to the end."""
     F.conv2d(x, weight, padding=1)
-    if x.device.type == "cuda":
-        torch.cuda.synchronize(x.device)
+    wait_for(x.device)
 
 
 def peak(dtype: torch.dtype, device: torch.device | None = None, rounds: int = 5) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 import networks
 import torch
+from apart import apart
 from published import PublishedGenerator
 from torch import Tensor
 
@@ -80,11 +80,9 @@ WAYS: dict[str, Callable[[Generator], Engine]] = {
 }
 
 
-def apart(size: int, way: str, batches: Sequence[int]) -> dict[int, float]:
+def seconds_apart(size: int, way: str, batches: Sequence[int]) -> dict[int, float]:
     """Seconds that batches take an official shape in a process of its own; none if the way cannot be had here."""
-    command = [sys.executable, __file__, str(size), way, *map(str, batches)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return {int(batch): seconds for batch, seconds in json.loads(done.stdout.splitlines()[-1]).items()}
+    return {int(batch): seconds for batch, seconds in apart(__file__, size, way, *batches).items()}
 
 
 def main() -> None:

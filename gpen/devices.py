@@ -56,6 +56,12 @@ def free_memory(device: torch.device) -> int | None:
     return None if kilobytes is None else int(kilobytes) << 10
 
 
+def wait_for(device: torch.device) -> None:
+    """Wait for what a device was given to do beside this thread."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def on_device(device: torch.device) -> Placement:
     """The placement of the command line and of Python: the module moves to `device` and stays there."""
 

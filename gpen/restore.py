@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from .backends import Network
 from .checks import all_finite, require_between
 from .detail.color import monochrome_tone
-from .devices import Placement, free_memory, on_device, select_device
+from .devices import Placement, free_memory, on_device, select_device, wait_for
 from .errors import GPENError, ImageError
 from .progress import Progress, Viewer, silent
 
@@ -81,23 +81,17 @@ def restore_crops(
             chunk = max(1, min(chunk, len(piece)) // 2)
             continue
         if isinstance(progress, Viewer):
-            _finish(device)
+            wait_for(device)
             progress.show(restored[done : done + chunk])
         done += len(piece)
         progress("restore", done, len(base))
-    _finish(device)
+    wait_for(device)
     if keep_grayscale:
         for index in range(len(base)):
             tone = monochrome_tone(base[index : index + 1])
             if tone is not None:
                 restored[index : index + 1] = tone.apply(restored[index : index + 1])
     return restored if strength == 1 else torch.lerp(base, restored, strength)
-
-
-def _finish(device: torch.device) -> None:
-    """Wait for copies that run beside the work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def automatic_batch_size(generator: Network, device: torch.device, free: int | None = None) -> int:

@@ -68,18 +68,17 @@ class PretendCuda(TorchFunctionMode):
         done = func(*plain[0], **plain[1])
         if args and done is plain[0][0] and isinstance(first, OnCuda) == ours:
             return first  # changed in place, or the same
-        return _mapped(done, lambda value: _ours(value)) if ours else done
+        return _mapped(done, _ours) if ours else done
 
 
-def move(module: nn.Module) -> torch.device:
-    """Put a module on the pretended device; a `Placement`."""
+def move(module: nn.Module) -> None:
+    """Put a module on the pretended device."""
     with torch._C.DisableTorchFunction():
         for part in module.modules():
             for name, parameter in part._parameters.items():
                 part._parameters[name] = _ours(parameter)
             for name, buffer in part._buffers.items():
                 part._buffers[name] = _ours(buffer)
-    return DEVICE
 
 
 def _is_place(value: object) -> TypeGuard[torch.device | str]:
