@@ -15,7 +15,8 @@ from ..weights import checkpoint, store
 from .backends import Backend, Network, Precision, accelerate
 from .devices import select_device
 from .errors import ModelNotFoundError, SettingsError
-from .faces.detect import FaceDetector, build_detector
+from .faces.classify import load_classifier
+from .faces.detect import SCORE_THRESHOLD, FaceDetector, build_detector
 from .faces.landmarks import Landmarker, build_landmarker
 from .faces.parsing import build_parser
 from .network import build_generator
@@ -23,6 +24,7 @@ from .network import build_generator
 # The best model that is already on disk; the bundled ones close their rows, so something is always found.
 AUTO_GENERATORS = ("gpen-bfr-512", "gpen-bfr-1024", "gpen-bfr-256", "gpen-lite-256")
 AUTO_DETECTORS = ("retinaface-resnet50", "retinaface-mobile0.25", "face-detector-lite")
+CLASSIFIER = "face-classifier-lite"
 AUTO_PARSERS = ("bisenet", "parsenet")
 AUTO_LANDMARKERS = ("wflw-4hg", "face-landmarks-lite")
 
@@ -176,7 +178,7 @@ def load_generator(
 
 
 def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
-    """A RetinaFace detector, ready to run.
+    """A RetinaFace detector, ready to run; the bundled classifier looks at what it finds.
 
     Args:
         name: a registry name, a path, or `auto`: the best one on this machine.
@@ -185,7 +187,14 @@ def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
         CheckpointError: the file is another kind of network.
     """
-    return _load(_resolve(name, AUTO_DETECTORS, "detector"), lambda tensors: build_detector(tensors).freeze())
+    resolved = _resolve(name, AUTO_DETECTORS, "detector")
+    threshold = resolved.record and resolved.record.score_threshold
+
+    def build(tensors: dict[str, torch.Tensor]) -> FaceDetector:
+        looked_at = checkpoint.read(store.resolve(CLASSIFIER).path).tensors
+        return build_detector(tensors, load_classifier(looked_at), threshold or SCORE_THRESHOLD).freeze()
+
+    return _load(resolved, build)
 
 
 def load_parser(name: str = "auto") -> LoadedModel:

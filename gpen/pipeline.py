@@ -18,11 +18,10 @@ from .detail.local_adaptive import enhance
 from .detail.prepare import JpegTables, prepare
 from .devices import Placement, free_memory, on_device, select_device
 from .faces.align import align_faces
-from .faces.detect import detect
 from .faces.landmarks import find_landmarks68
 from .faces.parts import crop_landmarks
 from .faces.paste import paste_faces
-from .faces.select import select_faces
+from .find import FoundFaces, find_faces
 from .models import LoadedModel, choose_landmarker
 from .presets import Settings
 from .progress import Progress, silent
@@ -41,7 +40,7 @@ class RestoredBatch:
         images: B x 3 x H x W in 0..1; the very tensor that came in where no face was restored.
         mask: B x 1 x H x W in 0..1; outside of it every pixel is the input's, bit for bit, or as it was prepared.
         faces: the restored faces, in the order of `alignments`, `before` and `after`.
-        rejected: faces that were found and left alone.
+        found: these faces and those that were found and left alone, with the reasons.
         alignments: where each crop came from.
         before: N x 3 x S x S, the aligned crops.
         after: N x 3 x S x S, the same crops restored.
@@ -52,7 +51,7 @@ class RestoredBatch:
     images: torch.Tensor
     mask: torch.Tensor
     faces: Faces
-    rejected: Faces
+    found: FoundFaces
     alignments: tuple[Alignment, ...]
     before: torch.Tensor
     after: torch.Tensor
@@ -99,22 +98,8 @@ def restore_batch(
 
     with _timed(seconds, "detect"):
         shown = _beside(images, place(detector.module))
-        found = detect(
-            shown,
-            detector.module,
-            score_threshold=settings.score_threshold,
-            # Somewhat below a limit that was asked for, so that what is left alone for its size can be told.
-            min_face_size=settings.min_face_size // 2,
-            rotated=settings.rotated,
-            progress=partial(progress, "detect"),
-        )
-        faces, rejected = select_faces(
-            found,
-            order=settings.order,
-            indices=indices,
-            min_face_size=settings.min_face_size,
-            max_faces=settings.max_faces,
-        )
+        found = find_faces(shown, detector.module, settings, indices, partial(progress, "detect"))
+        faces = found.selected
     with _timed(seconds, "landmarks"):
         landmarker = landmarker or choose_landmarker(settings.landmarks68)[0]
         place(landmarker.module)
@@ -155,7 +140,7 @@ def restore_batch(
             pasted = finish(pasted, settings.finish_sigma, settings.finish_mix, mask)
         restored = images if pasted is shown else pasted.to(images.device)
         mask, before, after = (made.to(images.device) for made in (mask, before, after))
-    return RestoredBatch(restored, mask, faces, rejected, alignments, before, after, seconds, prepared)
+    return RestoredBatch(restored, mask, faces, found, alignments, before, after, seconds, prepared)
 
 
 def _beside(images: torch.Tensor, device: torch.device) -> torch.Tensor:

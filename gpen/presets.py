@@ -55,13 +55,14 @@ class Settings:
     Each field is checked against its range or its choices, which its metadata hold together with its `meaning`.
     """
 
-    score_threshold: float = _number(0.7, 0.05, 1.0, "The least confidence of a face.")
+    score_threshold: float = _number(0.0, 0.0, 1.0, "The least confidence of a face; 0: what suits the detector.")
     min_face_size: int = _number(
         0, 0, 100_000, "The least larger side of a face's box, in pixels; 0: 16, or more in large pictures."
     )
     max_faces: int = _number(0, 0, 10_000, "At most so many faces of an image are restored; 0 restores all.")
     order: FaceOrder = _choice("score", FaceOrder, "Which faces come first, where max_faces or indices choose.")
     rotated: bool = _switch(False, "Also look for heads on their side or upside down (four times the search).")
+    focus: bool = _switch(False, "Faces much smaller or much less sharp than the main ones are left alone.")
     white_balance: WhiteBalance = _choice("none", WhiteBalance, "How a colour cast of the whole picture is taken off.")
     deblock: float = _number(0.0, 0.0, 1.0, "How much the edges of JPEG's blocks are softened, in the whole picture.")
     exposure: float = _number(0.0, 0.0, 1.0, "How much the shadows of faces against the light are lifted.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .faces.tiles import SMALLEST_FACE, smallest_face
+from .faces.tiles import SMALLEST_FACE
 from .faces.warp import scale_of
 from .models import LoadedModel
 from .presets import Preset, Settings
@@ -49,7 +49,8 @@ def batch_report(
         for face, alignment in zip(batch.faces, batch.alignments, strict=True)
     ]
     skipped = [
-        {**_placed(face), "restored": False, "skipped": _why_skipped(face, preset.settings)} for face in batch.rejected
+        {**_placed(face), "restored": False, "skipped": reason}
+        for face, reason in zip(batch.found.rejected, batch.found.reasons, strict=True)
     ]
     return {
         "images": len(batch.images),
@@ -77,30 +78,30 @@ def describe_face(face: Face) -> dict[str, Any]:
     }
 
 
-def _why_no_face(batch: RestoredBatch, settings: Settings) -> str:
-    least = smallest_face(batch.faces.sizes[0])
-    if settings.min_face_size or least <= SMALLEST_FACE:
+def _why_none_restored(batch: RestoredBatch, index: int, settings: Settings) -> str:
+    found = batch.found
+    reasons = [reason for face, reason in zip(found.rejected, found.reasons, strict=True) if face.image_index == index]
+    if reasons:
+        what = "its one face was left alone" if len(reasons) == 1 else f"its {len(reasons)} faces were left alone"
+        return f"{what} ({'; '.join(dict.fromkeys(reasons))})"
+    if settings.min_face_size or found.least_size <= SMALLEST_FACE:
         return "no face was found"
-    return f"no face was found, and none under {least:.0f} pixels was looked for (min_face_size {SMALLEST_FACE} does)"
+    return (
+        f"no face was found, and none under {found.least_size:.0f} pixels was looked for "
+        f"(min_face_size {SMALLEST_FACE} does)"
+    )
 
 
 def _placed(face: Face) -> dict[str, Any]:
     return {"image": face.image_index, **describe_face(face)}
 
 
-def _why_skipped(face: Face, settings: Settings) -> str:
-    if face.size < settings.min_face_size:
-        return f"smaller than {settings.min_face_size} pixels"
-    return "not among the chosen faces"
-
-
 def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, preview_note: str) -> list[str]:
     notes = []
     for index in range(len(batch.images)):
         if not batch.faces.of_image(index):
-            left = len(batch.rejected.of_image(index))
             which = "The image" if len(batch.images) == 1 else f"Image {index}"
-            why = f"none of its faces was selected ({left} found)" if left else _why_no_face(batch, settings)
+            why = _why_none_restored(batch, index, settings)
             notes.append(f"{which} is unchanged{_NOT_PREPARED if settings.prepares else ''}: {why}.")
     coarse = [alignment for alignment in batch.alignments if scale_of(alignment.inverse) > _COARSE]
     if coarse:

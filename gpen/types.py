@@ -34,6 +34,8 @@ class Face:
             sees them (in an upside-down head, as the viewer of the upright head would).
         image_index: which image of the batch the face belongs to.
         landmarks68: 68 x 2 float32 in iBUG order, or None.
+        wrong_way: the head lies on its side or upside down, and the landmarks do not say so: to align it would turn it
+            the wrong way up.
     """
 
     box: Box
@@ -41,6 +43,7 @@ class Face:
     landmarks: np.ndarray
     image_index: int = 0
     landmarks68: np.ndarray | None = None
+    wrong_way: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "box", tuple(float(v) for v in self.box))

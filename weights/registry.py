@@ -18,7 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
-Kind = Literal["generator", "detector", "parser", "landmarks", "recogniser"]
+Kind = Literal["generator", "detector", "parser", "landmarks", "classifier", "recogniser"]
 Task = Literal["restoration", "colorization", "inpainting", "seg2face"]
 Template = Literal["gpen", "ffhq"]
 Scheme = Literal["https", "huggingface", "modelscope"]
@@ -83,7 +83,7 @@ class ModelRecord:
 
     Attributes:
         name: what the model is called in commands and settings.
-        kind: what it does: generator, detector, parser, landmarks or recogniser.
+        kind: what it does: generator, detector, parser, landmarks, classifier or recogniser.
         description: one line for lists.
         file: the file's name.
         licence: short name of its licence.
@@ -96,6 +96,7 @@ class ModelRecord:
         task: what a generator was trained for; None for other kinds.
         template: landmark template a generator wants its crops aligned with; None for other kinds.
         input_range: values a generator's input and output span; -1..1 except where noted.
+        score_threshold: the least score of a detector that means a face, as measured; None for other kinds.
     """
 
     name: str
@@ -112,6 +113,7 @@ class ModelRecord:
     task: Task | None = None
     template: Template | None = None
     input_range: tuple[float, float] = (-1.0, 1.0)
+    score_threshold: float | None = None
 
     @property
     def file_names(self) -> tuple[str, ...]:

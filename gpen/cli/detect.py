@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 def detect(
     inputs: options.Inputs,
     output: options.Output = None,
+    preset: options.Preset = None,
     threshold: options.Threshold = None,
     min_face_size: options.MinFaceSize = None,
     order: options.Order = None,
+    max_faces: options.MaxFaces = None,
     rotated: options.Rotated = None,
+    focus: options.Focus = None,
     report: options.Report = None,
     overlay: Annotated[bool, typer.Option(help="Write the picture with its faces numbered.")] = True,
     overwrite: options.Overwrite = False,
@@ -30,14 +33,14 @@ def detect(
 ) -> None:
     """Find faces: a numbered overlay beside each picture, and boxes and landmarks as JSON with --report.
 
-    The numbers are those that `gpen restore --faces` takes, given the same --order.
+    The numbers are those that `gpen restore --faces` takes, given the same preset and options. Faces that it would
+    leave alone are drawn in red.
     """
     from ..devices import on_device, select_device
-    from ..faces.detect import detect as detect_faces
-    from ..faces.select import select_faces
+    from ..find import find_faces
     from ..images import read_picture, write_picture
     from ..models import load_detector
-    from ..presets import Settings
+    from ..presets import Settings, load_preset
     from ..report import describe_face
     from ..restorer import change_settings
     from ..sheets import draw_faces
@@ -45,8 +48,15 @@ def detect(
     from .run import run_jobs
 
     settings = change_settings(
-        Settings(),
-        options.given(score_threshold=threshold, min_face_size=min_face_size, order=order, rotated=rotated),
+        load_preset(preset).settings if preset else Settings(),
+        options.given(
+            score_threshold=threshold,
+            min_face_size=min_face_size,
+            max_faces=max_faces,
+            order=order,
+            rotated=rotated,
+            focus=focus,
+        ),
     )
     jobs = collect(inputs, recursive)
     open_report(report)
@@ -59,19 +69,23 @@ def detect(
         if overlay:
             claim(target, job.source, taken, overwrite)
         picture = read_picture(job.source)
-        found = detect_faces(
-            picture.pixels,
-            model.module,
-            score_threshold=settings.score_threshold,
-            min_face_size=settings.min_face_size,
-            rotated=settings.rotated,
-            progress=partial(progress, "detect"),
-        )
-        faces, _ = select_faces(found, order=settings.order)
+        found = find_faces(picture.pixels, model.module, settings, progress=partial(progress, "detect"))
+        told = [
+            *({**describe_face(face), "number": found.numbers[face]} for face in found.selected),
+            *(
+                {**describe_face(face), "number": found.numbers.get(face), "skipped": reason}
+                for face, reason in zip(found.rejected, found.reasons, strict=True)
+            ),
+        ]
         notes = picture.notes
         if overlay:
-            notes += write_picture(picture.with_pixels(draw_faces(picture.pixels, faces)), target)
-        count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
+            notes += write_picture(
+                picture.with_pixels(draw_faces(picture.pixels, found.selected, found.rejected, found.numbers)), target
+            )
+        faces = len(found.selected)
+        count = "1 face" if faces == 1 else f"{faces} faces"
+        if found.rejected:
+            count += f", {len(found.rejected)} that would be left alone"
         height, width = picture.pixels.shape[-2:]
         return (
             f"{job.source}{f' → {target}' if overlay else ''}: {count}",
@@ -79,7 +93,7 @@ def detect(
                 "output": str(target) if overlay else None,
                 "size": {"width": width, "height": height},
                 "detector": model.name,
-                "faces": [describe_face(face) for face in faces],
+                "faces": told,
                 "notes": list(notes),
             },
         )

@@ -17,7 +17,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results th
 Detector = Annotated[str, typer.Option(help="Registry name or file of the face detector; auto: the best one here.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")]
 Report = Annotated[Path | None, typer.Option(help="Write what was found and done to this JSON file.")]
-Threshold = Annotated[float | None, typer.Option(help="Least confidence of a face, 0.05..1.", show_default=False)]
+Threshold = Annotated[
+    float | None, typer.Option(help="Least confidence of a face, 0..1; 0: what suits the detector.", show_default=False)
+]
 MinFaceSize = Annotated[
     int | None,
     typer.Option(help="Least size of a face in pixels; 0: 16, or more in large pictures.", show_default=False),
@@ -28,6 +30,15 @@ Order = Annotated[
     typer.Option(help="largest, left_to_right, top_to_bottom, centre or score.", show_default=False),
 ]
 Faces = Annotated[str, typer.Option(help="Which of the ordered faces, such as 0,2-4; empty: all.")]
+Focus = Annotated[
+    bool | None,
+    typer.Option(
+        "--focus",
+        help="Leave faces alone that are much smaller or much less sharp than the main ones.",
+        show_default=False,
+    ),
+]
+Preset = Annotated[str | None, typer.Option(help="Name or .json file of a preset.", show_default=False)]
 Rotated = Annotated[
     bool | None,
     typer.Option("--rotated", help="Also find heads on their side or upside down.", show_default=False),

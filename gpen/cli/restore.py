@@ -27,7 +27,7 @@ def restore(
     strength: Annotated[
         float | None, typer.Option(help="0: as it is .. 1: the network's answer.", show_default=False)
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="Name or .json file of a preset.", show_default=False)] = None,
+    preset: options.Preset = None,
     frequency_blend: Annotated[
         float | None,
         typer.Option(
@@ -55,6 +55,7 @@ def restore(
     min_face_size: options.MinFaceSize = None,
     threshold: options.Threshold = None,
     rotated: options.Rotated = None,
+    focus: options.Focus = None,
     compare: Annotated[bool, typer.Option("--compare", help="Also write a before-and-after sheet.")] = False,
     save_faces: Annotated[bool, typer.Option("--save-faces", help="Also write each crop, before and after.")] = False,
     report: options.Report = None,
@@ -107,6 +108,7 @@ def restore(
             min_face_size=min_face_size,
             score_threshold=threshold,
             rotated=rotated,
+            focus=focus,
         ),
     )
     preview = PREVIEW_NOTE.format(model=restorer.generator.name)

@@ -8,8 +8,8 @@ so does this package.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from ..checks import all_finite
 from ..errors import ImageError
 from ..types import Face, Faces
+from .candidates import SAME_FACE_IOU, Candidates, best_framed, merge, quarter_of, uprightness
+from .classify import FaceClassifier, classify
 from .refine import LandmarkRefiner, load_refiner, refine_landmarks
 from .retinaface import (
     RetinaFace,
@@ -34,25 +36,37 @@ from .tiles import Pyramid, Tile, plan_tiles, smallest_face
 REFINER_PREFIX = "refine."
 # Pixels the network sees in one pass, over all images of a batch that share it.
 PASS_PIXELS = 2_000_000
-# Boxes that overlap more than this are one face (facexlib's default); those that overlap more than
-# SAME_BOX_IOU vote.
-SAME_FACE_IOU = 0.4
-SAME_BOX_IOU = 0.6
-# A box that lies this much inside a better one is part of that face. One that has this much of a better one inside
-# is that face framed too wide (a head with its shoulders), unless the areas differ more than CLOSE_AREAS.
-INSIDE = 0.7
-CLOSE_AREAS = 0.15
-# Landmarks of faces that the network saw smaller than this are coarse and count for less in the vote.
-CLEARLY_SEEN = 48
+# The least confidence of a face, where nothing was measured for a detector.
+SCORE_THRESHOLD = 0.7
+# What the classifier gives less than this is no face.
+LEAST_FACE = 0.5
+# How sure it must be that a head lies otherwise than its landmarks say.
+SURE_TURN = 0.6
+# A head that is looked at again, turned: how wide the network sees its box, and the surroundings it is shown with, in
+# sizes of the box.
+TURNED_SEEN, TURNED_REACH = 80, 1.5
 
 
 class FaceDetector(nn.Module):
-    """A RetinaFace with an optional landmark refiner, in eval mode and without gradients."""
+    """A RetinaFace with an optional landmark refiner and classifier, in eval mode and without gradients.
 
-    def __init__(self, network: RetinaFace, refiner: LandmarkRefiner | None) -> None:
+    Attributes:
+        score_threshold: the least confidence of a face, unless the caller knows better; scores of different networks
+            mean different things.
+    """
+
+    def __init__(
+        self,
+        network: RetinaFace,
+        refiner: LandmarkRefiner | None,
+        classifier: FaceClassifier | None = None,
+        score_threshold: float = SCORE_THRESHOLD,
+    ) -> None:
         super().__init__()
         self.network = network
         self.refiner = refiner
+        self.classifier = classifier
+        self.score_threshold = score_threshold
         self.frozen = False
         self.eval().requires_grad_(False)
 
@@ -75,12 +89,18 @@ class FaceDetector(nn.Module):
         return (logits[..., 1] - logits[..., 0]).sigmoid(), boxes, landmarks
 
 
-def build_detector(state_dict: Mapping[str, Tensor]) -> FaceDetector:
+def build_detector(
+    state_dict: Mapping[str, Tensor],
+    classifier: FaceClassifier | None = None,
+    score_threshold: float = SCORE_THRESHOLD,
+) -> FaceDetector:
     """Build a face detector from the tensors of a checkpoint.
 
     Args:
         state_dict: a RetinaFace (mobile0.25 or ResNet-50) with facexlib's tensor names, with or without the
             prefix `module.`; tensors under `refine.` are a landmark refiner's.
+        classifier: looks again at what is found.
+        score_threshold: see `FaceDetector`.
 
     Returns:
         The detector in eval mode, fp32, on the CPU.
@@ -94,33 +114,8 @@ def build_detector(state_dict: Mapping[str, Tensor]) -> FaceDetector:
         key.removeprefix(REFINER_PREFIX): value for key, value in tensors.items() if key.startswith(REFINER_PREFIX)
     }
     network = {key: value for key, value in tensors.items() if not key.startswith(REFINER_PREFIX)}
-    return FaceDetector(load_retinaface(network), load_refiner(refiner) if refiner else None)
-
-
-@dataclass(frozen=True, eq=False)
-class _Candidates:
-    """Detections on one image.
-
-    Attributes:
-        boxes: N x 4, in the image's pixels.
-        scores: N, 0..1.
-        landmarks: N x 5 x 2, in the image's pixels.
-        upright: N, -1..1; how upright the head was as the network saw it, see `_uprightness`.
-        seen: N; width of the box as the network saw it.
-    """
-
-    boxes: Tensor
-    scores: Tensor
-    landmarks: Tensor
-    upright: Tensor
-    seen: Tensor
-
-    def __getitem__(self, index: Tensor) -> _Candidates:
-        return _Candidates(*(getattr(self, field.name)[index] for field in fields(self)))
-
-    @staticmethod
-    def join(parts: list[_Candidates]) -> _Candidates:
-        return _Candidates(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(_Candidates)))
+    refine = load_refiner(refiner) if refiner else None
+    return FaceDetector(load_retinaface(network), refine, classifier, score_threshold)
 
 
 @torch.inference_mode()
@@ -128,8 +123,9 @@ def detect(
     images: Tensor,
     detector: FaceDetector,
     *,
-    score_threshold: float = 0.7,
+    score_threshold: float = 0,
     min_face_size: float = 0,
+    least_told: float | None = None,
     max_faces: int = 0,
     rotated: bool = False,
     refine: bool = True,
@@ -143,17 +139,23 @@ def detect(
        level.
     3. What overlaps is one face: the most confident detection says where, those that agree with it vote on
        how exactly.
-    4. The landmarks are refined on an upright crop of each face, if the detector brings a refiner.
+    4. If the detector brings a classifier, it looks at each box again: what is no face is dropped, and a head that
+       lies otherwise than its landmarks say is searched once more, turned upright. Where that finds nothing, the face
+       is marked as `wrong_way`.
+    5. Of boxes that frame one face the best stays.
+    6. The landmarks are refined on an upright crop of each face, if the detector brings a refiner.
 
     Args:
         images: B x 3 x H x W in 0..1, on any device; read tile by tile, never copied as a whole.
         detector: from `build_detector`, on the device it is to run on.
-        score_threshold: the least confidence of a face, 0..1.
+        score_threshold: the least confidence of a face, 0..1; 0 is the detector's own.
         min_face_size: the least larger side of a face's box in pixels. The smaller, the finer (and slower)
             the search. 0 is as much as faces in such a picture have, see `smallest_face`.
+        least_told: smaller faces that the search happens upon are given too, from this size on; `min_face_size` where
+            left out.
         max_faces: keep only this many faces of each image, the most confident ones; 0 keeps all.
         rotated: also find heads that lie on their side or upside down (four times the work).
-        refine: use the detector's landmark refiner, if it has one.
+        refine: look again at what was found, with the detector's classifier and its landmark refiner, if it has them.
         progress: called with (done, total) after each pass of the network; what it raises ends the search.
 
     Returns:
@@ -168,20 +170,24 @@ def detect(
     if count == 0:
         return Faces((), sizes)
     min_face_size = min_face_size or smallest_face((height, width))
+    score_threshold = score_threshold or detector.score_threshold
+    least = min_face_size if least_told is None else least_told
     turns = (0, 1, 2, 3) if rotated else (0,)
-    found: list[list[_Candidates]] = [[] for _ in range(count)]
+    found: list[list[Candidates]] = [[] for _ in range(count)]
     for first, parts in _search(images, detector, turns, score_threshold, min_face_size, progress):
         for offset, part in enumerate(parts):
             found[first + offset].append(part)
-    refiner = detector.refiner if refine else None
     faces: list[Face] = []
     for index, parts in enumerate(found):
-        merged = _merge(_Candidates.join(parts))
-        large = (merged.boxes[:, 2:] - merged.boxes[:, :2]).amax(1) >= min_face_size
-        merged = merged[large.nonzero()[:, 0]]
+        merged = merge(Candidates.join(parts))
+        merged = merged[((merged.boxes[:, 2:] - merged.boxes[:, :2]).amax(1) >= least).nonzero()[:, 0]]
+        rank = merged.scores
+        if refine and detector.classifier is not None:
+            merged, rank = _look_again(images[index], detector, merged, score_threshold)
+        merged = best_framed(merged, rank)
         if max_faces > 0:
             merged = merged[torch.arange(min(max_faces, len(merged.scores)))]
-        faces += _faces(images[index], index, merged, refiner)
+        faces += _faces(images[index], index, merged, detector.refiner if refine else None)
     return Faces(tuple(faces), sizes)
 
 
@@ -204,7 +210,7 @@ def _search(
     score_threshold: float,
     min_face_size: float,
     progress: Callable[[int, int], None] | None,
-) -> Iterator[tuple[int, list[_Candidates]]]:
+) -> Iterator[tuple[int, list[Candidates]]]:
     """Run the network over all tiles; yields the index of each pass's first image and its candidates."""
     device = next(detector.parameters()).device
     size = (images.shape[2], images.shape[3])
@@ -237,7 +243,7 @@ def _on_image(
     turn: int,
     size: tuple[int, int],
     threshold: float,
-) -> _Candidates:
+) -> Candidates:
     """Decode one image's outputs on one turned tile: a candidate per face it holds, in the image's pixels."""
     from torchvision.ops import nms
 
@@ -246,26 +252,21 @@ def _on_image(
     at = anchors(height, width)[chosen]
     boxes = decode_boxes(box_regressions[chosen], at)
     landmarks = decode_landmarks(landmark_regressions[chosen], at)
-    upright = _uprightness(landmarks)
+    upright = uprightness(landmarks)
     corners = _turn_back(boxes.view(-1, 2, 2), turn, height, width)
     boxes = torch.cat([corners.amin(1), corners.amax(1)], dim=1)
     landmarks = _turn_back(landmarks, turn, height, width)
     whole = tile.holds(boxes, size).nonzero()[:, 0]
     whole = whole[nms(boxes[whole], scores[chosen][whole], SAME_FACE_IOU)]
     start = torch.tensor([tile.x0, tile.y0], dtype=torch.float32)
-    return _Candidates(
+    return Candidates(
         boxes[whole] / tile.scale + start.repeat(2),
         scores[chosen][whole],
         landmarks[whole] / tile.scale + start,
         upright[whole],
         boxes[whole, 2] - boxes[whole, 0],
+        torch.zeros(len(whole), dtype=torch.bool),
     )
-
-
-def _uprightness(landmarks: Tensor) -> Tensor:
-    """Cosine of the angle between the downward direction and the line from the eyes to the mouth."""
-    down = landmarks[:, 3:].mean(1) - landmarks[:, :2].mean(1)
-    return down[:, 1] / down.norm(dim=1).clamp(min=1e-6)
 
 
 def _turn_back(points: Tensor, turn: int, height: int, width: int) -> Tensor:
@@ -275,46 +276,67 @@ def _turn_back(points: Tensor, turn: int, height: int, width: int) -> Tensor:
     return torch.stack(turned, dim=-1)
 
 
-def _merge(candidates: _Candidates) -> _Candidates:
-    """One detection per face, by falling score."""
-    from torchvision.ops import box_iou, nms
+def _look_again(
+    image: Tensor, detector: FaceDetector, found: Candidates, threshold: float
+) -> tuple[Candidates, Tensor]:
+    """Drop what the classifier does not take for a face, and turn heads that lie otherwise than their landmarks say.
 
-    # A head is seen best where it is upright: of two equally confident answers that one leads.
-    rank = candidates.scores * (1 + 0.1 * candidates.upright)
-    leaders = nms(candidates.boxes, rank, SAME_FACE_IOU)
-    leaders = leaders[~_badly_framed(candidates.boxes[leaders])]
-    overlap = box_iou(candidates.boxes[leaders], candidates.boxes)
-    agree = (candidates.upright[leaders, None] - candidates.upright).abs() < 0.3
-    weight = candidates.scores * (candidates.seen / CLEARLY_SEEN).clamp(max=1).square()
-    votes = torch.where((overlap > SAME_BOX_IOU) & agree, weight, 0.0)
-    votes = votes / votes.sum(1, keepdim=True)
-    merged = _Candidates(
-        votes @ candidates.boxes,
-        candidates.scores[leaders],
-        (votes @ candidates.landmarks.flatten(1)).view(-1, 5, 2),
-        candidates.upright[leaders],
-        candidates.seen[leaders],
-    )
-    return merged[merged.scores.argsort(descending=True, stable=True)]
+    Args:
+        image: 3 x H x W.
+        detector: with a classifier.
+        found: on this image.
+        threshold: the least confidence of a face.
 
-
-def _badly_framed(boxes: Tensor) -> Tensor:
-    """Which of these boxes N x 4, best first, frame a better one's face again, too tight or too wide."""
-    corners = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - torch.maximum(
-        boxes[:, None, :2], boxes[None, :, :2]
-    )
-    shared = corners.clamp(min=0).prod(-1)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
-    smaller, larger = torch.minimum(area[:, None], area), torch.maximum(area[:, None], area)
-    same = (shared > INSIDE * smaller) & ((area[:, None] < area) | (smaller > CLOSE_AREAS * larger))
-    return same.tril(-1).any(1)
+    Returns:
+        What is left, and for each how well it looks like a face, 0..1.
+    """
+    assert detector.classifier is not None
+    likeness, quarters = classify(image, found.boxes, detector.classifier)
+    kept = (likeness >= LEAST_FACE).nonzero()[:, 0]
+    found, likeness, quarters = found[kept], likeness[kept], quarters[kept]
+    sure, quarter = quarters.max(1)
+    wrong = ((sure >= SURE_TURN) & (quarter != quarter_of(found.landmarks))).nonzero()[:, 0]
+    parts = [found]
+    for index in wrong.tolist():
+        one = found[torch.tensor([index])]
+        turned = _search_turned(image, detector, one.boxes[0], int(quarter[index]), threshold)
+        parts.append(one if turned is None else turned)
+        if turned is None:
+            one.wrong_way[:] = True
+    order = torch.arange(len(found.scores))
+    order[wrong] = len(found.scores) + torch.arange(len(wrong))
+    return Candidates.join(parts)[order], likeness * found.scores
 
 
-def _faces(image: Tensor, index: int, found: _Candidates, refiner: LandmarkRefiner | None) -> list[Face]:
+def _search_turned(
+    image: Tensor, detector: FaceDetector, box: Tensor, quarter: int, threshold: float
+) -> Candidates | None:
+    """Search the surroundings of a box once more, turned back by quarter turns; None where there is no such head."""
+    from torchvision.ops import box_iou
+
+    height, width = image.shape[1:]
+    x0, y0, x1, y1 = box.tolist()
+    reach = TURNED_REACH * max(x1 - x0, y1 - y0)
+    # A power of two, as tiles want it.
+    scale = 2.0 ** round(math.log2(TURNED_SEEN / max(x1 - x0, y1 - y0)))
+    left, top = max(math.floor((x0 + x1) / 2 - reach), 0), max(math.floor((y0 + y1) / 2 - reach), 0)
+    right, bottom = min(math.ceil((x0 + x1) / 2 + reach), width), min(math.ceil((y0 + y1) / 2 + reach), height)
+    tile = Tile(left, top, right, bottom, scale)
+    shown = tile.cut(image[None]).to(next(detector.parameters()).device, torch.float32)
+    outputs = [output.cpu()[0] for output in detector(shown.rot90(quarter, (2, 3)))]
+    found = _on_image(*outputs, tile=tile, turn=quarter, size=(height, width), threshold=threshold)
+    same = (box_iou(box[None], found.boxes)[0] > SAME_FACE_IOU) & (quarter_of(found.landmarks) == quarter)
+    found = found[same.nonzero()[:, 0]]
+    return found[found.scores.argmax()[None]] if len(found.scores) else None
+
+
+def _faces(image: Tensor, index: int, found: Candidates, refiner: LandmarkRefiner | None) -> list[Face]:
     landmarks = found.landmarks.numpy()
     if refiner is not None:
         landmarks = refine_landmarks(image, landmarks, refiner)
     return [
-        Face(tuple(box), score, points, image_index=index)
-        for box, score, points in zip(found.boxes.tolist(), found.scores.tolist(), landmarks, strict=True)
+        Face(tuple(box), score, points, image_index=index, wrong_way=wrong)
+        for box, score, points, wrong in zip(
+            found.boxes.tolist(), found.scores.tolist(), landmarks, found.wrong_way.tolist(), strict=True
+        )
     ]

@@ -68,6 +68,27 @@ def read_faces(path: Path, limit: int | None = None, size: int = 256, every: int
     return faces
 
 
+def group_weights(path: Path, limit: int | None = None) -> np.ndarray:
+    """How often each face is to be shown so that every group of people is seen as often as every other.
+
+    Args:
+        path: as for `read_faces`; without a column `group` all faces count alike.
+        limit: how many; None for all.
+
+    Returns:
+        N float64, mean 1.
+    """
+    groups = ["" for _ in _sources(path)]
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as parquet
+
+        if "group" in parquet.read_schema(path).names:
+            groups = parquet.read_table(path, columns=["group"])["group"].to_pylist()
+    _, which, counts = np.unique(np.array(groups[:limit], str), return_inverse=True, return_counts=True)
+    weights = 1 / counts[which]
+    return weights / weights.mean()
+
+
 def to_images(pictures: np.ndarray | torch.Tensor) -> torch.Tensor:
     """N x S x S x 3 uint8 as N x 3 x S x S float32 in 0..1, on the device they are on."""
     return torch.as_tensor(pictures).permute(0, 3, 1, 2).float() / 255

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...faces.retinaface import RetinaFace, to_network
+from ...faces.retinaface import RetinaFace, anchors, to_network
 from ..data import to_images
 from ..ema import MovingAverage, warm_cosine
-from .scenes import Spoiler
+from .scenes import Scenes, Spoiler
 
 log = logging.getLogger(__name__)
 
@@ -21,25 +21,29 @@ PEAK_RATE, WEIGHT_DECAY, WARM_STEPS = 2e-3, 1e-4, 50
 POSITIVE = 0.3  # from this probability of the teacher on, an anchor holds a face
 HARD_NEGATIVES = 7  # per positive (SSD: Liu et al. 2016, section 2.2, takes 3)
 FEWEST_POSITIVES = 20  # a batch with fewer still shows this many times HARD_NEGATIVES negatives
-BOX_WEIGHT, LANDMARK_WEIGHT, HINT_WEIGHT = 2.0, 4.0, 1.0
+BOX_WEIGHT, LANDMARK_WEIGHT, HINT_WEIGHT = 2.0, 4.0, 0.5
+# An anchor whose centre is farther than this many box widths from every head holds no face, whatever the teacher says.
+HEAD_REACH = 1.2
+NO_FACE = (8.0, -8.0)  # the logits that say so
 
 
 def teach_detector(
-    student: RetinaFace, teacher: RetinaFace, scenes: np.ndarray, steps: int, seed: int
+    student: RetinaFace, teacher: RetinaFace, scenes: Scenes, steps: int, seed: int, rate: float = PEAK_RATE
 ) -> dict[str, Tensor]:
     """Teach `student` on scenes.
 
-    The teacher sees each scene in some tone, often slightly spoilt; the student sees the same, in two of five
-    cases spoilt further. The loss is that of the heads plus hints: the squared difference of the feature maps
+    The teacher sees each scene in some tone, often slightly spoilt; the student sees it with its heads altered, in two
+    of five cases spoilt further. Away from the heads nothing is a face. The loss is that of the heads plus hints: the squared difference of the feature maps
     behind every stage of backbone, pyramid and context modules (Romero et al., "FitNets", ICLR 2015), which
     carry over what the teacher knows of things that no scene shows.
 
     Args:
         student: what to start from; changed in place.
         teacher: of the same network.
-        scenes: N x S x S x 3 uint8.
+        scenes: from `compose_scenes`.
         steps: batches of BATCH scenes.
         seed: of the choice of scenes and everything done to them.
+        rate: peak learning rate; a student that was taught before wants a lower one.
 
     Returns:
         The averaged state dict.
@@ -47,15 +51,17 @@ def teach_detector(
     random, spoiler = np.random.default_rng(seed), Spoiler(seed + 1)
     student.train().to(memory_format=torch.channels_last)
     teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(student.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.99))
+    optimizer = torch.optim.AdamW(student.parameters(), lr=rate, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.99))
     average = MovingAverage(student)
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = PEAK_RATE * warm_cosine(step, steps, WARM_STEPS)
-        clean, spoilt = _draw(scenes, random, spoiler)
+            group["lr"] = rate * warm_cosine(step, steps, WARM_STEPS)
+        clean, spoilt, heads = _draw(scenes, random, spoiler)
         with torch.no_grad():
             wanted_maps = teacher.maps(clean)
-            wanted = teacher.heads(wanted_maps[-1])
+            wanted_boxes, logits, wanted_landmarks = teacher.heads(wanted_maps[-1])
+            logits = torch.where(_near_heads(heads, clean.shape[-1]), logits, logits.new_tensor(NO_FACE))
+            wanted = (wanted_boxes, logits, wanted_landmarks)
         with torch.autocast("cpu", torch.bfloat16):
             maps = student.maps(spoilt)
         answers = student.heads([level.float() for level in maps[-1]])
@@ -110,17 +116,26 @@ def _hint_loss(ours: list[Tensor], theirs: list[Tensor]) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def _draw(scenes: np.ndarray, random: np.random.Generator, spoiler: Spoiler) -> tuple[Tensor, Tensor]:
-    """A batch as the teacher sees it and as the student does."""
-    clean, spoilt = [], []
+def _near_heads(heads: Tensor, side: int) -> Tensor:
+    """B x A x 1 bool: which anchors lie about one of the heads B x K x 3 (centre, box width; width 0: none)."""
+    centres = anchors(side, side)[:, :2]
+    distance = torch.cdist(centres.expand(len(heads), -1, -1), heads[..., :2])
+    return (distance < HEAD_REACH * heads[:, None, :, 2]).any(-1, keepdim=True)
+
+
+def _draw(scenes: Scenes, random: np.random.Generator, spoiler: Spoiler) -> tuple[Tensor, Tensor, Tensor]:
+    """A batch as the teacher sees it and as the student does, and its heads."""
+    clean, spoilt, heads = [], [], []
     for index in random.integers(0, len(scenes), BATCH):
-        scene = scenes[index][:, ::-1] if random.random() < 0.5 else scenes[index]
-        scene = spoiler.tone(np.ascontiguousarray(scene))
+        views, own = (scenes.clean[index], scenes.shown[index]), scenes.heads[index]
         if random.random() < 0.5:
-            scene = spoiler.spoil(scene, 0.3)
-        clean.append(scene)
-        spoilt.append(spoiler.spoil(scene, 1.0) if random.random() < 0.4 else scene)
-    return _to_network(clean), _to_network(spoilt)
+            views = tuple(np.ascontiguousarray(view[:, ::-1]) for view in views)
+            own = np.where(own[:, 2:] > 0, own * (-1, 1, 1) + (views[0].shape[1], 0, 0), own).astype(np.float32)
+        seen, shown = spoiler.tone(*views)
+        clean.append(spoiler.spoil(seen, 0.3) if random.random() < 0.5 else seen)
+        spoilt.append(spoiler.spoil(shown, 1.0) if random.random() < 0.4 else shown)
+        heads.append(own)
+    return _to_network(clean), _to_network(spoilt), torch.from_numpy(np.stack(heads))
 
 
 def _to_network(pictures: list[np.ndarray]) -> Tensor:

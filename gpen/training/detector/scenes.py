@@ -1,11 +1,15 @@
 """Scenes of machine-generated faces on backgrounds, for teaching the face detector.
 
-A scene is a square RGB picture, uint8: crowds in rows with dark suits and hats, scattered faces, faces that
-fill the picture, and pictures without a face. What is a face in it, and where, the teacher says: a scene
-carries no labels.
+A scene is a square RGB picture, uint8: crowds in rows with dark suits and hats, scattered faces, pairs whose heads
+touch, faces that fill the picture or are cut by its border, and pictures without a face. Each comes in two views: as
+the teacher sees it, and as it is shown to the student, with heads darkened, half hidden or drawn. Where a face is,
+the teacher says, but only near a head: what it takes for a face elsewhere is none.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,45 +17,85 @@ import numpy as np
 SCENE = 320
 # Width of the teacher's box over the width of an FFHQ-aligned picture, measured on the faces taught with.
 BOX_OF_PICTURE = 0.53
+# Heads of one scene that are remembered; crowds have fewer.
+MOST_HEADS = 160
+KINDS = {"crowd": 0.24, "scattered": 0.24, "pair": 0.12, "filling": 0.2, "none": 0.2}
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Scenes to teach with.
+
+    Attributes:
+        clean: N x SCENE x SCENE x 3 uint8, as the teacher sees them.
+        shown: the same scenes as the student sees them.
+        heads: N x MOST_HEADS x 3 float32, centre and box width of every head in pixels; the rest is 0.
+    """
+
+    clean: np.ndarray
+    shown: np.ndarray
+    heads: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.clean)
 
 
 class SceneComposer:
-    """Composes scenes; the same seed gives the same scenes."""
+    """Composes scenes; the same seed gives the same scenes.
 
-    def __init__(self, faces: np.ndarray, backgrounds: np.ndarray, seed: int) -> None:
+    Args:
+        faces: N x 256 x 256 x 3 uint8, FFHQ alignment.
+        backgrounds: M x 256 x 256 x 3 uint8 without faces.
+        seed: of all chance.
+        weights: N, how often each face is shown beside the others; all alike where left out.
+    """
+
+    def __init__(
+        self, faces: np.ndarray, backgrounds: np.ndarray, seed: int, weights: np.ndarray | None = None
+    ) -> None:
         self.faces = faces
         self.backgrounds = backgrounds
         self.rng = np.random.default_rng(seed)
+        self.chances = None if weights is None else weights / weights.sum()
         y, x = np.mgrid[0:256, 0:256].astype(np.float32)
         self._x, self._y = x, y
 
-    def compose(self) -> np.ndarray:
-        """One scene: SCENE x SCENE x 3 uint8."""
+    def compose(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One scene: SCENE x SCENE x 3 uint8 as the teacher and as the student sees it, and its heads, K x 3."""
         scene = self._background()
-        kind = self.rng.choice(["crowd", "scattered", "filling", "none"], p=[0.37, 0.33, 0.26, 0.04])
+        views = (scene, scene.copy())
+        heads: list[tuple[float, float, float]] = []
+        rng = self.rng
+        kind = rng.choice(list(KINDS), p=list(KINDS.values()))
         if kind == "crowd":
-            self._crowd(scene)
+            self._crowd(views, heads)
         elif kind == "scattered":
-            for _ in range(self.rng.integers(1, 11)):
-                size = np.exp(self.rng.uniform(np.log(16), np.log(150)))
-                x, y = self.rng.uniform(0, SCENE, 2)
-                self._person(scene, x, y, size)
+            for _ in range(rng.integers(1, 11)):
+                size = np.exp(rng.uniform(np.log(16), np.log(150)))
+                x, y = rng.uniform(0, SCENE, 2)
+                self._person(views, heads, x, y, size)
+        elif kind == "pair":
+            self._pair(views, heads)
         elif kind == "filling":
-            size = np.exp(self.rng.uniform(np.log(100), np.log(320)))
+            size = np.exp(rng.uniform(np.log(100), np.log(320)))
             room = max(SCENE - size, 0.35 * SCENE)
-            x, y = SCENE / 2 + self.rng.uniform(-0.5, 0.5, 2) * room
-            self._person(scene, x, y, size, square=self.rng.random() < 0.5)
-        return np.clip(scene, 0, 255).astype(np.uint8)
+            x, y = SCENE / 2 + rng.uniform(-0.5, 0.5, 2) * room
+            self._person(views, heads, x, y, size, square=rng.random() < 0.5)
+        if rng.random() < 0.12:  # out of focus, or in motion
+            sigma = np.exp(rng.uniform(np.log(1), np.log(9)))
+            views = (views[0], cv2.GaussianBlur(views[1], (0, 0), sigma))
+        clean, shown = (np.clip(view, 0, 255).astype(np.uint8) for view in views)
+        return clean, shown, np.array(heads[:MOST_HEADS], np.float32).reshape(-1, 3)
 
     def _background(self) -> np.ndarray:
         rng = self.rng
         kind = rng.random()
-        if kind < 0.75:
+        if kind < 0.85:
             picture = self.backgrounds[rng.integers(len(self.backgrounds))]
             side = int(rng.integers(64, 257))
             x, y = rng.integers(0, 257 - side, 2)
             scene = cv2.resize(picture[y : y + side, x : x + side], (SCENE, SCENE), interpolation=cv2.INTER_CUBIC)
-        elif kind < 0.9:  # a coarse random texture
+        elif kind < 0.93:  # a coarse random texture
             side = int(rng.integers(2, 40))
             coarse = rng.uniform(0, 255, (side, side, 3)).astype(np.float32)
             scene = cv2.resize(coarse, (SCENE, SCENE), interpolation=cv2.INTER_LINEAR)
@@ -61,7 +105,7 @@ class SceneComposer:
             scene = scene[::-1]
         return np.array(scene, np.float32, order="C")
 
-    def _crowd(self, scene: np.ndarray) -> None:
+    def _crowd(self, views: Sequence[np.ndarray], heads: list) -> None:
         """Rows of people as in a group photograph, the front row over the ones behind it."""
         rng = self.rng
         size = np.exp(rng.uniform(np.log(15), np.log(56)))
@@ -69,19 +113,39 @@ class SceneComposer:
         for y in np.arange(rng.uniform(0, down), SCENE, down):
             for x in np.arange(rng.uniform(-across, 0), SCENE + across, across):
                 jitter = rng.normal(0, 0.15, 2) * size
-                self._person(scene, x + jitter[0], y + jitter[1], size * rng.uniform(0.85, 1.15), crowd=True)
+                self._person(views, heads, x + jitter[0], y + jitter[1], size * rng.uniform(0.85, 1.15), crowd=True)
+
+    def _pair(self, views: Sequence[np.ndarray], heads: list) -> None:
+        """Two heads, or three, that touch, as people who embrace or look into one camera do."""
+        rng = self.rng
+        size = np.exp(rng.uniform(np.log(24), np.log(150)))
+        x, y = rng.uniform(0.25, 0.75, 2) * SCENE
+        for _ in range(rng.integers(2, 4)):
+            own = size * rng.uniform(0.8, 1.25)
+            self._person(views, heads, x, y, own, crowd=True, square=False)
+            x += rng.choice([-1, 1]) * size * rng.uniform(0.95, 1.5)
+            y += rng.normal(0, 0.35) * size
 
     def _person(
-        self, scene: np.ndarray, x: float, y: float, size: float, *, crowd: bool = False, square: bool = False
+        self,
+        views: Sequence[np.ndarray],
+        heads: list,
+        x: float,
+        y: float,
+        size: float,
+        *,
+        crowd: bool = False,
+        square: bool = False,
     ) -> None:
         """Paste one head whose box is about `size` pixels wide at (x, y), sometimes with a suit and a hat."""
         rng = self.rng
         light = rng.uniform(0.55, 1.15)
         if rng.random() < (0.8 if crowd else 0.4) and not square:
-            self._suit(scene, x, y, size)
-        face = self.faces[rng.integers(len(self.faces))]
+            self._suit(views, x, y, size)
+        face = self.faces[rng.choice(len(self.faces), p=self.chances)]
         if rng.random() < 0.5:
             face = face[:, ::-1]
+        looks = (face, self._altered(face))
         scale = size / (256 * BOX_OF_PICTURE)
         angle = rng.uniform(-180, 180) if rng.random() < 0.05 else rng.normal(0, 13)
         matrix = cv2.getRotationMatrix2D((128, 134), angle, scale)
@@ -89,7 +153,7 @@ class SceneComposer:
         # Shrink first so that the warp does not alias.
         if scale < 0.5:
             small = max(round(256 * scale * 1.3), 8)
-            face = cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA)
+            looks = tuple(cv2.resize(look, (small, small), interpolation=cv2.INTER_AREA) for look in looks)
             matrix[:, :2] *= 256 / small
             mask = cv2.resize(self._mask(square), (small, small), interpolation=cv2.INTER_AREA)
         else:
@@ -100,14 +164,27 @@ class SceneComposer:
         if x1 - x0 < 4 or y1 - y0 < 4:
             return
         matrix[:, 2] -= (x0, y0)
-        pasted = cv2.warpAffine(
-            np.dstack([face.astype(np.float32), mask]), matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR
-        )
-        colour, alpha = pasted[..., :3], pasted[..., 3:]
-        region = scene[y0:y1, x0:x1]
-        region += (colour * light - region) * alpha
+        alpha = cv2.warpAffine(mask, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)[..., None]
+        for view, look in zip(views, looks, strict=True):
+            colour = cv2.warpAffine(look.astype(np.float32), matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
+            region = view[y0:y1, x0:x1]
+            region += (colour * light - region) * alpha
+        heads.append((x, y, size))
         if rng.random() < (0.15 if crowd else 0.08):
-            self._hat(scene, x, y, size)
+            self._hat(views, x, y, size)
+
+    def _altered(self, face: np.ndarray) -> np.ndarray:
+        """A head as only the student sees it: darker skin or deep shade, half hidden, drawn; or as it is."""
+        rng = self.rng
+        kind = rng.random()
+        if kind < 0.35:
+            levels = (np.arange(256) / 255) ** rng.uniform(1.2, 2.6) * rng.uniform(0.45, 1.0)
+            face = cv2.LUT(face, np.clip(levels * 255, 0, 255).astype(np.uint8))
+        elif kind < 0.55:
+            face = hide_partly(face, self.backgrounds[rng.integers(len(self.backgrounds))], rng)
+        elif kind < 0.6:
+            face = draw_flat(face, rng)
+        return face
 
     def _mask(self, square: bool) -> np.ndarray:
         """How much of a face's picture is pasted: 256 x 256 in 0..1, an ellipse about the head or all."""
@@ -118,38 +195,87 @@ class SceneComposer:
         distance = np.hypot((self._x - 128) / width, (self._y - rng.uniform(112, 132)) / height)
         return np.clip((1.0 - distance) * rng.uniform(4, 16), 0, 1).astype(np.float32)
 
-    def _suit(self, scene: np.ndarray, x: float, y: float, size: float) -> None:
+    def _suit(self, views: Sequence[np.ndarray], x: float, y: float, size: float) -> None:
         """Shoulders under a head: mostly dark, with a light wedge of shirt."""
         rng = self.rng
         colour = rng.uniform(5, 70) if rng.random() < 0.7 else rng.uniform(40, 220)
-        tint = np.full(3, colour) + rng.normal(0, 6, 3)
+        tint = (np.full(3, colour) + rng.normal(0, 6, 3)).tolist()
         centre = (int(x), int(y + size * rng.uniform(1.7, 2.1)))
         axes = (max(int(size * rng.uniform(0.9, 1.3)), 2), max(int(size * rng.uniform(1.0, 1.4)), 2))
-        cv2.ellipse(scene, centre, axes, 0, 0, 360, tint.tolist(), -1, cv2.LINE_8)
-        if rng.random() < 0.6:
-            top, half = int(y + size * 0.6), int(size * rng.uniform(0.15, 0.35))
-            wedge = np.array([[x - half, top], [x + half, top], [x, top + size]], np.int32)
-            cv2.fillConvexPoly(scene, wedge, (rng.uniform(150, 250),) * 3)
+        top, half = int(y + size * 0.6), int(size * rng.uniform(0.15, 0.35))
+        wedge = np.array([[x - half, top], [x + half, top], [x, top + size]], np.int32)
+        shirt = (rng.uniform(150, 250),) * 3 if rng.random() < 0.6 else None
+        for view in views:
+            cv2.ellipse(view, centre, axes, 0, 0, 360, tint, -1, cv2.LINE_8)
+            if shirt:
+                cv2.fillConvexPoly(view, wedge, shirt)
 
-    def _hat(self, scene: np.ndarray, x: float, y: float, size: float) -> None:
+    def _hat(self, views: Sequence[np.ndarray], x: float, y: float, size: float) -> None:
         """A brim and a crown over the forehead."""
         rng = self.rng
         colour = (np.full(3, rng.uniform(10, 230)) + rng.normal(0, 10, 3)).tolist()
         brim = y - size * rng.uniform(0.5, 0.75)
         half = size * rng.uniform(0.55, 0.95)
         thick = max(int(size * rng.uniform(0.06, 0.18)), 1)
-        cv2.ellipse(scene, (int(x), int(brim)), (int(half), thick), 0, 0, 360, colour, -1, cv2.LINE_8)
         crown = size * rng.uniform(0.4, 0.6)
         top = brim - size * rng.uniform(0.3, 0.6)
-        cv2.rectangle(scene, (int(x - crown), int(top)), (int(x + crown), int(brim)), colour, -1)
+        for view in views:
+            cv2.ellipse(view, (int(x), int(brim)), (int(half), thick), 0, 0, 360, colour, -1, cv2.LINE_8)
+            cv2.rectangle(view, (int(x - crown), int(top)), (int(x + crown), int(brim)), colour, -1)
 
 
-def compose_scenes(faces: np.ndarray, backgrounds: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """`count` scenes, N x SCENE x SCENE x 3 uint8, always the same for the same seed."""
-    composer = SceneComposer(faces, backgrounds, seed)
-    scenes = np.empty((count, SCENE, SCENE, 3), np.uint8)
-    for scene in scenes:
-        scene[:] = composer.compose()
+def hide_partly(face: np.ndarray, cover: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Part of a face's picture under another one: a side of it, the lower half, or a patch anywhere.
+
+    Args:
+        face: S x S x 3 uint8, FFHQ alignment.
+        cover: a picture of the same size.
+        rng: of all chance.
+    """
+    side = len(face)
+    face = face.copy()
+    x0, y0, x1, y1 = 0, 0, side, side
+    kind = rng.integers(4)
+    if kind == 0:  # from the left or the right, at most to the middle of the nose
+        edge = int(rng.uniform(0.25, 0.48) * side)
+        x0, x1 = (0, edge) if rng.random() < 0.5 else (side - edge, side)
+    elif kind == 1:  # mouth and chin: a scarf, a mask, a glass
+        y0 = int(rng.uniform(0.58, 0.75) * side)
+    elif kind == 2:  # forehead: a hat, a rim
+        y1 = int(rng.uniform(0.25, 0.4) * side)
+    else:
+        width, height = (rng.uniform(0.12, 0.35, 2) * side).astype(int)
+        x0, y0 = (rng.uniform(0.2, 0.65, 2) * side).astype(int)
+        x1, y1 = min(x0 + width, side), min(y0 + height, side)
+    face[y0:y1, x0:x1] = cover[y0:y1, x0:x1]
+    return face
+
+
+def draw_flat(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A face as a flat drawing: even areas of few tones, with dark outlines."""
+    flat = cv2.bilateralFilter(face, 7, 60, 7)
+    step = int(rng.integers(20, 50))
+    flat = (flat // step * step + step // 2).astype(np.uint8)
+    if rng.random() < 0.7:
+        grey = cv2.GaussianBlur(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), (0, 0), 1.5)
+        lines = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 15, 5)
+        flat[lines == 0] = flat[lines == 0] // 3
+    return flat
+
+
+def compose_scenes(
+    faces: np.ndarray, backgrounds: np.ndarray, count: int, seed: int, weights: np.ndarray | None = None
+) -> Scenes:
+    """`count` scenes, always the same for the same seed; arguments as for `SceneComposer`."""
+    composer = SceneComposer(faces, backgrounds, seed, weights)
+    scenes = Scenes(
+        np.empty((count, SCENE, SCENE, 3), np.uint8),
+        np.empty((count, SCENE, SCENE, 3), np.uint8),
+        np.zeros((count, MOST_HEADS, 3), np.float32),
+    )
+    for index in range(count):
+        scenes.clean[index], scenes.shown[index], heads = composer.compose()
+        scenes.heads[index, : len(heads)] = heads
     return scenes
 
 
@@ -160,15 +286,16 @@ class Spoiler:
         self.rng = np.random.default_rng(seed)
         self._grain = self.rng.standard_normal((2, 1024, 1024), dtype=np.float32)
 
-    def tone(self, picture: np.ndarray) -> np.ndarray:
-        """Brightness, contrast, gamma and, in two of five, grey."""
+    def tone(self, *pictures: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Brightness, contrast, gamma and, in two of five, grey: the same for all these pictures."""
         rng = self.rng
         levels = (np.arange(256, dtype=np.float32) / 255) ** np.exp(rng.normal(0, 0.3))
         levels = (levels - 0.5) * rng.uniform(0.6, 1.15) + 0.5 + rng.uniform(-0.12, 0.12)
-        picture = cv2.LUT(picture, np.clip(levels * 255, 0, 255).astype(np.uint8))
-        if rng.random() < 0.4:
-            picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        return picture
+        curve, grey = np.clip(levels * 255, 0, 255).astype(np.uint8), rng.random() < 0.4
+        toned = (cv2.LUT(picture, curve) for picture in pictures)
+        if grey:
+            toned = (cv2.cvtColor(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for one in toned)
+        return tuple(toned)
 
     def spoil(self, picture: np.ndarray, strength: float) -> np.ndarray:
         """Blur, loss of resolution, grain and JPEG, each with a chance; `strength` 1 is heavy."""

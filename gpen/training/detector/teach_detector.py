@@ -1,11 +1,11 @@
 """Teach the bundled face detector, or measure one.
 
-    python -m gpen_blocks.gpen.training.detector.teach_detector --faces faces.parquet --backgrounds backgrounds.parquet
-    \\
+    python -m gpen_blocks.gpen.training.detector.teach_detector --faces faces.parquet \\
+        --backgrounds backgrounds.parquet negatives.parquet --scenery wallpapers/ \\
         --teacher detection_mobilenet0.25_Final.pth --output face-detector-lite.safetensors
-    python -m gpen_blocks.gpen.training.detector.teach_detector --evaluate face-detector-lite.safetensors --photograph
-    group.png \\
-        --faces faces.parquet --backgrounds backgrounds.parquet --teacher detection_mobilenet0.25_Final.pth
+    python -m gpen_blocks.gpen.training.detector.teach_detector --evaluate face-detector-lite.safetensors \\
+        --photograph group.png --faces faces.parquet --backgrounds backgrounds.parquet \\
+        --teacher detection_mobilenet0.25_Final.pth
 
 Two networks are taught: a RetinaFace mobile0.25 by matching the teacher's on composed scenes (`distill.py`,
 `scenes.py`), and the landmark refiner on single faces (`teach_refiner.py`, `refiner_data.py`). Every tenth
@@ -29,8 +29,9 @@ from ...faces.detect import REFINER_PREFIX, FaceDetector, build_detector, detect
 from ...faces.refine import LandmarkRefiner
 from ...faces.retinaface import RetinaFace
 from ...images.read import read_picture
-from ..data import read_faces, split
-from .distill import teach_detector
+from ..data import group_weights, read_faces, split
+from .backgrounds import read_backgrounds
+from .distill import PEAK_RATE, teach_detector
 from .evaluate_detector import compare, evaluate
 from .refiner_data import CropMaker
 from .scenes import compose_scenes
@@ -54,13 +55,14 @@ def teach(options: argparse.Namespace, teacher: FaceDetector) -> None:
     """Teach both networks and write them to one file, in half precision, with the recipe in its metadata."""
     began = time.monotonic()
     faces, _ = split(read_faces(options.faces, options.limit))
-    backgrounds = read_faces(options.backgrounds)
+    weights, _ = split(group_weights(options.faces, options.limit))
+    backgrounds = read_backgrounds(options.backgrounds, options.scenery, options.seed)
     torch.manual_seed(options.seed)
     start = _read_detector(options.start) if options.start else FaceDetector(RetinaFace("mobile0.25"), None)
     start.requires_grad_(True)
-    scenes = compose_scenes(faces, backgrounds, options.scenes, options.seed)
+    scenes = compose_scenes(faces, backgrounds, options.scenes, options.seed, weights)
     log.info("composed %d scenes", len(scenes))
-    tensors = teach_detector(start.network, teacher.network, scenes, options.steps, options.seed)
+    tensors = teach_detector(start.network, teacher.network, scenes, options.steps, options.seed, options.rate)
     del scenes
     landmarks, sure = label_landmarks(faces, teacher.network)
     maker = CropMaker(faces[sure], landmarks[sure], backgrounds, options.seed)
@@ -90,7 +92,7 @@ def measure(options: argparse.Namespace, teacher: FaceDetector) -> None:
         expected = detect(image, teacher, score_threshold=0.9, refine=False)
         log.info("%s: %s", path.name, compare(detect(image, detector), expected))
     _, held_out = split(read_faces(options.faces, options.limit))
-    backgrounds = read_faces(options.backgrounds)
+    backgrounds = read_backgrounds(options.backgrounds, options.scenery, options.seed)
     results = evaluate(detector, teacher, held_out, backgrounds, options.boxes)
     for what, result in results.items():
         log.info("held-out faces, box %s: %s", what, result)
@@ -103,7 +105,8 @@ def _read_detector(path: Path) -> FaceDetector:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="teach_detector", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--faces", type=Path, required=True, help="parquet file of FFHQ-aligned faces")
-    parser.add_argument("--backgrounds", type=Path, required=True, help="parquet file of pictures without faces")
+    parser.add_argument("--backgrounds", type=Path, nargs="+", required=True, help="parquet files without faces")
+    parser.add_argument("--scenery", type=Path, help="folder of large pictures without faces, cut into backgrounds")
     parser.add_argument("--teacher", type=Path, required=True, help="RetinaFace mobile0.25 weights")
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--output", type=Path, help="teach, and write the detector to this safetensors file")
@@ -111,6 +114,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="start from this detector instead of random weights")
     parser.add_argument("--scenes", type=int, default=5000)
     parser.add_argument("--steps", type=int, default=5000, help="of 12 scenes")
+    parser.add_argument("--rate", type=float, default=PEAK_RATE, help="peak learning rate of the detector")
     parser.add_argument("--crops", type=int, default=44000)
     parser.add_argument("--refiner-steps", type=int, default=5000, help="of 96 crops")
     parser.add_argument("--seed", type=int, default=1)

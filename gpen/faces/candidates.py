@@ -1,0 +1,112 @@
+"""Many detections to one box a face.
+
+Convention: boxes N x 4 are (x0, y0, x1, y1) in the image's pixels, landmarks N x 5 x 2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+# Boxes that overlap more than this are one face (facexlib's default); those that overlap more than
+# SAME_BOX_IOU vote.
+SAME_FACE_IOU = 0.4
+SAME_BOX_IOU = 0.6
+# A box that lies this much inside a better one is part of that face. One that has this much of a better one inside
+# is that face framed too wide (a head with its shoulders), unless the areas differ more than CLOSE_AREAS.
+INSIDE = 0.7
+CLOSE_AREAS = 0.15
+# Landmarks of faces that the network saw smaller than this are coarse and count for less in the vote.
+CLEARLY_SEEN = 48
+QUARTERS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Detections on one image.
+
+    Attributes:
+        boxes: N x 4, in the image's pixels.
+        scores: N, 0..1.
+        landmarks: N x 5 x 2, in the image's pixels.
+        upright: N, -1..1; how upright the head was as the network saw it, see `uprightness`.
+        seen: N; width of the box as the network saw it.
+        wrong_way: N bool; the head lies otherwise than its landmarks say.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    landmarks: Tensor
+    upright: Tensor
+    seen: Tensor
+    wrong_way: Tensor
+
+    def __getitem__(self, index: Tensor) -> Candidates:
+        return Candidates(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    @staticmethod
+    def join(parts: list[Candidates]) -> Candidates:
+        return Candidates(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Candidates)))
+
+
+def uprightness(landmarks: Tensor) -> Tensor:
+    """Cosine of the angle between the downward direction and the line from the eyes to the mouth."""
+    down = landmarks[:, 3:].mean(1) - landmarks[:, :2].mean(1)
+    return down[:, 1] / down.norm(dim=1).clamp(min=1e-6)
+
+
+def quarter_of(landmarks: Tensor) -> Tensor:
+    """By how many quarter turns clockwise heads are turned, after their landmarks N x 5 x 2; N."""
+    down = landmarks[:, 3:].mean(1) - landmarks[:, :2].mean(1)
+    # Upright, the mouth lies below the eyes; turned clockwise, to the left of them.
+    return torch.round(torch.atan2(-down[:, 0], down[:, 1]) / (math.pi / 2)).long() % QUARTERS
+
+
+def merge(candidates: Candidates) -> Candidates:
+    """One detection per group of boxes that overlap, by falling score."""
+    from torchvision.ops import box_iou, nms
+
+    # A head is seen best where it is upright: of two equally confident answers that one leads.
+    rank = candidates.scores * (1 + 0.1 * candidates.upright)
+    leaders = nms(candidates.boxes, rank, SAME_FACE_IOU)
+    if len(leaders) == 0:
+        return candidates[leaders]
+    overlap = box_iou(candidates.boxes[leaders], candidates.boxes)
+    # Each detection votes for one face alone: of two heads that touch, none is drawn towards the other.
+    own = overlap == overlap.amax(0)
+    agree = (candidates.upright[leaders, None] - candidates.upright).abs() < 0.3
+    weight = candidates.scores * (candidates.seen / CLEARLY_SEEN).clamp(max=1).square()
+    votes = torch.where((overlap > SAME_BOX_IOU) & own & agree, weight, 0.0)
+    votes = votes / votes.sum(1, keepdim=True)
+    merged = Candidates(
+        votes @ candidates.boxes,
+        candidates.scores[leaders],
+        (votes @ candidates.landmarks.flatten(1)).view(-1, 5, 2),
+        candidates.upright[leaders],
+        candidates.seen[leaders],
+        candidates.wrong_way[leaders],
+    )
+    return merged[merged.scores.argsort(descending=True, stable=True)]
+
+
+def best_framed(found: Candidates, rank: Tensor) -> Candidates:
+    """Without the boxes that frame a better one's face again, too tight or too wide; by falling score."""
+    order = rank.argsort(descending=True, stable=True)
+    found = found[order]
+    found = found[(~_badly_framed(found.boxes)).nonzero()[:, 0]]
+    return found[found.scores.argsort(descending=True, stable=True)]
+
+
+def _badly_framed(boxes: Tensor) -> Tensor:
+    """Which of these boxes N x 4, best first, frame a better one's face again, too tight or too wide."""
+    corners = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - torch.maximum(
+        boxes[:, None, :2], boxes[None, :, :2]
+    )
+    shared = corners.clamp(min=0).prod(-1)
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
+    smaller, larger = torch.minimum(area[:, None], area), torch.maximum(area[:, None], area)
+    same = (shared > INSIDE * smaller) & ((area[:, None] < area) | (smaller > CLOSE_AREAS * larger))
+    return same.tril(-1).any(1)

@@ -1,0 +1,119 @@
+"""A second look at what a detector found: is it a face, and which way up is it?
+
+`FaceClassifier` sees a square crop about each box, with some surroundings, and answers both. It knows what a detector's
+single cell does not: whether the box frames the face, rather than an ear, the gap between two heads or a head and its
+shoulders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import CheckpointError
+from .warp import warp
+
+CROP = 64
+CHUNK = 64  # crops a forward pass
+# Side of the crop over that of a square of the box's area.
+CONTEXT = 1.7
+QUARTERS = 4
+
+
+def _convolve(into: int, out: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(into, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _convolve(channels, channels),
+            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.body(x))
+
+
+class FaceClassifier(nn.Module):
+    """Normalised crops N x 3 x 64 x 64 to logits N x 5: a face, and upright, turned by 90, 180, 270 degrees clockwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _convolve(3, 24, 2),
+            _convolve(24, 48, 2),
+            _Residual(48),
+            _convolve(48, 96, 2),
+            _Residual(96),
+            _convolve(96, 128, 2),
+            _Residual(128),
+        )
+        self.head = nn.Linear(128, 1 + QUARTERS)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return self.head(self.body(crops).mean((2, 3)))
+
+
+def load_classifier(state_dict: Mapping[str, Tensor]) -> FaceClassifier:
+    """Build the classifier and load it strictly; raises CheckpointError."""
+    classifier = FaceClassifier()
+    try:
+        classifier.load_state_dict(dict(state_dict), strict=True)
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())
+        raise CheckpointError(
+            f"The face classifier of this detector is incomplete or altered: {detail[:300]}"
+        ) from error
+    return classifier
+
+
+def normalise(crops: Tensor) -> Tensor:
+    """Zero mean and unit deviation per crop, over all channels; a flat crop becomes zeros."""
+    centred = crops - crops.mean((1, 2, 3), keepdim=True)
+    return centred / (centred.square().mean((1, 2, 3), keepdim=True).sqrt() + 1e-3)
+
+
+def crop_matrix(box: Tensor) -> Tensor:
+    """2 x 3 float64 matrix from the pixels of the crop about a box (x0, y0, x1, y1) to those of the picture."""
+    x0, y0, x1, y1 = box.double().tolist()
+    step = CONTEXT * max((x1 - x0) * (y1 - y0), 1.0) ** 0.5 / CROP
+    middle = (CROP - 1) / 2
+    return torch.tensor(
+        [[step, 0, (x0 + x1) / 2 - step * middle], [0, step, (y0 + y1) / 2 - step * middle]], dtype=torch.float64
+    )
+
+
+def classify(image: Tensor, boxes: Tensor, classifier: FaceClassifier) -> tuple[Tensor, Tensor]:
+    """Look at boxes again.
+
+    The answers for the crop and for its mirror image are averaged.
+
+    Args:
+        image: 3 x H x W in 0..1.
+        boxes: N x 4 in its pixels.
+        classifier: on the device it is to run on.
+
+    Returns:
+        N probabilities of a face, and N x 4 probabilities that it is upright or turned by 90, 180 or 270 degrees
+        clockwise.
+    """
+    if len(boxes) == 0:
+        return torch.zeros(0), torch.zeros(0, QUARTERS)
+    device = next(classifier.parameters()).device
+    faces, quarters = [], []
+    for chunk in boxes.split(CHUNK):
+        cut = [
+            warp(image[None], crop_matrix(box).numpy(), (CROP, CROP), mode="bilinear", border="zeros") for box in chunk
+        ]
+        crops = normalise(torch.cat(cut).float().to(device))
+        seen, reflected = classifier(torch.cat([crops, crops.flip(-1)])).float().cpu().chunk(2)
+        faces.append((seen[:, 0].sigmoid() + reflected[:, 0].sigmoid()) / 2)
+        # In a mirror, turned to the right is turned to the left.
+        turns = (seen[:, 1:].softmax(1), reflected[:, 1:].softmax(1)[:, [0, 3, 2, 1]])
+        quarters.append((turns[0] + turns[1]) / 2)
+    return torch.cat(faces), torch.cat(quarters)

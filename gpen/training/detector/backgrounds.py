@@ -1,0 +1,46 @@
+"""Pictures without a face: what the detector is to leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from ..data import read_faces
+
+SIDE = 256
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+TILES_A_PICTURE = 24
+
+
+def read_backgrounds(tables: Sequence[Path], scenery: Path | None, seed: int) -> np.ndarray:
+    """All backgrounds, N x 256 x 256 x 3 uint8: those of the tables, and tiles of large pictures.
+
+    Args:
+        tables: parquet files with a column `image`.
+        scenery: a folder that holds large pictures at any depth.
+        seed: of where the tiles are cut.
+    """
+    parts = [read_faces(table) for table in tables]
+    if scenery is not None:
+        parts.append(cut_tiles(scenery, seed))
+    return np.concatenate(parts)
+
+
+def cut_tiles(folder: Path, seed: int) -> np.ndarray:
+    """Tiles of all pictures below a folder, N x 256 x 256 x 3 uint8: each from a square of any size, at any place."""
+    rng = np.random.default_rng(seed)
+    tiles = []
+    for path in sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()):
+        with Image.open(path) as file:
+            picture = np.asarray(file.convert("RGB"))
+        shorter = min(picture.shape[:2])
+        for _ in range(TILES_A_PICTURE if shorter >= SIDE else 0):
+            side = int(np.exp(rng.uniform(np.log(SIDE), np.log(shorter))))
+            y, x = (int(rng.integers(length - side + 1)) for length in picture.shape[:2])
+            part = picture[y : y + side, x : x + side]
+            tiles.append(cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+    return np.stack(tiles) if tiles else np.empty((0, SIDE, SIDE, 3), np.uint8)

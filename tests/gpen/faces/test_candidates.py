@@ -1,0 +1,69 @@
+"""Many detections to one box a face: heads that touch, boxes inside boxes, and which way heads lie."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from gpen_blocks.gpen.faces.candidates import Candidates, best_framed, merge, quarter_of
+
+UPRIGHT = torch.tensor([[0.3, 0.35], [0.7, 0.35], [0.5, 0.55], [0.35, 0.75], [0.65, 0.75]])
+
+
+def candidates(*rows: tuple[tuple[float, float, float, float], float]) -> Candidates:
+    """Upright heads in these boxes, with these scores."""
+    boxes = torch.tensor([box for box, _ in rows], dtype=torch.float32).reshape(-1, 4)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return Candidates(
+        boxes,
+        torch.tensor([score for _, score in rows]),
+        boxes[:, None, :2] + UPRIGHT * sides[:, None],
+        torch.ones(len(boxes)),
+        sides[:, 0],
+        torch.zeros(len(boxes), dtype=torch.bool),
+    )
+
+
+def test_detections_of_one_head_vote():
+    merged = merge(candidates(((0, 0, 100, 120), 0.9), ((4, 0, 104, 120), 0.9)))
+    assert merged.boxes.tolist() == [pytest.approx([2, 0, 102, 120])]
+
+
+def test_two_heads_that_touch_stay_where_they_are():
+    """A box between the two overlaps both, and moves neither: it votes for the one it is nearer to, at most."""
+    left, right, between = (0, 0, 100, 120), (70, 0, 170, 120), (24, 0, 124, 120)
+    merged = merge(candidates((left, 0.99), (right, 0.98), (between, 0.6)))
+    assert len(merged.scores) == 2
+    assert merged.boxes[0, 0] < 12
+    assert merged.boxes[1].tolist() == pytest.approx(list(right), abs=1e-3)
+
+
+def test_nothing_merges_to_nothing():
+    assert len(merge(candidates()).scores) == 0
+
+
+def test_the_box_that_looks_more_like_a_face_wins_over_a_confident_part_of_it():
+    """An eye in a large face can be the surer of the two for the detector."""
+    head, eye = (0, 0, 200, 240), (20, 40, 120, 140)
+    both = candidates((head, 0.8), (eye, 0.99))
+    kept = best_framed(both, torch.tensor([0.8 * 0.99, 0.99 * 0.3]))
+    assert kept.boxes.tolist() == [list(map(float, head))]
+    assert kept.scores.tolist() == pytest.approx([0.8])
+
+
+def test_a_small_face_before_a_large_one_stays():
+    """A child held before somebody's chest lies within no face, and a far smaller box within one is a face of its own
+    only beside it.
+    """
+    kept = best_framed(candidates(((0, 0, 200, 240), 0.9), ((230, 100, 290, 170), 0.8)), torch.tensor([0.9, 0.8]))
+    assert len(kept.scores) == 2
+
+
+@pytest.mark.parametrize(("angle", "quarter"), [(0, 0), (40, 0), (-40, 0), (90, 1), (130, 1), (180, 2), (-90, 3)])
+def test_quarter_turns_are_read_off_the_landmarks(angle, quarter):
+    """Angles are clockwise as the viewer sees it, y pointing down."""
+    a = math.radians(angle)
+    turn = torch.tensor([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]])
+    assert quarter_of((UPRIGHT @ turn.mT)[None]).tolist() == [quarter]
