@@ -135,9 +135,7 @@ class _Residual(nn.Module):
 
 
 def _residuals(into: int, width: int, count: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        _Residual(into, width, stride), *(_Residual(4 * width, width, 1) for _ in range(count - 1))
-    )
+    return nn.Sequential(_Residual(into, width, stride), *(_Residual(4 * width, width, 1) for _ in range(count - 1)))
 
 
 def _slope(width: int) -> float:
