@@ -69,8 +69,8 @@ def restore(
     backend: Annotated[
         str,
         typer.Option(
-            help="auto (the fastest that is installed and true), eager, compile, openvino, onnxruntime, cudagraph or "
-            "tensorrt."
+            help="auto (the fastest that is installed and true, for few faces what starts at once), eager, compile, "
+            "openvino, onnxruntime, cudagraph or tensorrt."
         ),
     ] = "auto",
     batch_size: Annotated[int, typer.Option(min=0, help="Faces per forward pass; 0: as many as fit.")] = 0,
@@ -140,10 +140,18 @@ class _Work:
     sources: ReadAhead
     writer: ThreadPoolExecutor
 
+    def __post_init__(self) -> None:
+        self.left = len(self.planned)
+
     def restore(self, job: Job, progress: Callable[[str, int, int], None]) -> Future[Outcome]:
         source = self.sources.read(job)
+        self.left -= 1
         result = self.restorer.restore(
-            source.result(), indices=self.indices, batch_size=self.batch_size, progress=progress
+            source.result(),
+            indices=self.indices,
+            batch_size=self.batch_size,
+            pictures_left=self.left,
+            progress=progress,
         )
         beside = iter(self.planned[job].beside)
         sheet = next(beside) if self.compare else None
