@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-import torch
 from torch import Tensor, nn
 
+from ..devices import is_out_of_memory
 from ..network import Generator, GeneratorConfig
 from .engine import Engine
 from .trial import Trial, compare
@@ -64,7 +64,7 @@ class Accelerated(nn.Module):
             mean, largest = compare(truth, self._engine(face))
         # A compiler or a driver may raise anything; the generator itself goes on.
         except Exception as error:
-            if isinstance(error, torch.cuda.OutOfMemoryError):
+            if is_out_of_memory(error):
                 raise
             log.warning("The backend fails (%s: %s); the network runs as it is written.", type(error).__name__, error)
             self._engine = None

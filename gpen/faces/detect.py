@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import all_finite
-from ..errors import ImageError
+from ..devices import is_out_of_memory
+from ..errors import GPENError, ImageError
 from ..types import Face, Faces
 from .boxes import box_iou, nms
 from .refine import LandmarkRefiner, load_refiner, refine_landmarks
@@ -30,7 +31,7 @@ from .retinaface import (
     subtract_mean,
     to_network,
 )
-from .tiles import Pyramid, Tile, plan_tiles, smallest_face
+from .tiles import Pyramid, Tile, halves, plan_tiles, smallest_face
 
 REFINER_PREFIX = "refine."
 # Pixels the network sees in one pass, over all images of a batch that share it.
@@ -214,17 +215,31 @@ def _search(
         stack = max(PASS_PIXELS // (tile.seen[0] * tile.seen[1]), 1)
         jobs += [(tile, first, min(first + stack, len(images))) for first in range(0, len(images), stack)]
     pyramid = Pyramid(images)
-    for done, (tile, first, last) in enumerate(jobs):
-        shown = pyramid.cut(tile, first, last).to(device, torch.float32)
-        for turn in turns:
+
+    def look(tile: Tile, first: int, last: int, turn: int) -> list[tuple[int, list[_Candidates]]]:
+        """What one pass sees; several smaller ones where it does not fit into memory."""
+        try:
+            shown = pyramid.cut(tile, first, last).to(device, torch.float32)
             outputs = [output.cpu() for output in detector(shown.rot90(turn, (2, 3)))]
-            yield (
-                first,
-                [
-                    _on_image(*output, tile=tile, turn=turn, size=size, threshold=score_threshold)
-                    for output in zip(*outputs, strict=True)
-                ],
-            )
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            middle = (first + last) // 2
+            smaller = [(tile, first, middle), (tile, middle, last)] if middle > first else []
+            smaller = smaller or [(half, first, last) for half in halves(tile)]
+            if not smaller:
+                raise GPENError(
+                    f"There is not enough memory on {device} to look for faces; free some or run on the CPU."
+                ) from error
+        else:
+            parts = zip(*outputs, strict=True)
+            return [(first, [_on_image(*p, tile=tile, turn=turn, size=size, threshold=score_threshold) for p in parts])]
+        # Here, not above: as long as an error is handled, its frames hold what did not fit.
+        return [found for less in smaller for found in look(*less, turn)]
+
+    for done, (tile, first, last) in enumerate(jobs):
+        for turn in turns:
+            yield from look(tile, first, last, turn)
             if progress:
                 progress(done * len(turns) + turns.index(turn) + 1, len(jobs) * len(turns))
 

@@ -243,10 +243,7 @@ def test_few_faces_start_no_engine(generator, tiny, monkeypatch):
     assert isinstance(chosen.network, Automatic)
     for _ in range(4):
         expect(chosen.network, faces=2, pictures_left=3)
-        assert (
-            torch.equal(chosen.network(tiny.input), generator(tiny.input))
-            or compare(tiny.output, chosen.network(tiny.input))[1] < LARGEST_FP32
-        )
+        assert compare(tiny.output, chosen.network(tiny.input))[1] < LARGEST_FP32
         assert chosen.backend == "eager"
 
 
