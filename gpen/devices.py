@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
-from .errors import SettingsError
+from .errors import GPENError, SettingsError
 
 Placement = Callable[[torch.nn.Module], torch.device]
 """Puts a module where it is to run and returns that device. ComfyUI brings its own, which asks its memory manager."""
+
+Piece = TypeVar("Piece")
 
 _AUTO_ORDER = ("cuda", "xpu", "mps")
 
@@ -70,3 +73,55 @@ def on_device(device: torch.device) -> Placement:
         return device
 
     return place
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the CPU has run out of memory; only CUDA, XPU and numpy have an error of their own for it."""
+    if isinstance(error, GPENError):
+        return False
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    # MPS and accelerators: "out of memory"; torch's CPU allocator: "can't allocate memory", "not enough memory";
+    # OpenCV: "Insufficient memory".
+    text = str(error).lower()
+    words = ("out of memory", "can't allocate memory", "not enough memory", "insufficient memory")
+    return isinstance(error, Exception) and any(some in text for some in words)
+
+
+def in_pieces(
+    count: int, run: Callable[[int, int], Piece], *, most: int | None = None, too_large: str, smallest: int = 1
+) -> list[Piece]:
+    """Do work in pieces, and in smaller ones where memory runs out.
+
+    Args:
+        count: how many things there are.
+        run: does those from the first to the last (exclusive) number it is given.
+        most: how many at a time to begin with; all of them where left out.
+        too_large: a sentence for the user, where not even `smallest` fit.
+        smallest: how many there must be at a time.
+
+    Returns:
+        What `run` gave for each piece, in order.
+
+    Raises:
+        GPENError: `too_large`.
+    """
+    pieces: list[Piece] = []
+    done, length = 0, max(most or count, smallest)
+    while done < count:
+        last = min(done + length, count)
+        try:
+            pieces.append(run(done, last))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if last - done <= smallest:
+                raise GPENError(too_large) from error
+        else:
+            done = last
+            continue
+        # Here, not above: as long as an error is handled, its frames hold what did not fit.
+        length = max((last - done) // 2, smallest)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    return pieces

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,7 +16,8 @@ from .detail.color import monochrome_tone
 from .detail.finish import finish
 from .detail.local_adaptive import enhance
 from .detail.prepare import JpegTables, prepare
-from .devices import Placement, free_memory, on_device, select_device
+from .devices import Placement, free_memory, in_pieces, is_out_of_memory, on_device, select_device
+from .errors import GPENError
 from .faces.align import align_faces
 from .faces.landmarks import find_landmarks68
 from .faces.parts import crop_landmarks
@@ -27,6 +28,8 @@ from .presets import Settings
 from .progress import Progress, silent
 from .restore import restore_crops
 from .types import Alignment, Faces
+
+Result = TypeVar("Result")
 
 # What images, their result and the work on their faces take at most, as a multiple of the images.
 _PICTURES_AT_ONCE = 8
@@ -119,16 +122,23 @@ def restore_batch(
             progress=progress,
         )
     with _timed(seconds, "detail"):
-        after = _shape_detail(before, after, alignments, settings)
+        if alignments:
+            after = torch.cat(
+                in_pieces(
+                    len(before),
+                    lambda a, b: _shape_detail(before[a:b], after[a:b], alignments[a:b], settings),
+                    too_large="There is not enough memory to shape the detail of a single face; free some or choose a "
+                    "smaller model.",
+                )
+            )
         if settings.keep_grayscale:
             after = _keep_tones(source, after, alignments)
     with _timed(seconds, "paste"):
         if parser is not None:
             place(parser.module)
-        pasted, mask = paste_faces(
-            source,
-            after,
-            alignments,
+        paste = partial(
+            paste_faces,
+            alignments=alignments,
             mask_mode=settings.mask_mode,
             feather=settings.feather,
             parser=parser.module if parser else None,
@@ -136,8 +146,10 @@ def restore_batch(
             match_grain=settings.match_grain,
             strength=settings.strength,
         )
+        pasted, mask = _here_or_on_the_cpu(paste, source, after)
         if alignments:
-            pasted = finish(pasted, settings.finish_sigma, settings.finish_mix, mask)
+            sharpen = partial(finish, sigma=settings.finish_sigma, mix=settings.finish_mix)
+            pasted = _here_or_on_the_cpu(lambda pasted, mask: sharpen(pasted, mask=mask), pasted, mask)
         restored = images if pasted is shown else pasted.to(images.device)
         mask, before, after = (made.to(images.device) for made in (mask, before, after))
     return RestoredBatch(restored, mask, faces, found, alignments, before, after, seconds, prepared)
@@ -202,8 +214,30 @@ def _keep_tones(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Ali
     return crops
 
 
+def _here_or_on_the_cpu(work: Callable[..., Result], *pictures: torch.Tensor) -> Result:
+    """Work on pictures where they are, or on the CPU where a GPU has too little memory for it."""
+    try:
+        return work(*pictures)
+    except Exception as error:
+        if not is_out_of_memory(error) or pictures[0].device.type == "cpu":
+            raise
+    return work(*(picture.cpu() for picture in pictures))
+
+
 @contextmanager
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Take the time of a stage.
+
+    Raises:
+        GPENError: memory has run out in it.
+    """
     start = time.perf_counter()
-    yield
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise GPENError(
+            f"There is not enough memory for the picture (stage {stage}); free some, or make the picture smaller."
+        ) from error
     seconds[stage] = time.perf_counter() - start

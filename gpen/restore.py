@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from .backends import Network
+from .backends import Network, expect
 from .checks import all_finite, require_between
 from .detail.color import monochrome_tone
-from .devices import Placement, free_memory, on_device, select_device, wait_for
-from .errors import GPENError, ImageError
+from .devices import Placement, free_memory, in_pieces, on_device, select_device, wait_for
+from .errors import ImageError
 from .progress import Progress, Viewer, silent
 
 # The most that one chunk may take on the CPU, where larger ones are no faster, and on devices that do not tell how much
@@ -58,33 +58,30 @@ def restore_crops(
     if strength == 0 or len(crops) == 0:
         return base
     device = (place or on_device(select_device()))(generator)
+    expect(generator, faces=len(base))
     chunk = batch_size or automatic_batch_size(generator, device)
     # From pinned memory copies run beside the work, in the order in which it was given.
     overlap = device.type == "cuda" and base.device.type == "cpu"
     restored = torch.empty_like(base, pin_memory=overlap)
-    done = 0
-    while done < len(base):
-        piece = base[done : done + chunk]
-        try:
-            with torch.inference_mode():
-                shown = (piece.pin_memory() if overlap else piece).to(device, non_blocking=overlap)
-                answer = generator(shown.mul(2).sub(1)).add(1).div(2).clamp(0, 1)
-                restored[done : done + chunk].copy_(answer, non_blocking=overlap)
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
-                raise
-            if chunk == 1:
-                raise GPENError(
-                    f"One face of {size} x {size} does not fit into the memory of {device}; free some, choose a "
-                    "smaller model or run on the CPU."
-                ) from None
-            chunk = max(1, min(chunk, len(piece)) // 2)
-            continue
+
+    def run(first: int, last: int) -> None:
+        piece = base[first:last]
+        with torch.inference_mode():
+            shown = (piece.pin_memory() if overlap else piece).to(device, non_blocking=overlap)
+            answer = generator(shown.mul(2).sub(1)).add(1).div(2).clamp(0, 1)
+            restored[first:last].copy_(answer, non_blocking=overlap)
         if isinstance(progress, Viewer):
             wait_for(device)
-            progress.show(restored[done : done + chunk])
-        done += len(piece)
-        progress("restore", done, len(base))
+            progress.show(restored[first:last])
+        progress("restore", last, len(base))
+
+    in_pieces(
+        len(base),
+        run,
+        most=chunk,
+        too_large=f"One face of {size} x {size} does not fit into the memory of {device}; free some, choose a smaller "
+        "model or run on the CPU.",
+    )
     wait_for(device)
     if keep_grayscale:
         for index in range(len(base)):
@@ -107,15 +104,6 @@ def automatic_batch_size(generator: Network, device: torch.device, free: int | N
     if device.type == "cpu":
         budget = min(budget, _CPU_BUDGET)
     return max(1, budget // generator.activation_bytes())
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether a device, or the CPU, has run out of memory: only CUDA and XPU have an error of their own for it."""
-    if isinstance(error, torch.cuda.OutOfMemoryError):
-        return True
-    # MPS and accelerators: "out of memory"; torch's CPU allocator: "can't allocate memory", "not enough memory".
-    text = str(error).lower()
-    return any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
 
 
 def _resample(crops: torch.Tensor, size: int) -> torch.Tensor:

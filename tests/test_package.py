@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import gpen_blocks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,7 +25,8 @@ def test_import_needs_no_network_and_no_heavy_module():
         "def refuse(*a, **k): raise AssertionError('network touched at import')\n"
         "socket.socket.connect = refuse; socket.getaddrinfo = refuse\n"
         "import gpen_blocks, gpen_blocks.gpen.cli\n"
-        "print([m for m in ('torch', 'cv2', 'facexlib', 'torchvision', 'huggingface_hub') if m in sys.modules])"
+        "print([m for m in ('torch', 'numpy', 'PIL', 'cv2', 'facexlib', 'torchvision', 'huggingface_hub', 'rich', "
+        "'pydantic', 'matplotlib') if m in sys.modules])"
     )
     assert run(code).strip() == "[]"
 
@@ -35,6 +38,48 @@ def test_restorer_import_leaves_detection_libraries_alone():
         "print([m for m in ('facexlib', 'torchvision', 'huggingface_hub') if m in sys.modules])"
     )
     assert run(code).strip() == "[]"
+
+
+# What takes seconds to import, and one photograph has no use for.
+SLOW = (
+    *("torchvision", "facexlib", "scipy", "numba", "filterpy", "sympy", "matplotlib", "rich", "skimage"),
+    *("torch._dynamo", "torch._inductor", "torch.fx.experimental.symbolic_shapes", "triton"),
+    *("openvino", "onnxruntime", "onnx", "accelerate", "huggingface_hub.file_download", "httpx"),
+)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("restore", "{example}", "-o", "{folder}/restored.jpg", "--report", "{folder}/report.json"),
+        ("restore", "{example}", "-o", "{folder}/natural.png", "--preset", "natural"),
+        ("detect", "{example}", "-o", "{folder}/faces.jpg"),
+    ],
+    ids=lambda command: " ".join(command[:1] + command[4:]),
+)
+def test_one_photograph_imports_nothing_that_it_has_no_use_for(command, tmp_path):
+    example = ROOT / "examples" / "portrait-degraded.jpg"
+    words = [word.format(example=example, folder=tmp_path) for word in command]
+    code = (
+        f"import sys; sys.argv = ['gpen', *{words!r}]\n"
+        "from gpen_blocks.gpen.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end\n"
+        f"print('imported:', [m for m in {SLOW!r} if m in sys.modules])"
+    )
+    assert run(code).splitlines()[-1] == "imported: []"
+    assert list(tmp_path.iterdir())
+
+
+def test_neither_does_the_library():
+    code = (
+        "import sys; from gpen_blocks import Restorer\n"
+        "import numpy as np; from PIL import Image\n"
+        f"picture = np.asarray(Image.open({str(ROOT / 'examples' / 'portrait-degraded.jpg')!r}))\n"
+        "assert len(Restorer().restore(picture).faces) == 1\n"
+        f"print('imported:', [m for m in {SLOW!r} if m in sys.modules])"
+    )
+    assert run(code).splitlines()[-1] == "imported: []"
 
 
 def test_every_package_folder_is_in_the_wheel():

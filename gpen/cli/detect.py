@@ -30,6 +30,7 @@ def detect(
     recursive: options.Recursive = False,
     detector: options.Detector = "auto",
     device: options.Device = "auto",
+    log: options.Log = None,
 ) -> None:
     """Find faces: a numbered overlay beside each picture, and boxes and landmarks as JSON with --report.
 
@@ -44,8 +45,9 @@ def detect(
     from ..report import describe_face
     from ..restorer import change_settings
     from ..sheets import draw_faces
-    from .files import claim, collect, open_report, target_of, write_json
-    from .run import run_jobs
+    from ..wording import count
+    from .files import Targets, collect, open_report, plan
+    from .run import Run, logging_to
 
     settings = change_settings(
         load_preset(preset).settings if preset else Settings(),
@@ -58,16 +60,17 @@ def detect(
             focus=focus,
         ),
     )
-    jobs = collect(inputs, recursive)
+    jobs, passed_over = collect(inputs, recursive, output)
     open_report(report)
+    planned: dict[Job, Targets] = {}
+    faults = {}
+    if overlay:
+        planned, faults = plan(jobs, output, "-faces", overwrite=overwrite)
     model = load_detector(detector)
     on_device(select_device(device))(model.module)
-    taken: dict = {}
 
     def work(job: Job, progress: Callable[[str, int, int], None]) -> tuple[str, dict[str, Any]]:
-        target = target_of(job, output, "-faces", len(jobs) == 1)
-        if overlay:
-            claim(target, job.source, taken, overwrite)
+        target = planned[job].main if overlay else None
         picture = read_picture(job.source)
         found = find_faces(picture.pixels, model.module, settings, progress=partial(progress, "detect"))
         told = [
@@ -78,19 +81,16 @@ def detect(
             ),
         ]
         notes = picture.notes
-        if overlay:
-            notes += write_picture(
-                picture.with_pixels(draw_faces(picture.pixels, found.selected, found.rejected, found.numbers)), target
-            )
-        faces = len(found.selected)
-        count = "1 face" if faces == 1 else f"{faces} faces"
-        if found.rejected:
-            count += f", {len(found.rejected)} that would be left alone"
+        if target:
+            drawn = draw_faces(picture.pixels, found.selected, found.rejected, found.numbers)
+            notes += write_picture(picture.with_pixels(drawn), target)
+        faces = count(len(found.selected), "face")
+        left = f", {len(found.rejected)} that would be left alone" if found.rejected else ""
         height, width = picture.pixels.shape[-2:]
         return (
-            f"{job.source}{f' → {target}' if overlay else ''}: {count}",
+            f"{job.source}{f' → {target}' if target else ''}: {faces}{left}",
             {
-                "output": str(target) if overlay else None,
+                "output": str(target) if target else None,
                 "size": {"width": width, "height": height},
                 "detector": model.name,
                 "faces": told,
@@ -98,8 +98,5 @@ def detect(
             },
         )
 
-    reports, failures = run_jobs(jobs, work)
-    if report:
-        write_json(report, {"pictures": reports})
-    if failures:
-        raise typer.Exit(1)
+    with logging_to(log):
+        Run(jobs, passed_over, report=report, done="with faces").work(work, faults)

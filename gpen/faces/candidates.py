@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from .boxes import box_iou, nms
+
 # Boxes that overlap more than this are one face (facexlib's default); those that overlap more than
 # SAME_BOX_IOU vote.
 SAME_FACE_IOU = 0.4
@@ -67,8 +69,6 @@ def quarter_of(landmarks: Tensor) -> Tensor:
 
 def merge(candidates: Candidates) -> Candidates:
     """One detection per group of boxes that overlap, by falling score."""
-    from torchvision.ops import box_iou, nms
-
     # A head is seen best where it is upright: of two equally confident answers that one leads.
     rank = candidates.scores * (1 + 0.1 * candidates.upright)
     leaders = nms(candidates.boxes, rank, SAME_FACE_IOU)

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import all_finite
-from ..errors import ImageError
+from ..devices import is_out_of_memory
+from ..errors import GPENError, ImageError
 from ..types import Face, Faces
+from .boxes import box_iou, nms
 from .candidates import SAME_FACE_IOU, Candidates, best_framed, merge, quarter_of, uprightness
 from .classify import FaceClassifier, classify
 from .refine import LandmarkRefiner, load_refiner, refine_landmarks
@@ -31,7 +33,7 @@ from .retinaface import (
     subtract_mean,
     to_network,
 )
-from .tiles import Pyramid, Tile, plan_tiles, smallest_face
+from .tiles import Pyramid, Tile, halves, plan_tiles, smallest_face
 
 REFINER_PREFIX = "refine."
 # Pixels the network sees in one pass, over all images of a batch that share it.
@@ -219,17 +221,31 @@ def _search(
         stack = max(PASS_PIXELS // (tile.seen[0] * tile.seen[1]), 1)
         jobs += [(tile, first, min(first + stack, len(images))) for first in range(0, len(images), stack)]
     pyramid = Pyramid(images)
-    for done, (tile, first, last) in enumerate(jobs):
-        shown = pyramid.cut(tile, first, last).to(device, torch.float32)
-        for turn in turns:
+
+    def look(tile: Tile, first: int, last: int, turn: int) -> list[tuple[int, list[_Candidates]]]:
+        """What one pass sees; several smaller ones where it does not fit into memory."""
+        try:
+            shown = pyramid.cut(tile, first, last).to(device, torch.float32)
             outputs = [output.cpu() for output in detector(shown.rot90(turn, (2, 3)))]
-            yield (
-                first,
-                [
-                    _on_image(*output, tile=tile, turn=turn, size=size, threshold=score_threshold)
-                    for output in zip(*outputs, strict=True)
-                ],
-            )
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            middle = (first + last) // 2
+            smaller = [(tile, first, middle), (tile, middle, last)] if middle > first else []
+            smaller = smaller or [(half, first, last) for half in halves(tile)]
+            if not smaller:
+                raise GPENError(
+                    f"There is not enough memory on {device} to look for faces; free some or run on the CPU."
+                ) from error
+        else:
+            parts = zip(*outputs, strict=True)
+            return [(first, [_on_image(*p, tile=tile, turn=turn, size=size, threshold=score_threshold) for p in parts])]
+        # Here, not above: as long as an error is handled, its frames hold what did not fit.
+        return [found for less in smaller for found in look(*less, turn)]
+
+    for done, (tile, first, last) in enumerate(jobs):
+        for turn in turns:
+            yield from look(tile, first, last, turn)
             if progress:
                 progress(done * len(turns) + turns.index(turn) + 1, len(jobs) * len(turns))
 
@@ -245,8 +261,6 @@ def _on_image(
     threshold: float,
 ) -> Candidates:
     """Decode one image's outputs on one turned tile: a candidate per face it holds, in the image's pixels."""
-    from torchvision.ops import nms
-
     height, width = tile.seen if turn % 2 == 0 else tile.seen[::-1]
     chosen = (scores >= threshold).nonzero()[:, 0]
     at = anchors(height, width)[chosen]
@@ -312,8 +326,6 @@ def _search_turned(
     image: Tensor, detector: FaceDetector, box: Tensor, quarter: int, threshold: float
 ) -> Candidates | None:
     """Search the surroundings of a box once more, turned back by quarter turns; None where there is no such head."""
-    from torchvision.ops import box_iou
-
     height, width = image.shape[1:]
     x0, y0, x1, y1 = box.tolist()
     reach = TURNED_REACH * max(x1 - x0, y1 - y0)

@@ -5,6 +5,7 @@ Convention: points are (x, y), pixel centres at integers, in pixels of the image
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from ..checks import require_images
+from ..devices import in_pieces
 from ..errors import CheckpointError, ImageError
 from ..types import Face, Faces
 from .landmarks68 import Landmarker68, build_landmarker68, is_landmarker68
@@ -65,14 +67,21 @@ def find_landmarks68(
             f"The faces were found on {len(faces.sizes)} images of sizes {sorted(set(faces.sizes))}, but the images "
             f"are {tuple(images.shape)}; give the images they were found on."
         )
-    found: list[Face] = []
-    for start in range(0, len(faces), landmarker.chunk):
-        chunk = faces.faces[start : start + landmarker.chunk]
+
+    def run(first: int, last: int) -> list[Face]:
+        chunk = faces.faces[first:last]
         points = landmarker.locate(images, chunk)
-        found += [replace(face, landmarks68=own) for face, own in zip(chunk, points, strict=True)]
         if progress:
-            progress(len(found), len(faces))
-    return Faces(tuple(found), faces.sizes)
+            progress(last, len(faces))
+        return [replace(face, landmarks68=own) for face, own in zip(chunk, points, strict=True)]
+
+    found = in_pieces(
+        len(faces),
+        run,
+        most=landmarker.chunk,
+        too_large="There is not enough memory to find the landmarks of a single face; free some or run on the CPU.",
+    )
+    return Faces(tuple(itertools.chain(*found)), faces.sizes)
 
 
 def find_in_crops(landmarker: Landmarker, crops: torch.Tensor, five: np.ndarray) -> np.ndarray:

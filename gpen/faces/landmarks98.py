@@ -1,7 +1,7 @@
-"""68 landmarks from facexlib's 98-point network, for those who have its file and ask for it.
+"""68 landmarks from the 98-point network that facexlib offers, for those who have its file and ask for it.
 
 The network is AdaptiveWingLoss's: four stacked hourglasses, taught on WFLW (Wang, Bo and Li, "Adaptive Wing Loss for
-Robust Face Alignment via Heatmap Regression", ICCV 2019). facexlib is imported at the first use.
+Robust Face Alignment via Heatmap Regression", ICCV 2019), see `hourglass.py`.
 
 Convention: points are (x, y), pixel centres at integers, in pixels of the image, the crop or the heat map they belong
 to. A crop has 256 x 256 pixels; each pixel of its 64 x 64 heat maps covers 4 x 4 of them.
@@ -19,6 +19,7 @@ from ..errors import CheckpointError
 from ..types import Face, Size
 from .align import TEMPLATES, estimate_similarity
 from .contour import pose_head
+from .hourglass import StackedHourglasses
 from .warp import compose, resizing, scale_of, shifting, warp
 
 _CROP: Size = (256, 256)
@@ -44,8 +45,7 @@ class Landmarker98(nn.Module):
     """RGB crops N x 3 x 256 x 256 in 0..1 to heat maps N x 98 x 64 x 64, one for each WFLW point.
 
     Args:
-        network: gives a heat map of each hourglass, N x 99 x 64 x 64 (the last channel is the edges of the face), and
-            something else.
+        network: gives the heat maps of each hourglass, N x 99 x 64 x 64; the last of them shows the edges of the face.
     """
 
     # Crops a forward pass; each needs about 70 MB.
@@ -57,8 +57,7 @@ class Landmarker98(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        outputs, _ = self.network(crops)
-        return outputs[-1][:, :_POINTS]
+        return self.network(crops)[-1][:, :_POINTS]
 
     def locate(self, images: torch.Tensor, faces: Sequence[Face]) -> np.ndarray:
         """The landmarks of some faces.
@@ -94,7 +93,7 @@ def is_landmarker98(state_dict: Mapping[str, torch.Tensor]) -> bool:
 
 
 def build_landmarker98(state_dict: Mapping[str, torch.Tensor]) -> Landmarker98:
-    """Build facexlib's 98-point network (`facexlib.alignment.awing_arch.FAN`) and load it strictly.
+    """Build the 98-point network and load it strictly.
 
     Args:
         state_dict: a plain state dict; that of `alignment_WFLW_4HG.pth` lies under "state_dict", where
@@ -103,9 +102,7 @@ def build_landmarker98(state_dict: Mapping[str, torch.Tensor]) -> Landmarker98:
     Raises:
         CheckpointError: the tensors are incomplete or altered.
     """
-    from facexlib.alignment.awing_arch import FAN
-
-    network = FAN(num_modules=_HOURGLASSES, num_landmarks=_POINTS, device="cpu")
+    network = StackedHourglasses(_HOURGLASSES, _POINTS)
     try:
         network.load_state_dict(dict(state_dict))
     except RuntimeError as error:

@@ -1,6 +1,6 @@
 """Facial parsing networks: which pixels of an aligned crop are skin, hair, background.
 
-Both are facexlib's architectures, trained on CelebAMask-HQ; facexlib is imported at the first use.
+Both are those that facexlib offers, trained on CelebAMask-HQ; see `parsing_networks.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import CheckpointError
+from .parsing_networks import BiSeNet, ParseNet
 
 # Both networks are trained at this side.
 PARSING_SIZE = 512
@@ -33,7 +34,7 @@ class FaceParser(nn.Module):
     """A parsing network and what it wants.
 
     Args:
-        network: its first output holds the class scores, N x 19 x 512 x 512.
+        network: gives the class scores, N x 19 x 512 x 512.
         classes: names of the classes, in channel order.
         mean: per channel, subtracted from RGB in 0..1.
         deviation: per channel, what the difference is divided by.
@@ -55,7 +56,7 @@ class FaceParser(nn.Module):
 
 
 def build_parser(state_dict: dict[str, torch.Tensor]) -> FaceParser:
-    """Build facexlib's ParseNet or BiSeNet, whichever the tensors belong to.
+    """Build the ParseNet or BiSeNet, whichever the tensors belong to.
 
     Args:
         state_dict: a plain state dict, as in `parsing_parsenet.pth` and `parsing_bisenet.pth`.
@@ -64,14 +65,10 @@ def build_parser(state_dict: dict[str, torch.Tensor]) -> FaceParser:
         CheckpointError: the tensors are those of neither.
     """
     if "out_mask_conv.conv2d.weight" in state_dict:
-        from facexlib.parsing.parsenet import ParseNet
-
-        network = ParseNet(in_size=PARSING_SIZE, out_size=PARSING_SIZE, parsing_ch=len(PARSENET_CLASSES))
+        network = ParseNet(len(PARSENET_CLASSES))
         parser = FaceParser(network, PARSENET_CLASSES, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     elif "conv_out.conv_out.weight" in state_dict:
-        from facexlib.parsing.bisenet import BiSeNet
-
-        network = BiSeNet(num_class=len(BISENET_CLASSES))
+        network = BiSeNet(len(BISENET_CLASSES))
         parser = FaceParser(network, BISENET_CLASSES, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     else:
         raise CheckpointError("This is no face parsing checkpoint; give parsing_parsenet.pth or parsing_bisenet.pth.")
@@ -98,5 +95,5 @@ def face_probability(parser: FaceParser, crops: torch.Tensor) -> torch.Tensor:
     pasted = [index for index, name in enumerate(parser.classes) if name in _PASTED]
     with torch.inference_mode():
         # One face at a time: the networks need about 100 MB for each.
-        scores = [parser.network(crop)[0].softmax(dim=1) for crop in ((crops - mean) / deviation).split(1)]
+        scores = [parser.network(crop).softmax(dim=1) for crop in ((crops - mean) / deviation).split(1)]
     return torch.cat(scores)[:, pasted].sum(dim=1, keepdim=True)

@@ -8,7 +8,7 @@ two, and what it finds at x lies at `x0 + x / scale` in the picture.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -111,6 +111,23 @@ def _halved(images: Tensor, times: int) -> Tensor:
         # The mean of two by two pixels, several times faster than by pooling.
         images = F.interpolate(images, scale_factor=0.5, mode="bilinear", align_corners=False)
     return images
+
+
+def halves(tile: Tile) -> tuple[Tile, ...]:
+    """Two tiles instead of one, for where memory is short; none where it is so small that the faces in it may be large.
+
+    They overlap as tiles do: what the new edge cuts is whole in the other one, or smaller on a coarser level.
+    """
+    height, width = tile.seen
+    if max(height, width) <= COARSEST_SIDE:
+        return ()
+    block = max(round(1 / tile.scale), 1)
+    overlap = math.ceil(OVERLAP / tile.scale / 2 / block) * block
+    if width >= height:
+        middle = tile.x0 + (tile.x1 - tile.x0) // 2 // block * block
+        return replace(tile, x1=min(middle + overlap, tile.x1)), replace(tile, x0=max(middle - overlap, tile.x0))
+    middle = tile.y0 + (tile.y1 - tile.y0) // 2 // block * block
+    return replace(tile, y1=min(middle + overlap, tile.y1)), replace(tile, y0=max(middle - overlap, tile.y0))
 
 
 def plan_tiles(size: Size, min_face_size: float) -> list[Tile]:

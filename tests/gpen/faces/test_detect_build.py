@@ -8,11 +8,12 @@ import warnings
 
 import pytest
 import torch
+from trained import trained
 
 from gpen_blocks.gpen.errors import CheckpointError
 from gpen_blocks.gpen.faces.detect import REFINER_PREFIX, build_detector
 from gpen_blocks.gpen.faces.refine import LandmarkRefiner
-from gpen_blocks.gpen.faces.retinaface import RetinaFace
+from gpen_blocks.gpen.faces.retinaface import RetinaFace, load_retinaface
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,24 @@ def test_both_networks_have_the_names_of_facexlib():
             assert {key: value.shape for key, value in ours.items()} == {
                 key: value.shape for key, value in reference.items()
             }
+
+
+@pytest.mark.parametrize("name", ["mobile0.25", "resnet50"])
+def test_the_network_is_that_of_facexlib(name):
+    """The published tensors belong to facexlib's code: ours must make of them exactly what it makes."""
+    from facexlib.detection.retinaface import RetinaFace as Reference
+
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = trained(Reference(network_name=name, device="cpu"))
+    ours = load_retinaface(theirs.state_dict()).eval()
+    images = torch.rand(2, 3, 96, 136)
+    with torch.inference_mode():
+        boxes, logits, landmarks = ours(images)
+        expected_boxes, expected_scores, expected_landmarks = theirs(images)
+    assert torch.equal(boxes, expected_boxes) and torch.equal(landmarks, expected_landmarks)
+    assert torch.equal(logits.softmax(-1), expected_scores)
 
 
 @pytest.mark.parametrize("name", ["mobile0.25", "resnet50"])

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import nn
+from trained import trained
 
 from gpen_blocks import Restorer
 from gpen_blocks.gpen.devices import on_device
@@ -46,7 +47,7 @@ def fan():
     from facexlib.alignment.awing_arch import FAN
 
     torch.manual_seed(0)
-    return FAN(num_modules=4, num_landmarks=98, device="cpu").eval()
+    return trained(FAN(num_modules=4, num_landmarks=98, device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,14 @@ def test_a_checkpoint_loads_as_facexlibs_network(fan, loaded):
     assert loaded.name == "alignment_WFLW_4HG" and not loaded.module.training
     mine, theirs = loaded.module.network.state_dict(), fan.state_dict()
     assert mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+def test_the_network_is_that_of_facexlib(fan, loaded):
+    """The published tensors belong to facexlib's code: ours must make of them exactly what it makes."""
+    crops = torch.rand(2, 3, 256, 256)
+    with torch.inference_mode():
+        for ours, theirs in zip(loaded.module.network(crops), fan(crops)[0], strict=True):
+            assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("spoil", ["foreign", "truncated", "other points"])
@@ -135,10 +144,10 @@ class _SpotFinder(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(()))
 
-    def forward(self, crops: torch.Tensor) -> tuple[list[torch.Tensor], None]:
+    def forward(self, crops: torch.Tensor) -> list[torch.Tensor]:
         colours = F.avg_pool2d(crops, 4) * self.scale
         channels = torch.tensor([0] * 40 + [1] * 40 + [2] * 19)
-        return [torch.zeros(1), colours[:, channels]], None
+        return [torch.zeros(1), colours[:, channels]]
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 180, -100])
@@ -166,8 +175,8 @@ class _FixedMaps(nn.Module):
         super().__init__()
         self.maps = nn.Parameter(maps)
 
-    def forward(self, crops: torch.Tensor) -> tuple[list[torch.Tensor], None]:
-        return [self.maps.expand(len(crops), -1, -1, -1)], None
+    def forward(self, crops: torch.Tensor) -> list[torch.Tensor]:
+        return [self.maps.expand(len(crops), -1, -1, -1)]
 
 
 def test_known_peaks_become_points_of_each_image():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from trained import trained
 
 from gpen_blocks.gpen.errors import CheckpointError
 from gpen_blocks.gpen.faces.masks import face_masks
@@ -11,24 +12,41 @@ from gpen_blocks.gpen.faces.parsing import BISENET_CLASSES, PARSENET_CLASSES, Fa
 from gpen_blocks.gpen.types import Alignment, Face
 
 
-def fresh(name: str) -> dict[str, torch.Tensor]:
+def reference(name: str) -> nn.Module:
+    """facexlib's own network, with what normalisations know after training."""
     torch.manual_seed(0)
     if name == "parsenet":
         from facexlib.parsing.parsenet import ParseNet
 
-        return ParseNet(in_size=512, out_size=512, parsing_ch=19).state_dict()
-    from facexlib.parsing.bisenet import BiSeNet
+        network: nn.Module = ParseNet(in_size=512, out_size=512, parsing_ch=19)
+    else:
+        from facexlib.parsing.bisenet import BiSeNet
 
-    return BiSeNet(num_class=19).state_dict()
+        network = BiSeNet(num_class=19)
+    return trained(network)
+
+
+def fresh(name: str) -> dict[str, torch.Tensor]:
+    return reference(name).state_dict()
+
+
+@pytest.mark.parametrize("name", ["parsenet", "bisenet"])
+def test_the_networks_are_those_of_facexlib(name):
+    """The published tensors belong to facexlib's code: ours must make of them exactly what it makes."""
+    theirs = reference(name)
+    ours = build_parser(theirs.state_dict()).network
+    picture = torch.randn(2, 3, 128, 96)
+    with torch.inference_mode():
+        assert torch.equal(ours(picture), theirs(picture)[0])
 
 
 @pytest.mark.parametrize(("name", "classes"), [("parsenet", PARSENET_CLASSES), ("bisenet", BISENET_CLASSES)])
 def test_a_checkpoint_chooses_its_network(name, classes):
-    """Either checkpoint loads strictly, and the first output holds a score for every class."""
+    """Either checkpoint loads strictly, and there is a score for every class."""
     parser = build_parser(fresh(name))
     assert parser.classes == classes
     assert not parser.network.training
-    assert parser.network(torch.rand(1, 3, 64, 64))[0].shape == (1, 19, 64, 64)
+    assert parser.network(torch.rand(1, 3, 64, 64)).shape == (1, 19, 64, 64)
 
 
 def test_probabilities_come_at_the_size_of_parsing():
@@ -60,12 +78,12 @@ class _DiscIsSkin(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(()))
 
-    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor]:
+    def forward(self, crops: torch.Tensor) -> torch.Tensor:
         y, x = torch.meshgrid(torch.arange(512), torch.arange(512), indexing="ij")
         skin = torch.hypot(x - 200.0, y - 256.0) < 120
         scores = torch.zeros(len(crops), 19, 512, 512)
         scores[:, 0], scores[:, 1] = 20.0 * ~skin, 20.0 * skin
-        return (scores * self.scale,)
+        return scores * self.scale
 
 
 def test_a_parsed_face_becomes_a_soft_mask():
