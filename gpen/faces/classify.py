@@ -40,7 +40,9 @@ class _Residual(nn.Module):
 
 
 class FaceClassifier(nn.Module):
-    """Normalised crops N x 3 x 64 x 64 to logits N x 5: a face, and upright, turned by 90, 180, 270 degrees clockwise."""
+    """Normalised crops N x 3 x 64 x 64 to logits N x 5: of a face, and of its being upright or turned clockwise by 90,
+    180 or 270 degrees.
+    """
 
     def __init__(self) -> None:
         super().__init__()

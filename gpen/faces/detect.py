@@ -222,7 +222,7 @@ def _search(
         jobs += [(tile, first, min(first + stack, len(images))) for first in range(0, len(images), stack)]
     pyramid = Pyramid(images)
 
-    def look(tile: Tile, first: int, last: int, turn: int) -> list[tuple[int, list[_Candidates]]]:
+    def look(tile: Tile, first: int, last: int, turn: int) -> list[tuple[int, list[Candidates]]]:
         """What one pass sees; several smaller ones where it does not fit into memory."""
         try:
             shown = pyramid.cut(tile, first, last).to(device, torch.float32)

@@ -102,7 +102,7 @@ class ClassifierCrops:
         side = int(np.exp(rng.uniform(np.log(28), np.log(256))))
         y, x = rng.integers(0, 257 - side, 2)
         if rng.random() < 0.5:
-            picture = np.rot90(picture, rng.integers(4))
+            picture = np.rot90(picture, int(rng.integers(4)))
         part = np.ascontiguousarray(picture[y : y + side, x : x + side])
         return _resized(part).astype(np.float32)
 
@@ -277,7 +277,8 @@ class ClassifierCrops:
         crop = cv2.resize(crop, (CROP, CROP), interpolation=cv2.INTER_AREA if len(crop) > CROP else cv2.INTER_LINEAR)
         if rng.random() < 0.2:
             edge = int(rng.uniform(0.03, 0.36) * CROP)
-            crop = np.rot90(crop, turn := rng.integers(4)).copy()
+            turn = int(rng.integers(4))
+            crop = np.rot90(crop, turn).copy()
             crop[:edge] = 0
             crop = np.rot90(crop, -turn)
         return np.ascontiguousarray(crop)

@@ -33,9 +33,9 @@ def teach_detector(
     """Teach `student` on scenes.
 
     The teacher sees each scene in some tone, often slightly spoilt; the student sees it with its heads altered, in two
-    of five cases spoilt further. Away from the heads nothing is a face. The loss is that of the heads plus hints: the squared difference of the feature maps
-    behind every stage of backbone, pyramid and context modules (Romero et al., "FitNets", ICLR 2015), which
-    carry over what the teacher knows of things that no scene shows.
+    of five cases spoilt further. Away from the heads nothing is a face. The loss is that of the heads plus hints: the
+    squared difference of the feature maps behind every stage of backbone, pyramid and context modules (Romero et al.,
+    "FitNets", ICLR 2015), which carry over what the teacher knows of things that no scene shows.
 
     Args:
         student: what to start from; changed in place.
