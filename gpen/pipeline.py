@@ -17,11 +17,14 @@ from .detail.finish import finish
 from .detail.local_adaptive import enhance
 from .detail.prepare import JpegTables, prepare
 from .devices import Placement, free_memory, on_device, select_device
-from .faces.align import align_faces
+from .faces.align import align_faces, usable_faces
+from .faces.change import Change, measure_changes
 from .faces.detect import detect
 from .faces.landmarks import find_landmarks68
+from .faces.masks import draw_masks
 from .faces.parts import crop_landmarks
 from .faces.paste import paste_faces
+from .faces.place import NO_PIXELS
 from .faces.select import select_faces
 from .models import LoadedModel, choose_landmarker
 from .presets import Settings
@@ -40,13 +43,16 @@ class RestoredBatch:
     Attributes:
         images: B x 3 x H x W in 0..1; the very tensor that came in where no face was restored.
         mask: B x 1 x H x W in 0..1; outside of it every pixel is the input's, bit for bit, or as it was prepared.
-        faces: the restored faces, in the order of `alignments`, `before` and `after`.
-        rejected: faces that were found and left alone.
+        faces: the chosen faces, in the order of `alignments`, `before` and `after`; `left_alone` tells which of them
+            stayed as they were.
+        rejected: faces that were found and not chosen, or whose landmarks are unusable.
         alignments: where each crop came from.
         before: N x 3 x S x S, the aligned crops.
         after: N x 3 x S x S, the same crops restored.
         seconds: time spent per stage.
         prepared: for each image, what preparing it found and did; None where it was not asked for or has no face.
+        left_alone: for each crop, why its face stayed as it was; None where it was restored.
+        changes: for each crop, what changed of its face's pixels; None where none in the picture is its own.
     """
 
     images: torch.Tensor
@@ -58,6 +64,8 @@ class RestoredBatch:
     after: torch.Tensor
     seconds: dict[str, float] = field(default_factory=dict)
     prepared: tuple[dict[str, Any] | None, ...] = ()
+    left_alone: tuple[str | None, ...] = ()
+    changes: tuple[Change | None, ...] = ()
 
 
 def restore_batch(
@@ -108,13 +116,15 @@ def restore_batch(
             rotated=settings.rotated,
             progress=partial(progress, "detect"),
         )
+        whole, unusable = usable_faces(found, generator.template)
         faces, rejected = select_faces(
-            found,
+            whole,
             order=settings.order,
             indices=indices,
             min_face_size=settings.min_face_size,
             max_faces=settings.max_faces,
         )
+        rejected = Faces((*rejected, *unusable), rejected.sizes)
     with _timed(seconds, "landmarks"):
         landmarker = landmarker or choose_landmarker(settings.landmarks68)[0]
         place(landmarker.module)
@@ -140,22 +150,34 @@ def restore_batch(
     with _timed(seconds, "paste"):
         if parser is not None:
             place(parser.module)
+        masks, faults = draw_masks(
+            alignments,
+            size,
+            settings.mask_mode,
+            settings.feather,
+            crops=after,
+            parser=parser.module if parser else None,
+        )
         pasted, mask = paste_faces(
             source,
             after,
             alignments,
-            mask_mode=settings.mask_mode,
-            feather=settings.feather,
-            parser=parser.module if parser else None,
+            masks=masks,
             color_match=settings.color_match,
             match_grain=settings.match_grain,
             strength=settings.strength,
         )
-        if alignments:
+        if pasted is not source:
             pasted = finish(pasted, settings.finish_sigma, settings.finish_mix, mask)
+        changes = measure_changes(source, pasted, alignments, masks)
+        left_alone = tuple(
+            fault or _why_unchanged(change, settings) for fault, change in zip(faults, changes, strict=True)
+        )
         restored = images if pasted is shown else pasted.to(images.device)
         mask, before, after = (made.to(images.device) for made in (mask, before, after))
-    return RestoredBatch(restored, mask, faces, rejected, alignments, before, after, seconds, prepared)
+    return RestoredBatch(
+        restored, mask, faces, rejected, alignments, before, after, seconds, prepared, left_alone, changes
+    )
 
 
 def _beside(images: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -205,6 +227,15 @@ def _shape_detail(
         landmarks = crop_landmarks(alignments, after.shape[-1])
         after, _ = enhance(after, settings.local_enhance, landmarks)
     return after
+
+
+def _why_unchanged(change: Change | None, settings: Settings) -> str | None:
+    """Why nothing changed of a face; None where something did."""
+    if change is None:
+        return NO_PIXELS
+    if change.share > 0:
+        return None
+    return "the strength is 0" if settings.strength == 0 else "the result differs from it by less than a file shows"
 
 
 def _keep_tones(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...]) -> torch.Tensor:

@@ -190,11 +190,12 @@ def _write_faces(result: Restoration, folder: Path) -> list[str]:
 
 
 def _summary(result: Restoration) -> str:
-    count = len(result.faces)
+    count = sum(face["restored"] for face in result.report["faces"])
     skipped = len(result.report["faces"]) - count
     faces = "1 face" if count == 1 else f"{count} faces"
+    left = f", {skipped} left alone" if skipped else ""
     seconds = sum(result.report["seconds"].values())
     if not count:
-        left = f", {skipped} left alone" if skipped else ""
-        return f"no face restored{left}; the picture is as it was"
-    return f"{faces} restored{f', {skipped} left alone' if skipped else ''} in {seconds:.1f} s"
+        kept = "; the picture is as it was" if result.restored is result.original else ""
+        return f"no face restored{left}{kept}"
+    return f"{faces} restored{left} in {seconds:.1f} s"

@@ -55,6 +55,10 @@ def _ffhq_template() -> np.ndarray:
 TEMPLATES: dict[str, np.ndarray] = {"gpen": _gpen_template(), "ffhq": _ffhq_template()}
 
 
+# A face whose crop would have a side of more pixels than this of its picture is none; mirrored landmarks give such.
+_LARGEST_CROP = 1e6
+
+
 def estimate_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The turn, uniform scale and shift that bring points nearest to others, without mirroring.
 
@@ -85,6 +89,29 @@ def estimate_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     linear = scale[..., None, None] * ((u * signs[..., None, :]) @ v)
     shift = np.swapaxes(target_mean, -2, -1) - linear @ np.swapaxes(source_mean, -2, -1)
     return np.concatenate([linear, shift], axis=-1)
+
+
+def landmark_fault(landmarks: np.ndarray, template: Template | str) -> str | None:
+    """Why landmarks, 5 x 2, cannot be laid on a template; None where they can."""
+    if not np.isfinite(landmarks).all():
+        return "its landmarks are not finite"
+    try:
+        matrix = estimate_similarity(landmarks, TEMPLATES[template])
+    except ImageError:
+        return "its landmarks all coincide"
+    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:, :2])) < _LARGEST_CROP**-2:
+        return "its landmarks are not those of a face: no turn and scale lays them on the template"
+    return None
+
+
+def usable_faces(faces: Faces, template: Template | str) -> tuple[Faces, Faces]:
+    """Those faces whose landmarks can be laid on a template, and the others."""
+    faults = [landmark_fault(face.landmarks, template) for face in faces]
+    usable, unusable = (
+        Faces(tuple(face for face, fault in zip(faces, faults, strict=True) if (fault is None) == wanted), faces.sizes)
+        for wanted in (True, False)
+    )
+    return usable, unusable
 
 
 def align_faces(
