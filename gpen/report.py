@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,8 @@ def _why_skipped(face: Face, settings: Settings, generator: LoadedModel) -> str:
     fault = landmark_fault(face.landmarks, generator.template)
     if fault:
         return fault
+    if not all(map(math.isfinite, face.box)):
+        return "its box is not finite"
     if face.size < settings.min_face_size:
         return f"smaller than {settings.min_face_size} pixels"
     return "not among the chosen faces"

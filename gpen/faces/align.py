@@ -79,7 +79,8 @@ def estimate_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     target = np.asarray(target, source.dtype)
     source_mean, target_mean = source.mean(axis=-2, keepdims=True), target.mean(axis=-2, keepdims=True)
     p, q = source - source_mean, target - target_mean
-    variance = p.var(axis=-2).sum(axis=-1)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        variance = p.var(axis=-2).sum(axis=-1)
     if not (np.isfinite(variance).all() and (variance > 0).all()):
         raise ImageError("The landmarks of a face are not finite or all coincide; leave that face out.")
     u, spread, v = np.linalg.svd(np.swapaxes(q, -2, -1) @ p / source.shape[-2])

@@ -42,6 +42,7 @@ def head_outline(landmarks: np.ndarray) -> np.ndarray:
     Raises:
         ImageError: landmarks are not finite, or all of them coincide.
     """
+    landmarks = np.asarray(landmarks, np.float64)
     _frame(landmarks)
     centre, projection = pose_head(landmarks)
     # The ellipsoid is c + D u with |u| <= 1; its shadow P c + P D u is the ellipse whose shape is P D (P D)^T.
@@ -78,6 +79,7 @@ def landmark_outline(landmarks68: np.ndarray) -> np.ndarray:
         ImageError: landmarks are not finite, or all of them coincide.
     """
     points = np.asarray(landmarks68, np.float64)
+    _frame(points)
     jaw, brows, eyes, mouth = points[:17], points[17:27], points[36:48], points[48:68]
     up = eyes.mean(axis=0) - mouth.mean(axis=0)
     middle, across = (jaw[0] + jaw[16]) / 2, (jaw[16] - jaw[0]) / 2
@@ -129,9 +131,9 @@ def signed_distance(outline: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def _frame(points: np.ndarray) -> tuple[np.ndarray, float]:
     """The least coordinates of points and the larger side of their box, from which single precision loses nothing."""
-    origin = points.min(axis=0)
-    extent = float((points.max(axis=0) - origin).max())
-    if not 0 < extent < np.inf:
+    origin, end = points.min(axis=0), points.max(axis=0)
+    extent = float((end - origin).max()) if np.isfinite([origin, end]).all() else 0.0
+    if extent == 0:
         raise ImageError(
             "The landmarks along an outline of a face are not finite or all coincide; leave that face out."
         )

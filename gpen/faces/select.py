@@ -57,7 +57,7 @@ def select_faces(
 ) -> tuple[Faces, Faces]:
     """Choose faces, image by image.
 
-    1. Faces smaller than `min_face_size` are left out.
+    1. Faces smaller than `min_face_size`, and those whose box is not finite, are left out.
     2. The others are put in order.
     3. Of these, `indices` picks by position; a position an image has no face for picks nothing there, so one list
        serves a whole batch.
@@ -83,7 +83,8 @@ def select_faces(
     wanted = parse_indices(indices)
     selected: list[Face] = []
     for image_index, size in enumerate(faces.sizes):
-        candidates = [face for face in faces.of_image(image_index) if face.size >= min_face_size]
+        own = (face for face in faces.of_image(image_index) if all(map(math.isfinite, face.box)))
+        candidates = [face for face in own if face.size >= min_face_size]
         candidates.sort(key=partial(_rank, order=order, size=size))
         if indices.strip():
             candidates = [candidates[index] for index in wanted if index < len(candidates)]
