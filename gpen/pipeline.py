@@ -12,12 +12,13 @@ from typing import Any
 import torch
 
 from .detail.bands import blend
-from .detail.color import monochrome_tone
 from .detail.finish import finish
 from .detail.local_adaptive import enhance
 from .detail.prepare import JpegTables, prepare
+from .detail.tone import SIDE as JUDGED_SIDE
+from .detail.tone import Tone, colour_rule, judge_tone, keep_tones
 from .devices import Placement, free_memory, on_device, select_device
-from .faces.align import align_faces, usable_faces
+from .faces.align import align_faces, cut_around, usable_faces
 from .faces.change import Change, measure_changes
 from .faces.detect import detect
 from .faces.landmarks import find_landmarks68
@@ -26,6 +27,7 @@ from .faces.parts import crop_landmarks
 from .faces.paste import paste_faces
 from .faces.place import NO_PIXELS
 from .faces.select import select_faces
+from .faces.warp import scale_of
 from .models import LoadedModel, choose_landmarker
 from .presets import Settings
 from .progress import Progress, silent
@@ -34,6 +36,9 @@ from .types import Alignment, Faces
 
 # What images, their result and the work on their faces take at most, as a multiple of the images.
 _PICTURES_AT_ONCE = 8
+# Whether a face is in colour is judged on so many times its crop, and on so many pixels of the picture a side at least:
+# in fewer, JPEG's blocks of colour are as large as a face.
+_AROUND, _LEAST_AROUND = 1.5, 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +58,7 @@ class RestoredBatch:
         prepared: for each image, what preparing it found and did; None where it was not asked for or has no face.
         left_alone: for each crop, why its face stayed as it was; None where it was restored.
         changes: for each crop, what changed of its face's pixels; None where none in the picture is its own.
+        tones: for each crop, whether its face was judged to be in colour.
     """
 
     images: torch.Tensor
@@ -66,6 +72,7 @@ class RestoredBatch:
     prepared: tuple[dict[str, Any] | None, ...] = ()
     left_alone: tuple[str | None, ...] = ()
     changes: tuple[Change | None, ...] = ()
+    tones: tuple[Tone, ...] = ()
 
 
 def restore_batch(
@@ -138,15 +145,15 @@ def restore_batch(
         after = restore_crops(
             generator.module,
             before,
-            keep_grayscale=False,  # judged below on the whole picture, which knows better than a crop
+            colour="keep",  # judged below on more than the crop
             batch_size=batch_size,
             place=place,
             progress=progress,
         )
     with _timed(seconds, "detail"):
         after = _shape_detail(before, after, alignments, settings)
-        if settings.keep_grayscale:
-            after = _keep_tones(source, after, alignments)
+        tones = _judge_tones(source, alignments)
+        after = keep_tones(after, tones, colour_rule(settings.colour, settings.keep_grayscale))
     with _timed(seconds, "paste"):
         if parser is not None:
             place(parser.module)
@@ -176,7 +183,7 @@ def restore_batch(
         restored = images if pasted is shown else pasted.to(images.device)
         mask, before, after = (made.to(images.device) for made in (mask, before, after))
     return RestoredBatch(
-        restored, mask, faces, rejected, alignments, before, after, seconds, prepared, left_alone, changes
+        restored, mask, faces, rejected, alignments, before, after, seconds, prepared, left_alone, changes, tones
     )
 
 
@@ -221,7 +228,7 @@ def _shape_detail(
 ) -> torch.Tensor:
     """What the photograph keeps of its own, and what is raised."""
     if settings.frequency_blend > 0:
-        blended = blend(before, after, deblur=settings.deblur, keep_grayscale=False)
+        blended = blend(before, after, deblur=settings.deblur, colour="keep")
         after = torch.lerp(after, blended, settings.frequency_blend)
     if settings.local_enhance > 0:
         landmarks = crop_landmarks(alignments, after.shape[-1])
@@ -238,14 +245,14 @@ def _why_unchanged(change: Change | None, settings: Settings) -> str | None:
     return "the strength is 0" if settings.strength == 0 else "the result differs from it by less than a file shows"
 
 
-def _keep_tones(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...]) -> torch.Tensor:
-    crops = crops.clone()
-    for image_index in sorted({alignment.image_index for alignment in alignments}):
-        tone = monochrome_tone(images[image_index : image_index + 1])
-        if tone is not None:
-            own = [n for n, alignment in enumerate(alignments) if alignment.image_index == image_index]
-            crops[own] = tone.apply(crops[own])
-    return crops
+def _judge_tones(images: torch.Tensor, alignments: tuple[Alignment, ...]) -> tuple[Tone, ...]:
+    """Whether each face is in colour, judged on its crop and what lies around it."""
+    tones = []
+    for alignment in alignments:
+        side = alignment.crop_size * scale_of(alignment.inverse)
+        reach = max(_AROUND, _LEAST_AROUND / side)
+        tones.append(judge_tone(cut_around(images, alignment, reach, JUDGED_SIDE), reach))
+    return tuple(tones)
 
 
 @contextmanager

@@ -97,6 +97,7 @@ def _describe_chosen(batch: RestoredBatch, index: int, model: str) -> dict[str, 
         told["skipped"] = why
     share, mean, largest = (change.share, change.mean, change.largest) if change else (0.0, 0.0, 0.0)
     told["changed"] = {"share": round(share, 4), "mean": round(mean, 2), "max": round(largest, 2)}
+    told["colour"] = batch.tones[index].kind
     return {**told, "crop_pixels": batch.alignments[index].crop_size, "model": model}
 
 

@@ -164,6 +164,7 @@ class Restorer:
             crops,
             strength=self.settings.strength,
             keep_grayscale=self.settings.keep_grayscale,
+            colour=self.settings.colour,
             batch_size=batch_size,
             place=self._place,
         )

@@ -49,6 +49,13 @@ def restore(
     exposure: Annotated[
         float | None, typer.Option(help="0..1: how much faces against the light are lifted.", show_default=False)
     ] = None,
+    colour: Annotated[
+        str | None,
+        typer.Option(
+            help="auto: black-and-white and toned faces stay so; keep: colours as they come; grey: no new colour.",
+            show_default=False,
+        ),
+    ] = None,
     faces: options.Faces = "",
     order: options.Order = None,
     max_faces: options.MaxFaces = None,
@@ -102,6 +109,7 @@ def restore(
             deblock=deblock,
             exposure=exposure,
             levels=levels,
+            colour=colour,
             order=order,
             max_faces=max_faces,
             min_face_size=min_face_size,

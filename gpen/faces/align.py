@@ -181,3 +181,23 @@ def crop_to_image(alignment: Alignment, size: int) -> np.ndarray:
     """The 2 x 3 matrix to the image from the crop, where that has been resized to another side."""
     scale = alignment.crop_size / size
     return compose(alignment.inverse, resizing(scale, scale))
+
+
+def cut_around(images: torch.Tensor, alignment: Alignment, reach: float, size: int) -> torch.Tensor:
+    """The crop an alignment describes and what lies around it, about the same middle.
+
+    Args:
+        images: B x 3 x H x W in 0..1; the alignment says which of them.
+        alignment: where the crop lies.
+        reach: how many times as wide as the crop.
+        size: side S of the result.
+
+    Returns:
+        1 x 3 x S x S in 0..1.
+    """
+    scale = reach * alignment.crop_size / size
+    middle = (alignment.crop_size - 1) / 2
+    first = middle - scale * (size - 1) / 2
+    matrix = compose(alignment.inverse, np.array([[scale, 0.0, first], [0.0, scale, first]]))
+    image = images[alignment.image_index : alignment.image_index + 1]
+    return warp(image, matrix, (size, size), mode="bilinear").clamp(0, 1)
