@@ -1,5 +1,7 @@
 """Errors of the engine; the base and those about weight files live one floor down."""
 
+from collections.abc import Mapping
+
 from ..weights.errors import CheckpointError, GPENError, ModelNotFoundError, WeightsError
 
 
@@ -11,6 +13,19 @@ class NotGPENError(CheckpointError):
     """A checkpoint is readable but is not a GPEN generator."""
 
 
+class MaskError(GPENError):
+    """The masks of some faces cannot be drawn.
+
+    Attributes:
+        faults: what is wrong, by the position of the face.
+    """
+
+    def __init__(self, faults: Mapping[int, str]) -> None:
+        told = "; ".join(f"face {index}: {fault}" for index, fault in faults.items())
+        super().__init__(f"No mask can be drawn for some faces ({told}); leave them out.")
+        self.faults = dict(faults)
+
+
 class SettingsError(GPENError):
     """A preset or a setting is unknown, of the wrong type or out of range."""
 
@@ -19,6 +34,7 @@ __all__ = [
     "CheckpointError",
     "GPENError",
     "ImageError",
+    "MaskError",
     "ModelNotFoundError",
     "NotGPENError",
     "SettingsError",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from .faces.align import landmark_fault, usable_faces
 from .faces.detect import FaceDetector, detect
 from .faces.focus import focused
 from .faces.select import select_faces
@@ -15,6 +16,7 @@ from .faces.tiles import smallest_face
 from .presets import Settings
 from .types import Face, Faces
 
+DEFAULT_TEMPLATE = "gpen"
 # Smaller faces that a search happens upon are told, from this share of the limit on.
 _TOLD = 0.5
 
@@ -43,6 +45,7 @@ def find_faces(
     detector: FaceDetector,
     settings: Settings,
     indices: str = "",
+    template: str = DEFAULT_TEMPLATE,
     progress: Callable[[int, int], None] | None = None,
 ) -> FoundFaces:
     """Find the faces of every image, and choose.
@@ -52,6 +55,7 @@ def find_faces(
         detector: on the device it is to run on.
         settings: what counts as a face, and which are wanted.
         indices: which of the ordered faces of each image, such as `0,2-4`; empty for all.
+        template: landmark template that the faces will be aligned with.
         progress: called with (done, total) after each pass of the network; what it raises ends the search.
 
     Raises:
@@ -68,7 +72,8 @@ def find_faces(
         rotated=settings.rotated,
         progress=progress,
     )
-    counted, _ = select_faces(found, settings.order, min_face_size=least_size)
+    usable, _ = usable_faces(found, template)
+    counted, _ = select_faces(usable, settings.order, min_face_size=least_size)
     chosen, _ = select_faces(counted, settings.order, indices, max_faces=settings.max_faces)
     reasons = focused(images, chosen) if settings.focus else (None,) * len(chosen)
     unfocused = {face: reason for face, reason in zip(chosen, reasons, strict=True) if reason}
@@ -78,13 +83,18 @@ def find_faces(
     return FoundFaces(
         Faces(selected, found.sizes),
         Faces(rejected, found.sizes),
-        tuple(unfocused.get(face) or _why_rejected(face, least_size, settings) for face in rejected),
+        tuple(unfocused.get(face) or _why_rejected(face, least_size, settings, template) for face in rejected),
         numbers,
         least_size,
     )
 
 
-def _why_rejected(face: Face, least_size: float, settings: Settings) -> str:
+def _why_rejected(face: Face, least_size: float, settings: Settings, template: str) -> str:
+    fault = landmark_fault(face.landmarks, template)
+    if fault:
+        return fault
+    if not all(map(math.isfinite, face.box)):
+        return "its box is not finite"
     if face.wrong_way:
         why = "the head lies on its side or upside down, and was not found when turned"
         return why if settings.rotated else f"{why}; rotated (--rotated) searches for such heads"

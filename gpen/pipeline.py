@@ -12,16 +12,21 @@ from typing import Any, TypeVar
 import torch
 
 from .detail.bands import blend
-from .detail.color import monochrome_tone
 from .detail.finish import finish
 from .detail.local_adaptive import enhance
 from .detail.prepare import JpegTables, prepare
+from .detail.tone import SIDE as JUDGED_SIDE
+from .detail.tone import Tone, colour_rule, judge_tone, keep_tones
 from .devices import Placement, free_memory, in_pieces, is_out_of_memory, on_device, select_device
 from .errors import GPENError
-from .faces.align import align_faces
+from .faces.align import align_faces, cut_around
+from .faces.change import Change, measure_changes
 from .faces.landmarks import find_landmarks68
+from .faces.masks import draw_masks
 from .faces.parts import crop_landmarks
 from .faces.paste import paste_faces
+from .faces.place import NO_PIXELS
+from .faces.warp import scale_of
 from .find import FoundFaces, find_faces
 from .models import LoadedModel, choose_landmarker
 from .presets import Settings
@@ -33,6 +38,9 @@ Result = TypeVar("Result")
 
 # What images, their result and the work on their faces take at most, as a multiple of the images.
 _PICTURES_AT_ONCE = 8
+# Whether a face is in colour is judged on so many times its crop, and on so many pixels of the picture a side at least:
+# in fewer, JPEG's blocks of colour are as large as a face.
+_AROUND, _LEAST_AROUND = 1.5, 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +50,17 @@ class RestoredBatch:
     Attributes:
         images: B x 3 x H x W in 0..1; the very tensor that came in where no face was restored.
         mask: B x 1 x H x W in 0..1; outside of it every pixel is the input's, bit for bit, or as it was prepared.
-        faces: the restored faces, in the order of `alignments`, `before` and `after`.
-        found: these faces and those that were found and left alone, with the reasons.
+        faces: the chosen faces, in the order of `alignments`, `before` and `after`; `left_alone` tells which of them
+            stayed as they were.
+        found: these faces and those that were found and not chosen, with the reasons.
         alignments: where each crop came from.
         before: N x 3 x S x S, the aligned crops.
         after: N x 3 x S x S, the same crops restored.
         seconds: time spent per stage.
         prepared: for each image, what preparing it found and did; None where it was not asked for or has no face.
+        left_alone: for each crop, why its face stayed as it was; None where it was restored.
+        changes: for each crop, what changed of its face's pixels; None where none in the picture is its own.
+        tones: for each crop, whether its face was judged to be in colour.
     """
 
     images: torch.Tensor
@@ -60,6 +72,9 @@ class RestoredBatch:
     after: torch.Tensor
     seconds: dict[str, float] = field(default_factory=dict)
     prepared: tuple[dict[str, Any] | None, ...] = ()
+    left_alone: tuple[str | None, ...] = ()
+    changes: tuple[Change | None, ...] = ()
+    tones: tuple[Tone, ...] = ()
 
 
 def restore_batch(
@@ -101,7 +116,7 @@ def restore_batch(
 
     with _timed(seconds, "detect"):
         shown = _beside(images, place(detector.module))
-        found = find_faces(shown, detector.module, settings, indices, partial(progress, "detect"))
+        found = find_faces(shown, detector.module, settings, indices, generator.template, partial(progress, "detect"))
         faces = found.selected
     with _timed(seconds, "landmarks"):
         landmarker = landmarker or choose_landmarker(settings.landmarks68)[0]
@@ -116,7 +131,7 @@ def restore_batch(
         after = restore_crops(
             generator.module,
             before,
-            keep_grayscale=False,  # judged below on the whole picture, which knows better than a crop
+            colour="keep",  # judged below on more than the crop
             batch_size=batch_size,
             place=place,
             progress=progress,
@@ -131,28 +146,40 @@ def restore_batch(
                     "smaller model.",
                 )
             )
-        if settings.keep_grayscale:
-            after = _keep_tones(source, after, alignments)
+        tones = _judge_tones(source, alignments)
+        after = keep_tones(after, tones, colour_rule(settings.colour, settings.keep_grayscale))
     with _timed(seconds, "paste"):
         if parser is not None:
             place(parser.module)
+        masks, faults = draw_masks(
+            alignments,
+            size,
+            settings.mask_mode,
+            settings.feather,
+            crops=after,
+            parser=parser.module if parser else None,
+        )
         paste = partial(
             paste_faces,
             alignments=alignments,
-            mask_mode=settings.mask_mode,
-            feather=settings.feather,
-            parser=parser.module if parser else None,
+            masks=masks,
             color_match=settings.color_match,
             match_grain=settings.match_grain,
             strength=settings.strength,
         )
         pasted, mask = _here_or_on_the_cpu(paste, source, after)
-        if alignments:
+        if pasted is not source:
             sharpen = partial(finish, sigma=settings.finish_sigma, mix=settings.finish_mix)
             pasted = _here_or_on_the_cpu(lambda pasted, mask: sharpen(pasted, mask=mask), pasted, mask)
+        changes = measure_changes(source, pasted, alignments, masks)
+        left_alone = tuple(
+            fault or _why_unchanged(change, settings) for fault, change in zip(faults, changes, strict=True)
+        )
         restored = images if pasted is shown else pasted.to(images.device)
         mask, before, after = (made.to(images.device) for made in (mask, before, after))
-    return RestoredBatch(restored, mask, faces, found, alignments, before, after, seconds, prepared)
+    return RestoredBatch(
+        restored, mask, faces, found, alignments, before, after, seconds, prepared, left_alone, changes, tones
+    )
 
 
 def _beside(images: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -196,7 +223,7 @@ def _shape_detail(
 ) -> torch.Tensor:
     """What the photograph keeps of its own, and what is raised."""
     if settings.frequency_blend > 0:
-        blended = blend(before, after, deblur=settings.deblur, keep_grayscale=False)
+        blended = blend(before, after, deblur=settings.deblur, colour="keep")
         after = torch.lerp(after, blended, settings.frequency_blend)
     if settings.local_enhance > 0:
         landmarks = crop_landmarks(alignments, after.shape[-1])
@@ -204,14 +231,23 @@ def _shape_detail(
     return after
 
 
-def _keep_tones(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...]) -> torch.Tensor:
-    crops = crops.clone()
-    for image_index in sorted({alignment.image_index for alignment in alignments}):
-        tone = monochrome_tone(images[image_index : image_index + 1])
-        if tone is not None:
-            own = [n for n, alignment in enumerate(alignments) if alignment.image_index == image_index]
-            crops[own] = tone.apply(crops[own])
-    return crops
+def _why_unchanged(change: Change | None, settings: Settings) -> str | None:
+    """Why nothing changed of a face; None where something did."""
+    if change is None:
+        return NO_PIXELS
+    if change.share > 0:
+        return None
+    return "the strength is 0" if settings.strength == 0 else "the result differs from it by less than a file shows"
+
+
+def _judge_tones(images: torch.Tensor, alignments: tuple[Alignment, ...]) -> tuple[Tone, ...]:
+    """Whether each face is in colour, judged on its crop and what lies around it."""
+    tones = []
+    for alignment in alignments:
+        side = alignment.crop_size * scale_of(alignment.inverse)
+        reach = max(_AROUND, _LEAST_AROUND / side)
+        tones.append(judge_tone(cut_around(images, alignment, reach, JUDGED_SIDE), reach))
+    return tuple(tones)
 
 
 def _here_or_on_the_cpu(work: Callable[..., Result], *pictures: torch.Tensor) -> Result:

@@ -17,6 +17,7 @@ from typing import Any, get_args
 from ..weights.files import replacing
 from ..weights.places import expand
 from .detail.prepare import WhiteBalance
+from .detail.tone import Colour
 from .errors import SettingsError
 from .faces.masks import MaskMode
 from .faces.paste import ColorMatch
@@ -74,7 +75,7 @@ class Settings:
     )
     local_enhance: float = _number(0.0, 0.0, 2.0, "How much weak but credible detail is raised.")
     strength: float = _number(1.0, 0.0, 1.0, "0 leaves the photograph as it is, 1 is the network's answer.")
-    keep_grayscale: bool = _switch(True, "A black-and-white or toned photograph stays so.")
+    keep_grayscale: bool = _switch(True, "A black-and-white or toned face stays so, where colour is auto.")
     mask_mode: MaskMode = _choice("landmarks", MaskMode, "Shape of the paste mask.")
     feather: float = _number(0.1, 0.0, 0.5, "Width of the mask's soft edge as a share of the crop's side.")
     color_match: ColorMatch = _choice(
@@ -89,6 +90,12 @@ class Settings:
         False, "Find the 68 landmarks with the 98-point network, where its file is here, not with the bundled one."
     )
     levels: float = _number(0.0, 0.0, 1.0, "How far a faded picture gets its black and white back, the whole of it.")
+    colour: Colour = _choice(
+        "auto",
+        Colour,
+        "auto judges for each face whether it is black and white or toned, and keeps it so; keep leaves colours as "
+        "they come; grey keeps the tone whatever is judged.",
+    )
 
     @property
     def prepares(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +45,7 @@ def batch_report(
         preview_note: what is told of a generator of preview quality, whose name stands for `{model}`.
     """
     height, width = batch.images.shape[-2:]
-    restored = [
-        {**_placed(face), "restored": True, "crop_pixels": alignment.crop_size, "model": generator.name}
-        for face, alignment in zip(batch.faces, batch.alignments, strict=True)
-    ]
+    chosen = [_describe_chosen(batch, index, generator.name) for index in range(len(batch.faces))]
     skipped = [
         {**_placed(face), "restored": False, "skipped": reason}
         for face, reason in zip(batch.found.rejected, batch.found.reasons, strict=True)
@@ -62,7 +60,7 @@ def batch_report(
         "settings": asdict(preset.settings),
         "prepared": list(batch.prepared),
         "seconds": {stage: round(value, 4) for stage, value in batch.seconds.items()},
-        "faces": restored + skipped,
+        "faces": chosen + skipped,
         "notes": _notes(batch, generator, preset.settings, preview_note),
     }
 
@@ -96,6 +94,18 @@ def _placed(face: Face) -> dict[str, Any]:
     return {"image": face.image_index, **describe_face(face)}
 
 
+def _describe_chosen(batch: RestoredBatch, index: int, model: str) -> dict[str, Any]:
+    """A face that was worked on: what changed of it (amounts in levels of 255), or why nothing did."""
+    why, change = batch.left_alone[index], batch.changes[index]
+    told: dict[str, Any] = {**_placed(batch.faces.faces[index]), "restored": why is None}
+    if why is not None:
+        told["skipped"] = why
+    share, mean, largest = (change.share, change.mean, change.largest) if change else (0.0, 0.0, 0.0)
+    told["changed"] = {"share": round(share, 4), "mean": round(mean, 2), "max": round(largest, 2)}
+    told["colour"] = batch.tones[index].kind
+    return {**told, "crop_pixels": batch.alignments[index].crop_size, "model": model}
+
+
 def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, preview_note: str) -> list[str]:
     notes = []
     for index in range(len(batch.images)):
@@ -103,10 +113,17 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
             which = "The image" if len(batch.images) == 1 else f"Image {index}"
             why = _why_none_restored(batch, index, settings)
             notes.append(f"{which} is unchanged{_NOT_PREPARED if settings.prepares else ''}: {why}.")
-    coarse = [alignment for alignment in batch.alignments if scale_of(alignment.inverse) > _COARSE]
+    for why, count in Counter(filter(None, batch.left_alone)).items():
+        notes.append(f"{'1 face stays' if count == 1 else f'{count} faces stay'} as before: {why}.")
+    coarse = [
+        alignment
+        for alignment, why in zip(batch.alignments, batch.left_alone, strict=True)
+        if why is None and scale_of(alignment.inverse) > _COARSE
+    ]
     if coarse:
+        which = "1 of the faces has" if len(coarse) == 1 else f"{len(coarse)} of the faces have"
         notes.append(
-            f"{len(coarse)} of the faces have far more pixels than the {coarse[0].crop_size} of {generator.name} "
+            f"{which} far more pixels than the {coarse[0].crop_size} of {generator.name} "
             "and may lose detail; a larger model or less strength keeps it."
         )
     for index, told in enumerate(batch.prepared):

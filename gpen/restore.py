@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from .backends import Network, expect
 from .checks import all_finite, require_between
-from .detail.color import monochrome_tone
+from .detail.tone import Colour, colour_rule, judge_tone, keep_tones
 from .devices import Placement, free_memory, in_pieces, on_device, select_device, wait_for
 from .errors import ImageError
 from .progress import Progress, Viewer, silent
@@ -25,6 +25,7 @@ def restore_crops(
     *,
     strength: float = 1.0,
     keep_grayscale: bool = True,
+    colour: Colour | str = "auto",
     batch_size: int = 0,
     place: Placement | None = None,
     progress: Progress = silent,
@@ -37,6 +38,7 @@ def restore_crops(
             generator's is resampled to it.
         strength: 0 gives the (resampled) crops back, 1 the network's answer, between them a mix.
         keep_grayscale: a crop that is black and white, or toned in one colour, stays so.
+        colour: `keep` or `grey` where that is not to be judged, see `detail.tone.Colour`.
         batch_size: faces per forward pass; 0 takes as many as memory allows.
         place: where to run; by default the best device there is.
         progress: called after each chunk; what it raises ends the work. A `Viewer` sees each chunk's faces before.
@@ -51,6 +53,7 @@ def restore_crops(
     if crops.ndim != 4 or crops.shape[1] != 3:
         raise ImageError(f"Crops must be B x 3 x H x W, got {tuple(crops.shape)}; cut them with align_faces first.")
     require_between("strength", strength, 0, 1)
+    rule = colour_rule(colour, keep_grayscale)
     size = generator.config.size
     base = _resample(crops.float(), size)
     if not all_finite(base):
@@ -83,11 +86,8 @@ def restore_crops(
         "model or run on the CPU.",
     )
     wait_for(device)
-    if keep_grayscale:
-        for index in range(len(base)):
-            tone = monochrome_tone(base[index : index + 1])
-            if tone is not None:
-                restored[index : index + 1] = tone.apply(restored[index : index + 1])
+    if rule != "keep":
+        restored = keep_tones(restored, [judge_tone(base[n : n + 1]) for n in range(len(base))], rule)
     return restored if strength == 1 else torch.lerp(base, restored, strength)
 
 

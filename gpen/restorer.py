@@ -29,7 +29,7 @@ class Restoration:
     Attributes:
         image: the result, of the same kind as what came in; for a path or `Picture` an H x W x 3 array of the file's
             bit depth.
-        faces: the restored faces.
+        faces: the faces worked on; the report tells for each whether it was restored, how much changed, or why nothing.
         alignment: where each crop came from, in the order of `faces`.
         before: N x 3 x S x S in 0..1, the aligned crops.
         after: N x 3 x S x S in 0..1, the same crops restored.
@@ -172,6 +172,7 @@ class Restorer:
             crops,
             strength=self.settings.strength,
             keep_grayscale=self.settings.keep_grayscale,
+            colour=self.settings.colour,
             batch_size=batch_size,
             place=self._place,
         )

@@ -7,9 +7,10 @@ from typing import get_args
 import torch
 from comfy_api.latest import io
 
-from ..gpen.faces.masks import MaskMode
+from ..gpen.faces.masks import MaskMode, draw_masks
 from ..gpen.faces.paste import ColorMatch, paste_faces
 from ..gpen.types import Alignment
+from . import runtime
 from .convert import to_images, to_mask, with_colours
 from .sockets import AlignmentWire, describe, unit_slider
 
@@ -65,12 +66,15 @@ class PasteFaces(io.ComfyNode):
         images = to_images(image)
         # Without a face the one crop is a black stand-in, which belongs nowhere; see `convert.to_crops`.
         own = to_images(crops) if alignment else images.new_zeros((0, 3, 1, 1))
+        masks, faults = draw_masks(alignment, own.shape[-1], mask_mode, feather)
+        for index, fault in enumerate(faults):
+            if fault:
+                runtime.say(f"GPEN Paste Faces leaves crop {index} out: {fault}.")
         result, mask = paste_faces(
             images,
             own,
             alignment,
-            mask_mode=mask_mode,
-            feather=feather,
+            masks=masks,
             color_match=color_match,
             match_grain=match_grain,
             strength=strength,

@@ -50,6 +50,13 @@ def restore(
     exposure: Annotated[
         float | None, typer.Option(help="0..1: how much faces against the light are lifted.", show_default=False)
     ] = None,
+    colour: Annotated[
+        str | None,
+        typer.Option(
+            help="auto: black-and-white and toned faces stay so; keep: colours as they come; grey: no new colour.",
+            show_default=False,
+        ),
+    ] = None,
     faces: options.Faces = "",
     order: options.Order = None,
     max_faces: options.MaxFaces = None,
@@ -108,6 +115,7 @@ def restore(
             deblock=deblock,
             exposure=exposure,
             levels=levels,
+            colour=colour,
             order=order,
             max_faces=max_faces,
             min_face_size=min_face_size,
@@ -189,8 +197,10 @@ def _write_faces(result: Restoration, folder: Path) -> list[str]:
 
 
 def _summary(result: Restoration) -> str:
-    found, restored = len(result.report["faces"]), len(result.faces)
+    restored = sum(face["restored"] for face in result.report["faces"])
+    found = len(result.report["faces"])
     left = f", {found - restored} left alone" if found > restored else ""
     if not restored:
-        return f"no face restored{left}; the picture is as it was"
+        kept = "; the picture is as it was" if result.restored is result.original else ""
+        return f"no face restored{left}{kept}"
     return f"{count(restored, 'face')} restored{left} in {sum(result.report['seconds'].values()):.1f} s"

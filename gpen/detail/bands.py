@@ -12,9 +12,10 @@ import torch.nn.functional as F
 
 from ..checks import require_between, require_finite_images, require_same_shape
 from ..errors import ImageError, SettingsError
-from .color import from_luma_chroma, luma_chroma, monochrome_tone
+from .color import from_luma_chroma, luma_chroma
 from .filters import gaussian_blur
 from .meeting import SIGMA_PER_PERIOD, Meeting, meeting_point, passed_noise
+from .tone import Colour, colour_rule, judge_tone, keep_tones
 
 # The upper band begins at so many times the cut-off.
 _UPPER_BAND = 3.0
@@ -37,6 +38,7 @@ def blend(
     part_gain: torch.Tensor | None = None,
     deblur: float = 0.0,
     keep_grayscale: bool = True,
+    colour: Colour | str = "auto",
 ) -> torch.Tensor:
     """Take the low band from one picture, and the middle and high ones from another.
 
@@ -57,6 +59,7 @@ def blend(
             one step of van Cittert's deconvolution, which doubles it at most. At 0 the low band is the photograph's
             own, but for its noise.
         keep_grayscale: a base that is black and white, or toned in one colour, stays so.
+        colour: `keep` or `grey` where that is not to be judged, see `tone.Colour`.
 
     Returns:
         B x 3 x H x W in 0..1.
@@ -70,6 +73,7 @@ def blend(
     if base.shape[-2:] != detail.shape[-2:]:
         base = F.interpolate(base, detail.shape[-2:], mode="bicubic", antialias=True).clamp(0, 1)
     require_same_shape(base, detail)
+    rule = colour_rule(colour, keep_grayscale)
     for name, value, high in (("middle_gain", middle_gain, 4), ("high_gain", high_gain, 4), ("deblur", deblur, 1)):
         require_between(name, value, 0, high)
     if part_gain is not None and (
@@ -92,10 +96,10 @@ def blend(
             _scaled(b, limit, middle_gain, high_gain, gain) + _low_band(a - b, limit, noise)
             for a, b, (limit, noise) in zip(own.split(1, 1), other.split(1, 1), numbers, strict=True)
         ]
-        mixed = from_luma_chroma(torch.cat(planes, dim=1))
-        tone = monochrome_tone(base[one]) if keep_grayscale else None
-        result[one] = tone.apply(mixed) if tone else mixed.clamp(0, 1)
-    return result
+        result[one] = from_luma_chroma(torch.cat(planes, dim=1))
+    if rule != "keep":
+        result = keep_tones(result, [judge_tone(base[n : n + 1]) for n in range(len(base))], rule)
+    return result.clamp(0, 1)
 
 
 def _meet(base: torch.Tensor, detail: torch.Tensor, cutoff: float | torch.Tensor | None, deblur: float) -> Meeting:

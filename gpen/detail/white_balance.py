@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from ..checks import require_between, require_finite_images
-from .color import monochrome_tone
 from .colorspace import lab_to_linear, linear_to_lab, linear_to_srgb, luminance, srgb_to_linear
+from .tone import is_monochrome
 
 # Pixels count if all their channels lie between these (sRGB-encoded): clipped ones have lost their colour, dark ones
 # hold more noise than colour. (Finlayson and Trezzi leave out saturated pixels alike.)
@@ -166,7 +166,7 @@ def _find_cast(
 ) -> Cast:
     linear, weight = _judged_pixels(image)
     judged, neutral = float(weight.mean()), (1.0, 1.0, 1.0)
-    if monochrome_tone(image) is not None:
+    if is_monochrome(image):
         return Cast(0.0, 0.0, 0.0, neutral, True, judged)
     if judged < _LEAST_SHARE or not (weight > 0.5).any():
         return Cast(0.0, 0.0, 0.0, neutral, False, judged)

@@ -55,6 +55,10 @@ def _ffhq_template() -> np.ndarray:
 TEMPLATES: dict[str, np.ndarray] = {"gpen": _gpen_template(), "ffhq": _ffhq_template()}
 
 
+# A face whose crop would have a side of more pixels than this of its picture is none; mirrored landmarks give such.
+_LARGEST_CROP = 1e6
+
+
 def estimate_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The turn, uniform scale and shift that bring points nearest to others, without mirroring.
 
@@ -75,7 +79,8 @@ def estimate_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     target = np.asarray(target, source.dtype)
     source_mean, target_mean = source.mean(axis=-2, keepdims=True), target.mean(axis=-2, keepdims=True)
     p, q = source - source_mean, target - target_mean
-    variance = p.var(axis=-2).sum(axis=-1)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        variance = p.var(axis=-2).sum(axis=-1)
     if not (np.isfinite(variance).all() and (variance > 0).all()):
         raise ImageError("The landmarks of a face are not finite or all coincide; leave that face out.")
     u, spread, v = np.linalg.svd(np.swapaxes(q, -2, -1) @ p / source.shape[-2])
@@ -85,6 +90,29 @@ def estimate_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     linear = scale[..., None, None] * ((u * signs[..., None, :]) @ v)
     shift = np.swapaxes(target_mean, -2, -1) - linear @ np.swapaxes(source_mean, -2, -1)
     return np.concatenate([linear, shift], axis=-1)
+
+
+def landmark_fault(landmarks: np.ndarray, template: Template | str) -> str | None:
+    """Why landmarks, 5 x 2, cannot be laid on a template; None where they can."""
+    if not np.isfinite(landmarks).all():
+        return "its landmarks are not finite"
+    try:
+        matrix = estimate_similarity(landmarks, TEMPLATES[template])
+    except ImageError:
+        return "its landmarks all coincide"
+    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:, :2])) < _LARGEST_CROP**-2:
+        return "its landmarks are not those of a face: no turn and scale lays them on the template"
+    return None
+
+
+def usable_faces(faces: Faces, template: Template | str) -> tuple[Faces, Faces]:
+    """Those faces whose landmarks can be laid on a template, and the others."""
+    faults = [landmark_fault(face.landmarks, template) for face in faces]
+    usable, unusable = (
+        Faces(tuple(face for face, fault in zip(faces, faults, strict=True) if (fault is None) == wanted), faces.sizes)
+        for wanted in (True, False)
+    )
+    return usable, unusable
 
 
 def align_faces(
@@ -153,3 +181,23 @@ def crop_to_image(alignment: Alignment, size: int) -> np.ndarray:
     """The 2 x 3 matrix to the image from the crop, where that has been resized to another side."""
     scale = alignment.crop_size / size
     return compose(alignment.inverse, resizing(scale, scale))
+
+
+def cut_around(images: torch.Tensor, alignment: Alignment, reach: float, size: int) -> torch.Tensor:
+    """The crop an alignment describes and what lies around it, about the same middle.
+
+    Args:
+        images: B x 3 x H x W in 0..1; the alignment says which of them.
+        alignment: where the crop lies.
+        reach: how many times as wide as the crop.
+        size: side S of the result.
+
+    Returns:
+        1 x 3 x S x S in 0..1.
+    """
+    scale = reach * alignment.crop_size / size
+    middle = (alignment.crop_size - 1) / 2
+    first = middle - scale * (size - 1) / 2
+    matrix = compose(alignment.inverse, np.array([[scale, 0.0, first], [0.0, scale, first]]))
+    image = images[alignment.image_index : alignment.image_index + 1]
+    return warp(image, matrix, (size, size), mode="bilinear").clamp(0, 1)

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..checks import all_finite
 from ..detail.filters import gaussian_blur, smoothstep
-from ..errors import SettingsError
+from ..errors import ImageError, MaskError, SettingsError
 from ..types import Alignment
 from .contour import head_outline, landmark_outline, signed_distance
 from .parsing import FaceParser, face_probability
@@ -50,7 +51,31 @@ def face_masks(
         N x 1 x S x S float32 in 0..1 on the CPU, smooth, and 0 along the border of the crop.
 
     Raises:
+        MaskError: the mask of a face cannot be drawn, is not finite or is empty; it says which face and why.
         SettingsError: the mode is unknown, `feather` is out of range, or `parsing` lacks crops or parser.
+    """
+    masks, faults = draw_masks(alignments, size, mode, feather, crops=crops, parser=parser)
+    if any(faults):
+        raise MaskError({index: fault for index, fault in enumerate(faults) if fault})
+    return masks
+
+
+def draw_masks(
+    alignments: tuple[Alignment, ...],
+    size: int,
+    mode: MaskMode | str = "landmarks",
+    feather: float = 0.1,
+    *,
+    crops: torch.Tensor | None = None,
+    parser: FaceParser | None = None,
+) -> tuple[torch.Tensor, tuple[str | None, ...]]:
+    """As `face_masks`, but a face without a mask does not keep the others from theirs.
+
+    Returns:
+        The masks, and for each face None, or why it has no mask: then its mask is 0.
+
+    Raises:
+        SettingsError: as `face_masks`.
     """
     if mode not in get_args(MaskMode):
         raise SettingsError(f"There is no mask mode {mode!r}; choose from {', '.join(get_args(MaskMode))}.")
@@ -59,15 +84,27 @@ def face_masks(
     if mode == "parsing" and (crops is None or parser is None):
         raise SettingsError("The mask mode parsing needs crops and a parsing network; load one or choose landmarks.")
     if not alignments:
-        return torch.zeros(0, 1, size, size)
+        return torch.zeros(0, 1, size, size), ()
     # A step within one cell of the grid would show its cells.
     feather = max(feather, 1 / _GRID)
+    faults: list[str | None] = [None] * len(alignments)
     if crops is not None and parser is not None and mode == "parsing":
         masks = _soft_probability(face_probability(parser, crops).float().cpu(), feather)
     else:
-        masks = torch.stack([_soft_outline(alignment, mode, feather) for alignment in alignments])
-    masks = F.interpolate(masks, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
-    return masks * _window(size, feather)
+        masks = torch.zeros(len(alignments), 1, _GRID, _GRID)
+        for index, alignment in enumerate(alignments):
+            try:
+                masks[index] = _soft_outline(alignment, mode, feather)
+            except ImageError as error:
+                faults[index] = str(error)
+    masks = F.interpolate(masks, (size, size), mode="bicubic", antialias=True).clamp(0, 1) * _window(size, feather)
+    for index, mask in enumerate(masks):
+        if not all_finite(mask):
+            faults[index] = "its mask is not finite"
+            mask.zero_()
+        elif faults[index] is None and not mask.any():
+            faults[index] = "its mask is empty"
+    return masks, tuple(faults)
 
 
 def _soft_probability(probability: torch.Tensor, feather: float) -> torch.Tensor:

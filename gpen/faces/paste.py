@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import zlib
-from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -15,12 +12,13 @@ from ..checks import all_finite, require_between, require_images
 from ..detail.color import match_low_band, match_mean_std
 from ..detail.filters import box_mean
 from ..detail.grain import missing_grain
-from ..errors import ImageError, SettingsError
-from ..types import Alignment, Size
-from .align import crop_aligned, crop_to_image
+from ..errors import ImageError, MaskError, SettingsError
+from ..types import Alignment
+from .align import crop_aligned
 from .masks import MaskMode, face_masks
 from .parsing import FaceParser
-from .warp import bounds, compose, resizing, scale_of, shifting, warp
+from .place import NO_PIXELS, Place, find_place, overlap
+from .warp import warp
 
 ColorMatch = Literal["low_band", "mean_std", "none"]
 
@@ -62,7 +60,8 @@ def paste_faces(
         images: B x 3 x H x W float in 0..1.
         crops: N x 3 x S x S in 0..1, in the order of `alignments`; S may differ from the alignments' crop size.
         alignments: as `align_faces` gave them for these images.
-        masks: N x 1 x M x M in 0..1, the crops' masks; made by `face_masks` where left out.
+        masks: N x 1 x M x M in 0..1, the crops' masks; made by `face_masks` where left out. A crop whose mask is 0 is
+            not pasted.
         mask_mode, feather, parser: for `face_masks`.
         color_match: `low_band` keeps the photograph's colours, light and shade and takes detail only; `mean_std`
             matches mean and contrast of each channel within the mask; `none` takes the crop as it is.
@@ -71,10 +70,11 @@ def paste_faces(
 
     Returns:
         The images, and B x 1 x H x W masks in 0..1 of where faces lie. Where a mask is 0, and everywhere at strength
-        0, the pixels are the input's, bit for bit. Without any crop the very tensor `images` is returned.
+        0, the pixels are the input's, bit for bit. Where nothing is pasted the very tensor `images` is returned.
 
     Raises:
-        ImageError: images, crops, masks and alignments do not fit each other, or crops hold NaN or infinity.
+        ImageError: images, crops, masks and alignments do not fit each other, or crops or masks hold NaN or infinity.
+        MaskError: the mask of a face cannot be drawn, or no pixel of its picture lies within it.
         SettingsError: a setting is unknown or out of range.
     """
     require_images(images)
@@ -84,21 +84,26 @@ def paste_faces(
     if not alignments:
         return images, coverage
     crops = crops.to(images)
+    drawn = masks is None
     if masks is None:
         masks = face_masks(alignments, crops.shape[-1], mask_mode, feather, crops=crops, parser=parser)
     masks = masks.to(images).clamp(0, 1)
-    result = images.clone() if strength > 0 else images
+    result = images
     for index in sorted({alignment.image_index for alignment in alignments}):
         own = [n for n, alignment in enumerate(alignments) if alignment.image_index == index]
-        found = [_find_place(crops[n : n + 1], masks[n : n + 1], alignments[n]) for n in own]
-        places = [place for place in found if place is not None]
+        found = {n: find_place(masks[n : n + 1], alignments[n]) for n in own}
+        if drawn and None in found.values():
+            raise MaskError({n: NO_PIXELS for n, place in found.items() if place is None})
+        pasted = {n: place for n, place in found.items() if place is not None}
+        places = list(pasted.values())
         for place in places:
             part = coverage[index][place.area]
             part.copy_(1 - (1 - part) * (1 - place.cover))
-        if strength == 0:
+        if strength == 0 or not places:
             continue
-        for place in places:
-            change = _change(images, place, color_match, match_grain)
+        result = images.clone() if result is images else result
+        for n, place in pasted.items():
+            change = _change(images, crops[n : n + 1], place, color_match, match_grain)
             total = _claims(place, places)
             share = place.weight / total.clamp_min(torch.finfo(total.dtype).tiny)
             blend = strength * coverage[index][place.area] * share
@@ -110,86 +115,24 @@ def paste_faces(
     return result, coverage
 
 
-@dataclass(frozen=True, eq=False)
-class _Place:
-    """Where in its image one crop goes.
-
-    Attributes:
-        crop: 1 x 3 x S x S.
-        mask: 1 x 1 x M x M, over the crop.
-        alignment: of the crop.
-        area: the rows and columns of a C x H x W image that the mask touches.
-        cover: 1 x h x w, the mask in that area.
-        weight: 1 x h x w, the claim on the pixels there against other faces.
-    """
-
-    crop: torch.Tensor
-    mask: torch.Tensor
-    alignment: Alignment
-    area: tuple[slice, slice, slice]
-    cover: torch.Tensor
-    weight: torch.Tensor
-
-    @property
-    def size(self) -> Size:
-        """(height, width) of the area."""
-        return self.cover.shape[-2], self.cover.shape[-1]
-
-    def from_area(self, crop_size: int) -> np.ndarray:
-        """The matrix from the pixels of the area to those of the crop resized to a side."""
-        return _from_area(self.alignment, crop_size, self.area[1], self.area[2])
-
-
-def _find_place(crop: torch.Tensor, mask: torch.Tensor, alignment: Alignment) -> _Place | None:
-    """Carry the mask into the image; None where it is empty or lies outside of the picture."""
-    used_rows, used_columns = mask[0, 0].amax(dim=1).nonzero(), mask[0, 0].amax(dim=0).nonzero()
-    if not len(used_rows):
-        return None
-    top, left = int(used_rows[0]) - 1, int(used_columns[0]) - 1
-    extent = (int(used_rows[-1]) - top + 2, int(used_columns[-1]) - left + 2)
-    to_image = compose(crop_to_image(alignment, mask.shape[-1]), shifting(left, top))
-    x0, y0, x1, y1 = bounds(to_image, extent)
-    height, width = alignment.image_size
-    rows = slice(max(math.floor(y0), 0), min(math.ceil(y1) + 1, height))
-    columns = slice(max(math.floor(x0), 0), min(math.ceil(x1) + 1, width))
-    if rows.start >= rows.stop or columns.start >= columns.stop:
-        return None
-    matrix = _from_area(alignment, mask.shape[-1], rows, columns)
-    size = (rows.stop - rows.start, columns.stop - columns.start)
-    cover = warp(mask, matrix, size, mode="bilinear", border="zeros")[0].clamp(0, 1)
-    side = alignment.crop_size / scale_of(alignment.matrix)
-    return _Place(crop, mask, alignment, (slice(None), rows, columns), cover, (cover**2 * side) ** 2)
-
-
-def _from_area(alignment: Alignment, crop_size: int, rows: slice, columns: slice) -> np.ndarray:
-    scale = crop_size / alignment.crop_size
-    return compose(resizing(scale, scale), compose(alignment.matrix, shifting(columns.start, rows.start)))
-
-
-def _claims(place: _Place, places: list[_Place]) -> torch.Tensor:
+def _claims(place: Place, places: list[Place]) -> torch.Tensor:
     """The sum of all faces' weights in the area of one, 1 x h x w."""
     total = torch.zeros_like(place.weight)
     for other in places:
-        rows, columns = (
-            slice(max(one.start, another.start), min(one.stop, another.stop))
-            for one, another in zip(place.area[1:], other.area[1:], strict=True)
-        )
-        if rows.start < rows.stop and columns.start < columns.stop:
-            total[_within(place, rows, columns)] += other.weight[_within(other, rows, columns)]
+        shared = overlap(place, other)
+        if shared:
+            here, there = shared
+            total[here] += other.weight[there]
     return total
 
 
-def _within(place: _Place, rows: slice, columns: slice) -> tuple[slice, slice, slice]:
-    """Rows and columns of the image as those of a place's area."""
-    top, left = place.area[1].start, place.area[2].start
-    return slice(None), slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
-
-
-def _change(images: torch.Tensor, place: _Place, color_match: str, match_grain: float) -> torch.Tensor:
+def _change(
+    images: torch.Tensor, crop: torch.Tensor, place: Place, color_match: str, match_grain: float
+) -> torch.Tensor:
     """What a face adds to its area of its image at full strength, 3 x h x w."""
-    size = place.crop.shape[-1]
+    size = crop.shape[-1]
     own = crop_aligned(images, place.alignment, size)
-    step = _match_color(place.crop, own, place.mask, color_match) - own
+    step = _match_color(crop, own, place.mask, color_match) - own
     step, own = warp(torch.cat([step, own]), place.from_area(size), place.size).split(1)
     before = images[place.alignment.image_index][place.area][None]
     finest = before - own
@@ -237,6 +180,8 @@ def _check_counts(
         )
     if not all_finite(crops):
         raise ImageError("The crops hold NaN or infinity, so they cannot be pasted; mend the node before.")
+    if masks is not None and not all_finite(masks):
+        raise ImageError("The masks hold NaN or infinity, so nothing can be pasted by them; mend the step before.")
     if masks is not None and (masks.ndim != 4 or masks.shape[:2] != (len(crops), 1)):
         raise ImageError(f"The {len(crops)} crops need masks N x 1 x M x M, got {tuple(masks.shape)}.")
     for alignment in alignments:

@@ -57,7 +57,8 @@ def select_faces(
 ) -> tuple[Faces, Faces]:
     """Choose faces, image by image.
 
-    1. Faces smaller than `min_face_size`, and those that would be turned the wrong way, are left out.
+    1. Faces smaller than `min_face_size`, those whose box is not finite, and those that would be turned the wrong way,
+       are left out.
     2. The others are put in order.
     3. Of these, `indices` picks by position; a position an image has no face for picks nothing there, so one list
        serves a whole batch.
@@ -83,8 +84,8 @@ def select_faces(
     wanted = parse_indices(indices)
     selected: list[Face] = []
     for image_index, size in enumerate(faces.sizes):
-        own = faces.of_image(image_index)
-        candidates = [face for face in own if face.size >= min_face_size and not face.wrong_way]
+        own = [face for face in faces.of_image(image_index) if all(map(math.isfinite, face.box)) and not face.wrong_way]
+        candidates = [face for face in own if face.size >= min_face_size]
         candidates.sort(key=partial(_rank, order=order, size=size))
         if indices.strip():
             candidates = [candidates[index] for index in wanted if index < len(candidates)]

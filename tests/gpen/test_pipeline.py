@@ -1,6 +1,7 @@
 """The whole chain on the example portrait, with the bundled models."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from PIL import Image
 from gpen_blocks import Restorer
 from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.errors import ImageError, SettingsError
+from gpen_blocks.gpen.models import choose_landmarker
 from gpen_blocks.gpen.pipeline import restore_batch
-from gpen_blocks.gpen.presets import Settings
+from gpen_blocks.gpen.presets import Preset, Settings
+from gpen_blocks.gpen.report import batch_report
 
 BUNDLED: dict[str, Any] = {"model": "gpen-lite-256", "detector": "face-detector-lite", "device": "cpu"}
 
@@ -169,3 +172,51 @@ def test_in_a_large_picture_without_faces_it_is_told_how_small_ones_were_not_loo
     assert any("none under 22 pixels was looked for (min_face_size 16 does)" in note for note in found.report["notes"])
     small = Restorer(**BUNDLED).restore(empty[:300, :300])
     assert not any("looked for" in note for note in small.report["notes"])
+
+
+def test_each_face_tells_how_much_changed(restoration, portrait):
+    """The share, mean and largest amount are those that the picture itself shows."""
+    (face,) = restoration.report["faces"]
+    inside = restoration.mask[0, 0].numpy() > 0.5 / 255
+    moved = np.abs(restoration.image[inside].astype(float) - portrait[inside])
+    assert face["changed"]["share"] == pytest.approx((moved.max(axis=1) > 0).mean(), abs=0.002)
+    assert face["changed"]["mean"] == pytest.approx(moved.mean(), abs=0.1)
+    assert face["changed"]["max"] == pytest.approx(moved.max(), abs=0.5)
+    assert face["changed"]["share"] > 0.5
+
+
+@pytest.mark.parametrize(("strength", "why"), [(0.0, "strength is 0"), (1e-6, "less than a file shows")])
+def test_what_is_not_changed_is_not_called_restored(portrait, strength, why):
+    """Nor does the last touch soften a face that nothing was done to."""
+    result = Restorer(**BUNDLED, strength=strength, finish_sigma=2.0 if strength == 0 else 0.0).restore(portrait)
+    (face,) = result.report["faces"]
+    assert np.array_equal(result.image, portrait)
+    assert not face["restored"] and why in face["skipped"] and face["changed"]["share"] == 0
+    assert any("1 face stays as before" in note and why in note for note in result.report["notes"])
+
+
+class FirstFaceCollapses(torch.nn.Module):
+    """The bundled landmark network, but all 68 points of the first face fall on one."""
+
+    def __init__(self, landmarker):
+        super().__init__()
+        self.own, self.chunk = landmarker, landmarker.chunk
+
+    def locate(self, images, faces):
+        points = self.own.locate(images, faces)
+        points[0] = points[0].mean(axis=0)
+        return points
+
+
+def test_a_face_without_a_mask_is_left_alone_and_the_others_go_on(restorer, examples):
+    """It is told as not restored, with the reason; every pixel of it stays."""
+    face = read_tensor(examples / "portrait.png")
+    batch = torch.cat([face, face])
+    bundled = choose_landmarker()[0]
+    broken = replace(bundled, module=FirstFaceCollapses(bundled.module))
+    result = restore_batch(batch, restorer.generator, restorer.detector, landmarker=broken)
+    assert torch.equal(result.images[0], batch[0]) and not result.mask[0].any()
+    assert (result.images[1] - batch[1]).abs().max() > 0.01
+    faces = batch_report(result, restorer.generator, restorer.detector, Preset("default"))["faces"]
+    assert [told["restored"] for told in faces] == [False, True]
+    assert "coincide" in faces[0]["skipped"] and faces[0]["changed"]["share"] == 0

@@ -41,7 +41,7 @@ def evaluate_landmarker(
     scale = small / side
     shown = {
         "clean": (faces, 1.0),
-        "spoilt": (np.stack([spoiler.spoil(*spoiler.tone(face), 1.0) for face in faces]), 1.0),
+        "spoilt": (np.stack([spoiler.spoil(spoiler.tone(face)[0], 1.0) for face in faces]), 1.0),
         f"{SMALL} px": (np.stack([cv2.resize(f, (small, small), interpolation=cv2.INTER_AREA) for f in faces]), scale),
     }
     errors = {}

@@ -1,5 +1,8 @@
 """Outlines of faces: pose, hull and distance."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -57,5 +60,46 @@ def test_hull_and_distance_of_a_square():
     hull = contour.convex_hull(points)
     assert sorted(map(tuple, hull)) == [(0, 0), (0, 10), (10, 0), (10, 10)]
     asked = np.array([[5, 5], [5, 12], [13, 14], [1, 5]])
-    np.testing.assert_allclose(contour.signed_distance(hull, asked), [-5, 2, 5, -1])
-    np.testing.assert_allclose(contour.signed_distance(hull[::-1], asked), [-5, 2, 5, -1])
+    np.testing.assert_allclose(contour.signed_distance(hull, asked), [-5, 2, 5, -1], rtol=1e-6)
+    np.testing.assert_allclose(contour.signed_distance(hull[::-1], asked), [-5, 2, 5, -1], rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def coinciding() -> list[np.ndarray]:
+    """Outlines of real faces, in units of the crop, with corners that coincide up to rounding."""
+    file = Path(__file__).parents[2] / "data" / "outlines_with_coinciding_corners.json"
+    return [np.array(outline) for outline in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def test_an_edge_of_no_length_has_a_distance(coinciding):
+    """Distances are finite, and those to the same outline without its doubled corners."""
+    asked = np.random.default_rng(0).uniform(-0.5, 1.5, (500, 2))
+    for outline in coinciding:
+        distance = contour.signed_distance(outline, asked)
+        assert (distance < 0).any() and (distance > 0).any()
+        once = outline[np.linalg.norm(outline - np.roll(outline, 1, axis=0), axis=1) > 1e-9]
+        assert len(once) < len(outline)
+        np.testing.assert_allclose(distance, contour.signed_distance(once, asked), atol=1e-6)
+        np.testing.assert_allclose(distance, distance_by_hand(once, asked), atol=1e-6)
+
+
+def distance_by_hand(outline: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Distance to the nearest edge of a convex outline, negative inside."""
+    edges = np.roll(outline, -1, axis=0) - outline
+    to_points = points[:, None] - outline
+    along = ((to_points * edges).sum(axis=-1) / (edges**2).sum(axis=-1)).clip(0, 1)
+    nearest = np.linalg.norm(to_points - along[..., None] * edges, axis=-1).min(axis=1)
+    sides = edges[:, 0] * to_points[..., 1] - edges[:, 1] * to_points[..., 0]
+    return np.where((sides >= 0).all(axis=1) | (sides <= 0).all(axis=1), -nearest, nearest)
+
+
+def test_the_last_bit_of_a_landmark_changes_nothing(coinciding):
+    """Hull and distance follow their points continuously, whichever way rounding falls."""
+    asked = np.random.default_rng(0).uniform(-0.5, 1.5, (500, 2))
+    rng = np.random.default_rng(1)
+    for outline in coinciding:
+        expected = contour.signed_distance(contour.convex_hull(outline), asked)
+        for _ in range(5):
+            nudged = np.nextafter(outline, outline + rng.choice([-1.0, 0.0, 1.0], outline.shape))
+            distance = contour.signed_distance(contour.convex_hull(nudged), asked)
+            np.testing.assert_allclose(distance, expected, atol=1e-6)

@@ -5,9 +5,9 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from gpen_blocks.gpen.errors import SettingsError
+from gpen_blocks.gpen.errors import MaskError, SettingsError
 from gpen_blocks.gpen.faces.align import TEMPLATES, align_faces
-from gpen_blocks.gpen.faces.masks import face_masks
+from gpen_blocks.gpen.faces.masks import draw_masks, face_masks
 from gpen_blocks.gpen.types import Alignment, Face, Faces
 
 
@@ -98,3 +98,20 @@ def test_impossible_settings_are_refused():
         face_masks((FRONTAL,), 64, feather=0.6)
     with pytest.raises(SettingsError, match="parsing network"):
         face_masks((FRONTAL,), 64, "parsing")
+
+
+def test_a_face_without_a_mask_is_named_and_keeps_no_other_from_its_own():
+    points = TEMPLATES["ffhq"] * 256
+    collapsed = alignment_of(points, np.full((68, 2), 100.0))
+    broken = alignment_of(points, np.full((68, 2), np.nan))
+    aside = alignment_of(points + [900, 0])
+    alignments = (FRONTAL, collapsed, broken, aside)
+    with pytest.raises(
+        MaskError, match=r"face 1: .*coincide.*face 2: .*not finite.*face 3: its mask is empty"
+    ) as caught:
+        face_masks(alignments, 64)
+    assert list(caught.value.faults) == [1, 2, 3]
+    masks, faults = draw_masks(alignments, 64)
+    assert faults[0] is None and faults[1:] == tuple(caught.value.faults.values())
+    assert torch.equal(masks[:1], face_masks((FRONTAL,), 64))
+    assert not masks[1:].any()

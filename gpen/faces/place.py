@@ -1,0 +1,92 @@
+"""Where in its picture the crop of a face goes.
+
+Convention: an area is the rows and columns of a C x H x W image; matrices are those of `warp`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..types import Alignment, Size
+from .align import crop_to_image
+from .warp import bounds, compose, resizing, scale_of, shifting, warp
+
+# Why nothing can be pasted where `find_place` finds no place.
+NO_PIXELS = "no pixel of the picture lies within its mask"
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where in its image one crop goes.
+
+    Attributes:
+        mask: 1 x 1 x M x M, over the crop.
+        alignment: of the crop.
+        area: the rows and columns of a C x H x W image that the mask touches.
+        cover: 1 x h x w, the mask in that area.
+        weight: 1 x h x w, the claim on the pixels there against other faces.
+    """
+
+    mask: torch.Tensor
+    alignment: Alignment
+    area: tuple[slice, slice, slice]
+    cover: torch.Tensor
+    weight: torch.Tensor
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the area."""
+        return self.cover.shape[-2], self.cover.shape[-1]
+
+    def from_area(self, crop_size: int) -> np.ndarray:
+        """The matrix from the pixels of the area to those of the crop resized to a side."""
+        return _from_area(self.alignment, crop_size, self.area[1], self.area[2])
+
+
+def find_place(mask: torch.Tensor, alignment: Alignment) -> Place | None:
+    """Carry a mask, 1 x 1 x M x M, into the image; None where no pixel of the picture lies within it."""
+    used_rows, used_columns = mask[0, 0].amax(dim=1).nonzero(), mask[0, 0].amax(dim=0).nonzero()
+    if not len(used_rows):
+        return None
+    top, left = int(used_rows[0]) - 1, int(used_columns[0]) - 1
+    extent = (int(used_rows[-1]) - top + 2, int(used_columns[-1]) - left + 2)
+    to_image = compose(crop_to_image(alignment, mask.shape[-1]), shifting(left, top))
+    x0, y0, x1, y1 = bounds(to_image, extent)
+    height, width = alignment.image_size
+    rows = slice(max(math.floor(y0), 0), min(math.ceil(y1) + 1, height))
+    columns = slice(max(math.floor(x0), 0), min(math.ceil(x1) + 1, width))
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return None
+    matrix = _from_area(alignment, mask.shape[-1], rows, columns)
+    size = (rows.stop - rows.start, columns.stop - columns.start)
+    cover = warp(mask, matrix, size, mode="bilinear", border="zeros")[0].clamp(0, 1)
+    if not cover.any():
+        return None
+    side = alignment.crop_size / scale_of(alignment.matrix)
+    return Place(mask, alignment, (slice(None), rows, columns), cover, (cover**2 * side) ** 2)
+
+
+def _from_area(alignment: Alignment, crop_size: int, rows: slice, columns: slice) -> np.ndarray:
+    scale = crop_size / alignment.crop_size
+    return compose(resizing(scale, scale), compose(alignment.matrix, shifting(columns.start, rows.start)))
+
+
+def overlap(place: Place, other: Place) -> tuple[tuple[slice, ...], tuple[slice, ...]] | None:
+    """Where the areas of two places of an image meet, in the one and in the other; None where they do not."""
+    spans = [
+        (max(one.start, another.start), min(one.stop, another.stop))
+        for one, another in zip(place.area[1:], other.area[1:], strict=True)
+    ]
+    if any(start >= stop for start, stop in spans):
+        return None
+    return _shared(place, spans), _shared(other, spans)
+
+
+def _shared(place: Place, spans: list[tuple[int, int]]) -> tuple[slice, ...]:
+    """Rows and columns of the image as those of a place's area."""
+    origins = (side.start for side in place.area[1:])
+    return slice(None), *(slice(a - origin, b - origin) for (a, b), origin in zip(spans, origins, strict=True))
