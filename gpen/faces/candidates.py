@@ -23,6 +23,8 @@ INSIDE = 0.7
 CLOSE_AREAS = 0.15
 # Landmarks of faces that the network saw smaller than this are coarse and count for less in the vote.
 CLEARLY_SEEN = 48
+# Cosine of the angle between what two detections take for the direction of one head.
+SAME_DIRECTION = 0.7
 QUARTERS = 4
 
 
@@ -56,13 +58,18 @@ class Candidates:
 
 def uprightness(landmarks: Tensor) -> Tensor:
     """Cosine of the angle between the downward direction and the line from the eyes to the mouth."""
+    return _down(landmarks)[:, 1]
+
+
+def _down(landmarks: Tensor) -> Tensor:
+    """Direction from the eyes to the mouth, N x 2 of length 1."""
     down = landmarks[:, 3:].mean(1) - landmarks[:, :2].mean(1)
-    return down[:, 1] / down.norm(dim=1).clamp(min=1e-6)
+    return down / down.norm(dim=1, keepdim=True).clamp(min=1e-6)
 
 
 def quarter_of(landmarks: Tensor) -> Tensor:
     """By how many quarter turns clockwise heads are turned, after their landmarks N x 5 x 2; N."""
-    down = landmarks[:, 3:].mean(1) - landmarks[:, :2].mean(1)
+    down = _down(landmarks)
     # Upright, the mouth lies below the eyes; turned clockwise, to the left of them.
     return torch.round(torch.atan2(-down[:, 0], down[:, 1]) / (math.pi / 2)).long() % QUARTERS
 
@@ -77,7 +84,9 @@ def merge(candidates: Candidates) -> Candidates:
     overlap = box_iou(candidates.boxes[leaders], candidates.boxes)
     # Each detection votes for one face alone: of two heads that touch, none is drawn towards the other.
     own = overlap == overlap.amax(0)
-    agree = (candidates.upright[leaders, None] - candidates.upright).abs() < 0.3
+    # Nor do detections of one head that take it to lie in different directions.
+    down = _down(candidates.landmarks)
+    agree = down[leaders] @ down.T > SAME_DIRECTION
     weight = candidates.scores * (candidates.seen / CLEARLY_SEEN).clamp(max=1).square()
     votes = torch.where((overlap > SAME_BOX_IOU) & own & agree, weight, 0.0)
     votes = votes / votes.sum(1, keepdim=True)

@@ -81,7 +81,7 @@ class ClassifierCrops:
         label = NO_FACE
         if kind == "head":
             label = int(rng.choice(QUARTERS, p=[0.55, 0.15, 0.15, 0.15]))
-            canvas = self._head(label, np.exp(rng.normal(0, 0.1)), rng.normal(0, 0.06, 2))
+            canvas = self._head(label, np.exp(rng.normal(0, 0.13)), rng.normal(0, (0.06, 0.09)))
         elif kind == "background":
             canvas = self._background()
         elif kind == "mined":
@@ -149,7 +149,7 @@ class ClassifierCrops:
         elif kind < 0.85:  # beside the head
             zoom = np.exp(rng.normal(0, 0.2))
             angle = rng.uniform(0, 2 * np.pi)
-            shift = zoom * rng.uniform(0.6, 1.1) * np.array([np.cos(angle), np.sin(angle)])
+            shift = zoom * rng.uniform(0.65, 1.1) * np.array([np.cos(angle), np.sin(angle)])
         else:
             zoom, shift = rng.uniform(0.15, 0.45), rng.normal(0, 0.1, 2)
         canvas = self._background()
@@ -217,6 +217,10 @@ class ClassifierCrops:
                 face = draw_flat(face, rng)
             elif kind < 0.6:
                 face = squeezed(face, box, rng)
+            if rng.random() < 0.5:
+                face, box = reshaped(face, box, rng)
+            if rng.random() < 0.5:
+                face = lit(face, rng)
         self._box = box
         return face, box
 
@@ -296,6 +300,31 @@ def squeezed(face: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.
     columns, rows = np.meshgrid(source.astype(np.float32), np.arange(side, dtype=np.float32))
     turned = cv2.remap(face, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return turned[:, ::-1].copy() if rng.random() < 0.5 else turned
+
+
+def reshaped(face: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A head of other proportions: wider or narrower, with a higher forehead or a longer chin, as children and the
+    old have; and its box.
+    """
+    side = len(face)
+    middle, eyes = (box[0] + box[2]) / 2, box[1] + 0.42 * (box[3] - box[1])
+    wide, above, below = np.exp(rng.normal(0, 0.12, 3))
+    y = np.arange(side, dtype=np.float32) - eyes
+    rows = (np.where(y < 0, y / above, y / below) + eyes).astype(np.float32)
+    columns = ((np.arange(side, dtype=np.float32) - middle) / wide + middle).astype(np.float32)
+    picture = cv2.remap(face, *np.meshgrid(columns, rows), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    half = (box[2] - box[0]) / 2 * wide
+    top, bottom = eyes - (eyes - box[1]) * above, eyes + (box[3] - eyes) * below
+    return picture, np.array([middle - half, top, middle + half, bottom], np.float32)
+
+
+def lit(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A head in light from one side, with hard shadows or a flash."""
+    coarse = np.exp(rng.normal(0, rng.uniform(0.1, 0.6), (3, 3))).astype(np.float32)
+    light = cv2.resize(coarse, (len(face), len(face)), interpolation=cv2.INTER_CUBIC)[..., None]
+    value = (face / 255 * light).clip(0, 1)
+    value = (value - 0.5) * rng.uniform(0.7, 1.9) + 0.5
+    return (value * 255).clip(0, 255).astype(np.uint8)
 
 
 def _resized(part: np.ndarray) -> np.ndarray:

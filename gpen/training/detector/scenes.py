@@ -19,6 +19,8 @@ SCENE = 320
 BOX_OF_PICTURE = 0.53
 # Heads of one scene that are remembered; crowds have fewer.
 MOST_HEADS = 160
+# Share of heads that are none.
+DECOYS = 0.12
 KINDS = {"crowd": 0.24, "scattered": 0.24, "pair": 0.12, "filling": 0.2, "none": 0.2}
 
 
@@ -81,9 +83,9 @@ class SceneComposer:
             room = max(SCENE - size, 0.35 * SCENE)
             x, y = SCENE / 2 + rng.uniform(-0.5, 0.5, 2) * room
             self._person(views, heads, x, y, size, square=rng.random() < 0.5)
-        if rng.random() < 0.12:  # out of focus, or in motion
-            sigma = np.exp(rng.uniform(np.log(1), np.log(9)))
-            views = (views[0], cv2.GaussianBlur(views[1], (0, 0), sigma))
+        if heads and rng.random() < 0.12:  # out of focus: as far as the smallest head can still be told
+            smallest = min(size for _, _, size in heads)
+            views = (views[0], cv2.GaussianBlur(views[1], (0, 0), smallest * rng.uniform(0.01, 0.08)))
         clean, shown = (np.clip(view, 0, 255).astype(np.uint8) for view in views)
         return clean, shown, np.array(heads[:MOST_HEADS], np.float32).reshape(-1, 3)
 
@@ -142,10 +144,14 @@ class SceneComposer:
         light = rng.uniform(0.55, 1.15)
         if rng.random() < (0.8 if crowd else 0.4) and not square:
             self._suit(views, x, y, size)
-        face = self.faces[rng.choice(len(self.faces), p=self.chances)]
+        decoy = rng.random() < DECOYS
+        if decoy:  # a round thing where a head would be
+            face = self.backgrounds[rng.integers(len(self.backgrounds))]
+        else:
+            face = self.faces[rng.choice(len(self.faces), p=self.chances)]
         if rng.random() < 0.5:
             face = face[:, ::-1]
-        looks = (face, self._altered(face))
+        looks = (face, face if decoy else self._altered(face))
         scale = size / (256 * BOX_OF_PICTURE)
         angle = rng.uniform(-180, 180) if rng.random() < 0.05 else rng.normal(0, 13)
         matrix = cv2.getRotationMatrix2D((128, 134), angle, scale)
@@ -169,7 +175,8 @@ class SceneComposer:
             colour = cv2.warpAffine(look.astype(np.float32), matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
             region = view[y0:y1, x0:x1]
             region += (colour * light - region) * alpha
-        heads.append((x, y, size))
+        if not decoy:
+            heads.append((x, y, size))
         if rng.random() < (0.15 if crowd else 0.08):
             self._hat(views, x, y, size)
 
@@ -178,7 +185,7 @@ class SceneComposer:
         rng = self.rng
         kind = rng.random()
         if kind < 0.35:
-            levels = (np.arange(256) / 255) ** rng.uniform(1.2, 2.6) * rng.uniform(0.45, 1.0)
+            levels = (np.arange(256) / 255) ** rng.uniform(1.1, 2.2) * rng.uniform(0.5, 1.0)
             face = cv2.LUT(face, np.clip(levels * 255, 0, 255).astype(np.uint8))
         elif kind < 0.55:
             face = hide_partly(face, self.backgrounds[rng.integers(len(self.backgrounds))], rng)
