@@ -12,6 +12,7 @@ from .faces.warp import scale_of
 from .models import LoadedModel
 from .presets import Preset, Settings
 from .types import Face
+from .wording import agree
 
 if TYPE_CHECKING:
     from .pipeline import RestoredBatch
@@ -105,7 +106,7 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
     coarse = [alignment for alignment in batch.alignments if scale_of(alignment.inverse) > _COARSE]
     if coarse:
         notes.append(
-            f"{len(coarse)} of the faces have far more pixels than the {coarse[0].crop_size} of {generator.name} "
+            f"{len(coarse)} of the faces {agree(len(coarse), 'has', 'have')} far more pixels than the {coarse[0].crop_size} of {generator.name} "
             "and may lose detail; a larger model or less strength keeps it."
         )
     for index, told in enumerate(batch.prepared):
