@@ -106,8 +106,8 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
     coarse = [alignment for alignment in batch.alignments if scale_of(alignment.inverse) > _COARSE]
     if coarse:
         notes.append(
-            f"{len(coarse)} of the faces {agree(len(coarse), 'has', 'have')} far more pixels than the {coarse[0].crop_size} of {generator.name} "
-            "and may lose detail; a larger model or less strength keeps it."
+            f"{len(coarse)} of the faces {agree(len(coarse), 'has', 'have')} far more pixels than the "
+            f"{coarse[0].crop_size} of {generator.name} and may lose detail; a larger model or less strength keeps it."
         )
     for index, told in enumerate(batch.prepared):
         if told is not None:

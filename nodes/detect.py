@@ -227,8 +227,8 @@ def _canvas(faces: Faces, image: torch.Tensor | None) -> torch.Tensor:
     images = to_images(image)
     if len(images) != len(faces.sizes) or images.shape[-2:] != (height, width):
         raise ImageError(
-            f"The faces were found on {count(len(faces.sizes), 'image')} of {width} x {height}, and image holds {len(images)} "
-            f"of {images.shape[-1]} x {images.shape[-2]}; connect the images they were found on."
+            f"The faces were found on {count(len(faces.sizes), 'image')} of {width} x {height}, and image holds "
+            f"{len(images)} of {images.shape[-1]} x {images.shape[-2]}; connect the images they were found on."
         )
     return images
 

@@ -65,8 +65,8 @@ def find_landmarks68(
     require_images(images)
     if faces.sizes != (tuple(images.shape[-2:]),) * len(images):
         raise ImageError(
-            f"The faces were found on {count(len(faces.sizes), 'image')} of sizes {sorted(set(faces.sizes))}, but the images "
-            f"are {tuple(images.shape)}; give the images they were found on."
+            f"The faces were found on {count(len(faces.sizes), 'image')} of sizes {sorted(set(faces.sizes))}, "
+            f"but the images are {tuple(images.shape)}; give the images they were found on."
         )
 
     def run(first: int, last: int) -> list[Face]:

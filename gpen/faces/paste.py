@@ -17,7 +17,7 @@ from ..detail.filters import box_mean
 from ..detail.grain import missing_grain
 from ..errors import ImageError, SettingsError
 from ..types import Alignment, Size
-from ..wording import count
+from ..wording import agree, count
 from .align import crop_aligned, crop_to_image
 from .masks import MaskMode, face_masks
 from .parsing import FaceParser
@@ -233,8 +233,8 @@ def _check_counts(
     require_images(crops, "Crops")
     if len(crops) != len(alignments) or crops.shape[-1] != crops.shape[-2]:
         raise ImageError(
-            f"{count(len(alignments), 'alignment')} and crops {tuple(crops.shape)} came; as many square ones are needed: paste all the "
-            "crops that were cut, or none."
+            f"The {count(len(alignments), 'alignment')} {agree(len(alignments), 'needs', 'need')} as many square crops, "
+            f"got {tuple(crops.shape)}; paste all the crops that were cut, or none."
         )
     if not all_finite(crops):
         raise ImageError("The crops hold NaN or infinity, so they cannot be pasted; mend the node before.")

@@ -253,7 +253,7 @@ def test_what_does_not_fit_is_refused():
     crops, alignments = aligned(image, face_at(90, 80, 90))
     with pytest.raises(ImageError, match="NaN"):
         paste_faces(image, torch.full_like(crops, float("nan")), alignments)
-    with pytest.raises(ImageError, match="1 alignments"):
+    with pytest.raises(ImageError, match="1 alignment needs as many"):
         paste_faces(image, torch.cat([crops, crops]), alignments)
     with pytest.raises(ImageError, match="square"):
         paste_faces(image, crops[..., :100], alignments)
