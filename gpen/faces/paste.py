@@ -233,8 +233,8 @@ def _check_counts(
     require_images(crops, "Crops")
     if len(crops) != len(alignments) or crops.shape[-1] != crops.shape[-2]:
         raise ImageError(
-            f"The {count(len(alignments), 'alignment')} {agree(len(alignments), 'needs', 'need')} as many square crops, "
-            f"got {tuple(crops.shape)}; paste all the crops that were cut, or none."
+            f"The {count(len(alignments), 'alignment')} {agree(len(alignments), 'needs', 'need')} as many square "
+            f"crops, got {tuple(crops.shape)}; paste all the crops that were cut, or none."
         )
     if not all_finite(crops):
         raise ImageError("The crops hold NaN or infinity, so they cannot be pasted; mend the node before.")

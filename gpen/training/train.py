@@ -69,8 +69,8 @@ class Trainer:
         generator = start_generator(config)
         if faces.shape[1] != generator.config.size or len(self.taught) < config.run.batch:
             raise SettingsError(
-                f"{count(len(self.taught), 'face')} of {faces.shape[1]} pixels to teach with: a GPEN-{generator.config.size} "
-                f"needs faces of its size, and at least a batch of {config.run.batch}."
+                f"{count(len(self.taught), 'face')} of {faces.shape[1]} pixels to teach with: a "
+                f"GPEN-{generator.config.size} needs faces of its size, and at least a batch of {config.run.batch}."
             )
         discriminator = Discriminator(generator.config, config.adversary.width)
         self.average = MovingAverage(generator, config.run.average)
