@@ -1,7 +1,7 @@
-"""From a command to its result, in processes of their own: one photograph with the bundled models beside `import torch`.
+"""From a command to its result, each in a process of its own: a photograph with the bundled models, `import torch`.
 
-Every import is part of it. Where Python finds no compiled modules and may not write any, it compiles all of them anew at
-each start, which `compiled` tells.
+Every import is part of it. Where Python finds no compiled modules and may not write any, it compiles all anew at each
+start; `compiled` tells.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-_ROUNDS = 5
+_ROUNDS = 3
 _GPEN = (sys.executable, "-m", "gpen_blocks.gpen.cli")
 
 
