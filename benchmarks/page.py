@@ -16,6 +16,7 @@ def write(results: dict[str, Any], docs: Path) -> None:
     """Write docs/performance.md and the charts beside its results."""
     folder = docs / "performance"
     parts: dict[str, Callable[[Any, Path], dict[str, str]]] = {
+        "start": _start,
         "generators": _generators,
         "accuracy": _accuracy,
         "pictures": _pictures,
@@ -76,6 +77,23 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) 
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, *rows)).replace(
         "| " + " | ".join(header) + " |", "| " + " | ".join(header) + " |\n" + rule, 1
     )
+
+
+def _start(measured: Any, _: Path) -> dict[str, str]:
+    rows = {row["command"]: row for row in measured["rows"]}
+    torch = rows["import torch"]
+    table = [
+        [f"`{name}`", *(f"{row[kind]:.2f}" for kind in ("wall", "work")), f"{row['work'] / torch['work']:.2f}"]
+        for name, row in rows.items()
+    ]
+    header = ("command", "s on the clock", "s of work", "work over import torch")
+    state = "keeps compiled modules" if measured["compiled"] else "compiles every module anew at each start"
+    return {
+        "start": _table(header, table),
+        "start_rounds": str(measured["rounds"]),
+        "start_compiled": state,
+        "start_more": f"{rows['gpen restore']['work'] - torch['work']:.1f}",
+    }
 
 
 def _generators(measured: Any, folder: Path) -> dict[str, str]:

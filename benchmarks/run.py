@@ -24,13 +24,14 @@ import gpu
 import memory
 import page
 import pictures
+import start
 import torch
 
 from gpen_blocks.gpen.versions import installed_version
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 RESULTS = DOCS / "performance" / "results.json"
-PARTS = ("generators", "accuracy", "pictures", "memory", "gpu")
+PARTS = ("start", "generators", "accuracy", "pictures", "memory", "gpu")
 
 
 def main() -> None:
@@ -45,6 +46,7 @@ def main() -> None:
     portrait = pictures.ROOT / "examples" / "portrait.png"
     photographs = [path for path in (options.photograph, portrait) if path]
     measures = {
+        "start": start.measure,
         "generators": lambda: generators.measure(tuple(options.sizes), tuple(options.batches)),
         "accuracy": lambda: accuracy.measure(photographs),
         "pictures": lambda: pictures.measure(options.photograph),

@@ -13,6 +13,7 @@ from .faces.warp import scale_of
 from .models import LoadedModel
 from .presets import Preset, Settings
 from .types import Face
+from .wording import agree, count
 
 if TYPE_CHECKING:
     from .pipeline import RestoredBatch
@@ -80,7 +81,7 @@ def _why_none_restored(batch: RestoredBatch, index: int, settings: Settings) -> 
     found = batch.found
     reasons = [reason for face, reason in zip(found.rejected, found.reasons, strict=True) if face.image_index == index]
     if reasons:
-        what = "its one face was left alone" if len(reasons) == 1 else f"its {len(reasons)} faces were left alone"
+        what = f"{count(len(reasons), 'face')} {agree(len(reasons), 'was', 'were')} left alone"
         return f"{what} ({'; '.join(dict.fromkeys(reasons))})"
     if settings.min_face_size or found.least_size <= SMALLEST_FACE:
         return "no face was found"
@@ -113,18 +114,17 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
             which = "The image" if len(batch.images) == 1 else f"Image {index}"
             why = _why_none_restored(batch, index, settings)
             notes.append(f"{which} is unchanged{_NOT_PREPARED if settings.prepares else ''}: {why}.")
-    for why, count in Counter(filter(None, batch.left_alone)).items():
-        notes.append(f"{'1 face stays' if count == 1 else f'{count} faces stay'} as before: {why}.")
+    for why, faces in Counter(filter(None, batch.left_alone)).items():
+        notes.append(f"{count(faces, 'face')} {agree(faces, 'stays', 'stay')} as before: {why}.")
     coarse = [
         alignment
         for alignment, why in zip(batch.alignments, batch.left_alone, strict=True)
         if why is None and scale_of(alignment.inverse) > _COARSE
     ]
     if coarse:
-        which = "1 of the faces has" if len(coarse) == 1 else f"{len(coarse)} of the faces have"
         notes.append(
-            f"{which} far more pixels than the {coarse[0].crop_size} of {generator.name} "
-            "and may lose detail; a larger model or less strength keeps it."
+            f"{len(coarse)} of the faces {agree(len(coarse), 'has', 'have')} far more pixels than the "
+            f"{coarse[0].crop_size} of {generator.name} and may lose detail; a larger model or less strength keeps it."
         )
     for index, told in enumerate(batch.prepared):
         if told is not None:

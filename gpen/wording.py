@@ -6,3 +6,8 @@ from __future__ import annotations
 def count(number: int, singular: str, plural: str | None = None) -> str:
     """A number and what there are of it: `1 face`, `2 faces`; the plural ends in s unless given."""
     return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
+
+
+def agree(number: int, singular: str, plural: str) -> str:
+    """The word that goes with a number: `has` with 1, `have` with 2."""
+    return singular if number == 1 else plural

@@ -15,6 +15,7 @@ from ..gpen.faces.select import FaceOrder, select_faces
 from ..gpen.presets import Settings
 from ..gpen.sheets import draw_faces
 from ..gpen.types import Face, Faces
+from ..gpen.wording import count
 from . import choices, interop, runtime
 from .convert import box_mask, to_image, to_images
 from .runtime import ModelHandle
@@ -226,8 +227,8 @@ def _canvas(faces: Faces, image: torch.Tensor | None) -> torch.Tensor:
     images = to_images(image)
     if len(images) != len(faces.sizes) or images.shape[-2:] != (height, width):
         raise ImageError(
-            f"The faces were found on {len(faces.sizes)} images of {width} x {height}, and image holds {len(images)} "
-            f"of {images.shape[-1]} x {images.shape[-2]}; connect the images they were found on."
+            f"The faces were found on {count(len(faces.sizes), 'image')} of {width} x {height}, and image holds "
+            f"{len(images)} of {images.shape[-1]} x {images.shape[-2]}; connect the images they were found on."
         )
     return images
 

@@ -12,6 +12,8 @@ from ..gpen.errors import ImageError
 from ..gpen.faces.landmarks import find_in_crops
 from ..gpen.faces.parts import Part, crop_landmarks, part_gains, template_landmarks
 from ..gpen.types import Alignment
+from ..gpen.wording import agree
+from ..gpen.wording import count as counted
 from . import runtime
 from .convert import to_image, to_images
 from .sockets import AlignmentWire, describe, unit_slider
@@ -154,8 +156,8 @@ def _landmarks(crops: torch.Tensor, alignment: tuple[Alignment, ...]) -> np.ndar
     count, _, height, width = crops.shape
     if height != width or len(alignment) not in (0, count):
         raise ImageError(
-            f"{count} crops of {width} x {height} came with the alignment of {len(alignment)} square ones; "
-            "connect the alignment of just these crops, or none."
+            f"{counted(count, 'crop')} of {width} x {height} came with the alignment of {len(alignment)} square "
+            f"{agree(len(alignment), 'one', 'ones')}; connect the alignment of just these crops, or none."
         )
     points = crop_landmarks(alignment, width) if alignment else template_landmarks(count, width)
     return points if points.shape[1] == 68 else find_in_crops(runtime.ready_landmarker(), crops, points)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..gpen.errors import ImageError
 from ..gpen.types import Face, Faces
+from ..gpen.wording import count as counted
 
 # MediaPipe's canonical face mesh (face_mesh_connections.py): corners of the eyes, tip of the nose, corners of the
 # mouth; the person's right side, which is the viewer's left, first. An eye's corners do not move with the gaze, its
@@ -83,7 +84,7 @@ def _per_image(regions: dict | list, count: int) -> list[list[dict]]:
                 "connect boxes, such as those of GPEN Detect Faces."
             )
     if len(per_image) != count:
-        raise ImageError(f"regions holds boxes for {len(per_image)} images, and the faces are of {count}.")
+        raise ImageError(f"regions holds boxes for {counted(len(per_image), 'image')}, and the faces are of {count}.")
     return per_image
 
 

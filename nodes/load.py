@@ -45,8 +45,9 @@ class LoadModel(io.ComfyNode):
                     "backend",
                     options=list(get_args(Backend)),
                     default="auto",
-                    tooltip="auto takes the fastest that is installed and gives the same picture; compile and tensorrt "
-                    "take minutes once. Whatever does not work here gives way to eager, with a word.",
+                    tooltip="auto takes the fastest that is installed and gives the same picture, as soon as there are "
+                    "faces enough to pay for its start; compile and tensorrt take minutes once. Whatever does not work "
+                    "here gives way to eager, with a word.",
                 ),
             ],
             outputs=[Model.Output("loaded_model", display_name="gpen_model", tooltip="For other GPEN blocks.")],

@@ -93,13 +93,13 @@ def test_every_package_folder_is_in_the_wheel():
 
 
 def test_requirements_leave_torch_to_comfyui():
-    """requirements.txt is the wheel's list without torch and torchvision, which belong to ComfyUI."""
+    """requirements.txt is the wheel's list without torch, which belongs to ComfyUI."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     names = {re.split(r"[>=;\s]", line)[0] for line in lines if line and not line.startswith("#")}
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     block = project.split("dependencies = [", 1)[1].split("]", 1)[0]
     wanted = {re.split(r"[>=;\s]", entry)[0] for entry in re.findall(r'"([^"]+)"', block)}
-    assert names == wanted - {"torch", "torchvision"}
+    assert names == wanted - {"torch"}
 
 
 def test_imports_inside_are_relative_and_go_down():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..wording import count
 from . import options
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _faces(source: Path, limit: int, size: int) -> list[np.ndarray]:
 
 
 def _caption(number: int, pairs: list[Pair]) -> str:
-    return f"face {number}: {len(pairs)} partners"
+    return f"face {number}: {count(len(pairs), 'partner')}"
 
 
 def _pictures(face: np.ndarray, pairs: list[Pair]) -> list[tuple[str, torch.Tensor]]:

@@ -14,8 +14,6 @@ from ..versions import installed_version
 # Distribution, module whose import shows that it works, and the oldest release that will do (pyproject.toml's).
 REQUIRED = (
     ("torch", "torch", "2.4"),
-    ("torchvision", "torchvision", "0.19"),
-    ("facexlib", "facexlib.detection", "0.3"),
     ("opencv-python", "cv2", "4.8"),
     ("numpy", "numpy", "1.26"),
     ("safetensors", "safetensors.torch", "0.4"),
@@ -34,6 +32,8 @@ OPTIONAL = (
     ("pyarrow", "reads tables of faces, for training and evaluation"),
     ("accelerate", "trains (gpen train)"),
     ("tensorboard", "shows the curves of a training run"),
+    ("torchvision", "has the networks of LPIPS and of the perceptual loss"),
+    ("facexlib", "has the network that recognises faces, for training and evaluation"),
     ("torchmetrics", "measures SSIM, MS-SSIM and LPIPS (gpen evaluate)"),
     ("torch-fidelity", "measures FID"),
     ("basicsr", "measures NIQE"),

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from ..checks import require_between, require_finite_images, require_same_shape
 from ..errors import ImageError, SettingsError
+from ..wording import count as counted
 from .color import from_luma_chroma, luma_chroma
 from .filters import gaussian_blur
 from .meeting import SIGMA_PER_PERIOD, Meeting, meeting_point, passed_noise
@@ -110,7 +111,9 @@ def _meet(base: torch.Tensor, detail: torch.Tensor, cutoff: float | torch.Tensor
         return measured
     cutoffs = torch.as_tensor(cutoff, dtype=torch.float32).reshape(-1, 1)
     if len(cutoffs) not in (1, count):
-        raise SettingsError(f"There are {len(cutoffs)} cut-offs for {count} pictures; give one, or one for each.")
+        raise SettingsError(
+            f"{counted(len(cutoffs), 'cut-off')} cannot serve {counted(count, 'picture')}; give one, or one for each."
+        )
     for value in cutoffs.flatten().tolist():
         require_between("cutoff", value, 0, 0.5)
     blur = measured.blur if measured else torch.zeros(count)

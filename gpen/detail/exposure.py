@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from ..checks import require_between, require_finite_images
 from ..errors import ImageError
 from ..types import Face, Faces, Size
+from ..wording import count
 from .colorspace import linear_to_srgb, luminance, srgb_to_linear
 from .filters import box_mean, smoothstep
 
@@ -98,8 +99,8 @@ def lift_faces(images: torch.Tensor, faces: Faces, strength: float = 1.0) -> tup
     require_between("strength", strength, 0, 1)
     if faces.sizes != (tuple(images.shape[-2:]),) * len(images):
         raise ImageError(
-            f"The faces belong to {len(faces.sizes)} images, not to these {len(images)} of {tuple(images.shape[-2:])}; "
-            "detect them on the images that are prepared."
+            f"The faces belong to {count(len(faces.sizes), 'image')}, not to these {len(images)} "
+            f"of {tuple(images.shape[-2:])}; detect them on the images that are prepared."
         )
     lights = tuple(_measure(images[face.image_index], face, strength) for face in faces)
     result = images

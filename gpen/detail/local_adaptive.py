@@ -18,6 +18,7 @@ from ..checks import require_between
 from ..errors import ImageError, SettingsError
 from ..faces.align import TEMPLATES
 from ..faces.parts import Part, part_gains, template_landmarks
+from ..wording import count
 from .color import luma
 from .filters import smoothstep
 
@@ -224,7 +225,7 @@ def _check(
     if not crops.sum(dtype=torch.float32).isfinite():
         raise ImageError("The crops hold NaN or infinity, so they cannot be enhanced; mend the node before.")
     if landmarks is not None and len(landmarks) != len(crops):
-        raise ImageError(f"There are {len(crops)} crops and landmarks of {len(landmarks)}; give one set for each.")
+        raise ImageError(f"Landmarks of {count(len(landmarks), 'crop')} came with {len(crops)}; give one set for each.")
     require_between("strength", strength, 0, 2)
     if template not in TEMPLATES:
         raise SettingsError(f"There is no landmark template {template!r}; choose from {', '.join(TEMPLATES)}.")

@@ -11,6 +11,7 @@ import torch
 from ..checks import require_between, require_finite_images
 from ..errors import ImageError, SettingsError
 from ..types import Faces
+from ..wording import count
 from . import jpeg
 from .exposure import FaceLight, lift_faces
 from .levels import Fading, restore_levels
@@ -73,7 +74,7 @@ def prepare(
     require_between("exposure", exposure, 0, 1)
     if jpeg_tables is not None and len(jpeg_tables) != len(images):
         raise ImageError(
-            f"JPEG tables came for {len(jpeg_tables)} of {len(images)} images; give None where there are none."
+            f"JPEG tables came for {len(jpeg_tables)} of {count(len(images), 'image')}; give None where there are none."
         )
     reports: list[dict[str, Any]] = [{"notes": []} for _ in images]
     result = images

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ..errors import ImageError
+from ..wording import count
 from .cutoff import find_cutoff, fit_slope
 from .radial import BAND_EDGES, RadialPower, radial_power
 
@@ -176,7 +177,7 @@ def compare(a: Spectrum, b: Spectrum) -> Comparison:
         ImageError: neither equally many pictures nor one.
     """
     if len(a) != len(b) and 1 not in (len(a), len(b)):
-        raise ImageError(f"{len(a)} pictures cannot be compared with {len(b)}; give as many, or one.")
+        raise ImageError(f"{count(len(a), 'picture')} cannot be compared with {len(b)}; give as many, or one.")
     coarse = a.curves if len(a.frequencies) <= len(b.frequencies) else b.curves
     power_a, power_b = (_on_rings(spectrum.curves, coarse.frequencies) for spectrum in (a, b))
     decibels = 10 * torch.log10((power_a + FLOOR) / (power_b + FLOOR))

@@ -13,6 +13,7 @@ import torch
 from ..checks import require_images
 from ..errors import ImageError, SettingsError
 from ..types import Alignment, Faces
+from ..wording import count
 from .warp import compose, resizing, scale_of, warp
 
 Template = Literal["gpen", "ffhq"]
@@ -141,8 +142,8 @@ def align_faces(
     found_on = set(faces.sizes)
     if len(faces.sizes) != len(images) or found_on - {(images.shape[-2], images.shape[-1])}:
         raise ImageError(
-            f"The faces were found on {len(faces.sizes)} images of sizes {sorted(found_on)}, but the images are "
-            f"{tuple(images.shape)}; detect on the images that are to be aligned."
+            f"The faces were found on {count(len(faces.sizes), 'image')} of sizes {sorted(found_on)}, but the images "
+            f"are {tuple(images.shape)}; detect on the images that are to be aligned."
         )
     if not len(faces):
         return images.new_zeros((0, 3, size, size)), ()

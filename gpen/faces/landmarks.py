@@ -16,6 +16,7 @@ from ..checks import require_images
 from ..devices import in_pieces
 from ..errors import CheckpointError, ImageError
 from ..types import Face, Faces
+from ..wording import count
 from .landmarks68 import Landmarker68, build_landmarker68, is_landmarker68
 from .landmarks98 import Landmarker98, build_landmarker98, is_landmarker98
 
@@ -64,8 +65,8 @@ def find_landmarks68(
     require_images(images)
     if faces.sizes != (tuple(images.shape[-2:]),) * len(images):
         raise ImageError(
-            f"The faces were found on {len(faces.sizes)} images of sizes {sorted(set(faces.sizes))}, but the images "
-            f"are {tuple(images.shape)}; give the images they were found on."
+            f"The faces were found on {count(len(faces.sizes), 'image')} of sizes {sorted(set(faces.sizes))}, "
+            f"but the images are {tuple(images.shape)}; give the images they were found on."
         )
 
     def run(first: int, last: int) -> list[Face]:

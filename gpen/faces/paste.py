@@ -14,6 +14,7 @@ from ..detail.filters import box_mean
 from ..detail.grain import missing_grain
 from ..errors import ImageError, MaskError, SettingsError
 from ..types import Alignment
+from ..wording import agree, count
 from .align import crop_aligned
 from .masks import MaskMode, face_masks
 from .parsing import FaceParser
@@ -175,15 +176,15 @@ def _check_counts(
     require_images(crops, "Crops")
     if len(crops) != len(alignments) or crops.shape[-1] != crops.shape[-2]:
         raise ImageError(
-            f"The {len(alignments)} alignments need as many square crops, got {tuple(crops.shape)}; paste all the "
-            "crops that were cut, or none."
+            f"The {count(len(alignments), 'alignment')} {agree(len(alignments), 'needs', 'need')} as many square "
+            f"crops, got {tuple(crops.shape)}; paste all the crops that were cut, or none."
         )
     if not all_finite(crops):
         raise ImageError("The crops hold NaN or infinity, so they cannot be pasted; mend the node before.")
     if masks is not None and not all_finite(masks):
         raise ImageError("The masks hold NaN or infinity, so nothing can be pasted by them; mend the step before.")
     if masks is not None and (masks.ndim != 4 or masks.shape[:2] != (len(crops), 1)):
-        raise ImageError(f"The {len(crops)} crops need masks N x 1 x M x M, got {tuple(masks.shape)}.")
+        raise ImageError(f"Masks {tuple(masks.shape)} came with {count(len(crops), 'crop')}; N x 1 x M x M are needed.")
     for alignment in alignments:
         if alignment.image_index >= len(images) or alignment.image_size != tuple(images.shape[-2:]):
             raise ImageError(

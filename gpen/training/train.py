@@ -26,6 +26,7 @@ from ...weights.checkpoint import unwrap
 from ..errors import SettingsError
 from ..network import Generator, GeneratorConfig, build_generator
 from ..network.discriminator import Discriminator
+from ..wording import count
 from .config import TrainingConfig
 from .data import Batches, PairOrder, split, to_images
 from .ema import MovingAverage, warm_cosine
@@ -68,8 +69,8 @@ class Trainer:
         generator = start_generator(config)
         if faces.shape[1] != generator.config.size or len(self.taught) < config.run.batch:
             raise SettingsError(
-                f"{len(self.taught)} faces of {faces.shape[1]} pixels to teach with: a GPEN-{generator.config.size} "
-                f"needs faces of its size, and at least a batch of {config.run.batch}."
+                f"{count(len(self.taught), 'face')} of {faces.shape[1]} pixels to teach with: a "
+                f"GPEN-{generator.config.size} needs faces of its size, and at least a batch of {config.run.batch}."
             )
         discriminator = Discriminator(generator.config, config.adversary.width)
         self.average = MovingAverage(generator, config.run.average)

@@ -10,6 +10,7 @@ import torch
 
 from ...errors import GPENError, SettingsError
 from ...progress import Progress, silent
+from ...wording import count
 from .meter import Meter, Row
 from .methods import BASELINE, Method
 from .metrics import Moments, frechet_distance
@@ -102,7 +103,9 @@ def evaluate(
         ]
         progress("evaluate", len(pictures), len(pairs))
     if not pictures:
-        raise SettingsError(f"None of the {len(pairs)} pictures could be read; the first one: {skipped[0]['reason']}")
+        raise SettingsError(
+            f"None of {count(len(pairs), 'picture')} could be read; the first one: {skipped[0]['reason']}"
+        )
     truth = features.pop(_TRUTH, None)
     fid: dict[str, float] = {}
     if truth is not None and truth.count > 1:
@@ -191,7 +194,7 @@ def _notes(pairs: Pairs, methods: Sequence[Method], pictures: Sequence[Measured]
     if resized:
         notes = [
             f"{BASELINE} is the degraded picture, brought to the truth's size by bicubic interpolation ({resized} "
-            f"of {len(pictures)} pictures)."
+            f"of {count(len(pictures), 'picture')})."
         ]
     else:
         notes = [f"{BASELINE} is the degraded picture itself: it has full size, so there is no other bicubic baseline."]

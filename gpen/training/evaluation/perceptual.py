@@ -135,10 +135,13 @@ def load_lpips(device: torch.device) -> Lpips:
 
     Raises:
         ModelNotFoundError: none does.
-        SettingsError: torchmetrics is not installed.
+        SettingsError: torchmetrics or torchvision is not installed.
     """
     _require_torchmetrics()
-    from torchvision.models import get_model_weights
+    try:
+        from torchvision.models import get_model_weights
+    except ImportError as error:
+        raise SettingsError(f"it needs torchvision: install gpen-blocks[evaluation] ({error})") from None
 
     missing: list[str] = []
     for backbone, name in _LPIPS_BACKBONES.items():
@@ -211,9 +214,13 @@ def load_recogniser(device: torch.device) -> Recogniser:
     Raises:
         ModelNotFoundError: its file is not on this machine.
         CheckpointError: the file is another network's.
+        SettingsError: facexlib is not installed.
     """
     resolved = store.resolve(_RECOGNISER)
-    from facexlib.recognition.arcface_arch import Backbone
+    try:
+        from facexlib.recognition.arcface_arch import Backbone
+    except ImportError as error:
+        raise SettingsError(f"it needs facexlib: install gpen-blocks[evaluation] ({error})") from None
 
     network = Backbone(num_layers=50, drop_ratio=0.6, mode="ir_se")
     try:
@@ -248,8 +255,12 @@ def load_features() -> Features:
 
     Raises:
         ModelNotFoundError: its file is not in torch hub's folder.
+        SettingsError: torchvision is not installed.
     """
-    from torchvision.models import VGG16_Weights, vgg16
+    try:
+        from torchvision.models import VGG16_Weights, vgg16
+    except ImportError as error:
+        raise SettingsError(f"it needs torchvision: install gpen-blocks[training] ({error})") from None
 
     path = _hub_file(Path(str(VGG16_Weights.IMAGENET1K_V1.url)).name)
     network = vgg16()

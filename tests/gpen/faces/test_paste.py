@@ -265,13 +265,13 @@ def test_what_does_not_fit_is_refused():
         paste_faces(image, torch.full_like(crops, float("nan")), alignments)
     with pytest.raises(ImageError, match="masks hold NaN"):
         paste_faces(image, crops, alignments, masks=torch.full((1, 1, 8, 8), float("nan")))
-    with pytest.raises(ImageError, match="1 alignments"):
+    with pytest.raises(ImageError, match="1 alignment needs as many"):
         paste_faces(image, torch.cat([crops, crops]), alignments)
     with pytest.raises(ImageError, match="square"):
         paste_faces(image, crops[..., :100], alignments)
     with pytest.raises(ImageError, match="paste into the images that were aligned"):
         paste_faces(image[..., :150], crops, alignments)
-    with pytest.raises(ImageError, match="masks"):
+    with pytest.raises(ImageError, match="Masks"):
         paste_faces(image, crops, alignments, masks=torch.ones(2, 1, 64, 64))
     with pytest.raises(SettingsError, match="strength"):
         paste_faces(image, crops, alignments, strength=1.5)
