@@ -14,7 +14,7 @@ from ..gpen.faces.parts import Part, crop_landmarks, part_gains, template_landma
 from ..gpen.types import Alignment
 from . import runtime
 from .convert import to_image, to_images
-from .sockets import AlignmentWire, describe, unit_slider
+from .sockets import AlignmentWire, colour_choice, describe, unit_slider
 
 _GAIN = 4.0
 _PART_TOOLTIPS: dict[Part, str] = {
@@ -61,6 +61,7 @@ class FrequencyBlend(io.ComfyNode):
                 unit_slider("lips_gain", 1.0, "Detail of the lips.", _GAIN),
                 unit_slider("skin_gain", 1.0, "Detail of the skin.", _GAIN),
                 unit_slider("hair_gain", 1.0, "Detail of the hair.", _GAIN),
+                colour_choice(),
             ],
             outputs=[
                 io.Image.Output("blended", display_name="image", tooltip="The crops blended, as large as detail.")
@@ -82,6 +83,7 @@ class FrequencyBlend(io.ComfyNode):
         skin_gain: float,
         hair_gain: float,
         alignment: tuple[Alignment, ...] = (),
+        colour: str = "auto",
     ) -> io.NodeOutput:
         crops = to_images(detail)
         parts: dict[Part, float] = {"eyes": eyes_gain, "lips": lips_gain, "skin": skin_gain, "hair": hair_gain}
@@ -95,6 +97,7 @@ class FrequencyBlend(io.ComfyNode):
             part_gain=None if landmarks is None else part_gains(landmarks, crops.shape[-1], parts),
             deblur=deblur,
             keep_grayscale=keep_grayscale,
+            colour=colour,
         )
         return io.NodeOutput(to_image(blended))
 

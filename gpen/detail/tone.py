@@ -31,6 +31,8 @@ _KNOTS = 9
 _STRAIGHTENING, _HOLD = 1e-3 / _KNOTS, 1e-6
 # Rounds of fitting, and what cells around the face count beside its own.
 _ROUNDS, _SURROUNDINGS = 4, 0.5
+# What lies so many times as far from the curve as the face's cells do has no say: it is no part of the print.
+_OUTSIDE = 3
 
 # The limits below were set on 150 generated faces, each in 12 kinds of colour (dim, faded, under warm light, noisy, as
 # JPEG) and 15 of black and white (toned, yellowed unevenly, noisy, out of register, as JPEG); in levels of 255.
@@ -81,7 +83,7 @@ def judge_tone(image: torch.Tensor, reach: float = 1.0) -> Tone:
 
     1. The picture is reduced to 128 pixels a side and to 16 cells. A curve that gives the tone from the luma is fitted
        to the cells (piecewise linear, least squares), with a slope across the picture: to the face's first, then to
-       all, which have the less say the further they lie from it (Cauchy weights), so that no page or date stamp bends
+       all, which have the less say the further they lie from it (Tukey's weights), so that no page or date stamp bends
        it.
     2. A face without colour is black and white, whatever is around it.
     3. A face whose cells lie along the curve, but for what averages out among neighbours, is toned.
@@ -139,7 +141,7 @@ def _fit(basis: torch.Tensor, colours: torch.Tensor, in_face: torch.Tensor) -> t
         fitted = torch.linalg.solve(weighted.T @ basis + weights.sum() * prior, weighted.T @ colours)
         beside = (colours - basis @ fitted).norm(dim=1)
         usual = max(3 * float(beside[in_face].median()), 2 / 255)
-        weights = say / (1 + (beside / usual) ** 2)
+        weights = say * (1 - (beside / (_OUTSIDE * usual)) ** 2).clamp_min(0) ** 2
     return fitted
 
 
