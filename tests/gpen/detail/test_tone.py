@@ -157,7 +157,8 @@ def test_the_rule_forces_either_way(portrait):
     assert keep_tones(painted, tones, "keep") is painted
     forced = keep_tones(painted, tones, "grey")
     assert torch.equal(forced[0], kept[0])
-    assert judge_tone(forced[1:]).kind == "toned"
+    assert torch.equal(forced[1:], tones[1].apply(portrait))
+    assert not torch.equal(forced[1], portrait[0])
 
 
 def test_old_settings_are_read():
