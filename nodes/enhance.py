@@ -16,7 +16,7 @@ from ..gpen.wording import agree
 from ..gpen.wording import count as counted
 from . import runtime
 from .convert import to_image, to_images
-from .sockets import AlignmentWire, describe, unit_slider
+from .sockets import AlignmentWire, colour_choice, describe, unit_slider
 
 _GAIN = 4.0
 _PART_TOOLTIPS: dict[Part, str] = {
@@ -63,6 +63,7 @@ class FrequencyBlend(io.ComfyNode):
                 unit_slider("lips_gain", 1.0, "Detail of the lips.", _GAIN),
                 unit_slider("skin_gain", 1.0, "Detail of the skin.", _GAIN),
                 unit_slider("hair_gain", 1.0, "Detail of the hair.", _GAIN),
+                colour_choice(),
             ],
             outputs=[
                 io.Image.Output("blended", display_name="image", tooltip="The crops blended, as large as detail.")
@@ -84,6 +85,7 @@ class FrequencyBlend(io.ComfyNode):
         skin_gain: float,
         hair_gain: float,
         alignment: tuple[Alignment, ...] = (),
+        colour: str = "auto",
     ) -> io.NodeOutput:
         crops = to_images(detail)
         parts: dict[Part, float] = {"eyes": eyes_gain, "lips": lips_gain, "skin": skin_gain, "hair": hair_gain}
@@ -97,6 +99,7 @@ class FrequencyBlend(io.ComfyNode):
             part_gain=None if landmarks is None else part_gains(landmarks, crops.shape[-1], parts),
             deblur=deblur,
             keep_grayscale=keep_grayscale,
+            colour=colour,
         )
         return io.NodeOutput(to_image(blended))
 

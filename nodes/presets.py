@@ -82,13 +82,21 @@ _FIRST = (
 )
 
 
+# Workflows and prompts that were saved before these settings came run without them.
+_OPTIONAL = ("colour",)
+
+
 def _place(entry: Field[Any]) -> int:
     return _FIRST.index(entry.name) if entry.name in _FIRST else len(_FIRST)
 
 
 def _widget(entry: Field[Any]) -> Any:
     """The widget of a setting, with the choices or the range its field states."""
-    common = {"default": entry.default, "tooltip": entry.metadata["meaning"]}
+    common = {
+        "default": entry.default,
+        "tooltip": entry.metadata["meaning"],
+        "optional": entry.name in _OPTIONAL,
+    }
     if "choices" in entry.metadata:
         return io.Combo.Input(entry.name, options=list(entry.metadata["choices"]), **common)
     if isinstance(entry.default, bool):

@@ -15,7 +15,7 @@ from ..gpen.restore import restore_crops
 from . import runtime
 from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
 from .runtime import ModelHandle
-from .sockets import FaceDetector, Model, PresetWire, describe, unit_slider
+from .sockets import FaceDetector, Model, PresetWire, colour_choice, describe, unit_slider
 
 _PREVIEW_NOTE = (
     "{model} is a small bundled model of preview quality; gpen-bfr-512 does better: choose it in GPEN Load Model, "
@@ -44,6 +44,7 @@ class RestoreFaces(io.ComfyNode):
                     tooltip="A crop that is black and white, or toned in one colour, stays so.",
                 ),
                 io.Int.Input("batch_size", default=0, min=0, max=256, tooltip=_BATCH_SIZE_TOOLTIP),
+                colour_choice(),
             ],
             outputs=[
                 io.Image.Output("restored", display_name="crops", tooltip="The restored crops, at the model's size.")
@@ -52,7 +53,13 @@ class RestoreFaces(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, gpen_model: ModelHandle, crops: torch.Tensor, strength: float, keep_grayscale: bool, batch_size: int
+        cls,
+        gpen_model: ModelHandle,
+        crops: torch.Tensor,
+        strength: float,
+        keep_grayscale: bool,
+        batch_size: int,
+        colour: str = "auto",
     ) -> io.NodeOutput:
         place = runtime.placement(gpen_model)
         restored = restore_crops(
@@ -60,6 +67,7 @@ class RestoreFaces(io.ComfyNode):
             to_images(crops),
             strength=strength,
             keep_grayscale=keep_grayscale,
+            colour=colour,
             batch_size=runtime.batch_size(gpen_model, place, batch_size),
             place=place,
             progress=runtime.node_progress(),

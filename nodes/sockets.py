@@ -22,9 +22,11 @@ All of them are immutable or treated so: ComfyUI keeps outputs and hands them to
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from comfy_api.latest import io
+
+from ..gpen.detail.tone import Colour
 
 Model = io.Custom("GPEN_MODEL")
 FaceDetector = io.Custom("GPEN_FACE_DETECTOR")
@@ -57,6 +59,17 @@ def unit_slider(name: str, default: float, tooltip: str, high: float = 1.0) -> A
     )
 
 
+def colour_choice() -> Any:
+    """What is done about colour; optional, since `keep_grayscale` came before it, and last for the same reason."""
+    return io.Combo.Input(
+        "colour",
+        options=list(get_args(Colour)),
+        default="auto",
+        optional=True,
+        tooltip="auto: as keep_grayscale says; keep: colours as they come; grey: the tone stays whatever is judged.",
+    )
+
+
 __all__ = [
     "AlignmentWire",
     "BoundingBox",
@@ -65,6 +78,7 @@ __all__ = [
     "FacesWire",
     "Model",
     "PresetWire",
+    "colour_choice",
     "describe",
     "unit_slider",
 ]

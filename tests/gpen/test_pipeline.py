@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from gpen_blocks import Restorer
+from gpen_blocks.gpen.detail.color import luma
 from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.models import choose_landmarker
@@ -220,3 +221,31 @@ def test_a_face_without_a_mask_is_left_alone_and_the_others_go_on(restorer, exam
     faces = batch_report(result, restorer.generator, restorer.detector, Preset("default"))["faces"]
     assert [told["restored"] for told in faces] == [False, True]
     assert "coincide" in faces[0]["skipped"] and faces[0]["changed"]["share"] == 0
+
+
+def test_a_black_and_white_print_beside_a_person_stays_so(restorer, examples):
+    """Each face is judged for itself: one on a print held into the picture, with a date stamp, and one in colour."""
+    face = read_tensor(examples / "portrait-degraded.jpg")
+    held = luma(face).expand(-1, 3, -1, -1).clone()
+    held[..., 480:500, 400:500] = torch.tensor([1.0, 0.5, 0.1]).view(3, 1, 1)
+    scene = torch.cat([held, face.flip(-1)], dim=3)
+    pixels = (255 * scene[0].permute(1, 2, 0)).round().byte().numpy()
+    result = restorer.restore(pixels)
+    told = {told["colour"]: told for told in result.report["faces"]}
+    assert set(told) == {"black and white", "colour"} and all(told["restored"] for told in result.report["faces"])
+    left = told["black and white"]["box"]
+    x0, y0, x1, y1 = (int(edge) for edge in left)
+    assert x1 < 512
+    print_ = result.image[y0:y1, x0:x1]
+    assert (np.ptp(print_, axis=2) == 0).all() and (print_ != pixels[y0:y1, x0:x1]).any()
+
+
+@pytest.mark.parametrize("change", [{"colour": "keep"}, {"keep_grayscale": False}])
+def test_what_is_judged_can_be_overruled(portrait, change):
+    """The network may paint colour on a black-and-white face, if asked to."""
+    grey = np.dstack([np.asarray(Image.fromarray(portrait).convert("L"))] * 3)
+    result = Restorer(**BUNDLED, frequency_blend=0.0, color_match="none", **change).restore(grey)
+    assert result.report["faces"][0]["colour"] == "black and white"
+    assert np.ptp(result.image, axis=2).max() > 0
+    forced = Restorer(**BUNDLED, frequency_blend=0.0, color_match="none", **{**change, "colour": "grey"}).restore(grey)
+    assert np.ptp(forced.image, axis=2).max() == 0

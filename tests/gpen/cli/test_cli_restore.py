@@ -42,6 +42,23 @@ def test_one_picture_with_everything(photo, tmp_path):
     assert entry["output"] == str(out) and entry["faces"][0]["restored"]
 
 
+def test_only_what_changed_is_counted_as_restored(photo, tmp_path):
+    """At strength 0 the line, the note and the report say that nothing was done, and why."""
+    report = tmp_path / "report.json"
+    done = gpen("restore", photo, *BUNDLED, "-o", tmp_path / "out.png", "--strength", 0, "--report", report)
+    told = " ".join(done.output.split())
+    assert "no face restored, 1 left alone; the picture is as it was" in told
+    assert "1 face stays as before: the strength is 0." in told
+    (face,) = json.loads(report.read_text(encoding="utf-8"))["pictures"][0]["faces"]
+    assert not face["restored"] and face["skipped"] == "the strength is 0"
+    assert face["changed"] == {"share": 0.0, "mean": 0.0, "max": 0.0}
+    done = gpen("restore", photo, *BUNDLED, "-o", tmp_path / "other.png", "--colour", "keep", "--report", report)
+    assert "1 face restored in" in done.output
+    entry = json.loads(report.read_text(encoding="utf-8"))["pictures"][0]
+    assert entry["settings"]["colour"] == "keep" and entry["faces"][0]["colour"] == "colour"
+    assert gpen("restore", photo, *BUNDLED, "-o", tmp_path / "no.png", "--colour", "sepia").exit_code != 0
+
+
 def test_a_bad_file_does_not_stop_the_rest(photo, tmp_path):
     (photo.parent / "broken.jpg").write_bytes(photo.read_bytes()[:2000])
     (photo.parent / "words.png").write_text("no picture", encoding="utf-8")

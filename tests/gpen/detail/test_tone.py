@@ -101,7 +101,7 @@ def test_a_black_and_white_face_stays_gray_to_the_bit(portrait, name):
 
 @pytest.mark.parametrize("name", TONED)
 def test_a_toned_face_keeps_its_tone(portrait, name):
-    """The tone is a curve, and may change across the print: what the network painted gets it within 2/255."""
+    """The tone is a curve, and may change across the print: what was painted gets it within 2/255 on average."""
     print_ = TONED[name](portrait)
     tone = judge_tone(print_)
     assert tone.kind == "toned"
@@ -128,16 +128,14 @@ def test_many_faces_in_colour_are_never_black_and_white(shared, name):
 def test_colour_around_a_print_does_not_count(portrait, make, reach):
     """An album page of green paper, and an orange date stamp in the corner of the print."""
     side, kind = 192, "black and white" if make is gray else "toned"
-    page = (
-        torch.tensor([0.2, 0.45, 0.3]).view(1, 3, 1, 1).expand(1, 3, round(reach * side), round(reach * side)).clone()
-    )
+    page = torch.tensor([0.2, 0.45, 0.3]).view(1, 3, 1, 1).repeat(1, 1, round(reach * side), round(reach * side))
     stamped = make(F.interpolate(portrait, (side, side), mode="area")).clone()
-    stamped[..., 160:176, 120:180] = torch.tensor([1.0, 0.5, 0.1]).view(1, 3, 1, 1)
+    stamped[..., 178:190, 130:185] = torch.tensor([1.0, 0.5, 0.1]).view(1, 3, 1, 1)
     start = (page.shape[-1] - side) // 2
     page[..., start : start + side, start : start + side] = stamped
     tone = judge_tone(page, reach)
     assert tone.kind == kind
-    lost = (tone.apply(gray(stamped)) - stamped)[..., :150, :]
+    lost = (tone.apply(gray(stamped)) - stamped)[..., :170, :]
     assert F.avg_pool2d(lost, 16).abs().mean() < 2 / 255
 
 
@@ -159,8 +157,8 @@ def test_the_rule_forces_either_way(portrait):
     assert keep_tones(painted, tones, "keep") is painted
     forced = keep_tones(painted, tones, "grey")
     assert torch.equal(forced[0], kept[0])
-    spread = [float((faces - gray(faces)).flatten(2).std(dim=2).mean()) for faces in (forced[1:], portrait)]
-    assert spread[0] < 0.8 * spread[1]
+    assert torch.equal(forced[1:], tones[1].apply(portrait))
+    assert not torch.equal(forced[1], portrait[0])
 
 
 def test_old_settings_are_read():
