@@ -9,49 +9,117 @@ import io
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from ..errors import ImageError
-from .metadata import EXIF_IFD, GPS_IFD, ByteOrder, byte_order, first_ifd, read_ifd
+from .metadata import EXIF_IFD, GPS_IFD, ORIENTATION, ByteOrder, byte_order, first_ifd, read_ifd
+from .photoshop import iptc_of, with_iptc, without_iptc, without_thumbnails
 from .samples import DEFLATE_LEVEL
 
+WIDTH, HEIGHT = 256, 257
 BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, PLANAR, SAMPLE_FORMAT = 258, 259, 262, 338, 284, 339
 XMP, ICC_PROFILE = 700, 34675
 MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2
 ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA = 1, 2
 # Tags that describe a photograph and not its file's layout: title, camera, software, dates, people, rating.
 _DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, 40091, 40092, 40093, 40094, 40095}
-_RESOLUTION_X, _RESOLUTION_Y, _RESOLUTION_UNIT, _INCH = 282, 283, 296, 2
+LAYOUT = (BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, PLANAR, SAMPLE_FORMAT, ORIENTATION)
+_IPTC, _PHOTOSHOP = 33723, 34377
+# Sub-pages; the version a DNG declares; sensors behind a colour filter, and those whose pixels were made linear.
+_SUB_IFDS, _DNG_VERSION, _COLOR_FILTER, _LINEAR_RAW = 330, 50706, 32803, 34892
+_MOST_SUB_IFDS = 16
+_SUBFILE_TYPE, _REDUCED, _MASK = 254, 1, 4
+_MOST_DIRECTORIES = 10_000
+RESOLUTION_X, RESOLUTION_Y, RESOLUTION_UNIT, INCH, CENTIMETRE = 282, 283, 296, 2, 3
 # How `struct` writes each type of value: BYTE, SHORT, LONG, RATIONAL, UNDEFINED.
 _BYTE, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 1, 3, 4, 5, 7
 _CODES = {_BYTE: "B", _SHORT: "H", _LONG: "I", _RATIONAL: "I", _UNDEFINED: "B"}
 
 
-def read_tags(file: BinaryIO) -> dict[int, tuple[int, ...]]:
-    """The tags that say how a TIFF's first page is laid out, each as a tuple of integers, empty where absent.
+def read_pages(file: BinaryIO) -> list[tuple[int, TiffImagePlugin.ImageFileDirectory_v2]]:
+    """The directories of a file's pages, each with its place in the chain of all directories.
+
+    Smaller copies and masks are no pages; the first directory is one whatever it says.
 
     Raises:
         SyntaxError: it is no TIFF file.
     """
+    pages, offset, seen = [], None, set()
+    for place in range(_MOST_DIRECTORIES):
+        try:
+            directory = _directory_at(file, offset)
+        except Exception:  # what a chain leads to where it is damaged
+            if not place:
+                raise
+            break
+        if not place or not any(kind & (_REDUCED | _MASK) for kind in values_of(directory, _SUBFILE_TYPE)):
+            pages.append((place, directory))
+        offset = directory.next
+        if not offset or offset in seen:
+            break
+        seen.add(offset)
+    return pages
+
+
+def values_of(directory: TiffImagePlugin.ImageFileDirectory_v2, tag: int) -> tuple[Any, ...]:
+    """The values of a tag; none where it is absent."""
+    value = directory.get(tag, ())
+    return value if isinstance(value, tuple) else (value,)
+
+
+def is_raw(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
+    """Whether a TIFF holds what a camera's sensor saw: a DNG, or a page or sub-page behind a filter of colours."""
+    if _DNG_VERSION in directory or _is_sensor(directory):
+        return True
+    for offset in values_of(directory, _SUB_IFDS)[:_MOST_SUB_IFDS]:
+        try:
+            if _is_sensor(_directory_at(file, offset)):
+                return True
+        except (SyntaxError, ValueError, TypeError, OSError, struct.error):
+            continue  # a sub-page nobody needs, where it is damaged
+    return False
+
+
+def _is_sensor(directory: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
+    return bool({_COLOR_FILTER, _LINEAR_RAW} & set(values_of(directory, PHOTOMETRIC)))
+
+
+def _directory_at(file: BinaryIO, offset: int | None) -> TiffImagePlugin.ImageFileDirectory_v2:
     file.seek(0)
     head = file.read(16)
     bigtiff = 43 in (head[2], head[3])
     directory = TiffImagePlugin.ImageFileDirectory_v2(head if bigtiff else head[:8])
-    file.seek(directory.next)
+    file.seek(directory.next if offset is None else offset)
     directory.load(file)
-    tags = {}
-    for tag in (BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, PLANAR, SAMPLE_FORMAT):
-        value = directory.get(tag, ())
-        tags[tag] = value if isinstance(value, tuple) else (value,)
-    return tags
+    return directory
 
 
-def exif_block(image: Image.Image) -> bytes | None:
-    """The descriptive tags of an open TIFF, with its EXIF and GPS directories, as an EXIF block."""
-    source = image.getexif()
+def photoshop_block(directory: TiffImagePlugin.ImageFileDirectory_v2, order: ByteOrder) -> bytes | None:
+    """Photoshop's image resources of a page, with the IPTC records of their own tag among them; or None."""
+    block = _tag_bytes(directory, _PHOTOSHOP, order)
+    block = without_thumbnails(block) if block else None
+    iptc = _tag_bytes(directory, _IPTC, order)
+    return with_iptc(block, iptc) if iptc else block
+
+
+def _tag_bytes(directory: TiffImagePlugin.ImageFileDirectory_v2, tag: int, order: ByteOrder) -> bytes | None:
+    value = directory.get(tag)
+    if isinstance(value, bytes):
+        return value or None
+    # Photoshop declares its IPTC as LONG, though it is a row of bytes.
+    numbers = value if isinstance(value, tuple) else () if value is None else (value,)
+    if not numbers or not all(isinstance(number, int) for number in numbers):
+        return None
+    if directory.tagtype.get(tag) == _LONG:
+        return struct.pack(f"{order}{len(numbers)}I", *numbers)
+    return bytes(numbers) if max(numbers) < 256 else None
+
+
+def exif_block(source: Image.Exif) -> bytes | None:
+    """The descriptive tags of a TIFF's page, with its EXIF and GPS directories, as an EXIF block."""
     kept = Image.Exif()
     for tag in _DESCRIPTIVE & set(source):
         kept[tag] = source[tag]
@@ -69,6 +137,7 @@ def write_tiff(
     exif: bytes | None,
     icc_profile: bytes | None,
     xmp: bytes | None,
+    photoshop: bytes | None,
     dpi: tuple[float, float] | None,
 ) -> None:
     """Write a deflated TIFF.
@@ -85,6 +154,7 @@ def write_tiff(
         exif: an undamaged EXIF block, or None.
         icc_profile: goes into its tag.
         xmp: goes into its tag.
+        photoshop: image resources; their IPTC records go into a tag of their own.
         dpi: dots per inch across and down, or None.
 
     Raises:
@@ -104,8 +174,8 @@ def write_tiff(
 
     if exif:
         directory.adopt(block)
-    directory.set(256, _LONG, [size[1]])
-    directory.set(257, _LONG, [size[0]])
+    directory.set(WIDTH, _LONG, [size[1]])
+    directory.set(HEIGHT, _LONG, [size[0]])
     directory.set(BITS, _SHORT, [bits] * channels)
     directory.set(COMPRESSION, _SHORT, [8])  # deflate
     directory.set(PHOTOMETRIC, _SHORT, [MIN_IS_BLACK if channels < 3 else RGB])
@@ -118,11 +188,16 @@ def write_tiff(
     if channels in (2, 4):
         directory.set(EXTRA_SAMPLES, _SHORT, [UNASSOCIATED_ALPHA])
     if dpi:
-        directory.set(_RESOLUTION_X, _RATIONAL, [round(dpi[0] * 1000), 1000])
-        directory.set(_RESOLUTION_Y, _RATIONAL, [round(dpi[1] * 1000), 1000])
-        directory.set(_RESOLUTION_UNIT, _SHORT, [_INCH])
+        directory.set(RESOLUTION_X, _RATIONAL, [round(dpi[0] * 1000), 1000])
+        directory.set(RESOLUTION_Y, _RATIONAL, [round(dpi[1] * 1000), 1000])
+        directory.set(RESOLUTION_UNIT, _SHORT, [INCH])
     if xmp:
         directory.set(XMP, _BYTE, xmp)
+    if photoshop:
+        if iptc := iptc_of(photoshop):
+            directory.set(_IPTC, _UNDEFINED, iptc)
+        if others := without_iptc(photoshop):
+            directory.set(_PHOTOSHOP, _BYTE, others)
     if icc_profile:
         directory.set(ICC_PROFILE, _UNDEFINED, icc_profile)
     directory.write()
@@ -152,7 +227,7 @@ class _Directory:
 
     def adopt(self, block: bytes) -> None:
         """Take over the descriptive entries of the EXIF block that opens the file, and its inner links."""
-        kept = _DESCRIPTIVE | {EXIF_IFD, GPS_IFD, _RESOLUTION_X, _RESOLUTION_Y, _RESOLUTION_UNIT}
+        kept = _DESCRIPTIVE | {EXIF_IFD, GPS_IFD, RESOLUTION_X, RESOLUTION_Y, RESOLUTION_UNIT}
         for entry in read_ifd(block, first_ifd(block)):
             if entry.tag in kept:
                 self._entries[entry.tag] = block[entry.at - 8 : entry.at + 4]

@@ -1,0 +1,127 @@
+"""The segments of a JPEG file, and what phones put behind its picture.
+
+Source of the layout: ITU-T T.81, annex B (markers). Behind the end of the picture lie the second pictures of CIPA
+DC-007 (MPF), the gain maps of Ultra HDR and ISO 21496-1, and the videos of motion photos; each is known by its own
+first bytes, so that an offset that is wrong misleads nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_APP1, _APP11, _APP13, _SOS, _EOI = 0xE1, 0xEB, 0xED, 0xDA, 0xD9
+# Markers that stand alone: TEM, and the restarts inside of coded data.
+_LONE = {0x01, *range(0xD0, 0xD8)}
+# The next marker of coded data: 0xFF not followed by a stuffed zero or a restart number.
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+_PHOTOSHOP = b"Photoshop 3.0\0"
+_EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
+# How a gain map's own segments name it: Ultra HDR, ISO 21496-1, Apple.
+_GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496", b"http://ns.apple.com/HDRGainMap/")
+_PART = re.compile(rb"\xff\xd8\xff|\0\0..ftyp", re.DOTALL)
+
+
+class Segment(NamedTuple):
+    """One marker segment: the marker's second byte, and what follows the length."""
+
+    marker: int
+    data: bytes
+
+
+class Layout(NamedTuple):
+    """How a JPEG is laid out.
+
+    Attributes:
+        segments: those before the first scan.
+        end: the offset behind the end marker; None where the file ends before it.
+        starts: the offset of the first scan's coded data; None where there is none.
+    """
+
+    segments: tuple[Segment, ...]
+    end: int | None
+    starts: int | None
+
+
+def layout(data: bytes) -> Layout:
+    """Follow the segments of the JPEG that begins at the start of `data`."""
+    segments: list[Segment] = []
+    starts = None
+    at = 2
+    while found := _MARKER.search(data, at):
+        marker, at = found[1][0], found.end()
+        if marker == _EOI:
+            return Layout(tuple(segments), at, starts)
+        if marker in _LONE:
+            continue
+        length = int.from_bytes(data[at : at + 2], "big")
+        if marker == _SOS:
+            starts = starts or at + length
+        elif starts is None:
+            segments.append(Segment(marker, data[at + 2 : at + length]))
+        at += length
+    return Layout(tuple(segments), None, starts)
+
+
+def left_behind(found: Layout, tail: bytes) -> tuple[str, ...]:
+    """A sentence for each kind of thing that a JPEG written anew does not hold.
+
+    Args:
+        found: the main picture's layout.
+        tail: the bytes behind its end.
+    """
+    gain_maps, pictures, videos, others = _behind(tail)
+    sentences = []
+    if gain_maps:
+        sentences.append("The HDR gain map was left out; the picture is the one that ordinary screens show.")
+    if videos:
+        sentences.append("The video of the motion photo was left out.")
+    if pictures == 1:
+        sentences.append("Only the main one of the file's pictures was kept; another (a preview or depth map) was not.")
+    elif pictures:
+        sentences.append(
+            f"Only the main one of the file's pictures was kept; {pictures} others (previews, depth maps) were not."
+        )
+    if others:
+        sentences.append(f"What lies behind the picture ({others} bytes of another kind) was left out.")
+    if any(segment.marker == _APP11 and segment.data.startswith(b"JP") for segment in found.segments):
+        sentences.append("The content credentials (C2PA) vouch for the picture as it was, and were left out.")
+    if any(segment.marker == _APP1 and segment.data.startswith(_EXTENDED_XMP) for segment in found.segments):
+        sentences.append("Extended XMP (such as a depth map) was left out.")
+    return tuple(sentences)
+
+
+def count_pictures(tail: bytes) -> int:
+    """How many pictures a file holds, given what lies behind the first."""
+    gain_maps, pictures, _, _ = _behind(tail)
+    return 1 + gain_maps + pictures
+
+
+def photoshop_block(found: Layout) -> bytes | None:
+    """The image resources (8BIM) of the APP13 segments, which are one block in pieces; None where there are none."""
+    pieces = [s.data[len(_PHOTOSHOP) :] for s in found.segments if s.marker == _APP13 and s.data.startswith(_PHOTOSHOP)]
+    return b"".join(pieces) or None
+
+
+def photoshop_segments(block: bytes) -> bytes:
+    """Image resources as APP13 segments, in pieces where one does not hold them."""
+    size = 65533 - len(_PHOTOSHOP)
+    pieces = [_PHOTOSHOP + block[start : start + size] for start in range(0, len(block), size)]
+    return b"".join(b"\xff\xed" + (2 + len(piece)).to_bytes(2, "big") + piece for piece in pieces)
+
+
+def _behind(tail: bytes) -> tuple[int, int, int, int]:
+    """Gain maps, other pictures, videos, and bytes that are none of these and no padding."""
+    gain_maps = pictures = videos = others = at = 0
+    while found := _PART.search(tail, at):
+        others += len(tail[at : found.start()].strip(b"\0"))
+        if found[0].endswith(b"ftyp"):
+            videos, at = 1, len(tail)  # its boxes go on to the end of the file, as far as anyone wrote
+            break
+        inner = layout(tail[found.start() :])
+        if any(name in segment.data for segment in inner.segments for name in _GAIN_MAP):
+            gain_maps += 1
+        else:
+            pictures += 1
+        at = len(tail) if inner.end is None else found.start() + inner.end
+    return gain_maps, pictures, videos, others + len(tail[at:].strip(b"\0"))
