@@ -47,6 +47,7 @@ def decode_page(page: TiffPage, name: str, allow_damaged: bool) -> tuple[np.ndar
     separate, depth, height, width, contiguous = page.shaped
     if depth != 1:
         raise ImageError(f"{name} is a volume of {depth} layers, not a photograph; save one of them.")
+    bits = page.bitspersample
     prepare = _Segments(page, name)
     result = np.zeros((separate, height, width, contiguous), page.dtype)
     read = 0
@@ -69,6 +70,7 @@ def decode_page(page: TiffPage, name: str, allow_damaged: bool) -> tuple[np.ndar
             room = result[plane, top : top + shape[1], left : left + shape[2]]
             room[...] = segment[0, : room.shape[0], : room.shape[1]]
         read += 1
+    page.bitspersample = bits
     if page.planarconfig == 2 and separate > 1:
         result = result.transpose(1, 2, 0, 3)[..., 0]
     else:

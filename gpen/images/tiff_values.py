@@ -183,7 +183,10 @@ def _scaled(samples: np.ndarray, black: float, white: float) -> np.ndarray:
         return samples.copy()
     result = np.empty(samples.shape, np.uint16)
     for rows in bands(*samples.shape[:2]):
-        values = (np.nan_to_num(samples[rows].astype(np.float64), nan=black) - black) * (_FULL / (white - black))
+        values = samples[rows].astype(np.float64)
+        if samples.dtype.kind == "f":
+            values[~np.isfinite(values)] = black
+        values = (values - black) * (_FULL / (white - black))
         result[rows] = np.rint(np.clip(values, 0, _FULL))
     return result
 
