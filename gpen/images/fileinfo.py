@@ -14,7 +14,6 @@ from PIL import Image, TiffImagePlugin
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
 from . import photoshop, png, tiff
-from .metadata import ByteOrder
 from .picture import FileInfo
 
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
@@ -46,7 +45,7 @@ def file_info(image: Image.Image, kind: str, file: BinaryIO) -> FileInfo:
     return FileInfo(format=kind, dpi=dpi_of(image.info.get("dpi")), xmp=_xmp(image), **info)
 
 
-def tiff_info(directory: TiffImagePlugin.ImageFileDirectory_v2, order: ByteOrder) -> FileInfo:
+def tiff_info(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> FileInfo:
     """What writing needs to know of a TIFF's page."""
     across, down = (directory.get(tag) for tag in (tiff.RESOLUTION_X, tiff.RESOLUTION_Y))
     unit = directory.get(tiff.RESOLUTION_UNIT, tiff.INCH)
@@ -58,7 +57,7 @@ def tiff_info(directory: TiffImagePlugin.ImageFileDirectory_v2, order: ByteOrder
         lossless=not _LOSSY_TIFF & set(tiff.values_of(directory, tiff.COMPRESSION)),
         dpi=dpi_of((dpi[0] * scale, dpi[1] * scale)) if dpi and scale else None,
         xmp=xmp if isinstance(xmp, bytes) and xmp else None,
-        photoshop=tiff.photoshop_block(directory, order),
+        photoshop=tiff.photoshop_block(file, directory),
     )
 
 

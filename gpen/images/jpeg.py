@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_APP1, _APP11, _APP13, _SOS, _EOI = 0xE1, 0xEB, 0xED, 0xDA, 0xD9
+_APPLICATION = range(0xE0, 0xF0)
+_APP0, _APP1, _APP2, _APP11, _APP13, _APP14, _SOS, _EOI = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xDA, 0xD9
+_EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 # Markers that stand alone: TEM, and the restarts inside of coded data.
 _LONE = {0x01, *range(0xD0, 0xD8)}
 # The next marker of coded data: 0xFF not followed by a stuffed zero or a restart number.
@@ -23,10 +25,12 @@ _PART = re.compile(rb"\xff\xd8\xff|\0\0..ftyp", re.DOTALL)
 
 
 class Segment(NamedTuple):
-    """One marker segment: the marker's second byte, and what follows the length."""
+    """One marker segment: the marker's second byte, what follows the length, and where in the file all of it lies."""
 
     marker: int
     data: bytes
+    start: int
+    end: int
 
 
 class Layout(NamedTuple):
@@ -58,9 +62,27 @@ def layout(data: bytes) -> Layout:
         if marker == _SOS:
             starts = starts or at + length
         elif starts is None:
-            segments.append(Segment(marker, data[at + 2 : at + length]))
+            segments.append(Segment(marker, data[at + 2 : at + length], at - 2, at + length))
         at += length
     return Layout(tuple(segments), None, starts)
+
+
+def for_decoder(data: bytes, found: Layout, with_exif: bool) -> bytes:
+    """The file without the segments that say nothing about its pixels, in which damage would cost the picture."""
+    pieces, at = [], 0
+    for segment in found.segments:
+        if not _is_for_decoder(segment, with_exif):
+            pieces.append(data[at : segment.start])
+            at = segment.end
+    return b"".join([*pieces, data[at:]]) if pieces else data
+
+
+def _is_for_decoder(segment: Segment, with_exif: bool) -> bool:
+    if segment.marker == _APP1:
+        return with_exif or not segment.data.startswith(_EXIF)
+    if segment.marker == _APP2:
+        return segment.data.startswith(_ICC)
+    return segment.marker not in _APPLICATION or segment.marker in (_APP0, _APP14)
 
 
 def left_behind(found: Layout, tail: bytes) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ METADATA = (*COLOR, b"iCCP", b"pHYs", b"eXIf", *TEXT)
 _LARGEST_CHUNK = 1 << 26
 # Bytes inflated at once where the stream is damaged: so many at most are lost before the damage.
 _STEP = 64
+_LEAST_SHARE = 0.001
 # Samples a pixel, by colour type.
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Adam7: the first column and row of each pass, and the steps between.
@@ -58,6 +59,19 @@ def read_chunks(file: BinaryIO, wanted: Iterable[bytes]) -> Iterator[tuple[bytes
             file.seek(4, io.SEEK_CUR)
         else:
             file.seek(length + 4, io.SEEK_CUR)
+
+
+def checksums_hold(data: bytes) -> bool:
+    """Whether the checksums of the pixels' chunks are right; Pillow passes over wrong ones."""
+    at = len(SIGNATURE)
+    view = memoryview(data)
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + length
+        if kind == b"IDAT" and view[end : end + 4] != zlib.crc32(view[at + 4 : end]).to_bytes(4, "big"):
+            return False
+        at = end + 4
+    return True
 
 
 def without_chunks(data: bytes, unwanted: Iterable[bytes]) -> bytes:
@@ -98,7 +112,7 @@ def text_of(kind: bytes, data: bytes) -> tuple[str, bytes | None]:
 def mended(data: bytes) -> tuple[bytes, float] | None:
     """A PNG whose pixels end early or are damaged as a whole one, with 0 for what is lost, and the share that is there.
 
-    None where no pixel can be had.
+    None where hardly a pixel can be had.
     """
     head, packed, others = None, [], []
     for kind, body in read_chunks(io.BytesIO(data), (b"IHDR", b"IDAT", b"PLTE", b"tRNS")):
@@ -118,7 +132,8 @@ def mended(data: bytes) -> tuple[bytes, float] | None:
     sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes]
     whole = sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in sizes if columns > 0 and rows > 0)
     pixels = _inflated_part(b"".join(packed))
-    if not pixels:
+    # A header that claims far more than there is, is damaged itself.
+    if not whole or len(pixels) < whole * _LEAST_SHARE:
         return None
     share = min(1.0, len(pixels) / whole)
     del pixels[whole:]

@@ -134,7 +134,13 @@ def _jpeg(data: bytes, name: str, opener: Opener, allow_damaged: bool) -> Stored
     """A JPEG: its main picture alone goes to the decoder, whatever lies behind it."""
     found = jpeg.layout(data)
     main, behind = (data, b"") if found.end is None else (data[: found.end], data[found.end :])
-    image = opener(io.BytesIO(main))
+    damaged_exif = False
+    try:
+        plain = jpeg.for_decoder(main, found, with_exif=True)
+        image = opener(io.BytesIO(plain))
+    except Exception:  # Pillow looks into EXIF as it opens a file
+        plain, damaged_exif = jpeg.for_decoder(main, found, with_exif=False), True
+        image = opener(io.BytesIO(plain))
     check_size(*image.size, name)
     share = 1.0
     try:
@@ -142,15 +148,16 @@ def _jpeg(data: bytes, name: str, opener: Opener, allow_damaged: bool) -> Stored
     except Exception:  # decoders raise whatever they like
         if found.starts is None:
             raise
-        image, share = load_jpeg_part(main, opener)
+        image, share = load_jpeg_part(plain, opener)
         if not share:
             raise
         share = min(share, 0.999)
-    stored = _by_pillow(image, io.BytesIO(main), name, "JPEG", share, 1, allow_damaged)
+    stored = _by_pillow(image, io.BytesIO(plain), name, "JPEG", share, 1, allow_damaged)
     block = jpeg.photoshop_block(found)
     return replace(
         stored,
         info=replace(stored.info, photoshop=photoshop.without_thumbnails(block) if block else None),
+        exif=b"" if damaged_exif else stored.exif,
         n_frames=jpeg.count_pictures(behind),
         notes=stored.notes + (_gap_note(image) if share == 1 else ()),
         left_out=jpeg.left_behind(found, behind),
@@ -176,12 +183,15 @@ def _png(data: bytes, name: str, opener: Opener, allow_damaged: bool) -> Stored:
         n_frames = 1
         load(image)
         share = min(share, 0.999)
+    intact = share < 1 or png.checksums_hold(data)
     deep = png.bit_depth(data) == 16
     transparency = image.info.get("transparency")
     stored = _by_pillow(image, io.BytesIO(data), name, "PNG", share, n_frames, allow_damaged)
     del image
     info, blocks = png_info(stored.info, chunks)
     notes = stored.notes
+    if not intact:
+        notes += ("A checksum in the file is wrong, so some of its pixels may not be what they were.",)
     if "icc_profile" in blocks and blocks["icc_profile"] is None:
         notes += ("The colour profile is damaged and was left out.",)
     exif = stored.exif

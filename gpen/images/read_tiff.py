@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -11,7 +12,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from ..errors import ImageError
 from . import raw, tiff
 from .fileinfo import tiff_info
-from .metadata import ORIENTATION, ByteOrder
+from .metadata import ORIENTATION
 from .modes import MODES, plain_image, srgb_profile
 from .partial import CutOff, damage_note, load_part
 from .picture import FileInfo
@@ -47,9 +48,7 @@ def read_tiff(file: BinaryIO, name: str, page: int, allow_damaged: bool) -> Stor
     size = [tiff.values_of(directory, tag) for tag in (tiff.WIDTH, tiff.HEIGHT)]
     if all(size):
         check_size(size[0][0], size[1][0], name)
-    file.seek(0)
-    order: ByteOrder = "<" if file.read(2) == b"II" else ">"
-    frame = _Frame(file, name, page, place, allow_damaged, directory, tiff_info(directory, order), len(pages))
+    frame = _Frame(file, name, page, place, allow_damaged, directory, tiff_info(file, directory), len(pages))
     return frame.by_pillow() if _is_plain(directory) else frame.by_tifffile()
 
 
@@ -126,18 +125,19 @@ class _Frame:
         )
 
     def by_tifffile(self) -> Stored:
-        from tifffile import TiffFile
+        from tifffile import TiffFile, logger
 
         from .tiff_decode import decode_page
         from .tiff_values import to_values
 
+        # It logs what it finds odd; where nobody has set up logging, Python would print that among our own sentences.
+        if not logger().handlers:
+            logger().addHandler(logging.NullHandler())
         exif = self._exif(self._own_exif())
         self._file.seek(0)
         with TiffFile(self._file) as file:
             page: Any = file.pages[self._place]
-            samples, share = decode_page(page, self._name, self._allow_damaged)
-            if not share:
-                raise ImageError(f"{self._name} is cut off or damaged: nothing of its picture can be read.")
+            samples, share = decode_page(page, self._name)
             self._check_share(share)
             values: Values = to_values(samples, page, self._name)
         profile = self._directory.get(tiff.ICC_PROFILE)

@@ -97,25 +97,35 @@ def _directory_at(file: BinaryIO, offset: int | None) -> TiffImagePlugin.ImageFi
     return directory
 
 
-def photoshop_block(directory: TiffImagePlugin.ImageFileDirectory_v2, order: ByteOrder) -> bytes | None:
+def photoshop_block(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> bytes | None:
     """Photoshop's image resources of a page, with the IPTC records of their own tag among them; or None."""
-    block = _tag_bytes(directory, _PHOTOSHOP, order)
+    try:
+        block, iptc = _raw_value(file, directory, _PHOTOSHOP), _raw_value(file, directory, _IPTC)
+    except struct.error:  # cut off
+        return None
     block = without_thumbnails(block) if block else None
-    iptc = _tag_bytes(directory, _IPTC, order)
     return with_iptc(block, iptc) if iptc else block
 
 
-def _tag_bytes(directory: TiffImagePlugin.ImageFileDirectory_v2, tag: int, order: ByteOrder) -> bytes | None:
-    value = directory.get(tag)
-    if isinstance(value, bytes):
-        return value or None
-    # Photoshop declares its IPTC as LONG, though it is a row of bytes.
-    numbers = value if isinstance(value, tuple) else () if value is None else (value,)
-    if not numbers or not all(isinstance(number, int) for number in numbers):
-        return None
-    if directory.tagtype.get(tag) == _LONG:
-        return struct.pack(f"{order}{len(numbers)}I", *numbers)
-    return bytes(numbers) if max(numbers) < 256 else None
+def _raw_value(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2, tag: int) -> bytes | None:
+    """The bytes of a tag as they lie in the file: Photoshop declares IPTC as LONG, though it is a row of bytes."""
+    file.seek(0)
+    head = file.read(4)
+    order = "<" if head[:2] == b"II" else ">"
+    # BigTIFF: a count of 8 bytes, and entries of 20 with 8 for the value.
+    count, entry, room = ("Q", "HHQ", 8) if 43 in (head[2], head[3]) else ("H", "HHI", 4)
+    file.seek(directory.offset)
+    (entries,) = struct.unpack(order + count, file.read(struct.calcsize(order + count)))
+    for _ in range(entries):
+        found, kind, length = struct.unpack(order + entry, file.read(struct.calcsize(order + entry)))
+        value = file.read(room)
+        if found == tag:
+            size = length * struct.calcsize(_CODES.get(kind, "B"))
+            if size <= room:
+                return value[:size] or None
+            file.seek(int.from_bytes(value, "little" if order == "<" else "big"))
+            return file.read(size) or None
+    return None
 
 
 def exif_block(source: Image.Exif) -> bytes | None:

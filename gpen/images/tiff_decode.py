@@ -25,19 +25,19 @@ _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 _MOST_CHANNELS = 16
 
 
-def decode_page(page: TiffPage, name: str, allow_damaged: bool) -> tuple[np.ndarray, float]:
-    """The samples of a page as the file encodes them.
+def decode_page(page: TiffPage, name: str) -> tuple[np.ndarray, float]:
+    """The samples of a page as the file encodes them; those of strips and tiles that cannot be read are 0.
 
     Args:
         page: a page of an open file, of integers of 8 to 64 bits or floats.
         name: the file's name, for messages.
-        allow_damaged: strips and tiles that cannot be read are 0.
 
     Returns:
         H x W x C of the page's own type, and the share of its strips or tiles that could be read.
 
     Raises:
         ImageError: its compression needs a package that is not installed, or its layout is none of a photograph.
+        Exception: what the decoder raised, where nothing could be read.
     """
     if page.dtype is None or page.dtype.kind not in "uif" or page.samplesperpixel > _MOST_CHANNELS:
         raise ImageError(
@@ -50,7 +50,7 @@ def decode_page(page: TiffPage, name: str, allow_damaged: bool) -> tuple[np.ndar
     bits = page.bitspersample
     prepare = _Segments(page, name)
     result = np.zeros((separate, height, width, contiguous), page.dtype)
-    read = 0
+    read, damage = 0, None
     file = page.parent.filehandle
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     for index, (offset, length) in enumerate(segments):
@@ -62,14 +62,15 @@ def decode_page(page: TiffPage, name: str, allow_damaged: bool) -> tuple[np.ndar
             segment, (plane, _, top, left, _), shape = page.decode(prepare(data, index), index)
         except (ImportError, NotImplementedError):
             raise _needs_imagecodecs(page, name) from None
-        except Exception:  # codecs raise whatever they like
-            if not allow_damaged:
-                raise
+        except Exception as error:  # codecs raise whatever they like
+            damage = damage or error
             continue
         if segment is not None:
             room = result[plane, top : top + shape[1], left : left + shape[2]]
             room[...] = segment[0, : room.shape[0], : room.shape[1]]
         read += 1
+    if damage and not read:
+        raise damage
     page.bitspersample = bits
     if page.planarconfig == 2 and separate > 1:
         result = result.transpose(1, 2, 0, 3)[..., 0]

@@ -343,7 +343,7 @@ def test_decoded_strips_say_how_many(tmp_path):
         end = tiff.pages[0].dataoffsets[-1]
     cut = io.BytesIO(file.getvalue()[: end + 3])
     with tifffile.TiffFile(cut) as tiff:
-        samples, share = decode_page(tiff.pages[0], "a.tif", allow_damaged=True)
+        samples, share = decode_page(tiff.pages[0], "a.tif")
     assert share == 0.75
     np.testing.assert_array_equal(samples[:15], DEEP[:15])
     assert not samples[15:].any()
