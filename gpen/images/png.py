@@ -150,8 +150,9 @@ def mended(data: bytes) -> tuple[bytes, float] | None:
 
 def _inflated_part(packed: bytes) -> bytearray:
     """What can be inflated before the stream ends or is damaged."""
-    stream, result = zlib.decompressobj(), bytearray()
-    for start in range(0, len(packed), _STEP):
+    # Behind the two bytes of zlib's head, so that its checksum, which damage makes wrong, costs nothing.
+    stream, result = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
+    for start in range(2, len(packed), _STEP):
         try:
             result += stream.decompress(packed[start : start + _STEP])
         except zlib.error:
