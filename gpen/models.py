@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, get_args
 import torch
 
 from ..weights import checkpoint, store
-from .backends import Backend, Network, Precision, accelerate
+from .backends import Backend, Network, Precision, accelerate, backend_of
 from .devices import select_device
 from .errors import ModelNotFoundError, SettingsError
 from .faces.detect import FaceDetector, build_detector
@@ -44,7 +44,6 @@ class LoadedModel(Generic[AnyNetwork]):
         module: in eval mode, without gradients.
         template: landmark template its crops are aligned with (generators).
         preview: a bundled first-choice substitute whose quality an official model exceeds.
-        backend: what runs it (generators).
         precision: number format it runs in.
         notes: a sentence for everything about it that is not as it was asked for.
     """
@@ -55,9 +54,13 @@ class LoadedModel(Generic[AnyNetwork]):
     module: AnyNetwork
     template: str = _DEFAULT_TEMPLATE
     preview: bool = False
-    backend: str = "eager"
     precision: Precision = "fp32"
     notes: tuple[str, ...] = ()
+
+    @property
+    def backend(self) -> str:
+        """What runs it (generators), and of `auto` what ran its last faces."""
+        return backend_of(self.module)
 
 
 class ModelCache:
@@ -152,8 +155,9 @@ def load_generator(
         name: a registry name, a path, or `auto`: the best one on this machine.
         precision: number format of the maps; where it changes the picture, fp32 is taken and a note says so.
         backend: what runs it: `eager` (the graph as it is written), `compile` (torch.compile), `openvino`,
-            `onnxruntime`, `cudagraph`, `tensorrt`, or `auto`: the fastest of those that are ready within seconds. Each
-            is compared with `eager` when it is loaded, and gives way to it with a note.
+            `onnxruntime`, `cudagraph`, `tensorrt`, or `auto`: the fastest of those that are ready within seconds, and
+            on a processor `eager` until there are faces enough to pay for the start of one. Each is compared with
+            `eager` before it is used, and gives way to it with a note.
         device: where it is going to run; the best device there is where left out.
 
     Raises:
@@ -170,7 +174,7 @@ def load_generator(
 
     def run(generator: Any) -> tuple[Network, dict[str, Any]]:
         chosen = accelerate(generator, resolved.sha256, backend, precision, place)
-        return chosen.network, {"backend": chosen.backend, "precision": chosen.precision, "notes": chosen.notes}
+        return chosen.network, {"precision": chosen.precision, "notes": chosen.notes}
 
     return _load(resolved, build_generator, run, precision, backend, str(place))
 

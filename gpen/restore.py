@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from .backends import Network
+from .backends import Network, expect
 from .checks import all_finite, require_between
 from .detail.color import monochrome_tone
 from .devices import Placement, free_memory, on_device, select_device, wait_for
@@ -58,6 +58,7 @@ def restore_crops(
     if strength == 0 or len(crops) == 0:
         return base
     device = (place or on_device(select_device()))(generator)
+    expect(generator, faces=len(base))
     chunk = batch_size or automatic_batch_size(generator, device)
     # From pinned memory copies run beside the work, in the order in which it was given.
     overlap = device.type == "cuda" and base.device.type == "cpu"

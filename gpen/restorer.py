@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from .backends import Backend, Precision
+from .backends import Backend, Precision, expect
 from .devices import on_device, select_device
 from .errors import SettingsError
 from .images import Picture, from_array, read_picture, to_array, write_picture
@@ -101,7 +101,13 @@ class Restorer:
         self._place = on_device(self.device)
 
     def restore(
-        self, image: Any, *, indices: str = "", batch_size: int = 0, progress: Progress = silent
+        self,
+        image: Any,
+        *,
+        indices: str = "",
+        batch_size: int = 0,
+        pictures_left: int = 0,
+        progress: Progress = silent,
     ) -> Restoration:
         """Restore the faces of one picture.
 
@@ -110,6 +116,7 @@ class Restorer:
                 path of a picture, or a `Picture` that was read from one.
             indices: which of the ordered faces, such as `0,2-4`; empty for all.
             batch_size: faces per forward pass; 0 takes as many as memory allows.
+            pictures_left: how many will follow; the backend `auto` starts a faster one where there are enough.
             progress: called as work goes on; what it raises ends the work.
 
         Raises:
@@ -119,6 +126,7 @@ class Restorer:
         source = read_picture(image) if isinstance(image, str | Path) else image if isinstance(image, Picture) else None
         pixels = source.pixels if source else from_array(image)
         read_seconds = time.perf_counter() - start
+        expect(self.generator.module, pictures_left=pictures_left)
         batch = restore_batch(
             pixels,
             self.generator,

@@ -166,9 +166,14 @@ def _modelscope_files(source: Source) -> Iterator[Path]:
 
 
 def _huggingface_files(source: Source) -> Iterator[Path]:
-    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub import constants
 
     repo_type, cache = "space" if source.space else "model", constants.HF_HUB_CACHE
+    # What asks the cache imports what could also download, which takes longer than most pictures.
+    if not is_folder(Path(cache) / "--".join([f"{repo_type}s", *source.location.split("/")])):
+        return
+    from huggingface_hub import try_to_load_from_cache
+
     found = try_to_load_from_cache(source.location, source.path, repo_type=repo_type, cache_dir=cache)
     if isinstance(found, str):
         yield Path(found)

@@ -1,5 +1,6 @@
 """Ways to run a generator faster than its graph as it is written; each is checked against that before it is used."""
 
-from .accelerate import Accelerated, Backend, Chosen, Network, Precision, accelerate
+from .accelerate import Backend, Chosen, Network, Precision, accelerate, backend_of, expect
+from .accelerated import Accelerated
 
-__all__ = ["Accelerated", "Backend", "Chosen", "Network", "Precision", "accelerate"]
+__all__ = ["Accelerated", "Backend", "Chosen", "Network", "Precision", "accelerate", "backend_of", "expect"]

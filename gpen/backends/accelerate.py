@@ -5,19 +5,25 @@ from __future__ import annotations
 import copy
 import importlib.util
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..network import Generator, GeneratorConfig
+from ..network import Generator
+from .accelerated import Accelerated
+from .automatic import WORTH_IT, Automatic
 from .engine import Engine, EngineError
+from .kept import kept_file
 from .onnxruntime_engine import OnnxRuntimeEngine
 from .openvino_engine import OpenVINOEngine
 from .torch_engines import CompiledEngine, CudaGraphEngine
-from .trial import Trial, compare, key_of, probe, race, remembered
+from .trial import ROUNDS, Trial, compare, key_of, probe, race, recall, remembered
 
 log = logging.getLogger(__name__)
 
@@ -28,73 +34,15 @@ DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16,
 
 # What `auto` tries beside eager: what is ready within seconds.
 _AUTO = {"cpu": ("openvino", "onnxruntime"), "cuda": ("cudagraph",)}
-# Share of eager's time below which a backend is worth its memory and its start.
-_WORTH_IT = 0.95
 # They run on the generator's own weights, wherever these are: they are checked there, at their first face.
 _FOLLOWING: dict[str, Callable[[Generator], Engine]] = {"compile": CompiledEngine, "cudagraph": CudaGraphEngine}
 # They have weights of their own, on one device.
-_STANDING: dict[str, Callable[[Generator, torch.dtype, torch.device], Engine]] = {
+_STANDING: dict[str, Callable[[Generator, torch.dtype, torch.device, Path | None], Engine]] = {
     "openvino": OpenVINOEngine,
     "onnxruntime": OnnxRuntimeEngine,
     "tensorrt": partial(OnnxRuntimeEngine, tensorrt=True),
 }
 _PACKAGES = {"openvino": ("openvino", "onnx"), "onnxruntime": ("onnxruntime", "onnx")}
-
-
-class Accelerated(nn.Module):
-    """A generator, and an engine that runs it on one kind of device; elsewhere it runs as it is written.
-
-    Args:
-        generator: in the engine's number format.
-        engine: what runs it.
-        device_type: where the engine does.
-        checked: whether the engine was compared with the generator; if not, it is at the first face.
-    """
-
-    def __init__(self, generator: Generator, engine: Engine, device_type: str, *, checked: bool) -> None:
-        super().__init__()
-        self.generator = generator
-        self._engine: Engine | None = engine
-        self._device_type = device_type
-        self._checked = checked
-
-    @property
-    def config(self) -> GeneratorConfig:
-        """The generator's sizes."""
-        return self.generator.config
-
-    def activation_bytes(self) -> int:
-        """As `Generator.activation_bytes`."""
-        return self.generator.activation_bytes()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """As `Generator.forward`."""
-        if self._engine is None or x.device.type != self._device_type or not len(x):
-            return self.generator(x)
-        if not self._checked and not self._check(x[:1].float()):
-            return self.generator(x)
-        return self._engine(x.float()).to(x.dtype)
-
-    def _check(self, face: Tensor) -> bool:
-        assert self._engine is not None
-        truth = self.generator(face)
-        try:
-            mean, largest = compare(truth, self._engine(face))
-        # A compiler or a driver may raise anything; the generator itself goes on.
-        except Exception as error:
-            if isinstance(error, torch.cuda.OutOfMemoryError):
-                raise
-            log.warning("The backend fails (%s: %s); the network runs as it is written.", type(error).__name__, error)
-            self._engine = None
-            return False
-        # Both are in the same number format: half of it is the reference's own error.
-        dtype = self.generator.generator.input.input.dtype
-        if not Trial(mean, largest, 0, 0).is_close(dtype):
-            log.warning("The backend is off by %.1f/255; the network runs as it is written.", largest * 255)
-            self._engine = None
-            return False
-        self._checked = True
-        return True
 
 
 Network = Generator | Accelerated
@@ -106,15 +54,39 @@ class Chosen(NamedTuple):
 
     Attributes:
         network: in eval mode, without gradients.
-        backend: that runs it.
         precision: it runs in.
         notes: a sentence for everything that is not as it was asked for.
     """
 
     network: Network
-    backend: str
     precision: Precision
     notes: tuple[str, ...]
+
+    @property
+    def backend(self) -> str:
+        """What runs it, see `backend_of`."""
+        return backend_of(self.network)
+
+
+def backend_of(network: nn.Module) -> str:
+    """The name of what runs a network; it may change with the work."""
+    return network.backend if isinstance(network, Accelerated) else "eager"
+
+
+def expect(network: nn.Module, *, faces: int | None = None, pictures_left: int | None = None) -> None:
+    """Tell `auto` of work to come.
+
+    Args:
+        network: from `accelerate`.
+        faces: that the next passes bring together.
+        pictures_left: pictures that follow this one.
+    """
+    if not isinstance(network, Automatic):
+        return
+    if faces is not None:
+        network.expect(faces)
+    if pictures_left is not None:
+        network.pictures_left = pictures_left
 
 
 def accelerate(
@@ -125,7 +97,8 @@ def accelerate(
     1. A number format that changes the picture, or that the device only emulates, gives way to float32.
     2. The backend asked for is built, and compared on a probe with the network as it is written, in float32; one that
        cannot be built or is too far off gives way to `eager`.
-    3. `auto` takes the fastest of those installed that is close enough and faster than `eager`.
+    3. `auto` takes the fastest of those installed that is close enough and faster than `eager`; on a processor, where
+       engines take seconds to start, once there are faces enough for it, see `Automatic`.
 
     Args:
         generator: in float32, on the CPU; afterwards it is in the number format it runs in.
@@ -139,34 +112,61 @@ def accelerate(
     if fault:
         notes.append(f"The network runs in fp32: {fault}")
         precision = "fp32"
-    auto = backend == "auto"
+    if backend != "auto":
+        chosen = _first_of(generator, sha256, [backend], precision, device, notes.append)
+        return Chosen(chosen or generator.set_precision(DTYPES[precision]), precision, tuple(notes))
+    names = [name for name in _AUTO.get(device.type, ()) if _is_installed(name)]
+    if device.type != "cpu":
+        chosen = _first_of(generator, sha256, names, precision, device, log.info)
+        return Chosen(chosen or generator.set_precision(DTYPES[precision]), precision, tuple(notes))
+    if not names:
+        return Chosen(generator.set_precision(DTYPES[precision]), precision, tuple(notes))
+    # Engines are made of the weights in float32.
+    original = generator if precision == "fp32" else copy.deepcopy(generator)
+    network = Automatic(
+        generator.set_precision(DTYPES[precision]),
+        device.type,
+        lambda: [recall(key_of(sha256, name, precision, device)) for name in names],
+        lambda: _first_of(original, sha256, names, precision, device, log.info),
+    )
+    return Chosen(network.eval(), precision, tuple(notes))
 
-    def tell(name: str, error: EngineError) -> None:
-        said = f"{name} does not run this network: {error}"
-        if auto:
-            log.info(said)
-        else:
-            notes.append(f"{said} It runs as it is written.")
 
-    wanted = [name for name in _AUTO.get(device.type, ()) if _is_installed(name)] if auto else [backend]
+def _first_of(
+    generator: Generator,
+    sha256: str,
+    names: Sequence[str],
+    precision: Precision,
+    device: torch.device,
+    tell: Callable[[str], object],
+) -> Accelerated | None:
+    """The fastest of these backends that can be had, is close enough and, of several asked for, faster than `eager`.
+
+    Args:
+        tell: called with a sentence about each that cannot be had.
+    """
     candidates: list[_Candidate] = []
-    for name in wanted:
+
+    def refuse(name: str, error: EngineError) -> None:
+        tell(f"{name} does not run this network: {error} It runs as it is written.")
+
+    for name in names:
         if name == "eager":
             continue
         try:
             candidates.append(_examine(generator, sha256, name, precision, device))
         except EngineError as error:
-            tell(name, error)
+            refuse(name, error)
     # Each was timed beside eager in a race of its own; of these, that counts which was disturbed least.
     eager_seconds = min((candidate.eager_seconds for candidate in candidates), default=0.0)
     for name, seconds, _, build in sorted(candidates, key=lambda candidate: candidate.seconds):
         try:
-            if auto and seconds > _WORTH_IT * eager_seconds:
+            if len(names) > 1 and seconds > WORTH_IT * eager_seconds:
                 raise EngineError(f"it takes {seconds / eager_seconds:.2f} of eager's time.")
-            return Chosen(build().eval(), name, precision, tuple(notes))
+            return build().eval()
         except EngineError as error:
-            tell(name, error)
-    return Chosen(generator.set_precision(DTYPES[precision]), "eager", precision, tuple(notes))
+            refuse(name, error)
+    return None
 
 
 class _Candidate(NamedTuple):
@@ -187,14 +187,18 @@ def _examine(generator: Generator, sha256: str, name: str, precision: Precision,
     dtype = DTYPES[precision]
     if name in _FOLLOWING:
         engine = _FOLLOWING[name](generator.set_precision(dtype))
-        return _Candidate(name, 0.0, 0.0, lambda: Accelerated(generator, engine, device.type, checked=False))
-    build = lru_cache(partial(_STANDING[name], generator, dtype, device))
+        return _Candidate(name, 0.0, 0.0, lambda: Accelerated(generator, engine, name, device.type, checked=False))
+    key = key_of(sha256, name, precision, device)
+    build = lru_cache(partial(_STANDING[name], generator, dtype, device, kept_file(key)))
 
     def run() -> Trial:
         eager = generator if precision == "fp32" else copy.deepcopy(generator).set_precision(dtype)
-        return _try(generator, build(), eager, device)
+        began = time.perf_counter()
+        engine = build()
+        started = time.perf_counter() - began
+        return replace(_try(generator, engine, eager, device), start_seconds=started)
 
-    trial = remembered(key_of(sha256, name, precision, device), run)
+    trial = remembered(key, run)
     if not trial.is_close(dtype):
         raise EngineError(
             f"it is off by {255 * trial.mean:.2f}/255 in the mean, {255 * trial.largest:.1f}/255 at most."
@@ -202,17 +206,17 @@ def _examine(generator: Generator, sha256: str, name: str, precision: Precision,
 
     def accelerated() -> Accelerated:
         engine = build()  # of the weights in float32
-        return Accelerated(generator.set_precision(dtype), engine, device.type, checked=True)
+        return Accelerated(generator.set_precision(dtype), engine, name, device.type, checked=True)
 
     return _Candidate(name, trial.seconds, trial.eager_seconds, accelerated)
 
 
-def _try(generator: Generator, engine: Engine, eager: Generator, device: torch.device) -> Trial:
+def _try(generator: Generator, engine: Engine, eager: Generator, device: torch.device, rounds: int = ROUNDS) -> Trial:
     """How far an engine on a device is from the generator, and how long it takes beside what runs as it is written."""
     faces = probe(generator.config.size)
     with torch.inference_mode():
         truth = generator(faces)
-    (_, restored), (eager_seconds, seconds) = race([(eager, faces), (engine, faces.to(device))])
+    (_, restored), (eager_seconds, seconds) = race([(eager, faces), (engine, faces.to(device))], rounds)
     return Trial(*compare(truth, restored.cpu()), seconds, eager_seconds)
 
 
@@ -226,7 +230,8 @@ def _precision_fault(generator: Generator, sha256: str, precision: Precision, de
     cpu = torch.device("cpu")  # rounds as any other device
 
     def run() -> Trial:
-        return _try(generator, copy.deepcopy(generator).set_precision(DTYPES[precision]), generator, cpu)
+        # What it shows decides, not its speed: once is enough.
+        return _try(generator, copy.deepcopy(generator).set_precision(DTYPES[precision]), generator, cpu, rounds=1)
 
     trial = remembered(key_of(sha256, "eager", precision, cpu), run)
     if trial.is_close(DTYPES[precision]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from ..network import Generator
 from . import graph
 from .engine import EngineError
+from .kept import keep, read_kept
 
 
 class OnnxRuntimeEngine:
@@ -19,6 +21,7 @@ class OnnxRuntimeEngine:
         generator: in float32.
         dtype: of the maps; TensorRT alone has another than float32.
         device: where it runs.
+        kept: where the optimised graph lies from its first start on; of the CPU's alone.
         tensorrt: through TensorRT, which takes minutes to plan the graph.
 
     Raises:
@@ -26,7 +29,14 @@ class OnnxRuntimeEngine:
             or it refuses the graph.
     """
 
-    def __init__(self, generator: Generator, dtype: torch.dtype, device: torch.device, tensorrt: bool = False) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        dtype: torch.dtype,
+        device: torch.device,
+        kept: Path | None = None,
+        tensorrt: bool = False,
+    ) -> None:
         try:
             import onnxruntime
         except ImportError as error:
@@ -35,16 +45,29 @@ class OnnxRuntimeEngine:
         if provider not in onnxruntime.get_available_providers():
             have = ", ".join(onnxruntime.get_available_providers())
             raise EngineError(f"This build of ONNX Runtime has no {provider}, only {have}.")
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = torch.get_num_threads()
-        # Its threads spin while they wait for the next run, on the cores that torch needs for what comes between.
-        settings.add_session_config_entry("session.force_spinning_stop", "1")
-        model = graph.whole_graph(generator).SerializeToString()
-        try:
-            self._session = onnxruntime.InferenceSession(model, settings, providers=[(provider, options)])
-        # Its exceptions have no base of their own.
-        except Exception as error:
-            raise EngineError(f"ONNX Runtime cannot run the graph: {error}") from error
+        kept = kept if provider == "CPUExecutionProvider" else None
+
+        def start(model: bytes | str, **changes: Any) -> Any:
+            settings = onnxruntime.SessionOptions()
+            settings.intra_op_num_threads = torch.get_num_threads()
+            # Its threads spin while they wait for the next run, on the cores that torch needs for what comes between.
+            settings.add_session_config_entry("session.force_spinning_stop", "1")
+            settings.log_severity_level = 3  # it warns that a kept graph is for this machine, which its name tells
+            for name, value in changes.items():
+                setattr(settings, name, value)
+            return onnxruntime.InferenceSession(model, settings, providers=[(provider, options)])
+
+        as_it_is = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        session: Any = read_kept(kept, lambda path: start(str(path), graph_optimization_level=as_it_is))
+        if session is None:
+            model = graph.whole_graph(generator).SerializeToString()
+            try:
+                session = start(model)
+            # Its exceptions have no base of their own.
+            except Exception as error:
+                raise EngineError(f"ONNX Runtime cannot run the graph: {error}") from error
+            keep(kept, lambda path: start(model, optimized_model_filepath=str(path)))
+        self._session = session
         # It goes on without a provider that fails to start.
         if provider not in self._session.get_providers():
             raise EngineError(f"ONNX Runtime's {provider} does not start on this machine.")

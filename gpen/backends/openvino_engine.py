@@ -7,7 +7,8 @@ one; so there are only graphs of one face.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from ..network import Generator
 from . import graph
 from .engine import EngineError
+from .kept import keep, read_kept
 
 if TYPE_CHECKING:
     import onnx
@@ -33,12 +35,15 @@ class OpenVINOEngine:
         generator: in float32; kept for what lies between the halves.
         dtype: of the maps.
         device: where it is to run; only a CPU will do.
+        kept: where the compiled graphs lie from their first start on.
 
     Raises:
         EngineError: another device, OpenVINO or onnx is not installed, or it cannot run the graph.
     """
 
-    def __init__(self, generator: Generator, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self, generator: Generator, dtype: torch.dtype, device: torch.device, kept: Path | None = None
+    ) -> None:
         if device.type != "cpu":
             raise EngineError(f"OpenVINO runs GPEN on CPUs, not on {device.type}.")
         if dtype not in _PRECISIONS:
@@ -56,12 +61,14 @@ class OpenVINOEngine:
         self._generator = generator
         self._lock = threading.Lock()  # a request serves one caller at a time
         if dtype == torch.float32:
-            self._whole = self._request(graph.whole_graph(generator, fixed=True))
+            self._whole = self._request(lambda: graph.whole_graph(generator, fixed=True), kept)
             return
         self._whole = None
         self._features = [f"feature{level}" for level in range(len(generator.config.channels))]
-        self._encoder = self._request(graph.encoder_graph(generator), handed_on=self._features[:-1])
-        self._painter = self._request(graph.painter_graph(generator), handed_on=self._features[:-1])
+        handed_on = self._features[:-1]
+        encoder, painter = (kept and kept.with_suffix(suffix) for suffix in (".encoder", ".painter"))
+        self._encoder = self._request(lambda: graph.encoder_graph(generator), encoder, handed_on)
+        self._painter = self._request(lambda: graph.painter_graph(generator), painter, handed_on)
         for name in self._features:
             self._painter.set_tensor(name, self._encoder.get_tensor(name))
 
@@ -82,10 +89,14 @@ class OpenVINOEngine:
         self._painter.infer(graph.flat_modulations(self._generator, coarsest))
         return torch.from_numpy(self._painter.get_tensor(graph.OUTPUT).data)
 
-    def _request(self, model: onnx.ModelProto, handed_on: Sequence[str] = ()) -> Any:
-        """A compiled graph; maps that are handed on stay in the type they have inside."""
+    def _request(self, write: Callable[[], onnx.ModelProto], kept: Path | None, handed_on: Sequence[str] = ()) -> Any:
+        """A compiled graph, kept or new; maps that are handed on stay in the type they have inside."""
         from openvino import Type, preprocess
 
+        found = read_kept(kept, lambda path: self._core.import_model(path.read_bytes(), "CPU", self._settings))
+        if found is not None:
+            return found.create_infer_request()
+        model = write()
         try:
             read = self._core.read_model(model.SerializeToString())
             edges = preprocess.PrePostProcessor(read)
@@ -93,7 +104,8 @@ class OpenVINOEngine:
             for name in handed_on:
                 edge = edges.input(name) if name in inputs else edges.output(name)
                 edge.tensor().set_element_type(Type.bf16)
-            read = edges.build()
-            return self._core.compile_model(read, "CPU", self._settings).create_infer_request()
+            compiled = self._core.compile_model(edges.build(), "CPU", self._settings)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot run the graph: {str(error).strip().splitlines()[-1]}") from error
+        keep(kept, lambda path: path.write_bytes(compiled.export_model().getvalue()))
+        return compiled.create_infer_request()

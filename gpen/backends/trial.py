@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ... import __version__
 from ...weights import places
 from ...weights.files import replacing
 from ..versions import installed_version
@@ -29,7 +31,7 @@ LARGEST_MEAN, LARGEST = 1 / 255, 8 / 255
 # An engine in float32 computes the same numbers in another order.
 LARGEST_FP32 = 0.2 / 255
 # Turns of a race, unless so many seconds are over.
-_ROUNDS, _ENOUGH = 8, 6.0
+ROUNDS, _ENOUGH = 8, 6.0
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,14 @@ class Trial:
         mean, largest: absolute difference from the network in float32, pixels in 0..1.
         seconds: one face took.
         eager_seconds: one face took the network as it is written, in the same number format.
+        start_seconds: the engine took to start, before there was anything of it to read.
     """
 
     mean: float
     largest: float
     seconds: float
     eager_seconds: float
+    start_seconds: float = 0.0
 
     @property
     def is_possible(self) -> bool:
@@ -73,16 +77,16 @@ def compare(truth: Tensor, restored: Tensor) -> tuple[float, float]:
     return float(difference.mean()), float(difference.max())
 
 
-def race(engines: Sequence[tuple[Engine, Tensor]]) -> tuple[list[Tensor], list[float]]:
+def race(engines: Sequence[tuple[Engine, Tensor]], rounds: int = ROUNDS) -> tuple[list[Tensor], list[float]]:
     """What engines make of their faces, and the seconds each takes at its best.
 
-    They take turns, so that what else the machine does slows all of them.
+    They take turns, so that what else the machine does slows all of them. A few seconds end a race before its time.
     """
     with torch.inference_mode():
         restored = [engine(faces) for engine, faces in engines]  # warms them, too
         best = [float("inf")] * len(engines)
         began = time.perf_counter()
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             for index, (engine, faces) in enumerate(engines):
                 start = time.perf_counter()
                 engine(faces)
@@ -92,17 +96,32 @@ def race(engines: Sequence[tuple[Engine, Tensor]]) -> tuple[list[Tensor], list[f
     return restored, best
 
 
+def recall(key: str) -> Trial | None:
+    """The kept result under `key`, if there is one."""
+    return _read().get(key)
+
+
+def likely_cost(seconds: float) -> float:
+    """Seconds that the trial of an engine takes, beside a network that takes so many for a face: its start and a race.
+
+    Engines on two cores started within 1.5 s for the smallest networks, and within 15 s for those of 512 pixels, which
+    take 10 times as long; a race ends after so many rounds or seconds, and each runs once before.
+    """
+    rounds = min(ROUNDS, math.ceil(_ENOUGH / (2 * seconds))) + 1
+    return 1.0 + 5 * seconds + rounds * 2 * seconds
+
+
 def remembered(key: str, run: Callable[[], Trial]) -> Trial:
     """The kept result under `key`, or that of `run`, which is kept."""
-    kept = _read()
-    if key in kept:
-        return kept[key]
+    kept = recall(key)
+    if kept is not None:
+        return kept
     result = run()
     path = _path()
-    kept = {**_read(), key: result}  # others may have written meanwhile
+    all_kept = {**_read(), key: result}  # others may have written meanwhile
     try:
         with replacing(path) as temporary:
-            text = json.dumps({name: asdict(entry) for name, entry in kept.items()}, indent=1)
+            text = json.dumps({name: asdict(entry) for name, entry in all_kept.items()}, indent=1)
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         log.info("what was measured of a backend is not kept: %s", error)
@@ -112,7 +131,7 @@ def remembered(key: str, run: Callable[[], Trial]) -> Trial:
 def key_of(sha256: str, backend: str, precision: str, device: torch.device) -> str:
     """A name for one engine of one model on this machine, with everything that could change how fast or true it is."""
     packages = {"openvino": ("openvino",), "onnxruntime": ("onnxruntime",), "tensorrt": ("onnxruntime-gpu",)}
-    versions = [f"torch {torch.__version__}", f"gpen-blocks {installed_version('gpen-blocks')}"]
+    versions = [f"torch {torch.__version__}", f"gpen-blocks {__version__}"]
     versions += [f"{name} {installed_version(name)}" for name in packages.get(backend, ())]
     processor = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     threads = f"{torch.get_num_threads()} of {os.cpu_count()} threads"

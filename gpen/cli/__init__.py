@@ -6,18 +6,20 @@ import os
 import sys
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from ...weights.errors import GPENError
 from . import degrade, demo, detect, doctor, evaluate, models, restore, spectrum, train
+from .terminal import alarming, say_error
 
 app = typer.Typer(
     name="gpen",
     help="Restore, find and measure faces in photographs with GPEN.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,
+    # Help and tracebacks in boxes would take longer to import than all else that a command does before its work.
+    rich_markup_mode=None,
+    context_settings={"max_content_width": 120},
+    pretty_exceptions_enable=False,
 )
 app.command("restore")(restore.restore)
 app.command("detect")(detect.detect)
@@ -40,8 +42,8 @@ def main() -> None:
     try:
         app()
     except GPENError as error:
-        Console(stderr=True).print(f"[bold red]gpen:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        say_error(f"{alarming('gpen:')} {error}")
         sys.exit(1)
     except KeyboardInterrupt:
-        Console(stderr=True).print("gpen: interrupted.")
+        say_error("gpen: interrupted.")
         sys.exit(130)

@@ -49,7 +49,7 @@ def degrade(
     from ..training.degradation import degrade as damage
     from ..training.evaluation.sheet import contact_sheet
     from .files import claim, save_png
-    from .run import console
+    from .terminal import say
 
     if output.suffix.lower() != ".png":
         raise ImageError(f"The sheet {output} must be called something.png; name another file.")
@@ -64,10 +64,10 @@ def degrade(
         for number, (face, own) in enumerate(zip(faces, made, strict=True))
     )
     save_png(contact_sheet(rows, len(made)), output)
-    console.print(f"→ {output}", markup=False)
+    say(f"→ {output}")
     for number, own in enumerate(made):
         for index, pair in enumerate(own):
-            console.print(f"face {number}, partner {index}: {', '.join(pair.steps) or 'unharmed'}", markup=False)
+            say(f"face {number}, partner {index}: {', '.join(pair.steps) or 'unharmed'}")
             for name, picture in (("degraded", pair.degraded), ("truth", pair.truth)):
                 if pairs:
                     target = pairs / name / f"{number:05d}-{index}.png"

@@ -20,13 +20,15 @@ def demo(
     from ..report import PREVIEW_NOTE
     from ..restorer import Restorer
     from ..sheets import restoration_sheet
+    from ..wording import count
     from .files import save_png
-    from .run import console
+    from .terminal import noted, say
 
     if output.exists() and output.name != DEFAULT.name:
         raise ImageError(f"{output} exists already; name another --output.")
     restorer = Restorer(AUTO_GENERATORS[-1], AUTO_DETECTORS[-1])
     result = restorer.restore(EXAMPLE)
     save_png(restoration_sheet(result), output)
-    console.print(f"{len(result.faces)} face restored in {sum(result.report['seconds'].values()):.1f} s → {output}")
-    console.print(f"[yellow]{PREVIEW_NOTE.format(model=restorer.generator.name)}[/]")
+    seconds = sum(result.report["seconds"].values())
+    say(f"{count(len(result.faces), 'face')} restored in {seconds:.1f} s → {output}")
+    say(noted(PREVIEW_NOTE.format(model=restorer.generator.name)))

@@ -27,6 +27,7 @@ def detect(
     recursive: options.Recursive = False,
     detector: options.Detector = "auto",
     device: options.Device = "auto",
+    log: options.Log = None,
 ) -> None:
     """Find faces: a numbered overlay beside each picture, and boxes and landmarks as JSON with --report.
 
@@ -41,23 +42,25 @@ def detect(
     from ..report import describe_face
     from ..restorer import change_settings
     from ..sheets import draw_faces
-    from .files import claim, collect, open_report, target_of, write_json
-    from .run import run_jobs
+    from ..wording import count
+    from .files import Targets, collect, open_report, plan
+    from .run import Run, logging_to
 
     settings = change_settings(
         Settings(),
         options.given(score_threshold=threshold, min_face_size=min_face_size, order=order, rotated=rotated),
     )
-    jobs = collect(inputs, recursive)
+    jobs, passed_over = collect(inputs, recursive, output)
     open_report(report)
+    planned: dict[Job, Targets] = {}
+    faults = {}
+    if overlay:
+        planned, faults = plan(jobs, output, "-faces", overwrite=overwrite)
     model = load_detector(detector)
     on_device(select_device(device))(model.module)
-    taken: dict = {}
 
     def work(job: Job, progress: Callable[[str, int, int], None]) -> tuple[str, dict[str, Any]]:
-        target = target_of(job, output, "-faces", len(jobs) == 1)
-        if overlay:
-            claim(target, job.source, taken, overwrite)
+        target = planned[job].main if overlay else None
         picture = read_picture(job.source)
         found = detect_faces(
             picture.pixels,
@@ -69,14 +72,13 @@ def detect(
         )
         faces, _ = select_faces(found, order=settings.order)
         notes = picture.notes
-        if overlay:
+        if target:
             notes += write_picture(picture.with_pixels(draw_faces(picture.pixels, faces)), target)
-        count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
         height, width = picture.pixels.shape[-2:]
         return (
-            f"{job.source}{f' → {target}' if overlay else ''}: {count}",
+            f"{job.source}{f' → {target}' if target else ''}: {count(len(faces), 'face')}",
             {
-                "output": str(target) if overlay else None,
+                "output": str(target) if target else None,
                 "size": {"width": width, "height": height},
                 "detector": model.name,
                 "faces": [describe_face(face) for face in faces],
@@ -84,8 +86,5 @@ def detect(
             },
         )
 
-    reports, failures = run_jobs(jobs, work)
-    if report:
-        write_json(report, {"pictures": reports})
-    if failures:
-        raise typer.Exit(1)
+    with logging_to(log):
+        Run(jobs, passed_over, report=report, done="with faces").work(work, faults)

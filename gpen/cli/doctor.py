@@ -6,13 +6,9 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from ... import __version__
-
-console = Console(highlight=False, soft_wrap=True)
+from .terminal import alarming, bold, fine, rich_console, say
 
 
 def doctor(
@@ -31,19 +27,19 @@ def doctor(
     else:
         _show_facts(diagnosis.facts)
         for sentence in diagnosis.broken:
-            console.print(f"[bold red]broken[/] {escape(sentence)}")
-        console.print("[green]Restoring works.[/]" if diagnosis.works else "[bold red]Restoring does not work.[/]")
-        console.print("[bold]What to do next[/]")
+            say(f"{alarming('broken')} {sentence}")
+        say(fine("Restoring works.") if diagnosis.works else alarming("Restoring does not work."))
+        say(bold("What to do next"))
         for number, sentence in enumerate(diagnosis.advice, 1):
-            console.print(f"  {number}. {escape(sentence)}")
+            say(f"  {number}. {sentence}")
     if not diagnosis.works:
         raise typer.Exit(1)
 
 
 def _show_facts(facts: dict[str, Any]) -> None:
     python, folders = facts["python"], facts["folders"]
-    console.print(f"[bold]GPEN Blocks {__version__}[/] in {escape(folders['package'])}")
-    console.print(f"Python {python['version']} ({escape(python['executable'])}) on {escape(python['platform'])}")
+    say(f"{bold(f'GPEN Blocks {__version__}')} in {folders['package']}")
+    say(f"Python {python['version']} ({python['executable']}) on {python['platform']}")
     _show_table(
         "Packages",
         [(p["name"], p["version"] or "-", p["problem"] or "works") for p in facts["packages"]]
@@ -65,13 +61,16 @@ def _show_facts(facts: dict[str, Any]) -> None:
 
 
 def _show_table(title: str, rows: list[tuple[str, ...]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None)
     for column in rows[0] if rows else ():
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
     if rows:
-        console.print(table)
+        rich_console().print(table)
 
 
 def _origin(model: dict[str, Any]) -> str:

@@ -62,7 +62,7 @@ def evaluate(
     """
     from ..training.evaluation.report import markdown, report, table
     from .files import write_json, write_text
-    from .run import console
+    from .terminal import say
 
     pairs = _open(degraded, truth, faces, limit, held_out=held_out, seed=seed, index=index, size=size)
     targets = _claim(output, overwrite)
@@ -77,11 +77,11 @@ def evaluate(
             written.append(targets[name])
     _show(*table(body))
     for one in found.skipped:
-        console.print(f"passed over {one['file']}: {one['reason']}", markup=False)
+        say(f"passed over {one['file']}: {one['reason']}")
     for note in found.notes:
-        console.print(note, markup=False)
+        say(note)
     for path in written:
-        console.print(f"→ {path}", markup=False)
+        say(f"→ {path}")
 
 
 def _claim(output: Path, overwrite: bool) -> dict[str, Path]:
@@ -126,7 +126,7 @@ def _run(pairs: Pairs, models: list[str], detector: str, device_name: str, batch
     from ..training.evaluation.meter import FaceFinder, Meter
     from ..training.evaluation.methods import baselines, model_methods
     from ..training.evaluation.perceptual import find_measures
-    from .run import errors
+    from .terminal import rich_console
 
     device = select_device(device_name)
     place = on_device(device)
@@ -140,7 +140,7 @@ def _run(pairs: Pairs, models: list[str], detector: str, device_name: str, batch
     except ModelNotFoundError as error:
         remarks = (f"Landmarks are the detector's five: {error}",)
     meter = Meter(FaceFinder(found, landmarker), find_measures(device), device, remarks)
-    with Progress(console=errors, transient=True) as bar:
+    with Progress(console=rich_console(stderr=True), transient=True) as bar:
         task = bar.add_task("evaluate", total=len(pairs))
         return evaluate(
             pairs,
@@ -200,11 +200,11 @@ def _caption(word: str, picture: Measured, judged: str) -> str:
 def _show(titles: list[str], rows: Iterable[list[str]]) -> None:
     from rich.table import Table
 
-    from .run import console
+    from .terminal import rich_console
 
     shown = Table(show_edge=False)
     for number, title in enumerate(titles):
         shown.add_column(title, justify="right" if number else "left", overflow="fold")
     for row in rows:
         shown.add_row(*row)
-    console.print(shown)
+    rich_console().print(shown)

@@ -7,30 +7,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.table import Table
 
 from ...weights import places, registry, store
 from ...weights.registry import ModelRecord
 from ...weights.store import Inspection, ResolvedModel
+from .terminal import alarming, bold, fine, noted, rich_console, say, say_error
 
 app = typer.Typer(no_args_is_help=True)
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 # What a shell reports for a program that Ctrl-C ended: 128 + SIGINT.
 _INTERRUPTED = 130
 
-_STATE_STYLES = {"verified": "green", "unverified": "yellow", "rejected": "bold red"}
+_STATE_STYLES = {"verified": fine, "unverified": noted, "rejected": alarming}
 
 
 @app.command("list")
@@ -43,6 +31,8 @@ def list_models(
     if as_json:
         typer.echo(json.dumps([_describe(*model) for model in models], indent=2))
         return
+    from rich.table import Table
+
     table = Table(caption="`gpen models download MODEL` fetches one that is not here.")
     for column in ("model", "kind", "size", "licence"):
         table.add_column(column, no_wrap=True)
@@ -51,7 +41,7 @@ def list_models(
         size = _bytes(record, model)
         shown = f"{size / 1e6:,.1f} MB" if size else "unknown"
         table.add_row(record.name, record.kind, shown, record.licence, _where(record, model))
-    console.print(table)
+    rich_console().print(table)
 
 
 @app.command("download")
@@ -72,7 +62,7 @@ def download_models(
         for record in missing:
             _fetch(record, folder)
     except KeyboardInterrupt:
-        errors.print("Interrupted; the same command goes on from here.")
+        say_error("Interrupted; the same command goes on from here.")
         raise typer.Exit(_INTERRUPTED) from None
 
 
@@ -84,11 +74,11 @@ def verify_models(
     chosen = [registry.get(name) for name in names] if names else list(registry.records().values())
     inspections = [inspection for record in chosen for inspection in store.verify(record.name)]
     for inspection in inspections:
-        console.print(_verdict(inspection))
+        say(_verdict(inspection))
     absent = {record.name for record in chosen} - {inspection.record.name for inspection in inspections}
     if names:
         for name in sorted(absent):
-            console.print(f"[bold red]missing[/] {name}: `gpen models download {name}` fetches it")
+            say(f"{alarming('missing')} {name}: `gpen models download {name}` fetches it")
     if any(one.state == "rejected" for one in inspections) or (names and absent):
         raise typer.Exit(1)
 
@@ -103,7 +93,7 @@ def convert_model(
     from ...weights import checkpoint
 
     written = checkpoint.convert(file, output, overwrite=overwrite)
-    console.print(f"{escape(str(file))} → {escape(str(written))}")
+    say(f"{file} → {written}")
 
 
 @app.command("export")
@@ -123,7 +113,7 @@ def export_model(
     target = output or Path(f"{loaded.name}.onnx")
     export_onnx(loaded, target, fixed=fixed, overwrite=overwrite)
     size = loaded.module.config.size
-    console.print(f"{escape(loaded.name)} → {escape(str(target))} ({size} pixels, template {loaded.template})")
+    say(f"{loaded.name} → {target} ({size} pixels, template {loaded.template})")
 
 
 @app.command("path")
@@ -152,6 +142,8 @@ def _bytes(record: ModelRecord, model: ResolvedModel | None) -> int | None:
 
 
 def _where(record: ModelRecord, model: ResolvedModel | None) -> str:
+    from rich.markup import escape
+
     if model is None:
         return "[dim]download[/]" if record.sources else "[red]missing[/]"
     if record.bundled and model.path.parent == places.BUNDLED:
@@ -162,35 +154,38 @@ def _where(record: ModelRecord, model: ResolvedModel | None) -> str:
 def _already_here(record: ModelRecord) -> bool:
     found = store.find(record.name)
     if found is not None:
-        console.print(f"{record.name} is here already: {escape(str(found))}")
+        say(f"{record.name} is here already: {found}")
     return found is not None
 
 
 def _show_licences(records: list[ModelRecord]) -> None:
     for note in dict.fromkeys(record.licence_note for record in records):
         covered = [record for record in records if record.licence_note == note]
-        console.print(f"[bold]{', '.join(record.file for record in covered)}[/]: licence {covered[0].licence}.")
-        console.print(escape(note))
+        files = ", ".join(record.file for record in covered)
+        say(f"{bold(files)}: licence {covered[0].licence}.")
+        say(note)
     for record in records:
         if record.sha256 is None:
-            console.print(f"[yellow]No SHA-256 is published for {record.file}: its origin cannot be proven.[/]")
+            say(noted(f"No SHA-256 is published for {record.file}: its origin cannot be proven."))
 
 
 def _fetch(record: ModelRecord, folder: Path | None) -> None:
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
     from ...weights.download import download
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True) as bar:
+    with Progress(*columns, TimeRemainingColumn(), console=rich_console(stderr=True), transient=True) as bar:
         task = bar.add_task(record.file, total=record.bytes)
         path = download(
             record,
             folder=folder,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    console.print(f"{record.name} → {escape(str(path))}")
+    say(f"{record.name} → {path}")
 
 
 def _verdict(inspection: Inspection) -> str:
-    style = _STATE_STYLES[inspection.state]
+    state = _STATE_STYLES[inspection.state](inspection.state)
     reason = f": {inspection.reason}" if inspection.reason else ""
-    return f"[{style}]{inspection.state}[/] {inspection.record.name} {escape(str(inspection.path) + reason)}"
+    return f"{state} {inspection.record.name} {inspection.path}{reason}"

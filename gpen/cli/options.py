@@ -17,6 +17,10 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results th
 Detector = Annotated[str, typer.Option(help="Registry name or file of the face detector; auto: the best one here.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")]
 Report = Annotated[Path | None, typer.Option(help="Write what was found and done to this JSON file.")]
+Log = Annotated[
+    Path | None,
+    typer.Option(help="Keep the log, with the traceback of each failure, in this .log file.", show_default=False),
+]
 Threshold = Annotated[float | None, typer.Option(help="Least confidence of a face, 0.05..1.", show_default=False)]
 MinFaceSize = Annotated[
     int | None,

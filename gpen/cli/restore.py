@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..wording import count
 from . import options
 
 if TYPE_CHECKING:
     from ..restorer import Restoration, Restorer
-    from .files import Job, ReadAhead
+    from .files import Job, ReadAhead, Targets
     from .run import Outcome
 
 
@@ -68,11 +69,12 @@ def restore(
     backend: Annotated[
         str,
         typer.Option(
-            help="auto (the fastest that is installed and true), eager, compile, openvino, onnxruntime, cudagraph or "
-            "tensorrt."
+            help="auto (the fastest that is installed and true, for few faces what starts at once), eager, compile, "
+            "openvino, onnxruntime, cudagraph or tensorrt."
         ),
     ] = "auto",
     batch_size: Annotated[int, typer.Option(min=0, help="Faces per forward pass; 0: as many as fit.")] = 0,
+    log: options.Log = None,
 ) -> None:
     """Restore the faces of photographs; everything outside the faces stays as it is, bit for bit.
 
@@ -82,11 +84,14 @@ def restore(
     """
     from ..report import PREVIEW_NOTE
     from ..restorer import Restorer
-    from .files import ReadAhead, collect, open_report, write_json
-    from .run import Interrupted, console, run_jobs
+    from .files import ReadAhead, collect, open_report, plan
+    from .run import Run, logging_to
+    from .terminal import noted, say
 
-    jobs = collect(inputs, recursive)
+    jobs, passed_over = collect(inputs, recursive, output)
     open_report(report)
+    endings = [end for end, wanted in (("-compare.png", compare), ("-faces", save_faces)) if wanted]
+    planned, faults = plan(jobs, output, "-restored", endings, overwrite=overwrite)
     restorer = Restorer(
         model,
         detector,
@@ -110,22 +115,16 @@ def restore(
         ),
     )
     preview = PREVIEW_NOTE.format(model=restorer.generator.name)
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    run = Run(jobs, passed_over, report=report, said_once=(preview,))
+    with logging_to(log), ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         work = _Work(
-            restorer, output, overwrite, faces, batch_size, compare, save_faces, ReadAhead(jobs, reader), writer
+            restorer, faces, batch_size, compare, save_faces, planned, ReadAhead(list(planned), reader), writer
         )
         try:
-            reports, failures = run_jobs(jobs, work.restore, said_once=(preview,))
-        except Interrupted as stop:
-            if report:
-                write_json(report, {"pictures": stop.reports})
-            raise
-    if report:
-        write_json(report, {"pictures": reports})
-    if restorer.generator.preview and failures < len(jobs):
-        console.print(f"[yellow]{preview}[/]")
-    if failures:
-        raise typer.Exit(1)
+            run.work(work.restore, faults)
+        finally:
+            if restorer.generator.preview and run.failures < len(jobs):
+                say(noted(preview))
 
 
 @dataclass
@@ -133,47 +132,45 @@ class _Work:
     """One picture is restored while the next is read and the one before is written."""
 
     restorer: Restorer
-    output: Path | None
-    overwrite: bool
     indices: str
     batch_size: int
     compare: bool
     save_faces: bool
+    planned: dict[Job, Targets]
     sources: ReadAhead
     writer: ThreadPoolExecutor
-    taken: dict[Path, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.left = len(self.planned)
 
     def restore(self, job: Job, progress: Callable[[str, int, int], None]) -> Future[Outcome]:
-        from .files import claim, target_of
-
         source = self.sources.read(job)
-        target = target_of(job, self.output, "-restored", self.sources.alone)
-        sheet = self._beside(target, "-compare.png") if self.compare else None
-        folder = self._beside(target, "-faces") if self.save_faces else None
-        for path in filter(None, (target, sheet, folder)):
-            claim(path, job.source, self.taken, self.overwrite)
+        self.left -= 1
         result = self.restorer.restore(
-            source.result(), indices=self.indices, batch_size=self.batch_size, progress=progress
+            source.result(),
+            indices=self.indices,
+            batch_size=self.batch_size,
+            pictures_left=self.left,
+            progress=progress,
         )
-        return self.writer.submit(self._write, job, result, target, sheet, folder)
+        beside = iter(self.planned[job].beside)
+        sheet = next(beside) if self.compare else None
+        folder = next(beside) if self.save_faces else None
+        return self.writer.submit(self._write, job, result, self.planned[job].main, sheet, folder)
 
     def _write(self, job: Job, result: Restoration, target: Path, sheet: Path | None, folder: Path | None) -> Outcome:
-        from ..sheets import restoration_sheet
         from .files import save_png
 
         notes = result.save(target)
         report = {"output": str(target), **result.report, "notes": [*result.report["notes"], *notes]}
         if sheet:
+            from ..sheets import restoration_sheet
+
             save_png(restoration_sheet(result), sheet)
             report["compare"] = str(sheet)
         if folder:
             report["face_files"] = _write_faces(result, folder)
         return f"{job.source} → {target}: {_summary(result)}", report
-
-    def _beside(self, target: Path, ending: str) -> Path:
-        """A name beside a result: of a.jpg and a.png the second keeps its suffix in it."""
-        usual = target.with_name(target.stem + ending)
-        return target.with_name(target.name + ending) if usual.absolute() in self.taken else usual
 
 
 def _write_faces(result: Restoration, folder: Path) -> list[str]:
@@ -190,11 +187,8 @@ def _write_faces(result: Restoration, folder: Path) -> list[str]:
 
 
 def _summary(result: Restoration) -> str:
-    count = len(result.faces)
-    skipped = len(result.report["faces"]) - count
-    faces = "1 face" if count == 1 else f"{count} faces"
-    seconds = sum(result.report["seconds"].values())
-    if not count:
-        left = f", {skipped} left alone" if skipped else ""
+    found, restored = len(result.report["faces"]), len(result.faces)
+    left = f", {found - restored} left alone" if found > restored else ""
+    if not restored:
         return f"no face restored{left}; the picture is as it was"
-    return f"{faces} restored{f', {skipped} left alone' if skipped else ''} in {seconds:.1f} s"
+    return f"{count(restored, 'face')} restored{left} in {sum(result.report['seconds'].values()):.1f} s"

@@ -47,7 +47,7 @@ def spectrum(
     from ..images import read_picture
     from ..sheets import to_pil
     from .files import open_report, save_png, write_json
-    from .run import console
+    from .terminal import say
 
     named = {"input": picture, "result": result, "reference": reference}
     sources = {name: path for name, path in named.items() if path is not None}
@@ -70,10 +70,10 @@ def spectrum(
             typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
             return
     for name, path in sources.items():
-        console.print(_sentence(path, spectra[name]), markup=False)
+        say(_sentence(path, spectra[name]))
     for written in (chart, spectrum):
         if written:
-            console.print(f"→ {written}", markup=False)
+            say(f"→ {written}")
 
 
 def _claim_pictures(targets: tuple[Path | None, ...], sources: list[Path], overwrite: bool) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..checks import all_finite
 from ..errors import ImageError
 from ..types import Face, Faces
+from .boxes import box_iou, nms
 from .refine import LandmarkRefiner, load_refiner, refine_landmarks
 from .retinaface import (
     RetinaFace,
@@ -239,8 +240,6 @@ def _on_image(
     threshold: float,
 ) -> _Candidates:
     """Decode one image's outputs on one turned tile: a candidate per face it holds, in the image's pixels."""
-    from torchvision.ops import nms
-
     height, width = tile.seen if turn % 2 == 0 else tile.seen[::-1]
     chosen = (scores >= threshold).nonzero()[:, 0]
     at = anchors(height, width)[chosen]
@@ -277,8 +276,6 @@ def _turn_back(points: Tensor, turn: int, height: int, width: int) -> Tensor:
 
 def _merge(candidates: _Candidates) -> _Candidates:
     """One detection per face, by falling score."""
-    from torchvision.ops import box_iou, nms
-
     # A head is seen best where it is upright: of two equally confident answers that one leads.
     rank = candidates.scores * (1 + 0.1 * candidates.upright)
     leaders = nms(candidates.boxes, rank, SAME_FACE_IOU)

@@ -1,9 +1,7 @@
-"""The RetinaFace network, assembled from facexlib's blocks and a state dict.
+"""The RetinaFace network, assembled from a state dict, and how its numbers are read.
 
-RetinaFace: Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild", 2019. The blocks are
-those of facexlib (`facexlib/detection/retinaface_net.py`), which loads the published weights; its own wrapper
-class is left aside because it picks a device, asks torchvision for a parameter that is deprecated, and
-decodes with Python loops.
+RetinaFace: Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild", 2019. The published weights are
+facexlib's, and so are the names of the tensors.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..errors import CheckpointError
+from .retinaface_blocks import ContextModule, FeaturePyramid, heads, mobilenet_body, resnet50_body
 
 # Side lengths of the two anchors at each of the three strides, and the variances the regressions are scaled
 # with (facexlib `retinaface.py`, generate_config; both networks use the same ones).
@@ -41,21 +40,19 @@ class RetinaFace(nn.Module):
     """
 
     def __init__(self, network: str) -> None:
-        from facexlib.detection import retinaface_net as blocks
-
         super().__init__()
         config = NETWORKS[network]
         width = config["width"]
         self.network = network
         self.tapped = config["tapped"]
-        self.body = _mobilenet_body() if network == "mobile0.25" else _resnet_body()
-        self.fpn = blocks.FPN(list(config["channels"]), width)
-        self.ssh1 = blocks.SSH(width, width)
-        self.ssh2 = blocks.SSH(width, width)
-        self.ssh3 = blocks.SSH(width, width)
-        self.ClassHead = blocks.make_class_head(fpn_num=3, inchannels=width)
-        self.BboxHead = blocks.make_bbox_head(fpn_num=3, inchannels=width)
-        self.LandmarkHead = blocks.make_landmark_head(fpn_num=3, inchannels=width)
+        self.body = mobilenet_body() if network == "mobile0.25" else resnet50_body()
+        self.fpn = FeaturePyramid(config["channels"], width)
+        self.ssh1 = ContextModule(width)
+        self.ssh2 = ContextModule(width)
+        self.ssh3 = ContextModule(width)
+        self.ClassHead = heads(width, 2)
+        self.BboxHead = heads(width, 4)
+        self.LandmarkHead = heads(width, 10)
 
     def maps(self, images: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Images from `to_network` to the three maps each of backbone, pyramid and context modules."""
@@ -81,20 +78,6 @@ class RetinaFace(nn.Module):
         return self.heads(self.maps(images)[-1])
 
 
-def _mobilenet_body() -> nn.ModuleDict:
-    from facexlib.detection.retinaface_net import MobileNetV1
-
-    backbone = MobileNetV1()
-    return nn.ModuleDict({name: getattr(backbone, name) for name in ("stage1", "stage2", "stage3")})
-
-
-def _resnet_body() -> nn.ModuleDict:
-    from torchvision.models import resnet50
-
-    children = dict(resnet50(weights=None).named_children())
-    return nn.ModuleDict({name: module for name, module in children.items() if name not in ("avgpool", "fc")})
-
-
 def to_network(images: Tensor) -> Tensor:
     """RGB B x 3 x H x W in 0..1 to what the network reads: BGR in 0..255 less the mean, channels last."""
     mean = images.new_tensor(MEAN_BGR).view(1, 3, 1, 1)
@@ -117,7 +100,7 @@ def absorb_input_scale(network: RetinaFace) -> None:
 def fold_batch_norm(module: nn.Module) -> None:
     """Multiply normalisations into the convolutions before them, changed in place; the module must be in eval mode.
 
-    In facexlib's blocks and torchvision's ResNet each stands directly behind its convolution.
+    In both backbones, the pyramid and the context modules each stands directly behind its convolution.
     """
     children = list(module.named_children())
     for (name, child), (following, norm) in pairwise(children):

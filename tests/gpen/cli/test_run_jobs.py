@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -10,15 +11,15 @@ import pytest
 import typer
 from PIL import Image
 
-from gpen_blocks.gpen.cli.files import Job, ReadAhead
-from gpen_blocks.gpen.cli.run import Interrupted, Outcome, run_jobs
+from gpen_blocks.gpen.cli.files import Job, PassedOver, ReadAhead
+from gpen_blocks.gpen.cli.run import Outcome, Run, logging_to
 from gpen_blocks.gpen.errors import ImageError
 
 JOBS = [Job(Path(f"{number}.png"), Path(f"{number}.png")) for number in range(4)]
 
 
 def outcome(job: Job) -> Outcome:
-    return f"{job.source} done", {"notes": []}
+    return f"{job.source} done", {"notes": [], "faces": [{"restored": True}]}
 
 
 def test_what_is_left_to_a_thread_goes_on_beside_the_next_job(capsys):
@@ -35,30 +36,65 @@ def test_what_is_left_to_a_thread_goes_on_beside_the_next_job(capsys):
         return pool.submit(write, job)
 
     with ThreadPoolExecutor(1) as pool:
-        reports, failures = run_jobs(JOBS, work)
-    assert failures == 0
-    assert [report["file"] for report in reports] == [str(job.source) for job in JOBS]
-    assert capsys.readouterr().out.split() == [word for job in JOBS for word in (str(job.source), "done")]
+        run = Run(JOBS)
+        run.work(work)
+    assert run.failures == 0
+    assert [report["file"] for report in run.reports] == [str(job.source) for job in JOBS]
+    said = capsys.readouterr().out.splitlines()
+    assert said[:-1] == [f"{job.source} done" for job in JOBS]
+    assert said[-1] == "4 restored, 0 without a face, 0 failed."
 
 
-def test_a_failure_belongs_to_its_own_picture():
+def test_a_failure_belongs_to_its_own_picture(tmp_path, capsys):
+    """Whatever is raised, and wherever: the others go on, and the report tells of all of them in their order."""
+
     def write(job: Job) -> Outcome:
         if job is JOBS[1]:
-            raise ImageError("the disk is full")
+            raise MemoryError
         return outcome(job)
 
     def work(job: Job, show: object) -> Future[Outcome] | Outcome:
         if job is JOBS[2]:
-            raise ImageError("no picture")
-        return outcome(job) if job is JOBS[3] else pool.submit(write, job)
+            raise RuntimeError("avif:\nno such frame")
+        return pool.submit(write, job)
 
-    with ThreadPoolExecutor(1) as pool:
-        reports, failures = run_jobs(JOBS, work)
-    assert failures == 2
-    assert [report.get("error") for report in reports] == [None, "the disk is full", "no picture", None]
+    report = tmp_path / "report.json"
+    run = Run(JOBS, [PassedOver(Path("notes.txt"), "other")] * 2, report=report)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(typer.Exit) as ended:
+        run.work(work, faults={JOBS[0]: ImageError("its result exists already.")})
+    assert ended.value.exit_code == 1 and run.failures == 3
+    kept = json.loads(report.read_text(encoding="utf-8"))
+    assert [(one.get("error_type"), one.get("error")) for one in kept["pictures"]] == [
+        ("ImageError", "its result exists already."),
+        ("MemoryError", "MemoryError"),
+        ("RuntimeError", "RuntimeError: avif: no such frame"),
+        (None, None),
+    ]
+    assert kept["summary"] == {"restored": 1, "left_as_they_were": 0, "without_a_face": 0, "failed": 3}
+    assert kept["passed_over"] == [{"file": "notes.txt", "reason": "file that is no picture"}] * 2
+    said = capsys.readouterr()
+    assert "1 restored, 0 without a face, 3 failed; passed over: 2 files that are no pictures." in said.out
+    assert "--log FILE keeps the traceback of each error." in said.out
+    assert "RuntimeError: avif: no such frame" in said.err and "Traceback" not in said.err
 
 
-def test_an_interrupt_lets_the_writing_end(capsys):
+def test_the_log_keeps_the_traceback(tmp_path, capsys):
+    def work(job: Job, show: object) -> Outcome:
+        raise ZeroDivisionError("in the fourth step")
+
+    with logging_to(tmp_path / "new" / "run.log"), pytest.raises(typer.Exit):
+        Run(JOBS[:1]).work(work)
+    kept = (tmp_path / "new" / "run.log").read_text(encoding="utf-8")
+    assert "0.png" in kept and "Traceback" in kept and 'raise ZeroDivisionError("in the fourth step")' in kept
+    assert "--log" not in capsys.readouterr().out
+    picture = tmp_path / "photo.jpg"
+    picture.write_bytes(b"precious")
+    with pytest.raises(ImageError, match=r"must be called something\.log"), logging_to(picture):
+        pass
+    assert picture.read_bytes() == b"precious"
+
+
+def test_an_interrupt_lets_the_writing_end(tmp_path, capsys):
     written = []
 
     def work(job: Job, show: object) -> Future[Outcome]:
@@ -66,12 +102,40 @@ def test_an_interrupt_lets_the_writing_end(capsys):
             raise KeyboardInterrupt
         return pool.submit(lambda: written.append(job) or outcome(job))
 
+    report = tmp_path / "report.json"
     with ThreadPoolExecutor(1) as pool, pytest.raises(typer.Exit) as ended:
-        run_jobs(JOBS, work)
+        Run(JOBS, report=report).work(work)
     assert ended.value.exit_code == 130 and written == [JOBS[0]]
-    assert isinstance(ended.value, Interrupted) and [one["file"] for one in ended.value.reports] == ["0.png"]
+    assert [one["file"] for one in json.loads(report.read_text(encoding="utf-8"))["pictures"]] == ["0.png"]
     said = capsys.readouterr()
     assert "0.png done" in said.out and "Interrupted at 1.png" in said.err
+
+
+def test_what_ends_the_program_ends_it_and_leaves_the_report(tmp_path):
+    def work(job: Job, show: object) -> Outcome:
+        if job is JOBS[2]:
+            raise SystemExit(3)
+        return outcome(job)
+
+    report = tmp_path / "report.json"
+    with pytest.raises(SystemExit) as ended:
+        Run(JOBS, report=report).work(work)
+    assert ended.value.code == 3
+    told = json.loads(report.read_text(encoding="utf-8"))["pictures"]
+    assert [one["file"] for one in told] == ["0.png", "1.png"]
+
+
+def test_a_report_that_cannot_be_written_at_the_end_is_told(tmp_path, capsys):
+    report = tmp_path / "folder" / "report.json"
+
+    def work(job: Job, show: object) -> Outcome:
+        report.parent.write_text("a file where the folder was", encoding="utf-8")
+        return outcome(job)
+
+    run = Run(JOBS, report=report)
+    with pytest.raises(typer.Exit):
+        run.work(work)
+    assert len(run.reports) == len(JOBS) and "report.json cannot be written" in capsys.readouterr().err
 
 
 def test_reading_ahead(tmp_path, monkeypatch):

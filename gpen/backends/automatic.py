@@ -1,0 +1,136 @@
+"""`auto` on a processor: as it is written for few faces, and the fastest engine when there are faces enough for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..network import Generator
+from .accelerated import Accelerated
+from .trial import Trial, likely_cost
+
+# Share of eager's time below which a backend is worth its memory and its start.
+WORTH_IT = 0.95
+# Share of eager's time that an engine takes which was never tried: 0.5 to 0.7 on the processors that were measured.
+_LIKELY = 0.6
+# Passes that are timed before their time is believed: the first one also makes the libraries ready.
+_WARM = 2
+
+
+class Automatic(Accelerated):
+    """A generator that an engine takes over, once the work ahead pays for starting it.
+
+    The faces ahead are those of this call and, where somebody has told of pictures to come, as many for each of them as
+    the pictures had so far. Where nobody has, as many are expected as there have been: so never much more than twice
+    the least possible time is spent, whenever the work ends.
+
+    Args:
+        generator: in the number format it is to run in.
+        device_type: where the engines run.
+        recall: what is known of the engines that could be had, None for those never tried.
+        start: gives the fastest engine and its name, or None where the network runs fastest as it is written.
+
+    Attributes:
+        pictures_left: how many pictures are to come after this one.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        device_type: str,
+        recall: Callable[[], Sequence[Trial | None]],
+        start: Callable[[], Accelerated | None],
+    ) -> None:
+        super().__init__(generator, None, "eager", device_type, checked=True)
+        self.pictures_left = 0
+        self._recall = recall
+        self._start: Callable[[], Accelerated | None] | None = start
+        self._known: Sequence[Trial | None] | None = None
+        self._moving = threading.Lock()
+        self._passes = 0
+        self._seconds = float("inf")  # one face took at its best
+        self._calls = self._seen = self._waiting = 0
+        self._ran: list[str] = []
+
+    @property
+    def backend(self) -> str:
+        """What ran the faces since the last call of `expect`; two names where an engine took over in between."""
+        return " and ".join(self._ran) or super().backend
+
+    def expect(self, faces: int) -> None:
+        """Tell how many faces the next passes bring together."""
+        self._calls += 1
+        self._waiting = faces
+        self._ran = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As `Generator.forward`."""
+        if not len(x):
+            return super().forward(x)
+        if self._start is not None and x.device.type == self._device_type:
+            if self._believed() is None:
+                first = self._timed(x[:1])
+                return first if len(x) == 1 else torch.cat([first, self(x[1:])])
+            if not self._pays():
+                return self._timed(x)
+            self._move()
+        self._count(len(x), super().backend)
+        return super().forward(x)
+
+    def _timed(self, x: Tensor) -> Tensor:
+        self._count(len(x), "eager")
+        began = time.perf_counter()
+        restored = self.generator(x)
+        self._seconds = min(self._seconds, (time.perf_counter() - began) / len(x))
+        self._passes += 1
+        return restored
+
+    def _count(self, faces: int, backend: str) -> None:
+        self._seen += faces
+        self._waiting -= min(faces, self._waiting)
+        if backend not in self._ran:
+            self._ran.append(backend)
+
+    def _trials(self) -> Sequence[Trial | None]:
+        if self._known is None:
+            self._known = self._recall()
+        return self._known
+
+    def _believed(self) -> float | None:
+        """Seconds of a face as it is written; None where they are not known."""
+        if self._passes >= _WARM:
+            return self._seconds
+        return min((trial.eager_seconds for trial in self._trials() if trial), default=None)
+
+    def _pays(self) -> bool:
+        """Whether starting an engine is worth it."""
+        eager = self._believed()
+        assert eager is not None
+        for_each = self._seen / max(self._calls - 1, 1)
+        ahead = self._waiting + max(self.pictures_left * for_each, self._seen)
+        trials = self._trials()
+        tried = [trial for trial in trials if trial]
+        cost = (len(trials) - len(tried)) * likely_cost(eager)
+        share = _LIKELY
+        if not cost:
+            best = min(tried, key=lambda trial: trial.seconds)
+            cost = best.start_seconds or likely_cost(eager)
+            share = best.seconds / min(trial.eager_seconds for trial in tried)
+            if share > WORTH_IT:
+                self._start = None  # nothing to move to
+                return False
+        return ahead * eager * (1 - share) > cost
+
+    def _move(self) -> None:
+        with self._moving:
+            if self._start is None:
+                return
+            with torch.inference_mode(False):
+                chosen = self._start()
+            if chosen is not None:
+                self._take_over(chosen)
+            self._start = None
