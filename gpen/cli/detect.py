@@ -28,6 +28,7 @@ def detect(
     detector: options.Detector = "auto",
     device: options.Device = "auto",
     log: options.Log = None,
+    allow_damaged: options.AllowDamaged = False,
 ) -> None:
     """Find faces: a numbered overlay beside each picture, and boxes and landmarks as JSON with --report.
 
@@ -61,7 +62,7 @@ def detect(
 
     def work(job: Job, progress: Callable[[str, int, int], None]) -> tuple[str, dict[str, Any]]:
         target = planned[job].main if overlay else None
-        picture = read_picture(job.source)
+        picture = read_picture(job.source, allow_damaged=allow_damaged)
         found = detect_faces(
             picture.pixels,
             model.module,

@@ -75,6 +75,7 @@ def restore(
     ] = "auto",
     batch_size: Annotated[int, typer.Option(min=0, help="Faces per forward pass; 0: as many as fit.")] = 0,
     log: options.Log = None,
+    allow_damaged: options.AllowDamaged = False,
 ) -> None:
     """Restore the faces of photographs; everything outside the faces stays as it is, bit for bit.
 

@@ -3,7 +3,7 @@
 from .arrays import from_array, to_array
 from .picture import READABLE, WRITABLE, FileInfo, Picture
 from .read import MAX_PIXELS, read_picture
-from .write import write_picture
+from .write import write_pages, write_picture
 
 __all__ = [
     "MAX_PIXELS",
@@ -14,5 +14,6 @@ __all__ = [
     "from_array",
     "read_picture",
     "to_array",
+    "write_pages",
     "write_picture",
 ]

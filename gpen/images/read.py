@@ -59,7 +59,7 @@ def read_picture(path: str | Path, *, page: int = 0, allow_damaged: bool = False
         raise ImageError(f"{path} may not be read; check its permissions.") from None
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
         raise ImageError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}.") from error
-    if is_whole and not page:
+    if is_whole:
         picture = replace(picture, source=Source(path.absolute(), picture.pixels))
     return picture
 

@@ -9,6 +9,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -139,53 +140,88 @@ def exif_block(source: Image.Exif) -> bytes | None:
     return kept.tobytes()[6:] if len(kept) else None
 
 
-def write_tiff(
-    file: BinaryIO,
-    size: tuple[int, int],
-    samples: Iterable[np.ndarray],
-    *,
-    exif: bytes | None,
-    icc_profile: bytes | None,
-    xmp: bytes | None,
-    photoshop: bytes | None,
-    dpi: tuple[float, float] | None,
-) -> None:
-    """Write a deflated TIFF.
+@dataclass(frozen=True)
+class Page:
+    """A page to write.
 
-    1. The EXIF block opens the file: it is a TIFF structure itself, so its offsets stay true.
-    2. One strip a band follows, in the block's byte order, with horizontal differencing.
-    3. The directory comes last: the block's descriptive entries as they are, and the picture's own.
-
-    Args:
-        file: open for writing, at its start.
+    Attributes:
         size: (height, width).
         samples: bands of rows x W x C uint8 or uint16 from top to bottom, all but the last equally high; C
             is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
         exif: an undamaged EXIF block, or None.
-        icc_profile: goes into its tag.
-        xmp: goes into its tag.
+        icc_profile, xmp: go into their tags.
         photoshop: image resources; their IPTC records go into a tag of their own.
         dpi: dots per inch across and down, or None.
+    """
+
+    size: tuple[int, int]
+    samples: Iterable[np.ndarray]
+    exif: bytes | None = None
+    icc_profile: bytes | None = None
+    xmp: bytes | None = None
+    photoshop: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+
+def write_tiff(file: BinaryIO, pages: Iterable[Page]) -> None:
+    """Write a deflated TIFF.
+
+    1. The EXIF block of the first page opens the file: it is a TIFF structure itself, so its offsets stay true. Those
+       of further pages are laid out anew where they come to lie.
+    2. One strip a band follows, in the block's byte order, with horizontal differencing.
+    3. The directory comes last: the block's descriptive entries as they are, and the page's own.
+
+    Args:
+        file: open for writing, at its start.
+        pages: one or more, each asked for when the one before is written.
 
     Raises:
         ImageError: the file would pass the 4 GB that a TIFF can hold.
     """
-    block = exif or b"II*\0\0\0\0\0"
-    directory = _Directory(file, byte_order(block))
-    file.write(block)
+    order: ByteOrder = "<"
+    link = 4  # where the offset of the next directory goes
+    for number, page in enumerate(pages):
+        if number == 0:
+            block = page.exif or b"II*\0\0\0\0\0"
+            order = byte_order(block)
+            file.write(block)
+            directory = _Directory(file, order)
+            if page.exif:
+                directory.adopt(block, first_ifd(block))
+        else:
+            directory = _Directory(file, order)
+            if page.exif:
+                directory.adopt(*_moved(page.exif, directory))
+        link = _write_page(directory, page, link)
+
+
+def _moved(exif: bytes, directory: _Directory) -> tuple[bytes, int]:
+    """An EXIF block laid out anew for the end of the file and written there, and the place of its first directory."""
+    source = Image.Exif()
+    source.load(exif)
+    inner = {tag: source.get_ifd(tag) for tag in (EXIF_IFD, GPS_IFD)}
+    moved = Image.Exif()
+    moved.endian = directory.order
+    moved.update(dict(source))
+    moved.update({tag: dict(values) for tag, values in inner.items() if values})
+    start = directory.append(b"")[0]
+    block = moved.tobytes(start + 8)[len(b"Exif\0\0") :]
+    directory.append(block)
+    return block, 8
+
+
+def _write_page(directory: _Directory, page: Page, link: int) -> int:
     strips: list[tuple[int, int]] = []
     shapes: list[tuple[int, ...]] = []
     bits = 8
-    for band in samples:
+    for band in page.samples:
         strips.append(directory.append(_strip(band, directory.order)))
         shapes.append(band.shape)
         bits = 8 * band.itemsize
     rows_per_strip, _, channels = shapes[0]
 
-    if exif:
-        directory.adopt(block)
-    directory.set(WIDTH, _LONG, [size[1]])
-    directory.set(HEIGHT, _LONG, [size[0]])
+    directory.set(WIDTH, _LONG, [page.size[1]])
+    directory.set(HEIGHT, _LONG, [page.size[0]])
     directory.set(BITS, _SHORT, [bits] * channels)
     directory.set(COMPRESSION, _SHORT, [8])  # deflate
     directory.set(PHOTOMETRIC, _SHORT, [MIN_IS_BLACK if channels < 3 else RGB])
@@ -197,20 +233,20 @@ def write_tiff(
     directory.set(317, _SHORT, [2])  # predictor: horizontal differencing
     if channels in (2, 4):
         directory.set(EXTRA_SAMPLES, _SHORT, [UNASSOCIATED_ALPHA])
-    if dpi:
-        directory.set(RESOLUTION_X, _RATIONAL, [round(dpi[0] * 1000), 1000])
-        directory.set(RESOLUTION_Y, _RATIONAL, [round(dpi[1] * 1000), 1000])
+    if page.dpi:
+        directory.set(RESOLUTION_X, _RATIONAL, [round(page.dpi[0] * 1000), 1000])
+        directory.set(RESOLUTION_Y, _RATIONAL, [round(page.dpi[1] * 1000), 1000])
         directory.set(RESOLUTION_UNIT, _SHORT, [INCH])
-    if xmp:
-        directory.set(XMP, _BYTE, xmp)
-    if photoshop:
-        if iptc := iptc_of(photoshop):
+    if page.xmp:
+        directory.set(XMP, _BYTE, page.xmp)
+    if page.photoshop:
+        if iptc := iptc_of(page.photoshop):
             directory.set(_IPTC, _UNDEFINED, iptc)
-        if others := without_iptc(photoshop):
+        if others := without_iptc(page.photoshop):
             directory.set(_PHOTOSHOP, _BYTE, others)
-    if icc_profile:
-        directory.set(ICC_PROFILE, _UNDEFINED, icc_profile)
-    directory.write()
+    if page.icc_profile:
+        directory.set(ICC_PROFILE, _UNDEFINED, page.icc_profile)
+    return directory.write(link)
 
 
 def _strip(band: np.ndarray, order: ByteOrder) -> bytes:
@@ -235,10 +271,10 @@ class _Directory:
             raise ImageError("The picture is too large for a TIFF file, which ends at 4 GB; write it as PNG.")
         return offset, self._file.write(data)
 
-    def adopt(self, block: bytes) -> None:
-        """Take over the descriptive entries of the EXIF block that opens the file, and its inner links."""
+    def adopt(self, block: bytes, first: int) -> None:
+        """Take over the descriptive entries of an EXIF block whose offsets are the file's own, and its inner links."""
         kept = _DESCRIPTIVE | {EXIF_IFD, GPS_IFD, RESOLUTION_X, RESOLUTION_Y, RESOLUTION_UNIT}
-        for entry in read_ifd(block, first_ifd(block)):
+        for entry in read_ifd(block, first):
             if entry.tag in kept:
                 self._entries[entry.tag] = block[entry.at - 8 : entry.at + 4]
 
@@ -250,11 +286,12 @@ class _Directory:
             data = struct.pack(f"{self.order}I", self.append(data)[0])
         self._entries[tag] = struct.pack(f"{self.order}HHI", tag, kind, count) + data.ljust(4, b"\0")
 
-    def write(self) -> None:
-        """Write the directory at the end of the file and its place into the header."""
+    def write(self, link: int) -> int:
+        """Write the directory at the end of the file, its place to `link`, and give where that of the next one goes."""
         entries = [self._entries[tag] for tag in sorted(self._entries)]
-        end = struct.pack(f"{self.order}I", 0)
-        offset, _ = self.append(struct.pack(f"{self.order}H", len(entries)) + b"".join(entries) + end)
-        self._file.seek(4)
+        body = struct.pack(f"{self.order}H", len(entries)) + b"".join(entries)
+        offset, _ = self.append(body + struct.pack(f"{self.order}I", 0))
+        self._file.seek(link)
         self._file.write(struct.pack(f"{self.order}I", offset))
         self._file.seek(0, io.SEEK_END)
+        return offset + len(body)

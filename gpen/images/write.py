@@ -6,7 +6,7 @@ import io
 import shutil
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +23,9 @@ from . import png
 from .jpeg import photoshop_segments
 from .metadata import icc_color_space
 from .picture import GREY_MODES, WRITABLE_FORMATS, FileInfo, Picture
-from .read import read_bytes
+from .read import read_bytes, read_picture
 from .samples import DEFLATE_LEVEL, bands, is_grey, quantize, to_planes
-from .tiff import write_tiff
+from .tiff import Page, write_tiff
 
 DEFAULT_QUALITY = 95
 """Of JPEG and lossy WebP, unless the source or the caller knows better."""
@@ -87,13 +87,69 @@ def write_picture(picture: Picture, path: str | Path, *, quality: int | None = N
     return notes
 
 
+def write_pages(pictures: Iterable[Picture], path: str | Path) -> tuple[str, ...]:
+    """Write pages as one TIFF, each with its own size, depth and metadata; see `write_picture`.
+
+    Pages that were all read from one file and are unchanged give that file's very bytes.
+
+    Args:
+        pictures: one or more, each asked for when the one before is written.
+        path: ends in .tif or .tiff.
+
+    Returns:
+        Notes on what of the source the file does not hold, one sentence each, without repetition.
+
+    Raises:
+        ImageError: as `write_picture`; whatever `pictures` raises goes through, and nothing is written.
+    """
+    path = Path(path)
+    if WRITABLE_FORMATS.get(path.suffix.lower()) != "TIFF":
+        raise ImageError(f"{path} cannot hold pages; name a file that ends in .tif or .tiff.")
+    notes: list[str] = []
+    unchanged: set[Path | None] = set()
+
+    def pages() -> Iterator[Page]:
+        for picture in pictures:
+            unchanged.add(_unchanged_source(picture))
+            result, more = _plan(picture, "TIFF")
+            notes.extend(note for note in more if note not in notes)
+            yield result.page()
+
+    try:
+        with _replacing(path) as file:
+            write_tiff(file, pages())
+            source = unchanged.pop() if len(unchanged) == 1 else None
+            if source is not None:
+                file.seek(0)
+                file.truncate()
+                file.write(source.read_bytes())
+                notes.clear()
+    except OSError as error:
+        raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from error
+    return tuple(notes)
+
+
+def _unchanged_source(picture: Picture) -> Path | None:
+    """The file in which a page is still as the picture has it."""
+    source = picture.source
+    if source is None or picture.info.format != "TIFF":
+        return None
+    if picture.pixels is not source.pixels and not torch.equal(picture.pixels, source.pixels):
+        return None
+    try:
+        again = read_picture(source.path, page=picture.page)
+    except ImageError:
+        return None
+    return source.path if _is_same(again, picture) else None
+
+
 def _source_bytes(picture: Picture, kind: str) -> bytes | None:
     """The file a picture was read from, where the picture is still what is in it and `kind` is its format.
 
     What is in it now is read once more: the file, or the picture, may have been changed since.
     """
     source = picture.source
-    if source is None or picture.info.format != kind:
+    if source is None or picture.info.format != kind or picture.page:
         return None
     if picture.pixels is not source.pixels and not torch.equal(picture.pixels, source.pixels):
         return None
@@ -102,14 +158,18 @@ def _source_bytes(picture: Picture, kind: str) -> bytes | None:
         again = read_bytes(data, str(source.path))
     except (OSError, ImageError):
         return None
-    same = (
-        torch.equal(again.pixels, picture.pixels)
-        and (again.alpha is None) == (picture.alpha is None)
-        and (again.alpha is None or picture.alpha is None or torch.equal(again.alpha, picture.alpha))
+    return data if _is_same(again, picture) else None
+
+
+def _is_same(again: Picture, picture: Picture) -> bool:
+    alphas = (again.alpha, picture.alpha)
+    return (
+        again.size == picture.size
+        and torch.equal(again.pixels, picture.pixels)
+        and (alphas == (None, None) or (None not in alphas and torch.equal(*alphas)))  # type: ignore[arg-type]
         and (again.exif, again.icc_profile, again.info) == (picture.exif, picture.icc_profile, picture.info)
         and (again.mode, again.bit_depth, again.n_frames) == (picture.mode, picture.bit_depth, picture.n_frames)
     )
-    return data if same else None
 
 
 @dataclass(frozen=True)
@@ -143,6 +203,12 @@ class _Result:
                 alpha = self.alpha[:, rows]
                 values = values * alpha + (1 - alpha) if self.over_white else np.concatenate([values, alpha])
             yield quantize(values, self.dtype).transpose(1, 2, 0)
+
+    def page(self) -> Page:
+        """The picture as a page of a TIFF."""
+        return Page(
+            self.size, self.bands(), self.exif, self.icc_profile, self.xmp, self.info.photoshop, self.info.dpi
+        )
 
     def image(self) -> Image.Image:
         """The picture as a PIL image."""
@@ -241,16 +307,7 @@ def _write_png(file: BinaryIO, result: _Result, quality: int | None) -> None:
 
 def _write_tiff(file: BinaryIO, result: _Result, quality: int | None) -> None:
     del quality  # TIFF is written lossless
-    write_tiff(
-        file,
-        result.size,
-        result.bands(),
-        exif=result.exif,
-        icc_profile=result.icc_profile,
-        xmp=result.xmp,
-        photoshop=result.info.photoshop,
-        dpi=result.info.dpi,
-    )
+    write_tiff(file, [result.page()])
 
 
 _WRITERS: dict[str, Callable[[BinaryIO, _Result, int | None], None]] = {

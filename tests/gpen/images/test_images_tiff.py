@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from gpen_blocks.gpen.errors import ImageError
-from gpen_blocks.gpen.images import read_picture, write_picture
+from gpen_blocks.gpen.images import FileInfo, Picture, from_array, read_picture, write_pages, write_picture
 from gpen_blocks.gpen.images.tiff_decode import decode_page
 
 RNG = np.random.default_rng(0)
@@ -347,3 +347,64 @@ def test_decoded_strips_say_how_many(tmp_path):
     assert share == 0.75
     np.testing.assert_array_equal(samples[:15], DEEP[:15])
     assert not samples[15:].any()
+
+
+def three_pages(path):
+    """Pages of other sizes and depths, the first and the last with camera tags and an EXIF directory."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x8769], exif[0x8825] = "Camera", {0x829A: 0.004, 0x927C: b"maker note"}, {1: "N"}
+    block = exif.tobytes()[6:]
+    pictures = [
+        Picture(from_array(DEEP), bit_depth=16, exif=block, info=FileInfo(dpi=(300, 300))),
+        Picture(from_array((DEEP[:11, :, 0] >> 8).astype(np.uint8)), mode="grey", info=FileInfo(xmp=b"<x/>")),
+        Picture(from_array((DEEP[:, :9] >> 8).astype(np.uint8)), exif=block, icc_profile=b"profile"),
+    ]
+    assert write_pages(pictures, path) == ()
+    return pictures
+
+
+def test_pages_are_written_and_come_back(tmp_path):
+    """Each page keeps its size, depth, colour kind and metadata; another reader sees the same."""
+    pictures = three_pages(tmp_path / "a.tif")
+    for page, picture in enumerate(pictures):
+        again = read_picture(tmp_path / "a.tif", page=page)
+        np.testing.assert_array_equal(again.to_array(), picture.to_array())
+        assert (again.mode, again.bit_depth, again.icc_profile) == (picture.mode, picture.bit_depth, picture.icc_profile)
+        assert (again.info.xmp, again.info.dpi) == (picture.info.xmp, picture.info.dpi)
+        assert (again.exif is None) == (picture.exif is None)
+        if again.exif:
+            exif = Image.Exif()
+            exif.load(again.exif)
+            assert exif[0x010F].strip("\0") == "Camera"
+            assert exif.get_ifd(0x8769)[0x927C] == b"maker note"
+            assert float(exif.get_ifd(0x8769)[0x829A]) == pytest.approx(0.004)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert [page.shape for page in file.pages] == [(20, 31, 3), (11, 31), (20, 9, 3)]
+        np.testing.assert_array_equal(file.pages[0].asarray(), DEEP)
+        assert file.pages[2].tags[271].value == "Camera"
+
+
+def test_unchanged_pages_are_the_very_bytes(tmp_path):
+    """A file of pages in which nothing was changed comes out as it was; with one page changed, all are written."""
+    three_pages(tmp_path / "a.tif")
+    pages = [read_picture(tmp_path / "a.tif", page=page) for page in range(3)]
+    write_pages(pages, tmp_path / "b.tif")
+    assert (tmp_path / "b.tif").read_bytes() == (tmp_path / "a.tif").read_bytes()
+    pages[1] = pages[1].with_pixels(1 - pages[1].pixels)
+    write_pages(pages, tmp_path / "b.tif")
+    np.testing.assert_array_equal(read_picture(tmp_path / "b.tif", page=1).to_array(), pages[1].to_array())
+    np.testing.assert_array_equal(read_picture(tmp_path / "b.tif", page=2).to_array(), pages[2].to_array())
+
+
+def test_pages_need_a_tiff_and_a_failure_leaves_nothing(tmp_path):
+    """Another suffix is refused; an error half way leaves no file."""
+    with pytest.raises(ImageError, match="cannot hold pages"):
+        write_pages([], tmp_path / "a.png")
+
+    def failing():
+        yield Picture(from_array(DEEP), bit_depth=16)
+        raise ImageError("page 2 is damaged")
+
+    with pytest.raises(ImageError, match="page 2"):
+        write_pages(failing(), tmp_path / "a.tif")
+    assert not list(tmp_path.iterdir())
