@@ -11,6 +11,7 @@ import typer
 from . import options
 
 if TYPE_CHECKING:
+    from ..images import Picture
     from .files import Job
 
 
@@ -45,6 +46,7 @@ def detect(
     from ..sheets import draw_faces
     from ..wording import count
     from .files import Targets, collect, open_report, plan
+    from .pages import has_pages, left_pages, work_on_pages
     from .run import Run, logging_to
 
     settings = change_settings(
@@ -62,30 +64,37 @@ def detect(
 
     def work(job: Job, progress: Callable[[str, int, int], None]) -> tuple[str, dict[str, Any]]:
         target = planned[job].main if overlay else None
-        picture = read_picture(job.source, allow_damaged=allow_damaged)
+        first = read_picture(job.source, allow_damaged=allow_damaged)
+        show = partial(progress, "detect")
+        head = {"output": str(target) if target else None}
+        if has_pages(first, target):
+            words, told = work_on_pages(
+                job.source, first, target, partial(look_at, show=show), allow_damaged=allow_damaged
+            )
+        else:
+            drawn, told = look_at(first, show=show)
+            words = count(len(told["faces"]), "face")
+            if target:
+                told["notes"] += [*left_pages(first, target), *write_picture(drawn, target)]
+        return f"{job.source}{f' → {target}' if target else ''}: {words}", {**head, **told}
+
+    def look_at(picture: Picture, show: Callable[[int, int], None]) -> tuple[Picture, dict[str, Any]]:
         found = detect_faces(
             picture.pixels,
             model.module,
             score_threshold=settings.score_threshold,
             min_face_size=settings.min_face_size,
             rotated=settings.rotated,
-            progress=partial(progress, "detect"),
+            progress=show,
         )
         faces, _ = select_faces(found, order=settings.order)
-        notes = picture.notes
-        if target:
-            notes += write_picture(picture.with_pixels(draw_faces(picture.pixels, faces)), target)
         height, width = picture.pixels.shape[-2:]
-        return (
-            f"{job.source}{f' → {target}' if target else ''}: {count(len(faces), 'face')}",
-            {
-                "output": str(target) if target else None,
-                "size": {"width": width, "height": height},
-                "detector": model.name,
-                "faces": [describe_face(face) for face in faces],
-                "notes": list(notes),
-            },
-        )
+        return picture.with_pixels(draw_faces(picture.pixels, faces)) if overlay else picture, {
+            "size": {"width": width, "height": height},
+            "detector": model.name,
+            "faces": [describe_face(face) for face in faces],
+            "notes": list(picture.notes),
+        }
 
     with logging_to(log):
         Run(jobs, passed_over, report=report, done="with faces").work(work, faults)

@@ -264,7 +264,7 @@ class ReadAhead:
         self.alone = len(jobs) == 1
         self._next = dict(pairwise(jobs))
         self._pool = pool
-        self._allow_damaged = allow_damaged
+        self.allow_damaged = allow_damaged
         self._begun: dict[Job, Future[Picture]] = {}
 
     def read(self, job: Job) -> Future[Picture]:
@@ -276,7 +276,7 @@ class ReadAhead:
         return wanted
 
     def _submit(self, job: Job) -> Future[Picture]:
-        return self._pool.submit(read_picture, job.source, allow_damaged=self._allow_damaged)
+        return self._pool.submit(read_picture, job.source, allow_damaged=self.allow_damaged)
 
 
 def _is_at_most(path: Path, pixels: int) -> bool:

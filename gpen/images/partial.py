@@ -19,7 +19,7 @@ _END = b"\xff\xd9"
 _WARNINGS_LOCK = threading.Lock()
 
 
-class CutOff(ImageError):
+class CutOffError(ImageError):
     """A file ends early or is damaged, and a part of its picture can be read.
 
     Args:

@@ -17,10 +17,10 @@ from PIL import Image
 from ..errors import ImageError
 from . import jpeg, photoshop, png, xmp
 from .fileinfo import exif_of, file_info, png_info
-from .kinds import RAW, Opener, recognise
+from .kinds import Opener, recognise
 from .metadata import exif_orientation, upright_exif, upright_xmp, xmp_orientation
 from .modes import MODES, plain_image
-from .partial import CutOff, damage_note, load, load_jpeg_part, load_part, mended_png
+from .partial import CutOffError, damage_note, load, load_jpeg_part, load_part, mended_png
 from .picture import Picture, Source
 from .read_tiff import read_tiff, stored_raw
 from .sixteen import decode_png16
@@ -83,9 +83,7 @@ def _read(file: BinaryIO, name: str, page: int, allow_damaged: bool) -> tuple[Pi
         return _upright(stored, page), stored.is_whole
 
 
-def _stored(
-    file: BinaryIO, name: str, kind: str, opener: Opener | None, page: int, allow_damaged: bool
-) -> Stored:
+def _stored(file: BinaryIO, name: str, kind: str, opener: Opener | None, page: int, allow_damaged: bool) -> Stored:
     if opener is None:
         return stored_raw(file, name)
     if kind == "TIFF":
@@ -107,7 +105,7 @@ def _by_pillow(
 ) -> Stored:
     """What Pillow has loaded of a file of any kind but TIFF."""
     if share < 1 and not allow_damaged:
-        raise CutOff(name, share)
+        raise CutOffError(name, share)
     info = file_info(image, kind, file)
     mode = MODES.get(image.mode, "grey")
     notes = (damage_note(share),) if share < 1 else ()

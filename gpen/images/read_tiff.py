@@ -14,7 +14,7 @@ from . import raw, tiff
 from .fileinfo import tiff_info
 from .metadata import ORIENTATION
 from .modes import MODES, plain_image, srgb_profile
-from .partial import CutOff, damage_note, load_part
+from .partial import CutOffError, damage_note, load_part
 from .picture import FileInfo
 from .stored import Stored, check_size, filled_by_image, filled_by_samples
 
@@ -177,7 +177,7 @@ class _Frame:
 
     def _check_share(self, share: float) -> None:
         if share < 1 and not self._allow_damaged:
-            raise CutOff(self._name, share)
+            raise CutOffError(self._name, share)
 
     def _orientation(self) -> int:
         value = self._directory.get(ORIENTATION)

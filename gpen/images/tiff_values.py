@@ -219,4 +219,3 @@ def _lab_to_srgb(samples: np.ndarray, is_icc: bool, name: str) -> np.ndarray:
         encoded = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
         result[rows] = np.rint(np.clip(encoded, 0, 1) * _FULL)
     return result
-

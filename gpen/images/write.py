@@ -206,9 +206,7 @@ class _Result:
 
     def page(self) -> Page:
         """The picture as a page of a TIFF."""
-        return Page(
-            self.size, self.bands(), self.exif, self.icc_profile, self.xmp, self.info.photoshop, self.info.dpi
-        )
+        return Page(self.size, self.bands(), self.exif, self.icc_profile, self.xmp, self.info.photoshop, self.info.dpi)
 
     def image(self) -> Image.Image:
         """The picture as a PIL image."""

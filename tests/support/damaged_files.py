@@ -28,7 +28,8 @@ def encoded(kind: str, mode: str = "RGB", **options: Any) -> bytes:
 def tiff(samples: np.ndarray, **options: Any) -> bytes:
     """A file of tifffile's."""
     file = io.BytesIO()
-    tifffile.imwrite(file, samples, **({"photometric": "rgb"} | options))
+    settings: dict[str, Any] = {"photometric": "rgb"} | options
+    tifffile.imwrite(file, samples, **settings)
     return file.getvalue()
 
 

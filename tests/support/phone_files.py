@@ -94,7 +94,9 @@ def mpf_gain_map(pixels: np.ndarray) -> bytes:
 
 def motion_photo(pixels: np.ndarray) -> bytes:
     """Motion photo format 1.0: an MP4 behind the JPEG, GCamera and GContainer in XMP."""
-    video = struct.pack(">I", 24) + b"ftypmp42\0\0\0\0mp42isom" + struct.pack(">I", 1008) + b"mdat" + bytes(range(250)) * 4
+    video = (
+        struct.pack(">I", 24) + b"ftypmp42\0\0\0\0mp42isom" + struct.pack(">I", 1008) + b"mdat" + bytes(range(250)) * 4
+    )
     items = "".join(
         f'<rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="{name}" Item:Mime="{mime}" '
         f'Item:Length="{length}"/></rdf:li>'

@@ -97,7 +97,16 @@ def mosaic(height=64, width=96):
 
 def dng(path, preview=True):
     """A DNG 1.4 with a preview first, as cameras write it: its sensor's data lie in a sub-page, or alone."""
-    matrix = [(3134, 1000), (-1617, 1000), (-491, 1000), (-979, 1000), (1916, 1000), (33, 1000), (72, 1000), (-229, 1000)]
+    matrix = [
+        (3134, 1000),
+        (-1617, 1000),
+        (-491, 1000),
+        (-979, 1000),
+        (1916, 1000),
+        (33, 1000),
+        (72, 1000),
+        (-229, 1000),
+    ]
     flat = [number for pair in [*matrix, (1405, 1000)] for number in pair]
     common = [
         (50706, "B", 4, bytes([1, 4, 0, 0]), True),
@@ -136,7 +145,13 @@ def test_raw_files_of_the_makers(tmp_path, monkeypatch):
     with tifffile.TiffWriter(tmp_path / "a.nef") as file:
         file.write(PIXELS, photometric="rgb", subfiletype=1, subifds=1, metadata=None)
         file.write(mosaic(), photometric="cfa", metadata=None)
-    heads = [b"II*\0\x10\0\0\0CR\2\0", b"IIRO\x08\0\0\0", b"IIU\0\x18\0\0\0", b"FUJIFILMCCD-RAW 0201", boxes(b"crx ", b"crx ")]
+    heads = [
+        b"II*\0\x10\0\0\0CR\2\0",
+        b"IIRO\x08\0\0\0",
+        b"IIU\0\x18\0\0\0",
+        b"FUJIFILMCCD-RAW 0201",
+        boxes(b"crx ", b"crx "),
+    ]
     paths = [tmp_path / "a.nef"]
     for index, head in enumerate(heads):
         paths.append(tmp_path / f"{index}.jpg")

@@ -33,7 +33,9 @@ def test_no_damaged_file_raises_anything_else(tmp_path, name):
     assert refused > 2
 
 
-@pytest.mark.parametrize("error", [RuntimeError("odd"), SyntaxError("bad"), MemoryError(), AssertionError(), KeyError(5)])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("odd"), SyntaxError("bad"), MemoryError(), AssertionError(), KeyError(5)]
+)
 def test_whatever_a_decoder_raises_is_a_sentence(tmp_path, monkeypatch, error):
     """A decoder of another release may raise what none raises today."""
     from PIL.WebPImagePlugin import WebPImageFile

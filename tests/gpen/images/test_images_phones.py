@@ -27,7 +27,10 @@ FILES = {
     "two pictures": (lambda: jpeg(PIXELS) + jpeg(PIXELS[::2, ::2].copy()), "another"),
     "four pictures": (lambda: jpeg(PIXELS) + 3 * jpeg(PIXELS[::2, ::2].copy()), "3 others"),
     "a trailer": (lambda: jpeg(PIXELS) + b"SEFH\1\2\3\4trailer", "15 bytes"),
-    "extended XMP": (lambda: jpeg(PIXELS, segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + bytes(40))), "Extended"),
+    "extended XMP": (
+        lambda: jpeg(PIXELS, segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + bytes(40))),
+        "Extended",
+    ),
     "content credentials": (lambda: jpeg(PIXELS, segment(0xEB, b"JP\0\1" + bytes(40))), "C2PA"),
 }
 

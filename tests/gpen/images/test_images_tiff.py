@@ -153,9 +153,7 @@ def test_floats_with_the_floating_point_predictor(tmp_path):
         planes = np.frombuffer(planes, np.uint8).reshape(-1, 4).T.reshape(-1, 3)
         rows.append(np.diff(planes, axis=0, prepend=np.zeros((1, 3), np.uint8)).tobytes())
     extra = [(317, "H", [3]), (339, "H", [3] * 3)]
-    (tmp_path / "a.tif").write_bytes(
-        raw_tiff([zlib.compress(b"".join(rows))], 20, 31, [32] * 3, 2, 20, 8, extra=extra)
-    )
+    (tmp_path / "a.tif").write_bytes(raw_tiff([zlib.compress(b"".join(rows))], 20, 31, [32] * 3, 2, 20, 8, extra=extra))
     np.testing.assert_array_equal(bits_of(tmp_path / "a.tif"), np.rint(LIGHT.astype(float) * 65535))
 
 
@@ -308,7 +306,14 @@ def test_metadata_of_a_page_that_tifffile_reads(tmp_path):
     """Description, EXIF orientation, resolution, profile and XMP come from the file, whoever decodes its samples."""
     tags = [(700, "B", 4, b"<x/>", True), (271, "s", 0, "Scanner", True), (34675, "B", 4, b"prof", True)]
     tags.append((274, "H", 1, 6, True))
-    tifffile.imwrite(tmp_path / "a.tif", LIGHT, photometric="rgb", extratags=tags, resolution=(118.11, 118.11), resolutionunit="CENTIMETER")
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        LIGHT,
+        photometric="rgb",
+        extratags=tags,
+        resolution=(118.11, 118.11),
+        resolutionunit="CENTIMETER",
+    )
     picture = read_picture(tmp_path / "a.tif")
     np.testing.assert_array_equal(picture.to_array(), np.rint(np.rot90(LIGHT, -1).astype(float) * 65535))
     assert picture.info.dpi == pytest.approx((300, 300), rel=1e-3)
@@ -369,7 +374,11 @@ def test_pages_are_written_and_come_back(tmp_path):
     for page, picture in enumerate(pictures):
         again = read_picture(tmp_path / "a.tif", page=page)
         np.testing.assert_array_equal(again.to_array(), picture.to_array())
-        assert (again.mode, again.bit_depth, again.icc_profile) == (picture.mode, picture.bit_depth, picture.icc_profile)
+        assert (again.mode, again.bit_depth, again.icc_profile) == (
+            picture.mode,
+            picture.bit_depth,
+            picture.icc_profile,
+        )
         assert (again.info.xmp, again.info.dpi) == (picture.info.xmp, picture.info.dpi)
         assert (again.exif is None) == (picture.exif is None)
         if again.exif:
