@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ..wording import count
+
 _APPLICATION = range(0xE0, 0xF0)
 _APP0, _APP1, _APP2, _APP11, _APP13, _APP14, _SOS, _EOI = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xDA, 0xD9
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
@@ -22,6 +24,9 @@ _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 # How a gain map's own segments name it: Ultra HDR, ISO 21496-1, Apple.
 _GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496", b"http://ns.apple.com/HDRGainMap/")
 _PART = re.compile(rb"\xff\xd8\xff|\0\0..ftyp", re.DOTALL)
+
+# What card readers, mail and cameras fill files up with.
+_PADDING = b"\0\xff\r\n\t "
 
 
 class Segment(NamedTuple):
@@ -105,7 +110,7 @@ def left_behind(found: Layout, tail: bytes) -> tuple[str, ...]:
             f"Only the main one of the file's pictures was kept; {pictures} others (previews, depth maps) were not."
         )
     if others:
-        sentences.append(f"What lies behind the picture ({others} bytes of another kind) was left out.")
+        sentences.append(f"What lies behind the picture ({count(others, 'byte')} of another kind) was left out.")
     if any(segment.marker == _APP11 and segment.data.startswith(b"JP") for segment in found.segments):
         sentences.append("The content credentials (C2PA) vouch for the picture as it was, and were left out.")
     if any(segment.marker == _APP1 and segment.data.startswith(_EXTENDED_XMP) for segment in found.segments):
@@ -136,7 +141,7 @@ def _behind(tail: bytes) -> tuple[int, int, int, int]:
     """Gain maps, other pictures, videos, and bytes that are none of these and no padding."""
     gain_maps = pictures = videos = others = at = 0
     while found := _PART.search(tail, at):
-        others += len(tail[at : found.start()].strip(b"\0"))
+        others += len(tail[at : found.start()].strip(_PADDING))
         if found[0].endswith(b"ftyp"):
             videos, at = 1, len(tail)  # its boxes go on to the end of the file, as far as anyone wrote
             break
@@ -146,4 +151,4 @@ def _behind(tail: bytes) -> tuple[int, int, int, int]:
         else:
             pictures += 1
         at = len(tail) if inner.end is None else found.start() + inner.end
-    return gain_maps, pictures, videos, others + len(tail[at:].strip(b"\0"))
+    return gain_maps, pictures, videos, others + len(tail[at:].strip(_PADDING))

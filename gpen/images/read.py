@@ -120,6 +120,7 @@ def _by_pillow(
         with_alpha,
         info,
         mode,
+        is_deep=image.mode.startswith("I;16"),
         exif=exif,
         icc_profile=image.info.get("icc_profile"),
         n_frames=n_frames,

@@ -181,7 +181,7 @@ class _Frame:
 
     def _orientation(self) -> int:
         value = self._directory.get(ORIENTATION)
-        return value if value in range(1, 9) else 1
+        return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
     def _own_exif(self) -> Image.Exif:
         self._file.seek(0)

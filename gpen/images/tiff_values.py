@@ -105,10 +105,10 @@ def to_values(samples: np.ndarray, page: TiffPage, name: str) -> Values:
 
 
 def _inks(samples: np.ndarray) -> Image.Image:
-    inks = np.empty(samples.shape, np.uint8)
-    for rows in bands(*inks.shape[:2]):
+    height, width = samples.shape[:2]
+    inks = np.empty((height, width, 4), np.uint8)
+    for rows in bands(height, width):
         inks[rows] = np.rint(samples[rows] / np.float32(257))
-    height, width = inks.shape[:2]
     return Image.frombuffer("CMYK", (width, height), inks.tobytes(), "raw", "CMYK", 0, 1)
 
 

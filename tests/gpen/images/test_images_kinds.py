@@ -1,6 +1,7 @@
 """What a file is, by its content: AVIF and HEIC behind general brands, camera raw files, and what is no photograph."""
 
 import struct
+import subprocess
 import sys
 from importlib.util import find_spec
 
@@ -185,3 +186,29 @@ def test_jpeg_2000(tmp_path, suffix):
     picture = read_picture(path)
     np.testing.assert_array_equal(picture.to_array(), PIXELS)
     assert picture.info.format == "JPEG 2000"
+
+
+@pytest.mark.skipif(not features.check("jpg_2000"), reason="this Pillow has no JPEG 2000")
+def test_jpeg_2000_of_16_bits(tmp_path):
+    """Grey of 16 bits keeps every bit."""
+    deep = (PIXELS[..., 0].astype(np.uint16) * 257) ^ 5
+    Image.fromarray(deep).save(tmp_path / "a.jp2")
+    picture = read_picture(tmp_path / "a.jp2")
+    assert picture.bit_depth == 16
+    np.testing.assert_array_equal(picture.to_array()[..., 0], deep)
+
+
+def test_reading_a_photograph_imports_nothing_that_others_need(tmp_path):
+    """tifffile, rawpy, OpenCV and an XML parser are for the files that need them."""
+    Image.fromarray(PIXELS).save(tmp_path / "a.jpg")
+    Image.fromarray(PIXELS).save(tmp_path / "a.tif")
+    code = """
+import sys
+from gpen_blocks.gpen.images import read_picture, write_picture
+for path in sys.argv[1:]:
+    write_picture(read_picture(path), path)
+print(sorted({"tifffile", "rawpy", "cv2", "xml.dom.minidom", "pillow_heif", "PIL.ImageCms"} & set(sys.modules)))
+"""
+    paths = [str(tmp_path / "a.jpg"), str(tmp_path / "a.tif")]
+    done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,7 +123,7 @@ def test_a_long_block_goes_through_several_segments(tmp_path):
 def test_iptc_crosses_formats(tmp_path, suffix):
     """From TIFF's own tags, LONG as Photoshop writes them, to each format and back."""
     padded = IPTC + b"\0" * (-len(IPTC) % 4)
-    tags = [(34377, "B", len(PATH + THUMBNAIL), PATH + THUMBNAIL, True)]
+    tags: list[Any] = [(34377, "B", len(PATH + THUMBNAIL), PATH + THUMBNAIL, True)]
     tags.append((33723, "I", len(padded) // 4, struct.unpack(f"<{len(padded) // 4}I", padded), True))
     tifffile.imwrite(tmp_path / "a.tif", PIXELS, photometric="rgb", extratags=tags, metadata=None)
     picture = read_picture(tmp_path / "a.tif")

@@ -96,3 +96,10 @@ def test_pictures_of_a_stereo_camera(tmp_path):
     assert picture.n_frames == 2
     assert picture.info.format == "JPEG"
     assert "another" in picture.left_out[0]
+
+
+@pytest.mark.parametrize("padding", [b"\n", bytes(4096), b"\xff\xff\xff"])
+def test_padding_behind_a_picture_is_nothing(tmp_path, padding):
+    """Line ends and filled blocks behind a JPEG, as card readers and mail leave them, are not worth a word."""
+    (tmp_path / "a.jpg").write_bytes(jpeg(PIXELS) + padding)
+    assert read_picture(tmp_path / "a.jpg").left_out == ()
