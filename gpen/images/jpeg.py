@@ -10,15 +10,18 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+import numpy as np
+
 from ..wording import count
 
 _APPLICATION = range(0xE0, 0xF0)
 _APP0, _APP1, _APP2, _APP11, _APP13, _APP14, _SOS, _EOI = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xDA, 0xD9
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
-# Markers that stand alone: TEM, and the restarts inside of coded data.
-_LONE = {0x01, *range(0xD0, 0xD8)}
-# The next marker of coded data: 0xFF not followed by a stuffed zero or a restart number.
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+# Markers that stand alone: TEM, the restarts inside of coded data, and the start of a picture.
+_LONE = {0x01, *range(0xD0, 0xD9)}
+# What 0xFF is followed by where it is no marker that ends coded data: a stuffed zero, a restart number, a fill byte.
+_NO_MARKER = np.zeros(256, bool)
+_NO_MARKER[[0x00, *range(0xD0, 0xD8), 0xFF]] = True
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 # How a gain map's own segments name it: Ultra HDR, ISO 21496-1, Apple.
@@ -56,9 +59,12 @@ def layout(data: bytes) -> Layout:
     """Follow the segments of the JPEG that begins at the start of `data`."""
     segments: list[Segment] = []
     starts = None
+    octets = np.frombuffer(data, np.uint8)
+    markers = np.flatnonzero((octets[:-1] == 0xFF) & ~_NO_MARKER[octets[1:]])
     at = 2
-    while found := _MARKER.search(data, at):
-        marker, at = found[1][0], found.end()
+    while (index := int(np.searchsorted(markers, at))) < len(markers):
+        at = int(markers[index]) + 2
+        marker = data[at - 1]
         if marker == _EOI:
             return Layout(tuple(segments), at, starts)
         if marker in _LONE:
