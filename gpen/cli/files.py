@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from PIL import Image
 
 from ...weights.files import replacing
 from ..errors import ImageError
-from ..images import READABLE, WRITABLE, Picture, read_picture
+from ..images import RAW_SUFFIXES, READABLE, WRITABLE, Picture, read_picture
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Collection(NamedTuple):
 REASONS = {
     "other": ("file that is no picture", "files that are no pictures"),
     "result": ("result of an earlier run", "results of earlier runs"),
+    "raw": ("camera raw file (rawpy reads it)", "camera raw files (rawpy reads them)"),
     "hidden": ("hidden file or folder", "hidden files and folders"),
     "folder": ("folder (--recursive looks into it)", "folders (--recursive looks into them)"),
     "locked": ("folder that may not be read", "folders that may not be read"),
@@ -106,6 +108,7 @@ def _pictures_in(folder: Path, recursive: bool, output: Path | None, passed_over
         passed_over.append(PassedOver(path, reason))
 
     results = output.absolute() if output else None
+    readable = READABLE | RAW_SUFFIXES if find_spec("rawpy") else READABLE
     for place, folders, names in os.walk(folder, onerror=locked):
         here = Path(place)
         sources = {part for name in names if Path(name).suffix.lower() in READABLE for part in (name, Path(name).stem)}
@@ -124,8 +127,8 @@ def _pictures_in(folder: Path, recursive: bool, output: Path | None, passed_over
             path = here / name
             if name.startswith("."):
                 leave(path, "hidden")
-            elif path.suffix.lower() not in READABLE or not path.is_file():
-                leave(path, "other")
+            elif path.suffix.lower() not in readable or not path.is_file():
+                leave(path, "raw" if path.suffix.lower() in RAW_SUFFIXES else "other")
             elif _is_result(path, sources):
                 leave(path, "result")
             else:

@@ -28,6 +28,7 @@ _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496", b"http://ns.apple.com/HDRGainMap/")
 _PART = re.compile(rb"\xff\xd8\xff|\0\0..ftyp", re.DOTALL)
 
+GAIN_MAP_NOTE = "The HDR gain map was left out; the picture is the one that ordinary screens show."
 # What card readers, mail and cameras fill files up with.
 _PADDING = b"\0\xff\r\n\t "
 
@@ -106,7 +107,7 @@ def left_behind(found: Layout, tail: bytes) -> tuple[str, ...]:
     gain_maps, pictures, videos, others = _behind(tail)
     sentences = []
     if gain_maps:
-        sentences.append("The HDR gain map was left out; the picture is the one that ordinary screens show.")
+        sentences.append(GAIN_MAP_NOTE)
     if videos:
         sentences.append("The video of the motion photo was left out.")
     if pictures == 1:

@@ -97,8 +97,7 @@ def raw_picture(name: str) -> ImageError:
 
 def _boxed(head: bytes, name: str) -> tuple[str, Opener | None]:
     """A file in ISO boxes: the major brand may be the general one (mif1), and then the compatible ones decide."""
-    (length,) = struct.unpack(">I", head[:4])
-    brands = {head[8:12], *re.findall(rb"(?s).{4}", head[16 : min(length, len(head))])}
+    brands = _brands(head)
     if head[8:12] in _CR3:
         return RAW, None
     # A file may call itself compatible with both; then its major brand has the word.
@@ -109,6 +108,16 @@ def _boxed(head: bytes, name: str) -> tuple[str, Opener | None]:
     if brands & _VIDEOS:
         raise ImageError(f"{name} is a video, not a picture.")
     raise ImageError(f"{name} is no picture known here (its brand is {head[8:12].decode('ascii', 'replace')}).")
+
+
+def has_gain_map(head: bytes) -> bool:
+    """Whether a file in ISO boxes says that it holds a gain map beside its picture (ISO 21496-1: `tmap`)."""
+    return head[4:8] == b"ftyp" and b"tmap" in _brands(head)
+
+
+def _brands(head: bytes) -> set[bytes]:
+    (length,) = struct.unpack(">I", head[:4])
+    return {head[8:12], *re.findall(rb"(?s).{4}", head[16 : min(length, len(head))])}
 
 
 def _installed(module: str, plugin: str, what: str, package: str) -> Opener:

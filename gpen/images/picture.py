@@ -28,10 +28,12 @@ WRITABLE_FORMATS = {
 }
 WRITABLE = frozenset(WRITABLE_FORMATS)
 READABLE = WRITABLE | {
-    *(".mpo", ".apng", ".bmp", ".gif", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx"),
-    # Camera raw files, so that a folder's are told about and not passed over.
-    *(".dng", ".nef", ".nrw", ".arw", ".sr2", ".cr2", ".cr3", ".crw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
+    *(".mpo", ".apng", ".bmp", ".gif", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx")
 }
+# Of cameras' sensors: read where rawpy is installed.
+RAW_SUFFIXES = frozenset(
+    (".dng", ".nef", ".nrw", ".arw", ".sr2", ".cr2", ".cr3", ".crw", ".raf", ".orf", ".rw2", ".pef", ".srw")
+)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from PIL import Image
 from ..errors import ImageError
 from . import jpeg, photoshop, png, xmp
 from .fileinfo import exif_of, file_info, png_info
-from .kinds import Opener, recognise
+from .kinds import Opener, has_gain_map, recognise
 from .metadata import exif_orientation, upright_exif, upright_xmp, xmp_orientation
 from .modes import MODES, plain_image
 from .partial import CutOffError, damage_note, load, load_jpeg_part, load_part, mended_png
@@ -76,10 +76,13 @@ def read_bytes(data: bytes, name: str) -> Picture:
 def _read(file: BinaryIO, name: str, page: int, allow_damaged: bool) -> tuple[Picture, bool]:
     """The picture, and whether nothing of it is lost."""
     with _damage_explained(name):
-        kind, opener = recognise(file.read(_HEAD), name)
+        head = file.read(_HEAD)
+        kind, opener = recognise(head, name)
         if page and kind != "TIFF":
             raise ImageError(f"{name} has no pages; only a TIFF has.")
         stored = _without_stale_xmp(_stored(file, name, kind, opener, page, allow_damaged))
+        if has_gain_map(head):
+            stored = replace(stored, left_out=(*stored.left_out, jpeg.GAIN_MAP_NOTE))
         return _upright(stored, page), stored.is_whole
 
 

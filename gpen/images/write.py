@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -23,9 +22,9 @@ from . import png
 from .jpeg import photoshop_segments
 from .metadata import icc_color_space
 from .picture import GREY_MODES, WRITABLE_FORMATS, FileInfo, Picture
-from .read import read_bytes, read_picture
 from .samples import DEFLATE_LEVEL, bands, is_grey, quantize, to_planes
 from .tiff import Page, write_tiff
+from .unchanged import unchanged_bytes, unchanged_page
 
 DEFAULT_QUALITY = 95
 """Of JPEG and lossy WebP, unless the source or the caller knows better."""
@@ -74,7 +73,7 @@ def write_picture(picture: Picture, path: str | Path, *, quality: int | None = N
         raise ImageError(f"quality must lie in 1..100, not {quality}.")
     if max(picture.size) > _LONGEST_SIDE.get(kind, 2**31 - 1):
         raise ImageError(f"{kind} ends at {_LONGEST_SIDE[kind]} pixels a side; write {path.name} as TIFF.")
-    same = _source_bytes(picture, kind) if quality is None else None
+    same = unchanged_bytes(picture, kind) if quality is None else None
     result, notes = _plan(picture, kind) if same is None else (None, ())
     try:
         with _replacing(path) as file:
@@ -110,7 +109,7 @@ def write_pages(pictures: Iterable[Picture], path: str | Path) -> tuple[str, ...
 
     def pages() -> Iterator[Page]:
         for picture in pictures:
-            unchanged.add(_unchanged_source(picture))
+            unchanged.add(unchanged_page(picture))
             result, more = _plan(picture, "TIFF")
             notes.extend(note for note in more if note not in notes)
             yield result.page()
@@ -127,49 +126,6 @@ def write_pages(pictures: Iterable[Picture], path: str | Path) -> tuple[str, ...
     except OSError as error:
         raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from error
     return tuple(notes)
-
-
-def _unchanged_source(picture: Picture) -> Path | None:
-    """The file in which a page is still as the picture has it."""
-    source = picture.source
-    if source is None or picture.info.format != "TIFF":
-        return None
-    if picture.pixels is not source.pixels and not torch.equal(picture.pixels, source.pixels):
-        return None
-    try:
-        again = read_picture(source.path, page=picture.page)
-    except ImageError:
-        return None
-    return source.path if _is_same(again, picture) else None
-
-
-def _source_bytes(picture: Picture, kind: str) -> bytes | None:
-    """The file a picture was read from, where the picture is still what is in it and `kind` is its format.
-
-    What is in it now is read once more: the file, or the picture, may have been changed since.
-    """
-    source = picture.source
-    if source is None or picture.info.format != kind or picture.page:
-        return None
-    if picture.pixels is not source.pixels and not torch.equal(picture.pixels, source.pixels):
-        return None
-    try:
-        data = source.path.read_bytes()
-        again = read_bytes(data, str(source.path))
-    except (OSError, ImageError):
-        return None
-    return data if _is_same(again, picture) else None
-
-
-def _is_same(again: Picture, picture: Picture) -> bool:
-    alphas = (again.alpha, picture.alpha)
-    return (
-        again.size == picture.size
-        and torch.equal(again.pixels, picture.pixels)
-        and (alphas == (None, None) or (None not in alphas and torch.equal(*alphas)))  # type: ignore[arg-type]
-        and (again.exif, again.icc_profile, again.info) == (picture.exif, picture.icc_profile, picture.info)
-        and (again.mode, again.bit_depth, again.n_frames) == (picture.mode, picture.bit_depth, picture.n_frames)
-    )
 
 
 @dataclass(frozen=True)

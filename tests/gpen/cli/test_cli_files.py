@@ -119,3 +119,20 @@ def test_a_picture_without_a_face_keeps_its_bytes(tmp_path):
     done = gpen("restore", tmp_path / "a.jpg", *BUNDLED, "-o", tmp_path / "b.jpg")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "b.jpg").read_bytes() == (tmp_path / "a.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_raw_files_beside_photographs(tmp_path, monkeypatch, installed):
+    """A camera's folder of pairs: without rawpy its raw files are passed over and counted, and nothing fails."""
+    from importlib.machinery import ModuleSpec
+
+    from gpen_blocks.gpen.cli import files
+
+    monkeypatch.setattr(files, "find_spec", lambda name: ModuleSpec(name, None) if installed else None)
+    for name in ("a.jpg", "a.CR2", "b.dng", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    jobs, passed_over = files.collect([str(tmp_path)], recursive=False)
+    names = ["a.CR2", "a.jpg", "b.dng"] if installed else ["a.jpg"]
+    assert sorted(job.source.name for job in jobs) == names
+    reasons = sorted(one.reason for one in passed_over)
+    assert reasons == (["other"] if installed else ["other", "raw", "raw"])

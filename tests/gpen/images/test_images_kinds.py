@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image, features
 
 from gpen_blocks.gpen.errors import ImageError
-from gpen_blocks.gpen.images import read_picture
+from gpen_blocks.gpen.images import read_picture, write_picture
 from gpen_blocks.gpen.images.kinds import recognise
 
 Y, X = np.mgrid[:64, :96]
@@ -34,6 +34,22 @@ def test_avif_of_any_major_brand(tmp_path, major):
     picture = read_picture(path)
     assert picture.info.format == "AVIF"
     assert np.abs(picture.to_array().astype(int) - PIXELS).mean() < 4
+
+
+@pytest.mark.skipif(not find_spec("pillow_heif"), reason="pillow-heif is not installed")
+def test_a_gain_map_in_boxes_is_told(tmp_path):
+    """A file that names a tone map among its brands (ISO 21496-1) has one, which no result holds."""
+    import pillow_heif
+
+    path = tmp_path / "a.heic"
+    pillow_heif.from_pillow(Image.fromarray(PIXELS)).save(path)
+    data = path.read_bytes()
+    assert read_picture(path).left_out == ()
+    (length,) = struct.unpack(">I", data[:4])
+    path.write_bytes(data[: length - 4] + b"tmap" + data[length:])
+    picture = read_picture(path)
+    assert "gain map" in picture.left_out[0]
+    assert "gain map" in write_picture(picture, tmp_path / "b.png")[0]
 
 
 @pytest.mark.parametrize(
