@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..wording import count
 from . import options
 
 if TYPE_CHECKING:
+    from ..images import Picture
     from .files import Job
 
 
@@ -31,6 +33,7 @@ def detect(
     detector: options.Detector = "auto",
     device: options.Device = "auto",
     log: options.Log = None,
+    allow_damaged: options.AllowDamaged = False,
 ) -> None:
     """Find faces: a numbered overlay beside each picture, and boxes and landmarks as JSON with --report.
 
@@ -45,8 +48,8 @@ def detect(
     from ..report import describe_face
     from ..restorer import change_settings
     from ..sheets import draw_faces
-    from ..wording import count
     from .files import Targets, collect, open_report, plan
+    from .pages import has_pages, left_pages, work_on_pages
     from .run import Run, logging_to
 
     settings = change_settings(
@@ -71,8 +74,22 @@ def detect(
 
     def work(job: Job, progress: Callable[[str, int, int], None]) -> tuple[str, dict[str, Any]]:
         target = planned[job].main if overlay else None
-        picture = read_picture(job.source)
-        found = find_faces(picture.pixels, model.module, settings, progress=partial(progress, "detect"))
+        first = read_picture(job.source, allow_damaged=allow_damaged)
+        show = partial(progress, "detect")
+        head = {"output": str(target) if target else None}
+        if has_pages(first, target):
+            words, told = work_on_pages(
+                job.source, first, target, partial(look_at, show=show), allow_damaged=allow_damaged
+            )
+        else:
+            drawn, told = look_at(first, show=show)
+            words = _in_words(told["faces"])
+            if target:
+                told["notes"] += [*left_pages(first, target), *write_picture(drawn, target)]
+        return f"{job.source}{f' → {target}' if target else ''}: {words}", {**head, **told}
+
+    def look_at(picture: Picture, show: Callable[[int, int], None]) -> tuple[Picture, dict[str, Any]]:
+        found = find_faces(picture.pixels, model.module, settings, progress=show)
         told = [
             *({**describe_face(face), "number": found.numbers[face]} for face in found.selected),
             *(
@@ -80,23 +97,23 @@ def detect(
                 for face, reason in zip(found.rejected, found.reasons, strict=True)
             ),
         ]
-        notes = picture.notes
-        if target:
+        if overlay:
             drawn = draw_faces(picture.pixels, found.selected, found.rejected, found.numbers)
-            notes += write_picture(picture.with_pixels(drawn), target)
-        faces = count(len(found.selected), "face")
-        left = f", {len(found.rejected)} that would be left alone" if found.rejected else ""
-        height, width = picture.pixels.shape[-2:]
-        return (
-            f"{job.source}{f' → {target}' if target else ''}: {faces}{left}",
-            {
-                "output": str(target) if target else None,
-                "size": {"width": width, "height": height},
-                "detector": model.name,
-                "faces": told,
-                "notes": list(notes),
-            },
-        )
+            picture = picture.with_pixels(drawn)
+        height, width = picture.size
+        return picture, {
+            "size": {"width": width, "height": height},
+            "detector": model.name,
+            "faces": told,
+            "notes": list(picture.notes),
+        }
 
     with logging_to(log):
         Run(jobs, passed_over, report=report, done="with faces").work(work, faults)
+
+
+def _in_words(faces: list[dict[str, Any]]) -> str:
+    """How many faces there are, and how many of them would not be restored."""
+    left = sum("skipped" in face for face in faces)
+    more = f", {left} that would be left alone" if left else ""
+    return count(len(faces) - left, "face") + more

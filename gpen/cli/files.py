@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from PIL import Image
 
 from ...weights.files import replacing
 from ..errors import ImageError
-from ..images import READABLE, WRITABLE, Picture, read_picture
+from ..images import RAW_SUFFIXES, READABLE, WRITABLE, Picture, read_picture
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Collection(NamedTuple):
 REASONS = {
     "other": ("file that is no picture", "files that are no pictures"),
     "result": ("result of an earlier run", "results of earlier runs"),
+    "raw": ("camera raw file (rawpy reads it)", "camera raw files (rawpy reads them)"),
     "hidden": ("hidden file or folder", "hidden files and folders"),
     "folder": ("folder (--recursive looks into it)", "folders (--recursive looks into them)"),
     "locked": ("folder that may not be read", "folders that may not be read"),
@@ -106,6 +108,7 @@ def _pictures_in(folder: Path, recursive: bool, output: Path | None, passed_over
         passed_over.append(PassedOver(path, reason))
 
     results = output.absolute() if output else None
+    readable = READABLE | RAW_SUFFIXES if find_spec("rawpy") else READABLE
     for place, folders, names in os.walk(folder, onerror=locked):
         here = Path(place)
         sources = {part for name in names if Path(name).suffix.lower() in READABLE for part in (name, Path(name).stem)}
@@ -124,8 +127,8 @@ def _pictures_in(folder: Path, recursive: bool, output: Path | None, passed_over
             path = here / name
             if name.startswith("."):
                 leave(path, "hidden")
-            elif path.suffix.lower() not in READABLE or not path.is_file():
-                leave(path, "other")
+            elif path.suffix.lower() not in readable or not path.is_file():
+                leave(path, "raw" if path.suffix.lower() in RAW_SUFFIXES else "other")
             elif _is_result(path, sources):
                 leave(path, "result")
             else:
@@ -254,24 +257,29 @@ class ReadAhead:
     Args:
         jobs: the pictures, in the order in which they will be asked for.
         pool: of one thread, which reads.
+        allow_damaged: take what can be read of a damaged file.
     """
 
     # Two pictures of this size take a gigabyte as float32.
     _LARGEST = 40_000_000
 
-    def __init__(self, jobs: Sequence[Job], pool: ThreadPoolExecutor) -> None:
+    def __init__(self, jobs: Sequence[Job], pool: ThreadPoolExecutor, allow_damaged: bool = False) -> None:
         self.alone = len(jobs) == 1
         self._next = dict(pairwise(jobs))
         self._pool = pool
+        self.allow_damaged = allow_damaged
         self._begun: dict[Job, Future[Picture]] = {}
 
     def read(self, job: Job) -> Future[Picture]:
         """The picture of a job; the next one is begun behind it."""
-        wanted = self._begun.pop(job, None) or self._pool.submit(read_picture, job.source)
+        wanted = self._begun.pop(job, None) or self._submit(job)
         following = self._next.get(job)
         if following is not None and _is_at_most(following.source, self._LARGEST):
-            self._begun[following] = self._pool.submit(read_picture, following.source)
+            self._begun[following] = self._submit(following)
         return wanted
+
+    def _submit(self, job: Job) -> Future[Picture]:
+        return self._pool.submit(read_picture, job.source, allow_damaged=self.allow_damaged)
 
 
 def _is_at_most(path: Path, pixels: int) -> bool:
@@ -279,7 +287,7 @@ def _is_at_most(path: Path, pixels: int) -> bool:
     try:
         with Image.open(path) as picture:
             return picture.width * picture.height <= pixels
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # Pillow's plugins raise whatever they like on damaged files
         return False
 
 

@@ -14,6 +14,10 @@ Output = Annotated[
     typer.Option("--output", "-o", help="File (for one picture) or folder; left out: beside each picture."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist already.")]
+AllowDamaged = Annotated[
+    bool,
+    typer.Option("--allow-damaged", help="Of files that are cut off or damaged, take what can be read."),
+]
 Detector = Annotated[str, typer.Option(help="Registry name or file of the face detector; auto: the best one here.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")]
 Report = Annotated[Path | None, typer.Option(help="Write what was found and done to this JSON file.")]

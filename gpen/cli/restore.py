@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from ..wording import count
 from . import options
 
 if TYPE_CHECKING:
+    from ..images import Picture
     from ..restorer import Restoration, Restorer
     from .files import Job, ReadAhead, Targets
     from .run import Outcome
@@ -83,6 +84,7 @@ def restore(
     ] = "auto",
     batch_size: Annotated[int, typer.Option(min=0, help="Faces per forward pass; 0: as many as fit.")] = 0,
     log: options.Log = None,
+    allow_damaged: options.AllowDamaged = False,
 ) -> None:
     """Restore the faces of photographs; everything outside the faces stays as it is, bit for bit.
 
@@ -128,7 +130,14 @@ def restore(
     run = Run(jobs, passed_over, report=report, said_once=(preview,))
     with logging_to(log), ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         work = _Work(
-            restorer, faces, batch_size, compare, save_faces, planned, ReadAhead(list(planned), reader), writer
+            restorer,
+            faces,
+            batch_size,
+            compare,
+            save_faces,
+            planned,
+            ReadAhead(list(planned), reader, allow_damaged),
+            writer,
         )
         try:
             run.work(work.restore, faults)
@@ -154,24 +163,68 @@ class _Work:
         self.left = len(self.planned)
 
     def restore(self, job: Job, progress: Callable[[str, int, int], None]) -> Future[Outcome]:
+        from .pages import has_pages
+
         source = self.sources.read(job)
         self.left -= 1
-        result = self.restorer.restore(
-            source.result(),
+        picture, target = source.result(), self.planned[job].main
+        beside = iter(self.planned[job].beside)
+        sheet = next(beside) if self.compare else None
+        folder = next(beside) if self.save_faces else None
+        if has_pages(picture, target):
+            written: Future[Outcome] = Future()
+            written.set_result(self._restore_pages(job, picture, target, sheet, folder, progress))
+            return written
+        result = self._restore(picture, progress)
+        return self.writer.submit(self._write, job, result, target, sheet, folder)
+
+    def _restore(self, picture: Picture, progress: Callable[[str, int, int], None]) -> Restoration:
+        return self.restorer.restore(
+            picture,
             indices=self.indices,
             batch_size=self.batch_size,
             pictures_left=self.left,
             progress=progress,
         )
-        beside = iter(self.planned[job].beside)
-        sheet = next(beside) if self.compare else None
-        folder = next(beside) if self.save_faces else None
-        return self.writer.submit(self._write, job, result, self.planned[job].main, sheet, folder)
+
+    def _restore_pages(
+        self,
+        job: Job,
+        first: Picture,
+        target: Path,
+        sheet: Path | None,
+        folder: Path | None,
+        progress: Callable[[str, int, int], None],
+    ) -> Outcome:
+        from .pages import stacked, work_on_pages
+
+        sheets, faces = [], []
+
+        def work(page: Picture) -> tuple[Picture, dict[str, Any]]:
+            result = self._restore(page, progress)
+            if sheet:
+                from ..sheets import restoration_sheet
+
+                sheets.append(restoration_sheet(result))
+            if folder:
+                faces.extend(_write_faces(result, folder, len(faces) // 2))
+            return result.picture or page, result.report
+
+        words, report = work_on_pages(job.source, first, target, work, allow_damaged=self.sources.allow_damaged)
+        if sheet:
+            from .files import save_png
+
+            save_png(stacked(sheets), sheet)
+            report["compare"] = str(sheet)
+        if folder:
+            report["face_files"] = faces
+        return f"{job.source} → {target}: {words}", {"output": str(target), **report}
 
     def _write(self, job: Job, result: Restoration, target: Path, sheet: Path | None, folder: Path | None) -> Outcome:
         from .files import save_png
+        from .pages import left_pages
 
-        notes = result.save(target)
+        notes = (*left_pages(result.picture, target), *result.save(target))
         report = {"output": str(target), **result.report, "notes": [*result.report["notes"], *notes]}
         if sheet:
             from ..sheets import restoration_sheet
@@ -183,14 +236,14 @@ class _Work:
         return f"{job.source} → {target}: {_summary(result)}", report
 
 
-def _write_faces(result: Restoration, folder: Path) -> list[str]:
+def _write_faces(result: Restoration, folder: Path, first: int = 0) -> list[str]:
     from ..sheets import to_pil
     from .files import save_png
 
     written = []
     for name, crops in (("before", result.before), ("after", result.after)):
         for index in range(len(crops)):
-            path = folder / f"face{index:02d}-{name}.png"
+            path = folder / f"face{first + index:02d}-{name}.png"
             save_png(to_pil(crops[index : index + 1]), path)
             written.append(str(path))
     return written

@@ -1,18 +1,23 @@
 """The edge of the package: picture files, arrays and PIL images to tensors and back, with nothing lost."""
 
 from .arrays import from_array, to_array
-from .picture import READABLE, WRITABLE, FileInfo, Picture
+from .picture import RAW_SUFFIXES, READABLE, WRITABLE, WRITABLE_FORMATS, FileInfo, Picture
 from .read import MAX_PIXELS, read_picture
-from .write import write_picture
+from .read_tiff import page_note
+from .write import write_pages, write_picture
 
 __all__ = [
     "MAX_PIXELS",
+    "RAW_SUFFIXES",
     "READABLE",
     "WRITABLE",
+    "WRITABLE_FORMATS",
     "FileInfo",
     "Picture",
     "from_array",
+    "page_note",
     "read_picture",
     "to_array",
+    "write_pages",
     "write_picture",
 ]

@@ -4,41 +4,36 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import struct
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
-from . import png, tiff
+from . import photoshop, png, tiff
 from .picture import FileInfo
 
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
-_XMP_KEYWORD = b"XML:com.adobe.xmp"
+_XMP_KEYWORD = "XML:com.adobe.xmp"
+_RAW_PROFILE = re.compile(r"Raw profile type (\w+)")
 # Lossy compressions of TIFF: both kinds of JPEG, and WebP.
 _LOSSY_TIFF = {6, 7, 50001}
 
 
-def file_info(image: Image.Image, kind: str, file: BinaryIO, tags: dict[int, tuple[int, ...]]) -> FileInfo:
+def file_info(image: Image.Image, kind: str, file: BinaryIO) -> FileInfo:
     """What writing needs to know.
 
     Args:
         image: loaded, with `file` still open.
-        kind: its format.
+        kind: its format, any but TIFF.
         file: the file itself.
-        tags: layout tags of a TIFF.
     """
     info: dict[str, Any] = {"lossless": kind in ("PNG", "BMP", "GIF")}
-    if kind == "TIFF":
-        info["lossless"] = not _LOSSY_TIFF & set(tags[tiff.COMPRESSION])
     if kind == "WebP":
         info["lossless"] = _is_lossless_webp(file)
-    if kind == "PNG":
-        info["png_chunks"] = tuple(
-            (chunk, data)
-            for chunk, data in png.read_chunks(file, png.COLOR + png.TEXT)
-            if not data.startswith((_XMP_KEYWORD, b"Raw profile type "))
-        )
     if isinstance(image, JpegImageFile):
         sampling = get_sampling(image)
         info |= {
@@ -47,32 +42,80 @@ def file_info(image: Image.Image, kind: str, file: BinaryIO, tags: dict[int, tup
             "jpeg_subsampling": sampling if sampling in (0, 1, 2) else None,
             "progressive": bool(image.info.get("progressive")),
         }
-    return FileInfo(format=kind, dpi=_dpi(image), xmp=_xmp(image), **info)
+    return FileInfo(format=kind, dpi=dpi_of(image.info.get("dpi")), xmp=_xmp(image), **info)
 
 
-def exif_of(image: Image.Image) -> bytes | None:
-    """The EXIF block from its TIFF header on, or None."""
-    if "Raw profile type exif" in image.info and "exif" not in image.info:  # ImageMagick's way in a PNG
-        block = bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
-    else:
-        block = tiff.exif_block(image) if image.format == "TIFF" else image.info.get("exif")
+def tiff_info(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> FileInfo:
+    """What writing needs to know of a TIFF's page."""
+    across, down = (directory.get(tag) for tag in (tiff.RESOLUTION_X, tiff.RESOLUTION_Y))
+    unit = directory.get(tiff.RESOLUTION_UNIT, tiff.INCH)
+    scale = {tiff.INCH: 1.0, tiff.CENTIMETRE: 2.54}.get(unit)
+    dpi = dpi_of((across, down))
+    xmp = directory.get(tiff.XMP)
+    return FileInfo(
+        format="TIFF",
+        lossless=not _LOSSY_TIFF & set(tiff.values_of(directory, tiff.COMPRESSION)),
+        dpi=dpi_of((dpi[0] * scale, dpi[1] * scale)) if dpi and scale else None,
+        xmp=xmp if isinstance(xmp, bytes) and xmp else None,
+        photoshop=tiff.photoshop_block(file, directory),
+    )
+
+
+def png_info(info: FileInfo, chunks: Sequence[tuple[bytes, bytes]]) -> tuple[FileInfo, dict[str, bytes | None]]:
+    """What a PNG's chunks add.
+
+    Args:
+        info: as `file_info` has it.
+        chunks: (type, data) of the colour, profile and text chunks.
+
+    Returns:
+        The whole, and `exif` and `icc_profile` where a chunk of text or the profile holds them; a value is None where
+        it is damaged.
+    """
+    kept, blocks = [], {}
+    for kind, data in chunks:
+        keyword, text = png.text_of(kind, data) if kind in png.TEXT else ("", None)
+        profile = _RAW_PROFILE.fullmatch(keyword)
+        if kind == b"iCCP":
+            blocks["icc_profile"] = png.inflate(data.partition(b"\0")[2][1:])
+        elif keyword == _XMP_KEYWORD:
+            info = replace(info, xmp=text or None)
+        elif profile and profile[1].lower() in ("exif", "app1"):
+            blocks["exif"] = _unhex(text)
+        elif profile and profile[1].lower() in ("iptc", "8bim"):
+            block = _unhex(text)
+            info = replace(info, photoshop=photoshop.without_thumbnails(block) if block else None)
+        elif not profile:
+            kept.append((kind, data))
+    return replace(info, png_chunks=tuple(kept)), blocks
+
+
+def _unhex(text: bytes | None) -> bytes | None:
+    """ImageMagick's way to put a block into a PNG: its name, its length, and hexadecimal digits in lines."""
+    try:
+        return bytes.fromhex("".join((text or b"").decode("ascii").split("\n")[3:]))
+    except ValueError:
+        return None
+
+
+def exif_of(block: bytes | None) -> bytes | None:
+    """An EXIF block from its TIFF header on, or None."""
     while block and block.startswith(b"Exif\0\0"):
         block = block[6:]
     return block or None
 
 
-def _dpi(image: Image.Image) -> tuple[float, float] | None:
+def dpi_of(value: Any) -> tuple[float, float] | None:
+    """Dots per inch across and down, where a file tells them and they make sense."""
     try:
-        across, down = (float(value) for value in image.info["dpi"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        across, down = (float(number) for number in value)
+    except (TypeError, ValueError, ZeroDivisionError):
         return None
     return (across, down) if all(math.isfinite(v) and 0 < v < 65536 for v in (across, down)) else None
 
 
 def _xmp(image: Image.Image) -> bytes | None:
-    packet: Any = image.info.get("xmp") or image.info.get(_XMP_KEYWORD.decode())
-    if image.format == "TIFF":
-        packet = image.tag_v2.get(tiff.XMP)  # pyright: ignore[reportAttributeAccessIssue]
+    packet: Any = image.info.get("xmp")
     for segment, data in getattr(image, "applist", ()):
         if segment == "APP1" and data.startswith(_XMP_SEGMENT):
             packet = data[len(_XMP_SEGMENT) :]

@@ -69,11 +69,18 @@ def _from_cmyk(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
             pass
         else:
             assert rgb is not None
-            rgb.info["icc_profile"] = ImageCms.ImageCmsProfile(srgb).tobytes()
+            rgb.info["icc_profile"] = srgb_profile()
             return rgb, ("The CMYK picture was converted to sRGB through its profile.",)
     rgb = image.convert("RGB")
     rgb.info.pop("icc_profile", None)
     return rgb, ("The CMYK picture has no usable profile, so its colours in RGB are approximate.",)
+
+
+def srgb_profile() -> bytes:
+    """The ICC profile of sRGB, for colours that were converted to it."""
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def has_alpha(image: Image.Image) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,20 +12,28 @@ import torch
 from ..errors import ImageError
 from .arrays import check_images, integer_array
 
-Mode = Literal["bilevel", "grey", "grey+alpha", "palette", "RGB", "RGBA", "CMYK", "YCbCr"]
+Mode = Literal["bilevel", "grey", "grey+alpha", "palette", "RGB", "RGBA", "CMYK", "YCbCr", "Lab"]
 GREY_MODES = ("bilevel", "grey", "grey+alpha")
 
 # The format behind each suffix that can be written.
 WRITABLE_FORMATS = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
     ".png": "PNG",
     ".webp": "WebP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
 WRITABLE = frozenset(WRITABLE_FORMATS)
-READABLE = WRITABLE | {".jpe", ".jfif", ".mpo", ".apng", ".bmp", ".gif", ".heic", ".heif", ".avif"}
+READABLE = WRITABLE | {
+    *(".mpo", ".apng", ".bmp", ".gif", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx")
+}
+# Of cameras' sensors: read where rawpy is installed.
+RAW_SUFFIXES = frozenset(
+    (".dng", ".nef", ".nrw", ".arw", ".sr2", ".cr2", ".cr3", ".crw", ".raf", ".orf", ".rw2", ".pef", ".srw")
+)
 
 
 @dataclass(frozen=True)
@@ -32,11 +41,13 @@ class FileInfo:
     """What writing needs to know of the file a picture came from.
 
     Attributes:
-        format: `JPEG`, `PNG`, `WebP`, `TIFF`, `BMP`, `GIF`, `HEIC`, `AVIF`; empty for a picture from no file.
+        format: `JPEG`, `PNG`, `WebP`, `TIFF`, `BMP`, `GIF`, `JPEG 2000`, `HEIC`, `AVIF`, `camera raw`; empty for a
+            picture from no file.
         lossless: the file keeps its samples exactly; a JPEG, lossy WebP or HEIC does not.
         dpi: dots per inch across and down, or None.
         xmp: the XMP packet, or None.
         comment: the comment of a JPEG, or None.
+        photoshop: Photoshop's image resources (8BIM), IPTC among them, without thumbnails; or None.
         png_chunks: (type, data) of a PNG's colour and text chunks, which go into a PNG again as they are.
         jpeg_tables: the quantisation tables of a JPEG, 64 numbers each in natural order, luminance first.
         jpeg_subsampling: chroma subsampling of a JPEG: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0; None is another.
@@ -48,10 +59,24 @@ class FileInfo:
     dpi: tuple[float, float] | None = None
     xmp: bytes | None = None
     comment: bytes | None = None
+    photoshop: bytes | None = None
     png_chunks: tuple[tuple[bytes, bytes], ...] = ()
     jpeg_tables: tuple[tuple[int, ...], ...] = ()
     jpeg_subsampling: int | None = None
     progressive: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The file a picture was read from whole, whose very bytes are the result where nothing was changed.
+
+    Attributes:
+        path: the file.
+        pixels: the tensor that was read from it.
+    """
+
+    path: Path
+    pixels: torch.Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +85,18 @@ class Picture:
 
     Attributes:
         pixels: 1 x 3 x H x W float32 RGB in 0..1, as the file encodes them: no colour conversion, except from
-            CMYK. The three channels of a grey picture are equal.
+            CMYK and Lab. The three channels of a grey picture are equal.
         alpha: 1 x 1 x H x W float32 in 0..1 (1 is opaque), or None.
         bit_depth: bits per sample of the file, 8 or 16; smaller depths count as 8.
         mode: what the file held. A grey one is written grey again while its pixels are.
         exif: the EXIF block from its TIFF header on, without `Exif\\0\\0`, or None.
         icc_profile: the colour profile `pixels` are in, or None for untagged ones.
         info: what else writing needs.
-        n_frames: frames or pages in the file; `pixels` is the first.
+        n_frames: frames or pages in the file; `pixels` is the one numbered `page`.
         notes: what a reader of the result should know, one sentence each.
+        page: which page of a TIFF `pixels` is, from 0.
+        left_out: what of the file a new one will not hold, one sentence each; told when one is written.
+        source: the file; None where the picture is from no file, a part of one, or damaged.
     """
 
     pixels: torch.Tensor
@@ -80,6 +108,9 @@ class Picture:
     info: FileInfo = field(default_factory=FileInfo)
     n_frames: int = 1
     notes: tuple[str, ...] = ()
+    page: int = 0
+    left_out: tuple[str, ...] = ()
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         check_images(self.pixels)

@@ -20,6 +20,15 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOR = (b"cHRM", b"gAMA", b"sRGB", b"cICP")
 TEXT = (b"tEXt", b"zTXt", b"iTXt")
 METADATA = (*COLOR, b"iCCP", b"pHYs", b"eXIf", *TEXT)
+# Deflated metadata that inflates to more than this is a bomb; the largest profiles of printers hold some 10 MB.
+_LARGEST_CHUNK = 1 << 26
+# Bytes inflated at once where the stream is damaged: so many at most are lost before the damage.
+_STEP = 64
+_LEAST_SHARE = 0.001
+# Samples a pixel, by colour type.
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+# Adam7: the first column and row of each pass, and the steps between.
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _DEPTH_AT = 24
 _SUB = 1
 # Colour type by number of channels: grey, grey and alpha, RGB, RGB and alpha.
@@ -29,6 +38,15 @@ _COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 def bit_depth(head: bytes) -> int:
     """Bits per sample, from the first 25 bytes of a PNG file."""
     return head[_DEPTH_AT]
+
+
+def size(data: bytes) -> tuple[int, int]:
+    """(width, height), from the head of a PNG file.
+
+    Raises:
+        struct.error: the head is cut off.
+    """
+    return struct.unpack_from(">II", data, 16)
 
 
 def read_chunks(file: BinaryIO, wanted: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -41,6 +59,105 @@ def read_chunks(file: BinaryIO, wanted: Iterable[bytes]) -> Iterator[tuple[bytes
             file.seek(4, io.SEEK_CUR)
         else:
             file.seek(length + 4, io.SEEK_CUR)
+
+
+def checksums_hold(data: bytes) -> bool:
+    """Whether the checksums of the pixels' chunks are right; Pillow passes over wrong ones."""
+    at = len(SIGNATURE)
+    view = memoryview(data)
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + length
+        if kind == b"IDAT" and view[end : end + 4] != zlib.crc32(view[at + 4 : end]).to_bytes(4, "big"):
+            return False
+        at = end + 4
+    return True
+
+
+def without_chunks(data: bytes, unwanted: Iterable[bytes]) -> bytes:
+    """A PNG file without the chunks of these types; what cannot be followed stays as it is."""
+    parts, at = [data[: len(SIGNATURE)]], len(SIGNATURE)
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if kind not in unwanted or end > len(data):
+            parts.append(data[at:end])
+        at = end
+    return b"".join(parts)
+
+
+def inflate(data: bytes) -> bytes | None:
+    """What a metadata chunk holds deflated; None where it is damaged or beyond any sane size (a bomb)."""
+    stream = zlib.decompressobj()
+    try:
+        result = stream.decompress(data, _LARGEST_CHUNK)
+    except zlib.error:
+        return None
+    return None if stream.unconsumed_tail else result
+
+
+def text_of(kind: bytes, data: bytes) -> tuple[str, bytes | None]:
+    """The keyword and the text of a tEXt, zTXt or iTXt chunk; None for a text that cannot be had."""
+    keyword, _, rest = data.partition(b"\0")
+    name = keyword.decode("latin-1")
+    if kind == b"tEXt":
+        return name, rest
+    if kind == b"zTXt":
+        return name, inflate(rest[1:])
+    parts = rest[2:].split(b"\0", 2)
+    text = parts[2] if len(parts) == 3 else None
+    return name, inflate(text) if text is not None and rest[:1] == b"\1" else text
+
+
+def mended(data: bytes) -> tuple[bytes, float] | None:
+    """A PNG whose pixels end early or are damaged as a whole one, with 0 for what is lost, and the share that is there.
+
+    None where hardly a pixel can be had.
+    """
+    head, packed, others = None, [], []
+    for kind, body in read_chunks(io.BytesIO(data), (b"IHDR", b"IDAT", b"PLTE", b"tRNS")):
+        if kind == b"IHDR":
+            head = body
+        elif kind == b"IDAT":
+            packed.append(body)
+        else:
+            others.append((kind, body))
+    if head is None or len(head) != 13:
+        return None
+    width, height, depth, color_type, _, _, interlaced = struct.unpack(">IIBBBBB", head)
+    if color_type not in _CHANNELS:
+        return None
+    bits = depth * _CHANNELS[color_type]
+    passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+    sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes]
+    whole = sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in sizes if columns > 0 and rows > 0)
+    pixels = _inflated_part(b"".join(packed))
+    # A header that claims far more than there is, is damaged itself.
+    if not whole or len(pixels) < whole * _LEAST_SHARE:
+        return None
+    share = min(1.0, len(pixels) / whole)
+    del pixels[whole:]
+    pixels += bytes(whole - len(pixels))
+    file = io.BytesIO()
+    file.write(SIGNATURE)
+    _write_chunk(file, b"IHDR", head)
+    for kind, body in others:
+        _write_chunk(file, kind, body)
+    _write_chunk(file, b"IDAT", zlib.compress(bytes(pixels), 1))
+    _write_chunk(file, b"IEND", b"")
+    return file.getvalue(), share
+
+
+def _inflated_part(packed: bytes) -> bytearray:
+    """What can be inflated before the stream ends or is damaged."""
+    # Behind the two bytes of zlib's head, so that its checksum, which damage makes wrong, costs nothing.
+    stream, result = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
+    for start in range(2, len(packed), _STEP):
+        try:
+            result += stream.decompress(packed[start : start + _STEP])
+        except zlib.error:
+            break
+    return result
 
 
 def write_png16(

@@ -2,85 +2,49 @@
 
 from __future__ import annotations
 
+import io
 import struct
-import threading
-import warnings
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import torch
 from PIL import Image
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
-from PIL.JpegImagePlugin import jpeg_factory
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from ..errors import ImageError
-from . import png, tiff
-from .fileinfo import exif_of, file_info
+from . import jpeg, photoshop, png, xmp
+from .fileinfo import exif_of, file_info, png_info
+from .kinds import Opener, has_gain_map, recognise
 from .metadata import exif_orientation, upright_exif, upright_xmp, xmp_orientation
-from .modes import MODES, has_alpha, image_into, plain_image
-from .picture import Picture
-from .samples import bands, scale_into
-from .sixteen import decode16, is_tiff16
+from .modes import MODES, plain_image
+from .partial import CutOffError, damage_note, load, load_jpeg_part, load_part, mended_png
+from .picture import Picture, Source
+from .read_tiff import read_tiff, stored_raw
+from .sixteen import decode_png16
+from .stored import MAX_PIXELS, Fill, Stored, check_size, filled_by_image, filled_by_samples
 
-MAX_PIXELS = 500_000_000
-"""Larger pictures are refused unread: as a float32 tensor one of this size fills 6 GB. Of TIFF and WebP,
-newer
-releases of Pillow read no more than 178 megapixels."""
+__all__ = ["MAX_PIXELS", "read_bytes", "read_picture"]
 
-_SIGNATURES: tuple[tuple[bytes, str, Callable[[BinaryIO], Image.Image]], ...] = (
-    (b"\xff\xd8\xff", "JPEG", jpeg_factory),
-    (png.SIGNATURE, "PNG", PngImageFile),
-    (b"II*\0", "TIFF", TiffImageFile),
-    (b"MM\0*", "TIFF", TiffImageFile),
-    (b"II+\0", "TIFF", TiffImageFile),
-    (b"MM\0+", "TIFF", TiffImageFile),
-    (b"GIF8", "GIF", GifImageFile),
-    (b"BM", "BMP", BmpImageFile),
-)
-# What Pillow's plugins raise on files that are cut off or damaged.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-# Formats in ISO boxes, by brand: format, module and class of the plugin, and the package it comes with.
-_HEIC = ("HEIC", "pillow_heif", "HeifImageFile", "pillow-heif")
-_AVIF = ("AVIF", "PIL.AvifImagePlugin", "AvifImageFile", "pillow 11.3 or later")
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
-_BOXED = {b"avif": _AVIF, b"avis": _AVIF} | dict.fromkeys(_HEIC_BRANDS, _HEIC)
-_WARNINGS_LOCK = threading.Lock()
+_HEAD = 256
 
 
-def read_picture(path: str | Path) -> Picture:
+def read_picture(path: str | Path, *, page: int = 0, allow_damaged: bool = False) -> Picture:
     """Read a picture file.
 
-    JPEG, PNG, WebP, TIFF, BMP and GIF; AVIF where Pillow has it; HEIC where pillow-heif is installed (the
-    last two at 8 bits). 16-bit PNG and TIFF keep their depth. The EXIF orientation is applied to the pixels.
-    Of an animation or a file of several pages the first is taken, and a note says so.
+    JPEG, PNG, WebP, TIFF, BMP, GIF and JPEG 2000; AVIF where Pillow has it; HEIC where pillow-heif is installed (the
+    last two at 8 bits); camera raw files where rawpy is. PNG and TIFF of more than 8 bits keep their depth. The EXIF
+    orientation is applied to the pixels. Of an animation the first frame is taken, and a note says so.
 
     Args:
         path: the file; its content decides what it is, not its suffix.
+        page: of a TIFF, from 0.
+        allow_damaged: of a file that is cut off or damaged, give what can be read, with a note that says how much.
 
     Raises:
-        ImageError: there is no such file, or it is empty, cut off, damaged, no picture, or above
+        ImageError: there is no such file or page, or it is empty, cut off, damaged, no picture, or above
             `MAX_PIXELS`.
     """
     path = Path(path)
@@ -88,46 +52,174 @@ def read_picture(path: str | Path) -> Picture:
         if path.exists() and not path.is_file():
             raise ImageError(f"{path} is a folder or device, not a picture; name a file.")
         with path.open("rb") as file:
-            return _read(file, str(path))
+            picture, is_whole = _read(file, str(path), page, allow_damaged)
     except FileNotFoundError:
         raise ImageError(f"There is no file {path}; check the name.") from None
     except PermissionError:
         raise ImageError(f"{path} may not be read; check its permissions.") from None
-    except OSError as error:
-        raise ImageError(f"{path} cannot be opened: {error.strerror or error}.") from error
-    except MemoryError:
-        raise ImageError(f"{path} needs more memory than is free; make it smaller.") from None
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        raise ImageError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}.") from error
+    if is_whole:
+        picture = replace(picture, source=Source(path.absolute(), picture.pixels))
+    return picture
 
 
-def _read(file: BinaryIO, name: str) -> Picture:
-    head = file.read(32)
-    kind, open_image = _recognise(head, name)
+def read_bytes(data: bytes, name: str) -> Picture:
+    """Read the bytes of a picture file, as `read_picture` does.
+
+    Raises:
+        ImageError: as there.
+    """
+    return _read(io.BytesIO(data), name, 0, False)[0]
+
+
+def _read(file: BinaryIO, name: str, page: int, allow_damaged: bool) -> tuple[Picture, bool]:
+    """The picture, and whether nothing of it is lost."""
     with _damage_explained(name):
-        tags = tiff.read_tags(file) if kind == "TIFF" else {}
-        deep = is_tiff16(tags, name) if tags else kind == "PNG" and png.bit_depth(head) == 16
-        file.seek(0)
-        image = open_image(file)
-        _check_size(image.size, name)
-        n_frames = getattr(image, "n_frames", 1)
-        # 16-bit files too: Pillow finds damage that OpenCV passes over, and metadata that follows the pixels.
-        _load(image)
-        info = file_info(image, kind, file, tags)
-    exif = _exif(image)
+        head = file.read(_HEAD)
+        kind, opener = recognise(head, name)
+        if page and kind != "TIFF":
+            raise ImageError(f"{name} has no pages; only a TIFF has.")
+        stored = _without_stale_xmp(_stored(file, name, kind, opener, page, allow_damaged))
+        if has_gain_map(head):
+            stored = replace(stored, left_out=(*stored.left_out, jpeg.GAIN_MAP_NOTE))
+        return _upright(stored, page), stored.is_whole
+
+
+def _stored(file: BinaryIO, name: str, kind: str, opener: Opener | None, page: int, allow_damaged: bool) -> Stored:
+    if opener is None:
+        return stored_raw(file, name)
+    if kind == "TIFF":
+        return read_tiff(file, name, page, allow_damaged)
+    file.seek(0)
+    if kind == "JPEG":
+        return _jpeg(file.read(), name, opener, allow_damaged)
+    if kind == "PNG":
+        return _png(file.read(), name, opener, allow_damaged)
+    image = opener(file)
+    check_size(*image.size, name)
+    n_frames = getattr(image, "n_frames", 1)
+    share = load_part(image)
+    return _by_pillow(image, file, name, kind, share, n_frames, allow_damaged)
+
+
+def _by_pillow(
+    image: Image.Image, file: BinaryIO, name: str, kind: str, share: float, n_frames: int, allow_damaged: bool
+) -> Stored:
+    """What Pillow has loaded of a file of any kind but TIFF."""
+    if share < 1 and not allow_damaged:
+        raise CutOffError(name, share)
+    info = file_info(image, kind, file)
     mode = MODES.get(image.mode, "grey")
-    notes = _frames_note(kind, n_frames) + _layout_notes(tags, deep) + _gap_note(image, kind)
-    if deep:
-        transparency, icc_profile = image.info.get("transparency"), image.info.get("icc_profile")
-        del image  # its 8-bit pixels make room
-        file.seek(0)
-        samples, with_alpha = decode16(file.read(), tags, transparency, name)
-        size, fill = samples.shape[:2], partial(_samples_into, samples)
-    else:
-        image, more = plain_image(image)
-        with_alpha, icc_profile, notes = has_alpha(image), image.info.get("icc_profile"), notes + more
-        size, fill = (image.height, image.width), partial(image_into, image)
-    # Pillow and OpenCV turn a TIFF upright themselves.
-    orientation = 1 if kind == "TIFF" else _orientation(exif, info.xmp)
-    planes, alpha = _upright_planes(size, orientation, with_alpha, fill)
+    notes = (damage_note(share),) if share < 1 else ()
+    if n_frames > 1:
+        notes += (f"Of the {n_frames} frames in the file only the first was taken.",)
+    exif = exif_of(image.info.get("exif"))
+    image, more = plain_image(image)
+    size, fill, with_alpha = filled_by_image(image)
+    return Stored(
+        size,
+        fill,
+        with_alpha,
+        info,
+        mode,
+        is_deep=image.mode.startswith("I;16"),
+        exif=exif,
+        icc_profile=image.info.get("icc_profile"),
+        n_frames=n_frames,
+        notes=(*notes, *more),
+        is_whole=share == 1,
+    )
+
+
+def _jpeg(data: bytes, name: str, opener: Opener, allow_damaged: bool) -> Stored:
+    """A JPEG: its main picture alone goes to the decoder, whatever lies behind it."""
+    found = jpeg.layout(data)
+    main, behind = (data, b"") if found.end is None else (data[: found.end], data[found.end :])
+    damaged_exif = False
+    try:
+        plain = jpeg.for_decoder(main, found, with_exif=True)
+        image = opener(io.BytesIO(plain))
+    except Exception:  # Pillow looks into EXIF as it opens a file
+        plain, damaged_exif = jpeg.for_decoder(main, found, with_exif=False), True
+        image = opener(io.BytesIO(plain))
+    check_size(*image.size, name)
+    share = 1.0
+    try:
+        load(image)
+    except Exception:  # decoders raise whatever they like
+        if found.starts is None:
+            raise
+        image, share = load_jpeg_part(plain, opener)
+        if not share:
+            raise
+        share = min(share, 0.999)
+    stored = _by_pillow(image, io.BytesIO(plain), name, "JPEG", share, 1, allow_damaged)
+    block = jpeg.photoshop_block(found)
+    return replace(
+        stored,
+        info=replace(stored.info, photoshop=photoshop.without_thumbnails(block) if block else None),
+        exif=b"" if damaged_exif else stored.exif,
+        n_frames=jpeg.count_pictures(behind),
+        notes=stored.notes + (_gap_note(image) if share == 1 else ()),
+        left_out=jpeg.left_behind(found, behind),
+    )
+
+
+def _png(data: bytes, name: str, opener: Opener, allow_damaged: bool) -> Stored:
+    """A PNG: its profile and texts are read here, since Pillow refuses the whole file for a profile of over 1 MB."""
+    chunks = list(png.read_chunks(io.BytesIO(data), (*png.COLOR, *png.TEXT, b"iCCP")))
+    data = png.without_chunks(data, (*png.TEXT, b"iCCP"))
+    share = 1.0
+    try:
+        image = opener(io.BytesIO(data))
+        check_size(*image.size, name)
+        n_frames = getattr(image, "n_frames", 1)
+        load(image)
+    except ImageError:
+        raise
+    except Exception:  # decoders raise whatever they like
+        check_size(*png.size(data), name)
+        data, share = mended_png(data, name)
+        image = opener(io.BytesIO(data))
+        n_frames = 1
+        load(image)
+        share = min(share, 0.999)
+    intact = share < 1 or png.checksums_hold(data)
+    deep = png.bit_depth(data) == 16
+    transparency = image.info.get("transparency")
+    stored = _by_pillow(image, io.BytesIO(data), name, "PNG", share, n_frames, allow_damaged)
+    del image
+    info, blocks = png_info(stored.info, chunks)
+    notes = stored.notes
+    if not intact:
+        notes += ("A checksum in the file is wrong, so some of its pixels may not be what they were.",)
+    if "icc_profile" in blocks and blocks["icc_profile"] is None:
+        notes += ("The colour profile is damaged and was left out.",)
+    exif = stored.exif
+    if exif is None and "exif" in blocks:
+        exif = exif_of(blocks["exif"]) or b""
+    stored = replace(stored, info=info, exif=exif, icc_profile=blocks.get("icc_profile"), notes=notes)
+    if not deep:
+        return stored
+    samples, with_alpha = decode_png16(data, transparency, name)
+    size, fill = filled_by_samples(samples)
+    return replace(stored, size=size, fill=fill, with_alpha=with_alpha, is_deep=True)
+
+
+def _without_stale_xmp(stored: Stored) -> Stored:
+    packet = stored.info.xmp
+    kept = xmp.without_parts(packet) if packet else None
+    left_out = stored.left_out
+    if packet and kept is None:
+        left_out += ("The XMP packet speaks of parts of the file that are left out, and was left out too.",)
+    return replace(stored, info=replace(stored.info, xmp=kept), left_out=left_out)
+
+
+def _upright(stored: Stored, page: int) -> Picture:
+    exif, info, notes = stored.exif, stored.info, stored.notes
+    orientation = stored.orientation or _orientation(exif, info.xmp)
+    planes, alpha = _upright_planes(stored.size, orientation, stored.with_alpha, stored.fill)
     if exif is not None:
         try:
             exif = upright_exif(exif, *planes.shape[1:])
@@ -136,92 +228,36 @@ def _read(file: BinaryIO, name: str) -> Picture:
     return Picture(
         pixels=torch.from_numpy(planes)[None],
         alpha=None if alpha is None else torch.from_numpy(alpha)[None],
-        bit_depth=16 if deep else 8,
-        mode=mode,
+        bit_depth=16 if stored.is_deep else 8,
+        mode=stored.mode,
         exif=exif,
-        icc_profile=icc_profile,
+        icc_profile=stored.icc_profile,
         info=replace(info, xmp=upright_xmp(info.xmp) if info.xmp else None),
-        n_frames=n_frames,
+        n_frames=stored.n_frames,
         notes=notes,
+        page=page,
+        left_out=stored.left_out,
     )
-
-
-def _recognise(head: bytes, name: str) -> tuple[str, Callable[[BinaryIO], Image.Image]]:
-    if not head:
-        raise ImageError(f"{name} is empty; it may have been lost in copying.")
-    for signature, kind, opener in _SIGNATURES:
-        if head.startswith(signature):
-            return kind, opener
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WebP", WebPImageFile
-    if head[4:8] == b"ftyp" and head[8:12] in _BOXED:
-        kind, module, plugin, package = _BOXED[head[8:12]]
-        try:
-            return kind, getattr(import_module(module), plugin)
-        except ImportError:
-            raise ImageError(f"{name} is a {kind} picture; install {package} to read it, or save it as JPEG.") from None
-    raise ImageError(f"{name} is no picture known here (JPEG, PNG, WebP, TIFF, BMP, GIF), whatever its suffix.")
-
-
-def _check_size(size: tuple[int, int], name: str) -> None:
-    width, height = size
-    if width * height > MAX_PIXELS:
-        limit = MAX_PIXELS // 10**6
-        raise ImageError(f"{name} claims {width} x {height} pixels, more than {limit} million; make it smaller.")
 
 
 @contextmanager
 def _damage_explained(name: str) -> Iterator[None]:
+    """One sentence for whatever comes of reading a file: decoders raise every kind of exception on damaged ones."""
     try:
         yield
+    except ImageError:
+        raise
+    except MemoryError:
+        raise ImageError(f"{name} needs more memory than is free; make it smaller.") from None
     except Image.DecompressionBombError:
         raise ImageError(f"{name} is larger than Pillow reads in this format; save it as JPEG or PNG.") from None
-    except _DAMAGE as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+    except Exception as error:
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise ImageError(f"{name} cannot be read; it is cut off, damaged or of a rare kind: {reason}.") from error
 
 
-def _load(image: Image.Image) -> None:
-    width, height = image.size
-    if Image.MAX_IMAGE_PIXELS is None or width * height <= Image.MAX_IMAGE_PIXELS:
-        image.load()
-        return
-    # Pillow warns of a large TIFF as it loads; its size was checked. Warning filters are global: one at a
-    # time.
-    with _WARNINGS_LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        image.load()
-
-
-def _exif(image: Image.Image) -> bytes | None:
-    """The EXIF block, None where there is none, or an empty one where it cannot be made sense of."""
-    try:
-        return exif_of(image)
-    except _DAMAGE:
-        return b""
-
-
-def _frames_note(kind: str, n_frames: int) -> tuple[str, ...]:
-    if n_frames == 1:
-        return ()
-    if kind == "JPEG":
-        return (f"Of the {n_frames} pictures in the file only the main one was taken, no preview or depth map.",)
-    return (f"Of the {n_frames} {'pages' if kind == 'TIFF' else 'frames'} in the file only the first was taken.",)
-
-
-def _layout_notes(tags: dict[int, tuple[int, ...]], deep: bool) -> tuple[str, ...]:
-    notes = []
-    if 0 in tags.get(tiff.EXTRA_SAMPLES, ()):
-        notes.append("A channel of the file that is neither colour nor alpha was left out.")
-    if not deep and 16 in tags.get(tiff.BITS, ()):
-        notes.append("The file's 16-bit samples are neither grey nor RGB and were read at 8 bits.")
-    return tuple(notes)
-
-
-def _gap_note(image: Image.Image, kind: str) -> tuple[str, ...]:
+def _gap_note(image: Image.Image) -> tuple[str, ...]:
     """Whether the last rows are the flat 128 that libjpeg puts where a closed-off file lacks data."""
-    if kind != "JPEG":
-        return ()
     last_rows = np.asarray(image.crop((0, max(0, image.height - 8), image.width, image.height)))
     if not (last_rows == 128).all():
         return ()
@@ -241,7 +277,7 @@ def _upright_planes(
     size: tuple[int, int],
     orientation: int,
     with_alpha: bool,
-    fill: Callable[[np.ndarray, np.ndarray | None], None],
+    fill: Fill,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """3 x H x W and 1 x H x W or None, float32, upright; `fill` sees them as the file stores them."""
     height, width = size if orientation < 5 else size[::-1]
@@ -260,8 +296,3 @@ def _as_stored(planes: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (2, 3, 7, 8):
         planes = planes[:, :, ::-1]
     return planes
-
-
-def _samples_into(samples: np.ndarray, planes: np.ndarray, alpha: np.ndarray | None) -> None:
-    for rows in bands(*samples.shape[:2]):
-        scale_into(planes[:, rows], None if alpha is None else alpha[:, rows], samples[rows])

@@ -9,49 +9,128 @@ import io
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import BinaryIO
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from ..errors import ImageError
-from .metadata import EXIF_IFD, GPS_IFD, ByteOrder, byte_order, first_ifd, read_ifd
+from .metadata import EXIF_IFD, GPS_IFD, ORIENTATION, ByteOrder, byte_order, first_ifd, read_ifd
+from .photoshop import iptc_of, with_iptc, without_iptc, without_thumbnails
 from .samples import DEFLATE_LEVEL
 
+WIDTH, HEIGHT = 256, 257
 BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, PLANAR, SAMPLE_FORMAT = 258, 259, 262, 338, 284, 339
 XMP, ICC_PROFILE = 700, 34675
 MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2
 ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA = 1, 2
 # Tags that describe a photograph and not its file's layout: title, camera, software, dates, people, rating.
 _DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, 40091, 40092, 40093, 40094, 40095}
-_RESOLUTION_X, _RESOLUTION_Y, _RESOLUTION_UNIT, _INCH = 282, 283, 296, 2
+LAYOUT = (BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, PLANAR, SAMPLE_FORMAT, ORIENTATION)
+_IPTC, _PHOTOSHOP = 33723, 34377
+# Sub-pages; the version a DNG declares; sensors behind a colour filter, and those whose pixels were made linear.
+_SUB_IFDS, _DNG_VERSION, _COLOR_FILTER, _LINEAR_RAW = 330, 50706, 32803, 34892
+_MOST_SUB_IFDS = 16
+_SUBFILE_TYPE, _REDUCED, _MASK = 254, 1, 4
+_MOST_DIRECTORIES = 10_000
+RESOLUTION_X, RESOLUTION_Y, RESOLUTION_UNIT, INCH, CENTIMETRE = 282, 283, 296, 2, 3
 # How `struct` writes each type of value: BYTE, SHORT, LONG, RATIONAL, UNDEFINED.
 _BYTE, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 1, 3, 4, 5, 7
 _CODES = {_BYTE: "B", _SHORT: "H", _LONG: "I", _RATIONAL: "I", _UNDEFINED: "B"}
 
 
-def read_tags(file: BinaryIO) -> dict[int, tuple[int, ...]]:
-    """The tags that say how a TIFF's first page is laid out, each as a tuple of integers, empty where absent.
+def read_pages(file: BinaryIO) -> list[tuple[int, TiffImagePlugin.ImageFileDirectory_v2]]:
+    """The directories of a file's pages, each with its place in the chain of all directories.
+
+    Smaller copies and masks are no pages; the first directory is one whatever it says.
 
     Raises:
         SyntaxError: it is no TIFF file.
     """
+    pages, offset, seen = [], None, set()
+    for place in range(_MOST_DIRECTORIES):
+        try:
+            directory = _directory_at(file, offset)
+        except Exception:  # what a chain leads to where it is damaged
+            if not place:
+                raise
+            break
+        if not place or not any(kind & (_REDUCED | _MASK) for kind in values_of(directory, _SUBFILE_TYPE)):
+            pages.append((place, directory))
+        offset = directory.next
+        if not offset or offset in seen:
+            break
+        seen.add(offset)
+    return pages
+
+
+def values_of(directory: TiffImagePlugin.ImageFileDirectory_v2, tag: int) -> tuple[Any, ...]:
+    """The values of a tag; none where it is absent."""
+    value = directory.get(tag, ())
+    return value if isinstance(value, tuple) else (value,)
+
+
+def is_raw(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
+    """Whether a TIFF holds what a camera's sensor saw: a DNG, or a page or sub-page behind a filter of colours."""
+    if _DNG_VERSION in directory or _is_sensor(directory):
+        return True
+    for offset in values_of(directory, _SUB_IFDS)[:_MOST_SUB_IFDS]:
+        try:
+            if _is_sensor(_directory_at(file, offset)):
+                return True
+        except (SyntaxError, ValueError, TypeError, OSError, struct.error):
+            continue  # a sub-page nobody needs, where it is damaged
+    return False
+
+
+def _is_sensor(directory: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
+    return bool({_COLOR_FILTER, _LINEAR_RAW} & set(values_of(directory, PHOTOMETRIC)))
+
+
+def _directory_at(file: BinaryIO, offset: int | None) -> TiffImagePlugin.ImageFileDirectory_v2:
     file.seek(0)
     head = file.read(16)
     bigtiff = 43 in (head[2], head[3])
     directory = TiffImagePlugin.ImageFileDirectory_v2(head if bigtiff else head[:8])
-    file.seek(directory.next)
+    file.seek(directory.next if offset is None else offset)
     directory.load(file)
-    tags = {}
-    for tag in (BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, PLANAR, SAMPLE_FORMAT):
-        value = directory.get(tag, ())
-        tags[tag] = value if isinstance(value, tuple) else (value,)
-    return tags
+    return directory
 
 
-def exif_block(image: Image.Image) -> bytes | None:
-    """The descriptive tags of an open TIFF, with its EXIF and GPS directories, as an EXIF block."""
-    source = image.getexif()
+def photoshop_block(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> bytes | None:
+    """Photoshop's image resources of a page, with the IPTC records of their own tag among them; or None."""
+    try:
+        block, iptc = _raw_value(file, directory, _PHOTOSHOP), _raw_value(file, directory, _IPTC)
+    except struct.error:  # cut off
+        return None
+    block = without_thumbnails(block) if block else None
+    return with_iptc(block, iptc) if iptc else block
+
+
+def _raw_value(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2, tag: int) -> bytes | None:
+    """The bytes of a tag as they lie in the file: Photoshop declares IPTC as LONG, though it is a row of bytes."""
+    file.seek(0)
+    head = file.read(4)
+    order = "<" if head[:2] == b"II" else ">"
+    # BigTIFF: a count of 8 bytes, and entries of 20 with 8 for the value.
+    count, entry, room = ("Q", "HHQ", 8) if 43 in (head[2], head[3]) else ("H", "HHI", 4)
+    file.seek(directory.offset)
+    (entries,) = struct.unpack(order + count, file.read(struct.calcsize(order + count)))
+    for _ in range(entries):
+        found, kind, length = struct.unpack(order + entry, file.read(struct.calcsize(order + entry)))
+        value = file.read(room)
+        if found == tag:
+            size = length * struct.calcsize(_CODES.get(kind, "B"))
+            if size <= room:
+                return value[:size] or None
+            file.seek(int.from_bytes(value, "little" if order == "<" else "big"))
+            return file.read(size) or None
+    return None
+
+
+def exif_block(source: Image.Exif) -> bytes | None:
+    """The descriptive tags of a TIFF's page, with its EXIF and GPS directories, as an EXIF block."""
     kept = Image.Exif()
     for tag in _DESCRIPTIVE & set(source):
         kept[tag] = source[tag]
@@ -61,51 +140,88 @@ def exif_block(image: Image.Image) -> bytes | None:
     return kept.tobytes()[6:] if len(kept) else None
 
 
-def write_tiff(
-    file: BinaryIO,
-    size: tuple[int, int],
-    samples: Iterable[np.ndarray],
-    *,
-    exif: bytes | None,
-    icc_profile: bytes | None,
-    xmp: bytes | None,
-    dpi: tuple[float, float] | None,
-) -> None:
-    """Write a deflated TIFF.
+@dataclass(frozen=True)
+class Page:
+    """A page to write.
 
-    1. The EXIF block opens the file: it is a TIFF structure itself, so its offsets stay true.
-    2. One strip a band follows, in the block's byte order, with horizontal differencing.
-    3. The directory comes last: the block's descriptive entries as they are, and the picture's own.
-
-    Args:
-        file: open for writing, at its start.
+    Attributes:
         size: (height, width).
         samples: bands of rows x W x C uint8 or uint16 from top to bottom, all but the last equally high; C
             is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
         exif: an undamaged EXIF block, or None.
-        icc_profile: goes into its tag.
-        xmp: goes into its tag.
+        icc_profile, xmp: go into their tags.
+        photoshop: image resources; their IPTC records go into a tag of their own.
         dpi: dots per inch across and down, or None.
+    """
+
+    size: tuple[int, int]
+    samples: Iterable[np.ndarray]
+    exif: bytes | None = None
+    icc_profile: bytes | None = None
+    xmp: bytes | None = None
+    photoshop: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+
+def write_tiff(file: BinaryIO, pages: Iterable[Page]) -> None:
+    """Write a deflated TIFF.
+
+    1. The EXIF block of the first page opens the file: it is a TIFF structure itself, so its offsets stay true. Those
+       of further pages are laid out anew where they come to lie.
+    2. One strip a band follows, in the block's byte order, with horizontal differencing.
+    3. The directory comes last: the block's descriptive entries as they are, and the page's own.
+
+    Args:
+        file: open for writing, at its start.
+        pages: one or more, each asked for when the one before is written.
 
     Raises:
         ImageError: the file would pass the 4 GB that a TIFF can hold.
     """
-    block = exif or b"II*\0\0\0\0\0"
-    directory = _Directory(file, byte_order(block))
-    file.write(block)
+    order: ByteOrder = "<"
+    link = 4  # where the offset of the next directory goes
+    for number, page in enumerate(pages):
+        if number == 0:
+            block = page.exif or b"II*\0\0\0\0\0"
+            order = byte_order(block)
+            file.write(block)
+            directory = _Directory(file, order)
+            if page.exif:
+                directory.adopt(block, first_ifd(block))
+        else:
+            directory = _Directory(file, order)
+            if page.exif:
+                directory.adopt(*_moved(page.exif, directory))
+        link = _write_page(directory, page, link)
+
+
+def _moved(exif: bytes, directory: _Directory) -> tuple[bytes, int]:
+    """An EXIF block laid out anew for the end of the file and written there, and the place of its first directory."""
+    source = Image.Exif()
+    source.load(exif)
+    inner = {tag: source.get_ifd(tag) for tag in (EXIF_IFD, GPS_IFD)}
+    moved = Image.Exif()
+    moved.endian = directory.order
+    moved.update(dict(source))
+    moved.update({tag: dict(values) for tag, values in inner.items() if values})
+    start = directory.append(b"")[0]
+    block = moved.tobytes(start + 8)[len(b"Exif\0\0") :]
+    directory.append(block)
+    return block, 8
+
+
+def _write_page(directory: _Directory, page: Page, link: int) -> int:
     strips: list[tuple[int, int]] = []
     shapes: list[tuple[int, ...]] = []
     bits = 8
-    for band in samples:
+    for band in page.samples:
         strips.append(directory.append(_strip(band, directory.order)))
         shapes.append(band.shape)
         bits = 8 * band.itemsize
     rows_per_strip, _, channels = shapes[0]
 
-    if exif:
-        directory.adopt(block)
-    directory.set(256, _LONG, [size[1]])
-    directory.set(257, _LONG, [size[0]])
+    directory.set(WIDTH, _LONG, [page.size[1]])
+    directory.set(HEIGHT, _LONG, [page.size[0]])
     directory.set(BITS, _SHORT, [bits] * channels)
     directory.set(COMPRESSION, _SHORT, [8])  # deflate
     directory.set(PHOTOMETRIC, _SHORT, [MIN_IS_BLACK if channels < 3 else RGB])
@@ -117,15 +233,20 @@ def write_tiff(
     directory.set(317, _SHORT, [2])  # predictor: horizontal differencing
     if channels in (2, 4):
         directory.set(EXTRA_SAMPLES, _SHORT, [UNASSOCIATED_ALPHA])
-    if dpi:
-        directory.set(_RESOLUTION_X, _RATIONAL, [round(dpi[0] * 1000), 1000])
-        directory.set(_RESOLUTION_Y, _RATIONAL, [round(dpi[1] * 1000), 1000])
-        directory.set(_RESOLUTION_UNIT, _SHORT, [_INCH])
-    if xmp:
-        directory.set(XMP, _BYTE, xmp)
-    if icc_profile:
-        directory.set(ICC_PROFILE, _UNDEFINED, icc_profile)
-    directory.write()
+    if page.dpi:
+        directory.set(RESOLUTION_X, _RATIONAL, [round(page.dpi[0] * 1000), 1000])
+        directory.set(RESOLUTION_Y, _RATIONAL, [round(page.dpi[1] * 1000), 1000])
+        directory.set(RESOLUTION_UNIT, _SHORT, [INCH])
+    if page.xmp:
+        directory.set(XMP, _BYTE, page.xmp)
+    if page.photoshop:
+        if iptc := iptc_of(page.photoshop):
+            directory.set(_IPTC, _UNDEFINED, iptc)
+        if others := without_iptc(page.photoshop):
+            directory.set(_PHOTOSHOP, _BYTE, others)
+    if page.icc_profile:
+        directory.set(ICC_PROFILE, _UNDEFINED, page.icc_profile)
+    return directory.write(link)
 
 
 def _strip(band: np.ndarray, order: ByteOrder) -> bytes:
@@ -150,10 +271,10 @@ class _Directory:
             raise ImageError("The picture is too large for a TIFF file, which ends at 4 GB; write it as PNG.")
         return offset, self._file.write(data)
 
-    def adopt(self, block: bytes) -> None:
-        """Take over the descriptive entries of the EXIF block that opens the file, and its inner links."""
-        kept = _DESCRIPTIVE | {EXIF_IFD, GPS_IFD, _RESOLUTION_X, _RESOLUTION_Y, _RESOLUTION_UNIT}
-        for entry in read_ifd(block, first_ifd(block)):
+    def adopt(self, block: bytes, first: int) -> None:
+        """Take over the descriptive entries of an EXIF block whose offsets are the file's own, and its inner links."""
+        kept = _DESCRIPTIVE | {EXIF_IFD, GPS_IFD, RESOLUTION_X, RESOLUTION_Y, RESOLUTION_UNIT}
+        for entry in read_ifd(block, first):
             if entry.tag in kept:
                 self._entries[entry.tag] = block[entry.at - 8 : entry.at + 4]
 
@@ -165,11 +286,12 @@ class _Directory:
             data = struct.pack(f"{self.order}I", self.append(data)[0])
         self._entries[tag] = struct.pack(f"{self.order}HHI", tag, kind, count) + data.ljust(4, b"\0")
 
-    def write(self) -> None:
-        """Write the directory at the end of the file and its place into the header."""
+    def write(self, link: int) -> int:
+        """Write the directory at the end of the file, its place to `link`, and give where that of the next one goes."""
         entries = [self._entries[tag] for tag in sorted(self._entries)]
-        end = struct.pack(f"{self.order}I", 0)
-        offset, _ = self.append(struct.pack(f"{self.order}H", len(entries)) + b"".join(entries) + end)
-        self._file.seek(4)
+        body = struct.pack(f"{self.order}H", len(entries)) + b"".join(entries)
+        offset, _ = self.append(body + struct.pack(f"{self.order}I", 0))
+        self._file.seek(link)
         self._file.write(struct.pack(f"{self.order}I", offset))
         self._file.seek(0, io.SEEK_END)
+        return offset + len(body)

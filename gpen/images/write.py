@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import shutil
 import struct
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,12 @@ from PIL.PngImagePlugin import PngInfo
 from ...weights.files import replacing
 from ..errors import ImageError
 from . import png
+from .jpeg import photoshop_segments
 from .metadata import icc_color_space
 from .picture import GREY_MODES, WRITABLE_FORMATS, FileInfo, Picture
 from .samples import DEFLATE_LEVEL, bands, is_grey, quantize, to_planes
-from .tiff import write_tiff
+from .tiff import Page, write_tiff
+from .unchanged import unchanged_bytes, unchanged_page
 
 DEFAULT_QUALITY = 95
 """Of JPEG and lossy WebP, unless the source or the caller knows better."""
@@ -40,7 +43,8 @@ _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 def write_picture(picture: Picture, path: str | Path, *, quality: int | None = None) -> tuple[str, ...]:
     """Write a picture with the metadata of its source; the suffix decides the format.
 
-    The file appears whole or not at all; missing folders are made. A grey source whose result is still grey
+    The file appears whole or not at all; missing folders are made. A picture that was read from a file of this format,
+    and not changed since, gives that file's very bytes, whatever is in them. A grey source whose result is still grey
     gives a grey file. 16-bit sources stay 16-bit in PNG and TIFF.
 
     - PNG and TIFF are lossless: samples that were not changed come out bit for bit.
@@ -54,7 +58,7 @@ def write_picture(picture: Picture, path: str | Path, *, quality: int | None = N
         quality: 1..100, for JPEG and lossy WebP instead of the above.
 
     Returns:
-        Notes on what the format could not hold, one sentence each.
+        Notes on what of the source the file does not hold, one sentence each.
 
     Raises:
         ImageError: the suffix is unknown, the folder cannot be written to, the quality is out of range, or
@@ -69,13 +73,59 @@ def write_picture(picture: Picture, path: str | Path, *, quality: int | None = N
         raise ImageError(f"quality must lie in 1..100, not {quality}.")
     if max(picture.size) > _LONGEST_SIDE.get(kind, 2**31 - 1):
         raise ImageError(f"{kind} ends at {_LONGEST_SIDE[kind]} pixels a side; write {path.name} as TIFF.")
-    result, notes = _plan(picture, kind)
+    same = unchanged_bytes(picture, kind) if quality is None else None
+    result, notes = _plan(picture, kind) if same is None else (None, ())
     try:
         with _replacing(path) as file:
-            _WRITERS[kind](file, result, quality)
+            if result is None:
+                file.write(same or b"")
+            else:
+                _WRITERS[kind](file, result, quality)
     except OSError as error:
         raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from error
     return notes
+
+
+def write_pages(pictures: Iterable[Picture], path: str | Path) -> tuple[str, ...]:
+    """Write pages as one TIFF, each with its own size, depth and metadata; see `write_picture`.
+
+    Pages that were all read from one file and are unchanged give that file's very bytes.
+
+    Args:
+        pictures: one or more, each asked for when the one before is written.
+        path: ends in .tif or .tiff.
+
+    Returns:
+        Notes on what of the source the file does not hold, one sentence each, without repetition.
+
+    Raises:
+        ImageError: as `write_picture`; whatever `pictures` raises goes through, and nothing is written.
+    """
+    path = Path(path)
+    if WRITABLE_FORMATS.get(path.suffix.lower()) != "TIFF":
+        raise ImageError(f"{path} cannot hold pages; name a file that ends in .tif or .tiff.")
+    notes: list[str] = []
+    unchanged: set[Path | None] = set()
+
+    def pages() -> Iterator[Page]:
+        for picture in pictures:
+            unchanged.add(unchanged_page(picture))
+            result, more = _plan(picture, "TIFF")
+            notes.extend(note for note in more if note not in notes)
+            yield result.page()
+
+    try:
+        with _replacing(path) as file:
+            write_tiff(file, pages())
+            source = unchanged.pop() if len(unchanged) == 1 else None
+            if source is not None:
+                file.seek(0)
+                file.truncate()
+                file.write(source.read_bytes())
+                notes.clear()
+    except OSError as error:
+        raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from error
+    return tuple(notes)
 
 
 @dataclass(frozen=True)
@@ -110,6 +160,10 @@ class _Result:
                 values = values * alpha + (1 - alpha) if self.over_white else np.concatenate([values, alpha])
             yield quantize(values, self.dtype).transpose(1, 2, 0)
 
+    def page(self) -> Page:
+        """The picture as a page of a TIFF."""
+        return Page(self.size, self.bands(), self.exif, self.icc_profile, self.xmp, self.info.photoshop, self.info.dpi)
+
     def image(self) -> Image.Image:
         """The picture as a PIL image."""
         mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[self.channels]
@@ -124,7 +178,7 @@ class _Result:
 def _plan(picture: Picture, kind: str) -> tuple[_Result, tuple[str, ...]]:
     planes = to_planes(picture.pixels)
     alpha = None if picture.alpha is None else to_planes(picture.alpha)
-    notes = []
+    notes = list(picture.left_out)
     over_white = kind == "JPEG" and alpha is not None
     if over_white:
         notes.append("JPEG holds no transparency, so the picture was laid over white.")
@@ -144,6 +198,8 @@ def _plan(picture: Picture, kind: str) -> tuple[_Result, tuple[str, ...]]:
     if kind == "JPEG" and xmp and len(xmp) > _SEGMENT - len(_XMP_SEGMENT):
         xmp = None
         notes.append("The XMP packet is longer than a JPEG can hold and was left out.")
+    if kind == "WebP" and picture.info.photoshop:
+        notes.append("WebP has no place for IPTC and Photoshop's data, which were left out.")
     result = _Result(planes, alpha, over_white, grey, dtype, exif, icc_profile, xmp, picture.info)
     return result, tuple(notes)
 
@@ -157,9 +213,14 @@ def _write_jpeg(file: BinaryIO, result: _Result, quality: int | None) -> None:
         options = {"qtables": tables, "subsampling": info.jpeg_subsampling or 0}
     if result.exif:
         options["exif"] = _EXIF_SEGMENT + result.exif
+    extra = b""
     if result.xmp:
         segment = _XMP_SEGMENT + result.xmp
-        options["extra"] = b"\xff\xe1" + struct.pack(">H", 2 + len(segment)) + segment
+        extra = b"\xff\xe1" + struct.pack(">H", 2 + len(segment)) + segment
+    if info.photoshop:
+        extra += photoshop_segments(info.photoshop)
+    if extra:
+        options["extra"] = extra
     options |= _present(icc_profile=result.icc_profile, dpi=info.dpi, comment=info.comment)
     result.image().save(file, "JPEG", progressive=info.progressive, **options)
 
@@ -181,6 +242,12 @@ def _write_png(file: BinaryIO, result: _Result, quality: int | None) -> None:
         chunks.add(kind, data)
     if result.xmp:
         chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + result.xmp)
+    if result.info.photoshop:
+        # ImageMagick's way, which ExifTool knows too; PNG has none of its own.
+        digits = result.info.photoshop.hex()
+        lines = "\n".join(digits[start : start + 72] for start in range(0, len(digits), 72))
+        text = f"\n8bim\n{len(digits) // 2:8}\n{lines}\n".encode("ascii")
+        chunks.add(b"zTXt", b"Raw profile type 8bim\0\0" + zlib.compress(text))
     options = _present(exif=result.exif, icc_profile=result.icc_profile, dpi=result.info.dpi)
     if result.dtype == np.uint8:
         result.image().save(file, "PNG", pnginfo=chunks, compress_level=DEFLATE_LEVEL, **options)
@@ -194,15 +261,7 @@ def _write_png(file: BinaryIO, result: _Result, quality: int | None) -> None:
 
 def _write_tiff(file: BinaryIO, result: _Result, quality: int | None) -> None:
     del quality  # TIFF is written lossless
-    write_tiff(
-        file,
-        result.size,
-        result.bands(),
-        exif=result.exif,
-        icc_profile=result.icc_profile,
-        xmp=result.xmp,
-        dpi=result.info.dpi,
-    )
+    write_tiff(file, [result.page()])
 
 
 _WRITERS: dict[str, Callable[[BinaryIO, _Result, int | None], None]] = {

@@ -5,6 +5,7 @@ import os
 import struct
 import zlib
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_a_flipped_byte_never_raises_anything_else(tmp_path, name):
         damaged[place] ^= int(rng.integers(1, 256))
         path.write_bytes(damaged)
         with suppress(ImageError):
-            write_picture(read_picture(path), tmp_path / "out.jpg")
+            write_picture(replace(read_picture(path), source=None), tmp_path / "out.jpg")
 
 
 def test_a_jpeg_closed_off_in_the_middle_is_told(tmp_path):

@@ -11,11 +11,12 @@ from gpen_blocks.gpen.images import Picture, from_array, write_picture
 
 MEASURE = """
 import resource, sys
+from dataclasses import replace
 from gpen_blocks.gpen.images import read_picture, write_picture
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 base = peak()
 for path in sys.argv[1:]:
-    write_picture(read_picture(path), path)
+    write_picture(replace(read_picture(path), source=None), path)
     print(peak() - base)
 """
 

@@ -1,0 +1,112 @@
+"""Pages of a TIFF, worked on one after the other and written as one file again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ImageError
+from ..images import WRITABLE_FORMATS, Picture, page_note, read_picture, write_pages
+from ..wording import count
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Work = Callable[[Picture], "tuple[Picture, dict[str, Any]]"]
+
+
+def has_pages(picture: Picture, target: Path | None) -> bool:
+    """Whether the picture is the first of several pages, and the target, if any, holds them."""
+    if picture.n_frames == 1 or picture.info.format != "TIFF":
+        return False
+    return target is None or WRITABLE_FORMATS.get(target.suffix.lower()) == "TIFF"
+
+
+def left_pages(picture: Picture | None, target: Path) -> tuple[str, ...]:
+    """What is said of pages that the target does not hold."""
+    if picture is None or picture.n_frames == 1 or picture.info.format != "TIFF" or has_pages(picture, target):
+        return ()
+    return (f"{target.name} holds one page; name a result that ends in .tif to keep all {picture.n_frames}.",)
+
+
+def work_on_pages(
+    source: Path, first: Picture, target: Path | None, work: Work, *, allow_damaged: bool
+) -> tuple[str, dict[str, Any]]:
+    """Do `work` for each page, and write what comes of it before the next page is read, so that memory holds one.
+
+    Args:
+        source: the file.
+        first: its first page.
+        target: the TIFF to write; None for none.
+        work: gives the picture to write and the report of a page.
+        allow_damaged: take what can be read of a damaged page.
+
+    Returns:
+        What was done in words, and one report: the first page's, with the faces of all (each with its `page`, from 0),
+        the notes of each behind its number, and the seconds of all.
+    """
+    reports: list[dict[str, Any]] = []
+
+    def results() -> Iterator[Picture]:
+        for page in range(first.n_frames):
+            try:
+                picture = first if not page else read_picture(source, page=page, allow_damaged=allow_damaged)
+            except ImageError as error:
+                raise ImageError(f"Page {page + 1} of {first.n_frames}: {error}") from error
+            result, report = work(picture)
+            reports.append(report)
+            yield result
+
+    notes: tuple[str, ...] = ()
+    if target is None:
+        for _ in results():
+            pass
+    else:
+        notes = write_pages(results(), target)
+    merged = _merged(reports, first.n_frames)
+    merged["notes"] += notes
+    return _in_words(merged), merged
+
+
+def stacked(sheets: list[Image.Image]) -> Image.Image:
+    """Sheets of several pages, one below the other."""
+    from PIL import Image
+
+    result = Image.new("RGB", (max(s.width for s in sheets), sum(s.height for s in sheets)), "white")
+    top = 0
+    for sheet in sheets:
+        result.paste(sheet, (0, top))
+        top += sheet.height
+    return result
+
+
+def _merged(reports: list[dict[str, Any]], n_pages: int) -> dict[str, Any]:
+    merged = {**reports[0], "pages": len(reports)}
+    merged["faces"] = [{"page": page, **face} for page, report in enumerate(reports) for face in report["faces"]]
+    merged["sizes"] = [report["size"] for report in reports]
+    if "seconds" in merged:
+        stages = dict.fromkeys(stage for report in reports for stage in report["seconds"])
+        merged["seconds"] = {
+            stage: round(sum(report["seconds"].get(stage, 0) for report in reports), 4) for stage in stages
+        }
+    # What is said of every page is said once; which page it is stands before the rest.
+    numbers = {page_note(page, n_pages) for page in range(n_pages)}
+    common = [note for note in reports[0]["notes"] if all(note in report["notes"] for report in reports)]
+    merged["notes"] = common + [
+        f"Page {page + 1}: {note}"
+        for page, report in enumerate(reports)
+        for note in report["notes"]
+        if note not in numbers and note not in common
+    ]
+    return merged
+
+
+def _in_words(merged: dict[str, Any]) -> str:
+    restored = sum(face.get("restored", True) for face in merged["faces"])
+    left = len(merged["faces"]) - restored
+    words = f"{count(merged['pages'], 'page')}, {count(restored, 'face')}"
+    if "seconds" not in merged:
+        return words
+    words += f" restored{f', {left} left alone' if left else ''}"
+    return f"{words} in {sum(merged['seconds'].values()):.1f} s"
