@@ -103,7 +103,7 @@ def _merged(reports: list[dict[str, Any]], n_pages: int) -> dict[str, Any]:
 
 
 def _in_words(merged: dict[str, Any]) -> str:
-    restored = sum(face.get("restored", True) for face in merged["faces"])
+    restored = sum("skipped" not in face for face in merged["faces"])
     left = len(merged["faces"]) - restored
     words = f"{count(merged['pages'], 'page')}, {count(restored, 'face')}"
     if "seconds" not in merged:

@@ -103,9 +103,12 @@ def crop_landmarks(alignments: tuple[Alignment, ...], size: int) -> np.ndarray:
         size: side of the crops now.
 
     Returns:
-        N x 68 x 2 where all the faces have 68 landmarks, else N x 5 x 2.
+        N x 68 x 2 where all the faces have 68 landmarks that are finite, else N x 5 x 2.
     """
-    all68 = all(alignment.face.landmarks68 is not None for alignment in alignments)
+    all68 = all(
+        alignment.face.landmarks68 is not None and np.isfinite(alignment.face.landmarks68).all()
+        for alignment in alignments
+    )
     points = np.empty((len(alignments), 68 if all68 and alignments else 5, 2))
     for index, alignment in enumerate(alignments):
         own = alignment.face.landmarks68 if all68 else alignment.face.landmarks

@@ -312,7 +312,8 @@ def reshaped(face: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> tup
     y = np.arange(side, dtype=np.float32) - eyes
     rows = (np.where(y < 0, y / above, y / below) + eyes).astype(np.float32)
     columns = ((np.arange(side, dtype=np.float32) - middle) / wide + middle).astype(np.float32)
-    picture = cv2.remap(face, *np.meshgrid(columns, rows), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    across, down = np.meshgrid(columns, rows)
+    picture = cv2.remap(face, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     half = (box[2] - box[0]) / 2 * wide
     top, bottom = eyes - (eyes - box[1]) * above, eyes + (box[3] - eyes) * below
     return picture, np.array([middle - half, top, middle + half, bottom], np.float32)
