@@ -92,6 +92,7 @@ def _start(measured: Any, _: Path) -> dict[str, str]:
         "start": _table(header, table),
         "start_rounds": str(measured["rounds"]),
         "start_compiled": state,
+        "start_load": f"{measured['load']:.1f}",
         "start_more": f"{rows['gpen restore']['work'] - torch['work']:.1f}",
     }
 

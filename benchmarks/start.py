@@ -40,7 +40,8 @@ def measure() -> dict[str, Any]:
                     taken[name].append(figures)
                 print(name, [round(value, 2) for value in figures], flush=True)
     rows = [{"command": name, "wall": _best(figures, 0), "work": _best(figures, 1)} for name, figures in taken.items()]
-    return {"rounds": _ROUNDS, "compiled": not sys.dont_write_bytecode, "rows": rows}
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+    return {"rounds": _ROUNDS, "load": load, "compiled": not sys.dont_write_bytecode, "rows": rows}
 
 
 def _best(figures: list[tuple[float, float]], index: int) -> float:

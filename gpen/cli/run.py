@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ class Run:
         self._told = set(said_once)
         self._unexpected = 0
         self._entries: dict[Job, dict[str, Any]] = {}
+        # Takes the bar away while lines are printed.
+        self._aside: Callable[[], AbstractContextManager] = nullcontext
         self.failures = 0
 
     @property
@@ -102,7 +104,7 @@ class Run:
 
         current = None
         try:
-            with _progress_bar(len(jobs)) as begin:
+            with _progress_bar(len(jobs)) as (begin, self._aside):
                 for job in jobs:
                     current = job
                     with begin(job) as show:
@@ -111,6 +113,7 @@ class Run:
                         behind.append((job, outcome))
                 settle()
         except BaseException as stop:
+            self._aside = nullcontext  # the bar is gone
             settle()  # what is being written is written to its end
             if not isinstance(stop, KeyboardInterrupt):
                 raise
@@ -124,10 +127,11 @@ class Run:
         except Exception as error:
             self._fail(job, error)
             return
-        say(line)
-        for note in report["notes"]:
-            if note not in self._told:
-                say(noted(f"  {note}"))
+        with self._aside():
+            say(line)
+            for note in report["notes"]:
+                if note not in self._told:
+                    say(noted(f"  {note}"))
         self._entries[job] = {"file": str(job.source), **report}
 
     def _fail(self, job: Job, error: Exception) -> None:
@@ -138,7 +142,8 @@ class Run:
             reason = " ".join(f"{type(error).__name__}: {reason}".removesuffix(": ").split())
             reason = reason if len(reason) <= _REASON else f"{reason[:_REASON]} …"
         log.info("%s: %s", job.source, reason, exc_info=error)
-        say_error(f"{alarming(f'{job.source}:')} {reason}")
+        with self._aside():
+            say_error(f"{alarming(f'{job.source}:')} {reason}")
         self._entries[job] = {"file": str(job.source), "error": reason, "error_type": type(error).__name__}
 
     def _counts(self) -> dict[str, int]:
@@ -190,17 +195,23 @@ def _attempt(work: Callable[[Job, Show], Outcome | Future[Outcome]], job: Job, s
 
 
 @contextmanager
-def _progress_bar(total: int) -> Iterator[Callable[[Job], Any]]:
-    """Gives what shows the progress of one job; nothing is shown, and rich not imported, where no terminal is there."""
+def _progress_bar(total: int) -> Iterator[tuple[Callable[[Job], Any], Callable[[], AbstractContextManager]]]:
+    """Gives what shows the progress of one job, and what takes the bar away for a moment.
+
+    Nothing is shown, and rich not imported, where no terminal is there.
+    """
     errors = typer.get_text_stream("stderr")
     if not errors.isatty():
-        yield _unseen
+        yield _unseen, nullcontext
         return
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=rich_console(stderr=True), transient=True) as bar:
+    bar = Progress(
+        *columns, console=rich_console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+    with bar:
         overall = bar.add_task("pictures", total=total, visible=total > 1)
 
         @contextmanager
@@ -211,7 +222,13 @@ def _progress_bar(total: int) -> Iterator[Callable[[Job], Any]]:
             bar.remove_task(stage)
             bar.advance(overall)
 
-        yield begin
+        @contextmanager
+        def aside() -> Iterator[None]:
+            bar.stop()
+            yield
+            bar.start()
+
+        yield begin, aside
 
 
 @contextmanager
