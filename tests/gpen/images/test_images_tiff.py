@@ -417,3 +417,17 @@ def test_pages_need_a_tiff_and_a_failure_leaves_nothing(tmp_path):
     with pytest.raises(ImageError, match="page 2"):
         write_pages(failing(), tmp_path / "a.tif")
     assert not list(tmp_path.iterdir())
+
+
+def test_strips_that_are_missing_are_not_there(tmp_path):
+    """A directory with fewer strips than its size needs is damaged: its rest is not taken for black."""
+    raw = DEEP.astype("<u2")
+    data = raw_tiff([raw[:5].tobytes(), raw[5:10].tobytes()], 20, 31, [16] * 3, 2, 5)
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(ImageError, match="50 % of the picture can be read"):
+        read_picture(tmp_path / "a.tif")
+    picture = read_picture(tmp_path / "a.tif", allow_damaged=True)
+    np.testing.assert_array_equal(picture.to_array()[:10], DEEP[:10])
+    (tmp_path / "b.tif").write_bytes(raw_tiff([raw[:5].tobytes()], 2_000_000, 31, [16] * 3, 2, 5))
+    with pytest.raises(ImageError, match="hardly any of them"):
+        read_picture(tmp_path / "b.tif", allow_damaged=True)
