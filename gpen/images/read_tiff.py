@@ -100,10 +100,11 @@ class _Frame:
             image.seek(self._place)
         check_size(*image.size, self._name)
         exif = self._exif(image.getexif())
-        share = load_part(image)
+        # Pillow leaves rows black for which the directory names no strip.
+        share = min(load_part(image), tiff.declared_share(self._directory))
         self._check_share(share)
-        # Pillow turns a page upright as the last step of loading it.
-        orientation = 1 if share == 1 else self._orientation()
+        # Pillow turns a page upright as the last step of loading it, and then forgets its orientation.
+        orientation = self._orientation() if ORIENTATION in image.tag_v2 else 1  # type: ignore[attr-defined]
         mode = MODES.get(image.mode, "grey")
         extra = tiff.values_of(self._directory, tiff.EXTRA_SAMPLES)
         notes = ("A channel of the file that is neither colour nor alpha was left out.",) if 0 in extra else ()

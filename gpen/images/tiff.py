@@ -32,6 +32,7 @@ _IPTC, _PHOTOSHOP = 33723, 34377
 # Sub-pages; the version a DNG declares; sensors behind a colour filter, and those whose pixels were made linear.
 _SUB_IFDS, _DNG_VERSION, _COLOR_FILTER, _LINEAR_RAW = 330, 50706, 32803, 34892
 _MOST_SUB_IFDS = 16
+_STRIP_OFFSETS, _ROWS_PER_STRIP, _OLD_JPEG = 273, 278, 6
 _SUBFILE_TYPE, _REDUCED, _MASK = 254, 1, 4
 _MOST_DIRECTORIES = 10_000
 RESOLUTION_X, RESOLUTION_Y, RESOLUTION_UNIT, INCH, CENTIMETRE = 282, 283, 296, 2, 3
@@ -69,6 +70,17 @@ def values_of(directory: TiffImagePlugin.ImageFileDirectory_v2, tag: int) -> tup
     """The values of a tag; none where it is absent."""
     value = directory.get(tag, ())
     return value if isinstance(value, tuple) else (value,)
+
+
+def declared_share(directory: TiffImagePlugin.ImageFileDirectory_v2) -> float:
+    """The share of a page for which its directory names strips; 1 for tiles, and where it does not say."""
+    height, rows = (values_of(directory, tag)[:1] for tag in (HEIGHT, _ROWS_PER_STRIP))
+    strips = len(values_of(directory, _STRIP_OFFSETS))
+    # Old-style JPEG keeps its data in other ways, and without rows a strip there is one strip.
+    if not (height and rows and rows[0] and strips) or _OLD_JPEG in values_of(directory, COMPRESSION):
+        return 1.0
+    planes = max(1, len(values_of(directory, BITS))) if 2 in values_of(directory, PLANAR) else 1
+    return min(1.0, strips / max(1, planes * -(-height[0] // rows[0])))
 
 
 def is_raw(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
@@ -225,9 +237,9 @@ def _write_page(directory: _Directory, page: Page, link: int) -> int:
     directory.set(BITS, _SHORT, [bits] * channels)
     directory.set(COMPRESSION, _SHORT, [8])  # deflate
     directory.set(PHOTOMETRIC, _SHORT, [MIN_IS_BLACK if channels < 3 else RGB])
-    directory.set(273, _LONG, [offset for offset, _ in strips])
+    directory.set(_STRIP_OFFSETS, _LONG, [offset for offset, _ in strips])
     directory.set(277, _SHORT, [channels])
-    directory.set(278, _LONG, [rows_per_strip])
+    directory.set(_ROWS_PER_STRIP, _LONG, [rows_per_strip])
     directory.set(279, _LONG, [length for _, length in strips])
     directory.set(PLANAR, _SHORT, [1])  # samples of a pixel lie together
     directory.set(317, _SHORT, [2])  # predictor: horizontal differencing

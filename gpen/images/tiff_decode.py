@@ -23,6 +23,7 @@ _FLOATING_POINT_PREDICTOR = 3
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 # More samples a pixel than any photograph has; a header that claims more is damaged.
 _MOST_CHANNELS = 16
+_LEAST_SHARE = 0.001
 
 
 def decode_page(page: TiffPage, name: str) -> tuple[np.ndarray, float]:
@@ -51,9 +52,10 @@ def decode_page(page: TiffPage, name: str) -> tuple[np.ndarray, float]:
     prepare = _Segments(page, name)
     result = np.zeros((separate, height, width, contiguous), page.dtype)
     read, damage = 0, None
+    across = -(-width // page.tilewidth) if page.is_tiled else 1
+    expected = separate * across * -(-height // (page.tilelength if page.is_tiled else page.rowsperstrip))
     file = page.parent.filehandle
-    segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
-    for index, (offset, length) in enumerate(segments):
+    for index, (offset, length) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=False)):
         file.seek(offset)
         data = file.read(length)
         try:
@@ -71,12 +73,16 @@ def decode_page(page: TiffPage, name: str) -> tuple[np.ndarray, float]:
         read += 1
     if damage and not read:
         raise damage
+    # A header that claims far more than there is, is damaged itself.
+    share = min(1.0, read / expected)
+    if share < _LEAST_SHARE:
+        raise ImageError(f"{name} claims {width} x {height} pixels, and hardly any of them are in the file.")
     page.bitspersample = bits
     if page.planarconfig == 2 and separate > 1:
         result = result.transpose(1, 2, 0, 3)[..., 0]
     else:
         result = result[0]
-    return np.ascontiguousarray(result), read / max(1, len(segments))
+    return np.ascontiguousarray(result), share
 
 
 class _Segments:

@@ -417,3 +417,32 @@ def test_pages_need_a_tiff_and_a_failure_leaves_nothing(tmp_path):
     with pytest.raises(ImageError, match="page 2"):
         write_pages(failing(), tmp_path / "a.tif")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_strips_that_are_missing_are_not_there(tmp_path, bits):
+    """A directory with fewer strips than its size needs is damaged: its rest is not taken for black."""
+    raw = (DEEP >> (16 - bits)).astype("<u2" if bits == 16 else "u1")
+    data = raw_tiff([raw[:5].tobytes(), raw[5:10].tobytes()], 20, 31, [bits] * 3, 2, 5)
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(ImageError, match="50 % of the picture can be read"):
+        read_picture(tmp_path / "a.tif")
+    picture = read_picture(tmp_path / "a.tif", allow_damaged=True)
+    np.testing.assert_array_equal(picture.to_array()[:10], raw[:10])
+    if bits == 8:
+        return
+    (tmp_path / "b.tif").write_bytes(raw_tiff([raw[:5].tobytes()], 2_000_000, 31, [16] * 3, 2, 5))
+    with pytest.raises(ImageError, match="hardly any of them"):
+        read_picture(tmp_path / "b.tif", allow_damaged=True)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_one_strip_without_rows_a_strip(tmp_path, bits):
+    """RowsPerStrip may be the largest number, or absent: then all rows are in one strip (TIFF 6.0, section 3)."""
+    raw = (DEEP >> (16 - bits)).astype("<u2" if bits == 16 else "u1")
+    data = raw_tiff([raw.tobytes()], 20, 31, [bits] * 3, 2, 20)
+    entry = data.rindex(struct.pack("<HHII", 278, 4, 1, 20))
+    (tmp_path / "a.tif").write_bytes(data[: entry + 8] + struct.pack("<I", 2**32 - 1) + data[entry + 12 :])
+    np.testing.assert_array_equal(bits_of(tmp_path / "a.tif"), raw)
+    (tmp_path / "b.tif").write_bytes(data[:entry] + struct.pack("<HHII", 280, 3, 1, 0) + data[entry + 12 :])
+    np.testing.assert_array_equal(bits_of(tmp_path / "b.tif"), raw)
