@@ -16,7 +16,7 @@ _MAIN = 0.5
 # Smaller than this share of the largest, a face is scenery.
 _MUCH_SMALLER = 1 / 3
 # Blurred over so many times as many pixels as the measure, and at least so many more, a face is out of focus.
-_MUCH_BLURRED, _LEAST_MORE = 2.5, 1.0
+_MUCH_BLURRED, _LEAST_MORE = 2.0, 1.0
 # Deviation of the blur that is added to measure the one that is there, and the share of edges that are looked at.
 _ADDED, _EDGES = 1.0, 0.1
 # What is called sharp: a photograph's own optics.

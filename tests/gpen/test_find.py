@@ -62,7 +62,7 @@ def test_numbers_are_those_that_indices_choose_by(detector, head):
 
 
 def test_focus_leaves_a_blurred_face_alone_and_tells_why(detector, head):
-    blurred = F.interpolate(sized(head, 90), (390, 390), mode="bicubic").clamp(0, 1)
+    blurred = F.interpolate(sized(head, 80), (390, 390), mode="bicubic").clamp(0, 1)
     image = scene(sized(head, 400), blurred)
     assert len(find_faces(image, detector, Settings()).selected) == 2
     found = find_faces(image, detector, Settings(focus=True))
