@@ -63,7 +63,6 @@ class Settings:
     max_faces: int = _number(0, 0, 10_000, "At most so many faces of an image are restored; 0 restores all.")
     order: FaceOrder = _choice("score", FaceOrder, "Which faces come first, where max_faces or indices choose.")
     rotated: bool = _switch(False, "Also look for heads on their side or upside down (four times the search).")
-    focus: bool = _switch(False, "Faces much smaller or much less sharp than the main ones are left alone.")
     white_balance: WhiteBalance = _choice("none", WhiteBalance, "How a colour cast of the whole picture is taken off.")
     deblock: float = _number(0.0, 0.0, 1.0, "How much the edges of JPEG's blocks are softened, in the whole picture.")
     exposure: float = _number(0.0, 0.0, 1.0, "How much the shadows of faces against the light are lifted.")
@@ -96,6 +95,7 @@ class Settings:
         "auto judges for each face whether it is black and white or toned, and keeps it so; keep leaves colours as "
         "they come; grey keeps the tone whatever is judged.",
     )
+    focus: bool = _switch(False, "Faces much smaller or much less sharp than the main ones are left alone.")
 
     @property
     def prepares(self) -> bool:

@@ -11,11 +11,11 @@ from comfy_api.latest import io
 from ..gpen.errors import ImageError
 from ..gpen.faces.detect import detect
 from ..gpen.faces.landmarks import find_landmarks68
-from ..gpen.faces.select import FaceOrder, select_faces
+from ..gpen.faces.select import FaceOrder, select_faces, upright_faces
 from ..gpen.presets import Settings
 from ..gpen.sheets import draw_faces
 from ..gpen.types import Face, Faces
-from ..gpen.wording import count
+from ..gpen.wording import agree, count
 from . import choices, interop, runtime
 from .convert import box_mask, to_image, to_images
 from .runtime import ModelHandle
@@ -44,11 +44,12 @@ class DetectFaces(io.ComfyNode):
                 io.Float.Input(
                     "score_threshold",
                     default=Settings().score_threshold,
-                    min=0.05,
+                    min=0.0,
                     max=1.0,
                     step=0.01,
                     display_mode=io.NumberDisplay.slider,
-                    tooltip="The least confidence of a face. Lower finds more, and more that is no face.",
+                    tooltip="The least confidence of a face; 0: what suits the detector. Lower finds more, and more "
+                    "that is no face.",
                 ),
                 io.Int.Input(
                     "min_face_size",
@@ -117,6 +118,12 @@ class DetectFaces(io.ComfyNode):
             refine=choices.require_choice("kind of landmarks", landmarks, get_args(Landmarks)) == "refined",
             progress=partial(runtime.node_progress(), "detect"),
         )
+        faces, wrong_way = upright_faces(faces)
+        if len(wrong_way):
+            runtime.say(
+                f"{count(len(wrong_way), 'head')} {agree(len(wrong_way), 'lies', 'lie')} on the side or upside down and "
+                f"{agree(len(wrong_way), 'was', 'were')} left out; rotated searches for such heads."
+            )
         if landmarks68:
             faces = find_landmarks68(runtime.ready_landmarker(), images, faces)
         return io.NodeOutput(faces, _draw(images, faces), box_mask(faces, image), len(faces), interop.to_boxes(faces))

@@ -106,3 +106,11 @@ def _rank(face: Face, order: str, size: Size) -> float:
         "score": -face.score,
     }
     return ranks[order]
+
+
+def upright_faces(faces: Faces) -> tuple[Faces, Faces]:
+    """Those faces that can be aligned, and those that would be turned the wrong way."""
+    upright, wrong = (
+        Faces(tuple(face for face in faces if face.wrong_way == which), faces.sizes) for which in (False, True)
+    )
+    return upright, wrong
