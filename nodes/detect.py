@@ -120,10 +120,8 @@ class DetectFaces(io.ComfyNode):
         )
         faces, wrong_way = upright_faces(faces)
         if len(wrong_way):
-            runtime.say(
-                f"{count(len(wrong_way), 'head')} {agree(len(wrong_way), 'lies', 'lie')} on the side or upside down and "
-                f"{agree(len(wrong_way), 'was', 'were')} left out; rotated searches for such heads."
-            )
+            heads = f"{count(len(wrong_way), 'head')} on the side or upside down {agree(len(wrong_way), 'is', 'are')}"
+            runtime.say(f"{heads} left out; rotated searches for such heads.")
         if landmarks68:
             faces = find_landmarks68(runtime.ready_landmarker(), images, faces)
         return io.NodeOutput(faces, _draw(images, faces), box_mask(faces, image), len(faces), interop.to_boxes(faces))
