@@ -17,10 +17,9 @@ from .boxes import box_iou, nms
 # SAME_BOX_IOU vote.
 SAME_FACE_IOU = 0.4
 SAME_BOX_IOU = 0.6
-# A box that lies this much inside a better one is part of that face. One that has this much of a better one inside
-# is that face framed too wide (a head with its shoulders), unless the areas differ more than CLOSE_AREAS.
+# A box that lies this much inside a better one is part of that face; one that has this much of a better one inside is
+# that face framed too wide, such as a head with its shoulders.
 INSIDE = 0.7
-CLOSE_AREAS = 0.15
 # Landmarks of faces that the network saw smaller than this are coarse and count for less in the vote.
 CLEARLY_SEEN = 48
 # Cosine of the angle between what two detections take for the direction of one head.
@@ -101,12 +100,10 @@ def merge(candidates: Candidates) -> Candidates:
     return merged[merged.scores.argsort(descending=True, stable=True)]
 
 
-def best_framed(found: Candidates, rank: Tensor) -> Candidates:
+def best_framed(found: Candidates) -> Candidates:
     """Without the boxes that frame a better one's face again, too tight or too wide; by falling score."""
-    order = rank.argsort(descending=True, stable=True)
-    found = found[order]
-    found = found[(~_badly_framed(found.boxes)).nonzero()[:, 0]]
-    return found[found.scores.argsort(descending=True, stable=True)]
+    found = found[found.scores.argsort(descending=True, stable=True)]
+    return found[(~_badly_framed(found.boxes)).nonzero()[:, 0]]
 
 
 def _badly_framed(boxes: Tensor) -> Tensor:
@@ -116,6 +113,5 @@ def _badly_framed(boxes: Tensor) -> Tensor:
     )
     shared = corners.clamp(min=0).prod(-1)
     area = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
-    smaller, larger = torch.minimum(area[:, None], area), torch.maximum(area[:, None], area)
-    same = (shared > INSIDE * smaller) & ((area[:, None] < area) | (smaller > CLOSE_AREAS * larger))
+    same = shared > INSIDE * torch.minimum(area[:, None], area)
     return same.tril(-1).any(1)

@@ -110,7 +110,7 @@ def classify(image: Tensor, boxes: Tensor, classifier: FaceClassifier) -> tuple[
     faces, quarters = [], []
     for chunk in boxes.split(CHUNK):
         cut = [
-            warp(image[None], crop_matrix(box).numpy(), (CROP, CROP), mode="bilinear", border="zeros") for box in chunk
+            warp(image[None], crop_matrix(box).numpy(), (CROP, CROP), mode="bilinear", border="border") for box in chunk
         ]
         crops = normalise(torch.cat(cut).float().to(device))
         seen, reflected = classifier(torch.cat([crops, crops.flip(-1)])).float().cpu().chunk(2)

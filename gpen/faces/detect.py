@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -38,11 +39,13 @@ from .tiles import Pyramid, Tile, halves, plan_tiles, smallest_face
 REFINER_PREFIX = "refine."
 # Pixels the network sees in one pass, over all images of a batch that share it.
 PASS_PIXELS = 2_000_000
-# The least confidence of a face, where nothing was measured for a detector.
+# The least confidence of a face for a network alone, where nothing was measured.
 SCORE_THRESHOLD = 0.7
-# What the classifier gives less than this is no face.
-LEAST_FACE = 0.5
-# How sure it must be that a head lies otherwise than its landmarks say.
+# With a classifier, so little confidence of the network is enough for a second look.
+PROPOSED = 0.5
+# Nobody is surer than this, or there is no telling the two apart.
+_SUREST = 1e-6
+# How sure the classifier must be that a head lies otherwise than its landmarks say.
 SURE_TURN = 0.6
 # A head that is looked at again, turned: how wide the network sees its box, and the surroundings it is shown with, in
 # sizes of the box.
@@ -53,8 +56,8 @@ class FaceDetector(nn.Module):
     """A RetinaFace with an optional landmark refiner and classifier, in eval mode and without gradients.
 
     Attributes:
-        score_threshold: the least confidence of a face, unless the caller knows better; scores of different networks
-            mean different things.
+        score_threshold: the least confidence of a face, unless the caller knows better; scores of different networks,
+            with and without a classifier, mean different things.
     """
 
     def __init__(
@@ -141,23 +144,24 @@ def detect(
        level.
     3. What overlaps is one face: the most confident detection says where, those that agree with it vote on
        how exactly.
-    4. If the detector brings a classifier, it looks at each box again: what is no face is dropped, and a head that
-       lies otherwise than its landmarks say is searched once more, turned upright. Where that finds nothing, the face
-       is marked as `wrong_way`.
+    4. If the detector brings a classifier, it looks at each box again. Both judge independently, so that the odds
+       multiply; what is no face then is dropped. A head that lies otherwise than its landmarks say is searched once
+       more, turned upright. Where that finds nothing, the face is marked as `wrong_way`.
     5. Of boxes that frame one face the best stays.
     6. The landmarks are refined on an upright crop of each face, if the detector brings a refiner.
 
     Args:
         images: B x 3 x H x W in 0..1, on any device; read tile by tile, never copied as a whole.
         detector: from `build_detector`, on the device it is to run on.
-        score_threshold: the least confidence of a face, 0..1; 0 is the detector's own.
+        score_threshold: the least confidence of a face, 0..1, of network and classifier together; 0 is the
+            detector's own.
         min_face_size: the least larger side of a face's box in pixels. The smaller, the finer (and slower)
             the search. 0 is as much as faces in such a picture have, see `smallest_face`.
         least_told: smaller faces that the search happens upon are given too, from this size on; `min_face_size` where
             left out.
         max_faces: keep only this many faces of each image, the most confident ones; 0 keeps all.
         rotated: also find heads that lie on their side or upside down (four times the work).
-        refine: look again at what was found, with the detector's classifier and its landmark refiner, if it has them.
+        refine: use the detector's landmark refiner, if it has one.
         progress: called with (done, total) after each pass of the network; what it raises ends the search.
 
     Returns:
@@ -175,18 +179,18 @@ def detect(
     score_threshold = score_threshold or detector.score_threshold
     least = min_face_size if least_told is None else least_told
     turns = (0, 1, 2, 3) if rotated else (0,)
+    proposed = score_threshold if detector.classifier is None else min(PROPOSED, score_threshold)
     found: list[list[Candidates]] = [[] for _ in range(count)]
-    for first, parts in _search(images, detector, turns, score_threshold, min_face_size, progress):
+    for first, parts in _search(images, detector, turns, proposed, min_face_size, progress):
         for offset, part in enumerate(parts):
             found[first + offset].append(part)
     faces: list[Face] = []
     for index, parts in enumerate(found):
         merged = merge(Candidates.join(parts))
         merged = merged[((merged.boxes[:, 2:] - merged.boxes[:, :2]).amax(1) >= least).nonzero()[:, 0]]
-        rank = merged.scores
-        if refine and detector.classifier is not None:
-            merged, rank = _look_again(images[index], detector, merged, score_threshold)
-        merged = best_framed(merged, rank)
+        if detector.classifier is not None:
+            merged = _look_again(images[index], detector, detector.classifier, merged, score_threshold)
+        merged = best_framed(merged)
         if max_faces > 0:
             merged = merged[torch.arange(min(max_faces, len(merged.scores)))]
         faces += _faces(images[index], index, merged, detector.refiner if refine else None)
@@ -291,40 +295,37 @@ def _turn_back(points: Tensor, turn: int, height: int, width: int) -> Tensor:
 
 
 def _look_again(
-    image: Tensor, detector: FaceDetector, found: Candidates, threshold: float
-) -> tuple[Candidates, Tensor]:
-    """Drop what the classifier does not take for a face, and turn heads that lie otherwise than their landmarks say.
+    image: Tensor, detector: FaceDetector, classifier: FaceClassifier, found: Candidates, threshold: float
+) -> Candidates:
+    """Drop what is no face at a second look, and turn heads that lie otherwise than their landmarks say.
 
     Args:
         image: 3 x H x W.
-        detector: with a classifier.
+        detector: searches turned heads.
+        classifier: looks at all.
         found: on this image.
         threshold: the least confidence of a face.
 
     Returns:
-        What is left, and for each how well it looks like a face, 0..1.
+        What is left, with the confidence of both for its scores.
     """
-    assert detector.classifier is not None
-    likeness, quarters = classify(image, found.boxes, detector.classifier)
-    kept = (likeness >= LEAST_FACE).nonzero()[:, 0]
-    found, likeness, quarters = found[kept], likeness[kept], quarters[kept]
+    likeness, quarters = classify(image, found.boxes, classifier)
+    both = (found.scores.logit(_SUREST) + likeness.logit(_SUREST)).sigmoid()
+    kept = (both >= threshold).nonzero()[:, 0]
+    found, both, quarters = found[kept], both[kept], quarters[kept]
     sure, quarter = quarters.max(1)
     wrong = ((sure >= SURE_TURN) & (quarter != quarter_of(found.landmarks))).nonzero()[:, 0]
     parts = [found]
     for index in wrong.tolist():
         one = found[torch.tensor([index])]
-        turned = _search_turned(image, detector, one.boxes[0], int(quarter[index]), threshold)
-        parts.append(one if turned is None else turned)
-        if turned is None:
-            one.wrong_way[:] = True
+        turned = _search_turned(image, detector, one.boxes[0], int(quarter[index]))
+        parts.append(replace(one, wrong_way=torch.tensor([True])) if turned is None else turned)
     order = torch.arange(len(found.scores))
     order[wrong] = len(found.scores) + torch.arange(len(wrong))
-    return Candidates.join(parts)[order], likeness * found.scores
+    return replace(Candidates.join(parts)[order], scores=both)
 
 
-def _search_turned(
-    image: Tensor, detector: FaceDetector, box: Tensor, quarter: int, threshold: float
-) -> Candidates | None:
+def _search_turned(image: Tensor, detector: FaceDetector, box: Tensor, quarter: int) -> Candidates | None:
     """Search the surroundings of a box once more, turned back by quarter turns; None where there is no such head."""
     height, width = image.shape[1:]
     x0, y0, x1, y1 = box.tolist()
@@ -336,7 +337,7 @@ def _search_turned(
     tile = Tile(left, top, right, bottom, scale)
     shown = tile.cut(image[None]).to(next(detector.parameters()).device, torch.float32)
     outputs = [output.cpu()[0] for output in detector(shown.rot90(quarter, (2, 3)))]
-    found = _on_image(*outputs, tile=tile, turn=quarter, size=(height, width), threshold=threshold)
+    found = _on_image(*outputs, tile=tile, turn=quarter, size=(height, width), threshold=PROPOSED)
     same = (box_iou(box[None], found.boxes)[0] > SAME_FACE_IOU) & (quarter_of(found.landmarks) == quarter)
     found = found[same.nonzero()[:, 0]]
     return found[found.scores.argmax()[None]] if len(found.scores) else None

@@ -60,7 +60,7 @@ def warp(
     size: Size,
     *,
     mode: Literal["bilinear", "bicubic"] = "bicubic",
-    border: Literal["reflection", "zeros"] = "reflection",
+    border: Literal["reflection", "border", "zeros"] = "reflection",
 ) -> torch.Tensor:
     """Sample an image on a moved, turned and scaled grid.
 
@@ -74,7 +74,7 @@ def warp(
         matrix: 2 x 3, from the pixels of the result to those of the image.
         size: (height, width) of the result.
         mode: interpolation of step 3.
-        border: what lies beyond the image: its mirror image, or nothing.
+        border: what lies beyond the image: its mirror image, its outermost pixels drawn out, or nothing.
 
     Returns:
         B x C x height x width. Bicubic interpolation may overshoot the range of the image a little.

@@ -15,21 +15,15 @@ from torchvision.ops import nms
 from gpen_blocks.gpen.errors import ImageError
 from gpen_blocks.gpen.faces.detect import FaceDetector, build_detector, detect
 from gpen_blocks.gpen.faces.retinaface import anchors, decode_boxes, decode_landmarks
+from gpen_blocks.gpen.models import load_detector
 from gpen_blocks.gpen.training.detector.evaluate_detector import compare
 from gpen_blocks.gpen.types import Face, Faces
 from gpen_blocks.weights import checkpoint
 
 
 @pytest.fixture(scope="module")
-def bundled(bundled_path) -> FaceDetector:
-    return build_detector(checkpoint.read(bundled_path).tensors)
-
-
-@pytest.fixture(scope="module")
-def bundled_path():
-    from pathlib import Path
-
-    return Path(__file__).resolve().parents[3] / "weights" / "bundled" / "face-detector-lite.safetensors"
+def bundled() -> FaceDetector:
+    return load_detector("face-detector-lite").module
 
 
 @pytest.fixture(scope="module")
