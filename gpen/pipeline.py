@@ -16,13 +16,16 @@ from .detail.color import monochrome_tone
 from .detail.finish import finish
 from .detail.local_adaptive import enhance
 from .detail.prepare import JpegTables, prepare
+from .detail.quantisation import quality_of_pixels
+from .detail.sharpness import SHARP_ALREADY, is_sharp
 from .devices import Placement, free_memory, on_device, select_device
-from .faces.align import align_faces
+from .faces.align import align_faces, crop_aligned
 from .faces.detect import detect
 from .faces.landmarks import find_landmarks68
 from .faces.parts import crop_landmarks
 from .faces.paste import paste_faces
 from .faces.select import select_faces
+from .faces.warp import bounds, scale_of
 from .models import LoadedModel, choose_landmarker
 from .presets import Settings
 from .progress import Progress, silent
@@ -31,6 +34,10 @@ from .types import Alignment, Faces
 
 # What images, their result and the work on their faces take at most, as a multiple of the images.
 _PICTURES_AT_ONCE = 8
+# From so many pixels of the photograph to one of the crop, a side, JPEG's blocks are finer than the crop.
+_BLOCKS_SEEN = 1.5
+# Below so many, a crop is judged at the photograph's scale: in an enlarged one everything is soft.
+_ENLARGED = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +54,9 @@ class RestoredBatch:
         after: N x 3 x S x S, the same crops restored.
         seconds: time spent per stage.
         prepared: for each image, what preparing it found and did; None where it was not asked for or has no face.
+        left_alone: for each alignment, why that face was left as it is, bit for bit; None where it was restored.
+        noise: for each alignment, the deviation of the photograph's noise in its crop, in 8-bit levels; None where it
+            was not measured.
     """
 
     images: torch.Tensor
@@ -58,6 +68,8 @@ class RestoredBatch:
     after: torch.Tensor
     seconds: dict[str, float] = field(default_factory=dict)
     prepared: tuple[dict[str, Any] | None, ...] = ()
+    left_alone: tuple[str | None, ...] = ()
+    noise: tuple[float | None, ...] = ()
 
 
 def restore_batch(
@@ -134,28 +146,32 @@ def restore_batch(
             progress=progress,
         )
     with _timed(seconds, "detail"):
-        after = _shape_detail(before, after, alignments, settings)
+        after, left_alone = _shape_detail(source, before, after, alignments, settings)
         if settings.keep_grayscale:
             after = _keep_tones(source, after, alignments)
     with _timed(seconds, "paste"):
         if parser is not None:
             place(parser.module)
+        chosen = [index for index, reason in enumerate(left_alone) if reason is None]
         pasted, mask = paste_faces(
             source,
-            after,
-            alignments,
+            after[chosen],
+            tuple(alignments[index] for index in chosen),
             mask_mode=settings.mask_mode,
             feather=settings.feather,
             parser=parser.module if parser else None,
             color_match=settings.color_match,
             match_grain=settings.match_grain,
             strength=settings.strength,
+            denoise=settings.denoise,
         )
-        if alignments:
+        if chosen:
             pasted = finish(pasted, settings.finish_sigma, settings.finish_mix, mask)
         restored = images if pasted is shown else pasted.to(images.device)
         mask, before, after = (made.to(images.device) for made in (mask, before, after))
-    return RestoredBatch(restored, mask, faces, rejected, alignments, before, after, seconds, prepared)
+    return RestoredBatch(
+        restored, mask, faces, rejected, alignments, before, after, seconds, prepared, left_alone=left_alone
+    )
 
 
 def _beside(images: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -195,16 +211,49 @@ def _prepare(
 
 
 def _shape_detail(
-    before: torch.Tensor, after: torch.Tensor, alignments: tuple[Alignment, ...], settings: Settings
-) -> torch.Tensor:
-    """What the photograph keeps of its own, and what is raised."""
-    if settings.frequency_blend > 0:
-        blended = blend(before, after, deblur=settings.deblur, keep_grayscale=False)
+    images: torch.Tensor,
+    before: torch.Tensor,
+    after: torch.Tensor,
+    alignments: tuple[Alignment, ...],
+    settings: Settings,
+) -> tuple[torch.Tensor, tuple[str | None, ...]]:
+    """What the photograph keeps of its own, and what is raised; and why a face is left as it is, or None, of each."""
+    left_alone: tuple[str | None, ...] = (None,) * len(alignments)
+    if settings.frequency_blend > 0 and alignments:
+        quality = [_jpeg_quality(images, alignment) for alignment in alignments]
+        left_alone = tuple(
+            _why_left(images, crop[None], alignment, saved)
+            for crop, alignment, saved in zip(before, alignments, quality, strict=True)
+        )
+        blended = blend(
+            before,
+            after,
+            deblur=settings.deblur,
+            keep_grayscale=False,
+            denoise=settings.denoise,
+            jpeg_quality=quality,
+        )
         after = torch.lerp(after, blended, settings.frequency_blend)
     if settings.local_enhance > 0:
         landmarks = crop_landmarks(alignments, after.shape[-1])
         after, _ = enhance(after, settings.local_enhance, landmarks)
-    return after
+    return after, left_alone
+
+
+def _jpeg_quality(images: torch.Tensor, alignment: Alignment) -> int | None:
+    """That of the photograph around a face; None where a crop is too coarse to show its blocks."""
+    if scale_of(alignment.inverse) > _BLOCKS_SEEN:
+        return None
+    corners = bounds(alignment.inverse, (alignment.crop_size, alignment.crop_size))
+    left, top, right, bottom = (round(value) for value in corners)
+    return quality_of_pixels(images[alignment.image_index], (left, top, right, bottom))
+
+
+def _why_left(images: torch.Tensor, crop: torch.Tensor, alignment: Alignment, jpeg_quality: int | None) -> str | None:
+    scale = scale_of(alignment.inverse)
+    if scale < _ENLARGED:
+        crop = crop_aligned(images, alignment, max(1, round(scale * alignment.crop_size)))
+    return SHARP_ALREADY if is_sharp(crop, jpeg_quality) else None
 
 
 def _keep_tones(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...]) -> torch.Tensor:

@@ -88,6 +88,9 @@ class Settings:
         False, "Find the 68 landmarks with the 98-point network, where its file is here, not with the bundled one."
     )
     levels: float = _number(0.0, 0.0, 1.0, "How far a faded picture gets its black and white back, the whole of it.")
+    denoise: float = _number(
+        0.5, 0.0, 1.0, "How much noise is taken out where the photograph's own detail stays; 0 keeps all grain."
+    )
 
     @property
     def prepares(self) -> bool:
