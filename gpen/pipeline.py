@@ -10,11 +10,13 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from .detail.bands import blend
-from .detail.color import monochrome_tone
+from .detail.color import luma, monochrome_tone
 from .detail.finish import finish
 from .detail.local_adaptive import enhance
+from .detail.noise import noise_floor
 from .detail.prepare import JpegTables, prepare
 from .detail.quantisation import quality_of_pixels
 from .detail.sharpness import SHARP_ALREADY, is_sharp
@@ -38,6 +40,8 @@ _PICTURES_AT_ONCE = 8
 _BLOCKS_SEEN = 1.5
 # Below so many, a crop is judged at the photograph's scale: in an enlarged one everything is soft.
 _ENLARGED = 0.9
+# Noise is told from at least and at most so many pixels a side.
+_LEAST_JUDGED, _MOST_JUDGED = 192, 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +59,8 @@ class RestoredBatch:
         seconds: time spent per stage.
         prepared: for each image, what preparing it found and did; None where it was not asked for or has no face.
         left_alone: for each alignment, why that face was left as it is, bit for bit; None where it was restored.
-        noise: for each alignment, the deviation of the photograph's noise in its crop, in 8-bit levels; None where it
-            was not measured.
+        noise: for each alignment, the deviation of the noise in and around that face before and after, in units of
+            0..1; None where there is too little picture to judge by.
     """
 
     images: torch.Tensor
@@ -69,7 +73,7 @@ class RestoredBatch:
     seconds: dict[str, float] = field(default_factory=dict)
     prepared: tuple[dict[str, Any] | None, ...] = ()
     left_alone: tuple[str | None, ...] = ()
-    noise: tuple[float | None, ...] = ()
+    noise: tuple[tuple[float, float] | None, ...] = ()
 
 
 def restore_batch(
@@ -167,10 +171,11 @@ def restore_batch(
         )
         if chosen:
             pasted = finish(pasted, settings.finish_sigma, settings.finish_mix, mask)
+        noise = tuple(_noise_of(source, pasted, alignment) for alignment in alignments)
         restored = images if pasted is shown else pasted.to(images.device)
         mask, before, after = (made.to(images.device) for made in (mask, before, after))
     return RestoredBatch(
-        restored, mask, faces, rejected, alignments, before, after, seconds, prepared, left_alone=left_alone
+        restored, mask, faces, rejected, alignments, before, after, seconds, prepared, left_alone, noise
     )
 
 
@@ -222,8 +227,8 @@ def _shape_detail(
     if settings.frequency_blend > 0 and alignments:
         quality = [_jpeg_quality(images, alignment) for alignment in alignments]
         left_alone = tuple(
-            _why_left(images, crop[None], alignment, saved)
-            for crop, alignment, saved in zip(before, alignments, quality, strict=True)
+            _why_left(images, crop[None], restored[None], alignment, saved)
+            for crop, restored, alignment, saved in zip(before, after, alignments, quality, strict=True)
         )
         blended = blend(
             before,
@@ -249,11 +254,35 @@ def _jpeg_quality(images: torch.Tensor, alignment: Alignment) -> int | None:
     return quality_of_pixels(images[alignment.image_index], (left, top, right, bottom))
 
 
-def _why_left(images: torch.Tensor, crop: torch.Tensor, alignment: Alignment, jpeg_quality: int | None) -> str | None:
+def _why_left(
+    images: torch.Tensor, crop: torch.Tensor, restored: torch.Tensor, alignment: Alignment, jpeg_quality: int | None
+) -> str | None:
     scale = scale_of(alignment.inverse)
+    surroundings = None
     if scale < _ENLARGED:
-        crop = crop_aligned(images, alignment, max(1, round(scale * alignment.crop_size)))
-    return SHARP_ALREADY if is_sharp(crop, jpeg_quality) else None
+        side = max(1, round(scale * alignment.crop_size))
+        crop = crop_aligned(images, alignment, side)
+        restored = F.interpolate(restored, (side, side), mode="bicubic", antialias=True)
+        surroundings = _surroundings(images, alignment)
+    return SHARP_ALREADY if is_sharp(crop, restored, jpeg_quality, surroundings) else None
+
+
+def _surroundings(images: torch.Tensor, alignment: Alignment) -> torch.Tensor:
+    """The picture in and around a face, 1 x 3 x H x W: enough of a small one, the middle of a large one."""
+    x0, y0, x1, y1 = bounds(alignment.inverse, (alignment.crop_size, alignment.crop_size))
+    side = min(max(min(x1 - x0, y1 - y0), _LEAST_JUDGED), _MOST_JUDGED)
+    height, width = alignment.image_size
+    top, left = (
+        round(min(max((low + high - side) / 2, 0), max(length - side, 0)))
+        for low, high, length in ((y0, y1, height), (x0, x1, width))
+    )
+    return images[alignment.image_index, None, :, top : top + round(side), left : left + round(side)]
+
+
+def _noise_of(source: torch.Tensor, pasted: torch.Tensor, alignment: Alignment) -> tuple[float, float] | None:
+    """Deviation of the noise in and around a face, before and after."""
+    before, after = (noise_floor(luma(_surroundings(one, alignment))[0, 0]) for one in (source, pasted))
+    return None if before is None else (before.deviation, after.deviation if after else 0.0)
 
 
 def _keep_tones(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...]) -> torch.Tensor:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .detail.sharpness import SHARP_ALREADY
 from .faces.tiles import SMALLEST_FACE, smallest_face
 from .faces.warp import scale_of
 from .models import LoadedModel
@@ -45,8 +47,14 @@ def batch_report(
     """
     height, width = batch.images.shape[-2:]
     restored = [
-        {**_placed(face), "restored": True, "crop_pixels": alignment.crop_size, "model": generator.name}
-        for face, alignment in zip(batch.faces, batch.alignments, strict=True)
+        {
+            **_placed(face),
+            **({"restored": True} if reason is None else {"restored": False, "skipped": reason}),
+            "crop_pixels": alignment.crop_size,
+            "model": generator.name,
+            **_noise_told(noise),
+        }
+        for face, alignment, reason, noise in zip_longest(batch.faces, batch.alignments, batch.left_alone, batch.noise)
     ]
     skipped = [
         {**_placed(face), "restored": False, "skipped": _why_skipped(face, preset.settings)} for face in batch.rejected
@@ -77,6 +85,15 @@ def describe_face(face: Face) -> dict[str, Any]:
     }
 
 
+def _noise_told(noise: tuple[float, float] | None) -> dict[str, Any]:
+    """Deviation of the noise found around a face, in 8-bit levels, and the share of it that was taken out."""
+    if noise is None:
+        return {}
+    before, after = noise
+    taken = max(0.0, 1 - after / before) if before > 0 else 0.0
+    return {"noise_levels": round(255 * before, 1), "noise_taken": round(taken, 2)}
+
+
 def _why_no_face(batch: RestoredBatch, settings: Settings) -> str:
     least = smallest_face(batch.faces.sizes[0])
     if settings.min_face_size or least <= SMALLEST_FACE:
@@ -102,11 +119,21 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
             which = "The image" if len(batch.images) == 1 else f"Image {index}"
             why = f"none of its faces was selected ({left} found)" if left else _why_no_face(batch, settings)
             notes.append(f"{which} is unchanged{_NOT_PREPARED if settings.prepares else ''}: {why}.")
-    coarse = [alignment for alignment in batch.alignments if scale_of(alignment.inverse) > _COARSE]
+    sharp = sum(reason == SHARP_ALREADY for reason in batch.left_alone)
+    if sharp:
+        which = "1 face is" if sharp == 1 else f"{sharp} faces are"
+        was = "was" if sharp == 1 else "were"
+        notes.append(f"{which} {SHARP_ALREADY} and {was} left as {'it was' if sharp == 1 else 'they were'}.")
+    coarse = [
+        alignment
+        for alignment, reason in zip_longest(batch.alignments, batch.left_alone)
+        if reason is None and scale_of(alignment.inverse) > _COARSE
+    ]
     if coarse:
+        have, finer = ("1 face has", "it") if len(coarse) == 1 else (f"{len(coarse)} faces have", "them")
         notes.append(
-            f"{len(coarse)} of the faces have far more pixels than the {coarse[0].crop_size} of {generator.name} "
-            "and may lose detail; a larger model or less strength keeps it."
+            f"{have} far more pixels than the {coarse[0].crop_size} of {generator.name}: what {generator.name} cannot "
+            f"see of {finer} was kept as it is; a larger model restores that too."
         )
     for index, told in enumerate(batch.prepared):
         if told is not None:

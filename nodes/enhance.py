@@ -61,6 +61,9 @@ class FrequencyBlend(io.ComfyNode):
                 unit_slider("lips_gain", 1.0, "Detail of the lips.", _GAIN),
                 unit_slider("skin_gain", 1.0, "Detail of the skin.", _GAIN),
                 unit_slider("hair_gain", 1.0, "Detail of the hair.", _GAIN),
+                unit_slider(
+                    "denoise", 1.0, "How much of the base's noise is taken out; 0 keeps all of it.", optional=True
+                ),
             ],
             outputs=[
                 io.Image.Output("blended", display_name="image", tooltip="The crops blended, as large as detail.")
@@ -82,6 +85,7 @@ class FrequencyBlend(io.ComfyNode):
         skin_gain: float,
         hair_gain: float,
         alignment: tuple[Alignment, ...] = (),
+        denoise: float = 1.0,
     ) -> io.NodeOutput:
         crops = to_images(detail)
         parts: dict[Part, float] = {"eyes": eyes_gain, "lips": lips_gain, "skin": skin_gain, "hair": hair_gain}
@@ -95,6 +99,7 @@ class FrequencyBlend(io.ComfyNode):
             part_gain=None if landmarks is None else part_gains(landmarks, crops.shape[-1], parts),
             deblur=deblur,
             keep_grayscale=keep_grayscale,
+            denoise=denoise,
         )
         return io.NodeOutput(to_image(blended))
 

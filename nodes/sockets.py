@@ -44,7 +44,7 @@ def describe(**schema: Any) -> io.Schema:
     return io.Schema(**{"category": CATEGORY, **{name: value for name, value in schema.items() if name in known}})
 
 
-def unit_slider(name: str, default: float, tooltip: str, high: float = 1.0) -> Any:
+def unit_slider(name: str, default: float, tooltip: str, high: float = 1.0, optional: bool = False) -> Any:
     """A number from 0 to `high` as a slider."""
     return io.Float.Input(
         name,
@@ -54,6 +54,7 @@ def unit_slider(name: str, default: float, tooltip: str, high: float = 1.0) -> A
         step=0.01,
         display_mode=io.NumberDisplay.slider,
         tooltip=tooltip,
+        optional=optional,
     )
 
 

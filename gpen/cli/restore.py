@@ -49,6 +49,9 @@ def restore(
     exposure: Annotated[
         float | None, typer.Option(help="0..1: how much faces against the light are lifted.", show_default=False)
     ] = None,
+    denoise: Annotated[
+        float | None, typer.Option(help="0..1: how much noise is taken out; 0 keeps all grain.", show_default=False)
+    ] = None,
     faces: options.Faces = "",
     order: options.Order = None,
     max_faces: options.MaxFaces = None,
@@ -102,6 +105,7 @@ def restore(
             deblock=deblock,
             exposure=exposure,
             levels=levels,
+            denoise=denoise,
             order=order,
             max_faces=max_faces,
             min_face_size=min_face_size,
@@ -190,7 +194,7 @@ def _write_faces(result: Restoration, folder: Path) -> list[str]:
 
 
 def _summary(result: Restoration) -> str:
-    count = len(result.faces)
+    count = sum(face["restored"] for face in result.report["faces"])
     skipped = len(result.report["faces"]) - count
     faces = "1 face" if count == 1 else f"{count} faces"
     seconds = sum(result.report["seconds"].values())

@@ -26,6 +26,9 @@ _LEAST_RINGS = 4
 # lay at 0.03 to 0.08 on every ring), all of it at that of noise.
 _EVEN_WITHOUT, _EVEN_WITH = 0.09, 0.7
 
+# Rings so coarse, below this one, say nothing about noise.
+_COARSE_RINGS = 3
+
 
 @dataclass(frozen=True, eq=False)
 class NoiseFloor:
@@ -40,6 +43,13 @@ class NoiseFloor:
     frequencies: torch.Tensor
     share: torch.Tensor
     power: torch.Tensor
+
+    @property
+    def deviation(self) -> float:
+        """Of the noise, in units of the picture."""
+        # A ring has as many frequencies as it is long. On the coarsest light and shade would be taken for noise.
+        told = slice(_COARSE_RINGS, None)
+        return math.sqrt(float((self.power * self.frequencies)[told].sum() / self.frequencies[told].sum()))
 
     def at(self, frequencies: torch.Tensor) -> torch.Tensor:
         """The share at other frequencies, interpolated."""

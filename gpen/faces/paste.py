@@ -192,9 +192,7 @@ def _within(place: _Place, rows: slice, columns: slice) -> tuple[slice, slice, s
     return slice(None), slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
 
 
-def _change(
-    images: torch.Tensor, place: _Place, color_match: str, match_grain: float, denoise: float
-) -> torch.Tensor:
+def _change(images: torch.Tensor, place: _Place, color_match: str, match_grain: float, denoise: float) -> torch.Tensor:
     """What a face adds to its area of its image at full strength, 3 x h x w."""
     size = place.crop.shape[-1]
     own = crop_aligned(images, place.alignment, size)
