@@ -26,8 +26,8 @@ _LEAST_RINGS = 4
 # lay at 0.03 to 0.08 on every ring), all of it at that of noise.
 _EVEN_WITHOUT, _EVEN_WITH = 0.09, 0.7
 
-# Rings so coarse, below this one, say nothing about noise.
-_COARSE_RINGS = 3
+# From this share of a ring on its noise is told.
+_TOLD_SHARE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +47,9 @@ class NoiseFloor:
     @property
     def deviation(self) -> float:
         """Of the noise, in units of the picture."""
-        # A ring has as many frequencies as it is long. On the coarsest light and shade would be taken for noise.
-        told = slice(_COARSE_RINGS, None)
-        return math.sqrt(float((self.power * self.frequencies)[told].sum() / self.frequencies[told].sum()))
+        # A ring has as many frequencies as it is long. Where noise is a small part it may as well be even detail.
+        told = torch.where(self.share >= _TOLD_SHARE, self.power * self.frequencies, 0)
+        return math.sqrt(float(told.sum() / self.frequencies.sum()))
 
     def at(self, frequencies: torch.Tensor) -> torch.Tensor:
         """The share at other frequencies, interpolated."""

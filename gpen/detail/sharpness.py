@@ -21,7 +21,7 @@ _FINEST = 0.33
 # tells, and of resized ones 0.1 to 0.4.
 _OCTAVE = (0.18, 0.36)
 _NOTHING_TO_ADD = 0.5
-_LEAST_SIDE = 64
+_LEAST_SIDE = 128
 # No ring of frequency below the cut-off has so large a share of noise; sharp faces have none, those with noise of
 # 2 levels up to 0.3 at the finest.
 _CLEAN = 0.35
@@ -44,7 +44,7 @@ def is_sharp(
             crop where left out.
 
     Returns:
-        False also where there is too little picture to judge noise by (about 180 pixels a side), or to tell a blur (64).
+        False also where there is too little picture to judge noise (about 180 pixels a side) or blur (128) by.
     """
     if jpeg_quality is not None and jpeg_quality < SOUND_QUALITY:
         return False
