@@ -24,6 +24,7 @@ import torch.nn.functional as F
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from detail_page.data import DAMAGE, noisy, reduced, rounded, through_jpeg
+
 from gpen_blocks.gpen.detail.color import luma
 from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.faces.paste import paste_faces
@@ -204,14 +205,18 @@ def _measured(
 ) -> Iterator[tuple[str, list[Row], list[Row]]]:
     """Name, rows, and the same pictures' rows of the earlier version; pictures that either lacks are left out."""
     for name in kinds(folder, 1, 1):
-        file = folder / f"{name}.json"
+        file = _file_of(folder, name)
         if not (name.startswith(start) and name.endswith(end) and file.exists()):
             continue
         rows = json.loads(file.read_text())
-        other = before / f"{name}.json" if before else None
+        other = _file_of(before, name) if before else None
         old = json.loads(other.read_text()) if other and other.exists() else [None] * len(rows)
         both = [(a, b) for a, b in zip(rows, old, strict=False) if a and (b or not any(old))]
         yield name, [a for a, _ in both], [b for _, b in both if b]
+
+
+def _file_of(folder: Path, name: str) -> Path:
+    return folder / f"{name.replace('/', ' of ')}.json"
 
 
 def _psnr_of(row: Row) -> float:
@@ -239,7 +244,7 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     restorer = Restorer(MODEL, backend="eager")
     for name, pairs in kinds(given.shared, given.faces, given.sharp).items():
-        file = given.folder / f"{name}.json"
+        file = _file_of(given.folder, name)
         if file.exists() or given.only not in name:
             continue
         file.write_text(json.dumps([measure(restorer, image, truth) for image, truth in pairs]))

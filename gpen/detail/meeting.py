@@ -32,7 +32,7 @@ _SHARED_COLOR = 0.6
 _DOUBT_FROM, _DOUBT_TO = 0.02, 0.2
 # A photograph that is blurred or enlarged is doubted so much, as its cut-off falls from the first to the second: where
 # less than a third is shared, it may be JPEG's blocks, which are not found after enlarging. They win up to 0.2 dB.
-_BLURRED_DOUBT, _BLURRED_FROM, _BLURRED_TO = 0.4, 0.24, 0.16
+_BLURRED_DOUBT, _BLURRED_FROM, _BLURRED_TO = 0.4, 0.32, 0.22
 # JPEG hides noise and leaves blocks instead: a file is taken for damaged as its quality falls from the first to the
 # second.
 SOUND_QUALITY, _BAD_QUALITY = 45, 25

@@ -26,6 +26,9 @@ ColorMatch = Literal["low_band", "mean_std", "none"]
 
 # Standard deviation of the low band, as a share of the crop's side: 16 px at 512.
 _LOW_BAND = 1 / 32
+# How readily the noise among the finest detail gives way where the network changed something, as the factor on the
+# variance of the change against its own: a crop that was not changed changes nothing.
+_GIVE_WAY = 16.0
 # Noise finer than the network can see stays up to this deviation at a `denoise` of a half, as the grain of a print.
 _GRAIN = 8 / 255
 # Of the photograph's finest detail stays what exceeds so many times the variance of its noise.
@@ -56,8 +59,8 @@ def paste_faces(
        changed changes nothing.
     3. What of the photograph is finer than a crop can hold stays: the network has not seen it. So a face of 2000 px
        restored at 512 keeps its pores. Only noise gives way (what has the same strength everywhere, in the face and
-       around it): where the network has all of the photograph's pixels, all of it, as it removed it from the rest;
-       where the photograph has more pixels, what `denoise` takes.
+       around it), where the network has taken it from the rest: all of it where the network sees all of the
+       photograph's pixels; what `denoise` takes where the photograph has more.
     4. Where masks overlap, faces share the pixels: the better a pixel lies within a mask and the larger the face,
        the larger its share.
 
@@ -199,7 +202,10 @@ def _change(images: torch.Tensor, place: _Place, color_match: str, match_grain: 
     step = _match_color(place.crop, own, place.mask, color_match) - own
     step, own = warp(torch.cat([step, own]), place.from_area(size), place.size).split(1)
     before = images[place.alignment.image_index][place.area][None]
-    change = step - _fine_noise(before - own, scale_of(crop_to_image(place.alignment, size)), denoise)
+    finest = before - own
+    noise = _fine_noise(finest, scale_of(crop_to_image(place.alignment, size)), denoise)
+    yielding = _GIVE_WAY * _local_variance(step)
+    change = step - noise * yielding / (yielding + _local_variance(finest)).clamp_min(1e-12)
     if match_grain > 0:
         seed = zlib.crc32(place.alignment.face.landmarks.tobytes())
         change = change + match_grain * missing_grain(before, before + change, place.cover[None], seed)
