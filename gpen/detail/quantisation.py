@@ -51,7 +51,14 @@ def quality_of_pixels(image: torch.Tensor, region: tuple[int, int, int, int]) ->
     # JPEG's luma is that of BT.601, whatever the picture's profile (JFIF).
     weights = image.new_tensor([0.299, 0.587, 0.114])
     levels = 255 * torch.einsum("c,chw->hw", weights, image[:, y0:y1, x0:x1]).float()
-    blocks = levels.unfold(0, _BLOCK, _BLOCK).unfold(1, _BLOCK, _BLOCK).reshape(-1, _BLOCK, _BLOCK)
+    part = image[:, y0:y1, x0:x1]
+    # What was clipped to 8 bits is no multiple of a step any more.
+    clipped = ((part.amin(dim=0) <= 0) | (part.amax(dim=0) >= 1)).float()
+    blocks, spoilt = (
+        plane.unfold(0, _BLOCK, _BLOCK).unfold(1, _BLOCK, _BLOCK).reshape(-1, _BLOCK, _BLOCK)
+        for plane in (levels, clipped)
+    )
+    blocks = blocks[spoilt.amax(dim=(1, 2)) == 0]
     cosine = _cosine_matrix().to(blocks)
     coefficients = (cosine @ blocks @ cosine.T).abs()
     scales = []

@@ -24,7 +24,7 @@ _NOTHING_TO_ADD = 0.5
 _LEAST_SIDE = 128
 # No ring of frequency below the cut-off has so large a share of noise; sharp faces have none, those with noise of
 # 2 levels up to 0.3 at the finest.
-_CLEAN = 0.35
+_CLEAN = 0.45
 
 
 def is_sharp(

@@ -203,8 +203,10 @@ def _change(images: torch.Tensor, place: _Place, color_match: str, match_grain: 
     step, own = warp(torch.cat([step, own]), place.from_area(size), place.size).split(1)
     before = images[place.alignment.image_index][place.area][None]
     finest = before - own
-    noise = _fine_noise(finest, scale_of(crop_to_image(place.alignment, size)), denoise)
-    yielding = _GIVE_WAY * _local_variance(step)
+    scale = 1 / scale_of(place.from_area(size))
+    noise = _fine_noise(finest, scale, denoise)
+    # A crop has the mean of `scale` squared pixels, and so much less noise.
+    yielding = _GIVE_WAY * max(1.0, scale**2) * _local_variance(step)
     change = step - noise * yielding / (yielding + _local_variance(finest)).clamp_min(1e-12)
     if match_grain > 0:
         seed = zlib.crc32(place.alignment.face.landmarks.tobytes())
