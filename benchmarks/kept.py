@@ -169,7 +169,7 @@ def kinds(shared: Path, faces: int, sharp_faces: int) -> dict[str, Iterator[Pair
 def table(folder: Path, before: Path | None) -> str:
     """The page's table."""
     lines = [
-        "| 40 sharp faces, side of the picture | left as they are | least and greatest energy of an octave | least "
+        "| sharp faces, side of the picture | left as they are | least and greatest energy of an octave | least "
         "correlation | before: energy, correlation of the finest octave |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
