@@ -183,6 +183,8 @@ def table(folder: Path, before: Path | None) -> str:
             f"{min(energies):.3f} to {max(energies):.3f} | {least:.3f} | {was} |"
         )
     for side in (256, 512):
+        if not any(_measured(folder, before, "", f" at {side}")):
+            continue
         lines += [
             "",
             f"| damage of {side} px faces | left | photograph, dB | restored, dB | before, dB | detail correlation: "
