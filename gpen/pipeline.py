@@ -11,19 +11,17 @@ from typing import Any, TypeVar
 
 import torch
 
-from .detail.bands import blend
 from .detail.finish import finish
-from .detail.local_adaptive import enhance
 from .detail.prepare import JpegTables, prepare
 from .detail.tone import SIDE as JUDGED_SIDE
 from .detail.tone import Tone, colour_rule, judge_tone, keep_tones
 from .devices import Placement, free_memory, in_pieces, is_out_of_memory, on_device, select_device
 from .errors import GPENError
+from .face_detail import noise_around, shape_detail
 from .faces.align import align_faces, cut_around
 from .faces.change import Change, measure_changes
 from .faces.landmarks import find_landmarks68
 from .faces.masks import draw_masks
-from .faces.parts import crop_landmarks
 from .faces.paste import paste_faces
 from .faces.place import NO_PIXELS
 from .faces.warp import scale_of
@@ -61,6 +59,8 @@ class RestoredBatch:
         left_alone: for each crop, why its face stayed as it was; None where it was restored.
         changes: for each crop, what changed of its face's pixels; None where none in the picture is its own.
         tones: for each crop, whether its face was judged to be in colour.
+        noise: for each crop, deviation of the noise in and around its face, before and after, in units of 0..1; None
+            where there is none.
     """
 
     images: torch.Tensor
@@ -75,6 +75,7 @@ class RestoredBatch:
     left_alone: tuple[str | None, ...] = ()
     changes: tuple[Change | None, ...] = ()
     tones: tuple[Tone, ...] = ()
+    noise: tuple[tuple[float, float] | None, ...] = ()
 
 
 def restore_batch(
@@ -137,15 +138,15 @@ def restore_batch(
             progress=progress,
         )
     with _timed(seconds, "detail"):
-        if alignments:
-            after = torch.cat(
-                in_pieces(
-                    len(before),
-                    lambda a, b: _shape_detail(before[a:b], after[a:b], alignments[a:b], settings),
-                    too_large="There is not enough memory to shape the detail of a single face; free some or choose a "
-                    "smaller model.",
-                )
-            )
+        shaped = in_pieces(
+            len(before),
+            lambda a, b: shape_detail(source, before[a:b], after[a:b], alignments[a:b], settings),
+            too_large="There is not enough memory to shape the detail of a single face; free some or choose a smaller "
+            "model.",
+        )
+        if shaped:
+            after = torch.cat([crops for crops, _ in shaped])
+        spared = [reason for _, reasons in shaped for reason in reasons]
         tones = _judge_tones(source, alignments)
         after = keep_tones(after, tones, colour_rule(settings.colour, settings.keep_grayscale))
     with _timed(seconds, "paste"):
@@ -166,19 +167,23 @@ def restore_batch(
             color_match=settings.color_match,
             match_grain=settings.match_grain,
             strength=settings.strength,
+            denoise=settings.denoise,
         )
+        masks[[reason is not None for reason in spared]] = 0
         pasted, mask = _here_or_on_the_cpu(paste, source, after)
         if pasted is not source:
             sharpen = partial(finish, sigma=settings.finish_sigma, mix=settings.finish_mix)
             pasted = _here_or_on_the_cpu(lambda pasted, mask: sharpen(pasted, mask=mask), pasted, mask)
         changes = measure_changes(source, pasted, alignments, masks)
         left_alone = tuple(
-            fault or _why_unchanged(change, settings) for fault, change in zip(faults, changes, strict=True)
+            reason or fault or _why_unchanged(change, settings)
+            for reason, fault, change in zip(spared, faults, changes, strict=True)
         )
+        noise = tuple(noise_around(source, pasted, alignment) for alignment in alignments)
         restored = images if pasted is shown else pasted.to(images.device)
         mask, before, after = (made.to(images.device) for made in (mask, before, after))
     return RestoredBatch(
-        restored, mask, faces, found, alignments, before, after, seconds, prepared, left_alone, changes, tones
+        restored, mask, faces, found, alignments, before, after, seconds, prepared, left_alone, changes, tones, noise
     )
 
 
@@ -216,19 +221,6 @@ def _prepare(
             result = images.clone() if result is images else result
             result[index] = done[0]
     return result, tuple(reports)
-
-
-def _shape_detail(
-    before: torch.Tensor, after: torch.Tensor, alignments: tuple[Alignment, ...], settings: Settings
-) -> torch.Tensor:
-    """What the photograph keeps of its own, and what is raised."""
-    if settings.frequency_blend > 0:
-        blended = blend(before, after, deblur=settings.deblur, colour="keep")
-        after = torch.lerp(after, blended, settings.frequency_blend)
-    if settings.local_enhance > 0:
-        landmarks = crop_landmarks(alignments, after.shape[-1])
-        after, _ = enhance(after, settings.local_enhance, landmarks)
-    return after
 
 
 def _why_unchanged(change: Change | None, settings: Settings) -> str | None:

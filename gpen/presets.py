@@ -96,6 +96,9 @@ class Settings:
         "they come; grey keeps the tone whatever is judged.",
     )
     focus: bool = _switch(False, "Faces much smaller or much less sharp than the main ones are left alone.")
+    denoise: float = _number(
+        0.5, 0.0, 1.0, "How much noise is taken out where the photograph's own detail stays; 0 keeps all grain."
+    )
 
     @property
     def prepares(self) -> bool:

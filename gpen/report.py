@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .detail.sharpness import SHARP_ALREADY
 from .faces.tiles import SMALLEST_FACE
 from .faces.warp import scale_of
 from .models import LoadedModel
@@ -77,6 +78,15 @@ def describe_face(face: Face) -> dict[str, Any]:
     }
 
 
+def _noise_told(noise: tuple[float, float] | None) -> dict[str, Any]:
+    """Deviation of the noise found around a face, in 8-bit levels, and the share of it that was taken out."""
+    if noise is None:
+        return {}
+    before, after = noise
+    taken = max(0.0, 1 - after / before) if before > 0 else 0.0
+    return {"noise_levels": round(255 * before, 1), "noise_taken": round(taken, 2)}
+
+
 def _why_none_restored(batch: RestoredBatch, index: int, settings: Settings) -> str:
     found = batch.found
     reasons = [reason for face, reason in zip(found.rejected, found.reasons, strict=True) if face.image_index == index]
@@ -104,6 +114,7 @@ def _describe_chosen(batch: RestoredBatch, index: int, model: str) -> dict[str, 
     share, mean, largest = (change.share, change.mean, change.largest) if change else (0.0, 0.0, 0.0)
     told["changed"] = {"share": round(share, 4), "mean": round(mean, 2), "max": round(largest, 2)}
     told["colour"] = batch.tones[index].kind
+    told |= _noise_told(batch.noise[index])
     return {**told, "crop_pixels": batch.alignments[index].crop_size, "model": model}
 
 
@@ -115,16 +126,24 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
             why = _why_none_restored(batch, index, settings)
             notes.append(f"{which} is unchanged{_NOT_PREPARED if settings.prepares else ''}: {why}.")
     for why, faces in Counter(filter(None, batch.left_alone)).items():
-        notes.append(f"{count(faces, 'face')} {agree(faces, 'stays', 'stay')} as before: {why}.")
+        if why == SHARP_ALREADY:
+            which = agree(
+                faces, "is sharp already and was left as it was", "are sharp already and were left as they were"
+            )
+            notes.append(f"{count(faces, 'face')} {which}.")
+        else:
+            notes.append(f"{count(faces, 'face')} {agree(faces, 'stays', 'stay')} as before: {why}.")
     coarse = [
         alignment
         for alignment, why in zip(batch.alignments, batch.left_alone, strict=True)
         if why is None and scale_of(alignment.inverse) > _COARSE
     ]
     if coarse:
+        have = f"{count(len(coarse), 'face')} {agree(len(coarse), 'has', 'have')}"
+        finer = agree(len(coarse), "it", "them")
         notes.append(
-            f"{len(coarse)} of the faces {agree(len(coarse), 'has', 'have')} far more pixels than the "
-            f"{coarse[0].crop_size} of {generator.name} and may lose detail; a larger model or less strength keeps it."
+            f"{have} far more pixels than the {coarse[0].crop_size} of {generator.name}: what {generator.name} cannot "
+            f"see of {finer} was kept as it is; a larger model restores that too."
         )
     for index, told in enumerate(batch.prepared):
         if told is not None:

@@ -64,6 +64,9 @@ class FrequencyBlend(io.ComfyNode):
                 unit_slider("skin_gain", 1.0, "Detail of the skin.", _GAIN),
                 unit_slider("hair_gain", 1.0, "Detail of the hair.", _GAIN),
                 colour_choice(),
+                unit_slider(
+                    "denoise", 1.0, "How much of the base's noise is taken out; 0 keeps all of it.", optional=True
+                ),
             ],
             outputs=[
                 io.Image.Output("blended", display_name="image", tooltip="The crops blended, as large as detail.")
@@ -86,6 +89,7 @@ class FrequencyBlend(io.ComfyNode):
         hair_gain: float,
         alignment: tuple[Alignment, ...] = (),
         colour: str = "auto",
+        denoise: float = 1.0,
     ) -> io.NodeOutput:
         crops = to_images(detail)
         parts: dict[Part, float] = {"eyes": eyes_gain, "lips": lips_gain, "skin": skin_gain, "hair": hair_gain}
@@ -100,6 +104,7 @@ class FrequencyBlend(io.ComfyNode):
             deblur=deblur,
             keep_grayscale=keep_grayscale,
             colour=colour,
+            denoise=denoise,
         )
         return io.NodeOutput(to_image(blended))
 

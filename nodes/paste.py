@@ -44,6 +44,12 @@ class PasteFaces(io.ComfyNode):
                 ),
                 unit_slider("match_grain", 0.0, "How much of the picture's own grain is laid over the crop."),
                 unit_slider("strength", 1.0, "0 leaves the pictures as they are, 1 pastes all."),
+                unit_slider(
+                    "denoise",
+                    0.5,
+                    "How much noise finer than a crop is taken from large faces; 0 keeps all grain.",
+                    optional=True,
+                ),
             ],
             outputs=[
                 io.Image.Output("pasted", display_name="image", tooltip="The pictures with the crops in place."),
@@ -62,6 +68,7 @@ class PasteFaces(io.ComfyNode):
         color_match: str,
         match_grain: float,
         strength: float,
+        denoise: float = 0.5,
     ) -> io.NodeOutput:
         images = to_images(image)
         # Without a face the one crop is a black stand-in, which belongs nowhere; see `convert.to_crops`.
@@ -78,6 +85,7 @@ class PasteFaces(io.ComfyNode):
             color_match=color_match,
             match_grain=match_grain,
             strength=strength,
+            denoise=denoise,
         )
         return io.NodeOutput(with_colours(image, images, result), to_mask(mask))
 

@@ -83,7 +83,7 @@ _FIRST = (
 
 
 # Workflows and prompts that were saved before these settings came run without them.
-_OPTIONAL = ("colour", "focus")
+_OPTIONAL = ("colour", "focus", "denoise")
 
 
 def _place(entry: Field[Any]) -> int:

@@ -46,7 +46,7 @@ def describe(**schema: Any) -> io.Schema:
     return io.Schema(**{"category": CATEGORY, **{name: value for name, value in schema.items() if name in known}})
 
 
-def unit_slider(name: str, default: float, tooltip: str, high: float = 1.0) -> Any:
+def unit_slider(name: str, default: float, tooltip: str, high: float = 1.0, optional: bool = False) -> Any:
     """A number from 0 to `high` as a slider."""
     return io.Float.Input(
         name,
@@ -56,6 +56,7 @@ def unit_slider(name: str, default: float, tooltip: str, high: float = 1.0) -> A
         step=0.01,
         display_mode=io.NumberDisplay.slider,
         tooltip=tooltip,
+        optional=optional,
     )
 
 

@@ -25,6 +25,8 @@ TEMPLATE = Path(data.__file__).with_name("template.md")
 PAGE, PICTURES = "detail.md", "detail"
 _TIMINGS = re.compile(r"(?<=<!-- timings -->).*?(?=<!-- end of timings -->)", re.DOTALL)
 
+_KEPT = re.compile(r"(?<=<!-- kept -->).*?(?=<!-- end of kept -->)", re.DOTALL)
+
 
 def build(shared: Path, docs: Path) -> None:
     """Measure everything, and write the page and its pictures into a folder."""
@@ -53,6 +55,10 @@ def build(shared: Path, docs: Path) -> None:
         equal_gain=portrait.ways_to_enhance(folder, 512),
         timings=timings.timings(restored[:1]),
     )
+    # That table is measured by `benchmarks/kept.py`, and stays.
+    kept = _KEPT.search((DOCS / PAGE).read_text(encoding="utf-8"))
+    if kept:
+        text = _KEPT.sub(lambda _: kept.group(), text)
     (docs / PAGE).write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -58,6 +58,9 @@ def restore(
             show_default=False,
         ),
     ] = None,
+    denoise: Annotated[
+        float | None, typer.Option(help="0..1: how much noise is taken out; 0 keeps all grain.", show_default=False)
+    ] = None,
     faces: options.Faces = "",
     order: options.Order = None,
     max_faces: options.MaxFaces = None,
@@ -118,6 +121,7 @@ def restore(
             exposure=exposure,
             levels=levels,
             colour=colour,
+            denoise=denoise,
             order=order,
             max_faces=max_faces,
             min_face_size=min_face_size,

@@ -6,6 +6,7 @@ Frequencies are in cycles per pixel. Images are sRGB-encoded RGB, B x 3 x H x W 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +22,7 @@ from .tone import Colour, colour_rule, judge_tone, keep_tones
 # The upper band begins at so many times the cut-off.
 _UPPER_BAND = 3.0
 # Octaves below the cut-off in which noise is looked for; coarser, so many pixels are averaged that none is left.
-_NOISY_OCTAVES = 3
+_NOISY_OCTAVES = 4
 # What is kept is what exceeds this many times the noise's variance. Of 1, 2 and 4, 2 lies within 0.3 dB of the best in
 # each of 14 kinds of damage, and is the least at which noisy skin looks calm.
 _NOISE_MARGIN = 2.0
@@ -40,6 +41,8 @@ def blend(
     deblur: float = 0.0,
     keep_grayscale: bool = True,
     colour: Colour | str = "auto",
+    denoise: float = 1.0,
+    jpeg_quality: Sequence[int | None] | None = None,
 ) -> torch.Tensor:
     """Take the low band from one picture, and the middle and high ones from another.
 
@@ -61,6 +64,10 @@ def blend(
             own, but for its noise.
         keep_grayscale: a base that is black and white, or toned in one colour, stays so.
         colour: `keep` or `grey` where that is not to be judged, see `tone.Colour`.
+        denoise: 0..1, how much of the measured noise is taken out of the low band: at 1 what exceeds twice the
+            noise's variance is kept, at 0 all.
+        jpeg_quality: 1..100 of the file that each base was cut from, None where it is no JPEG or nothing is known; at
+            a low one the base is believed less.
 
     Returns:
         B x 3 x H x W in 0..1.
@@ -75,7 +82,9 @@ def blend(
         base = F.interpolate(base, detail.shape[-2:], mode="bicubic", antialias=True).clamp(0, 1)
     require_same_shape(base, detail)
     rule = colour_rule(colour, keep_grayscale)
-    for name, value, high in (("middle_gain", middle_gain, 4), ("high_gain", high_gain, 4), ("deblur", deblur, 1)):
+    gains = {"middle_gain": middle_gain, "high_gain": high_gain}
+    for name, value in {**gains, "deblur": deblur, "denoise": denoise}.items():
+        high = 4 if name in gains else 1
         require_between(name, value, 0, high)
     if part_gain is not None and (
         part_gain.shape != (len(base), 1, *base.shape[-2:]) or not torch.isfinite(part_gain).all()
@@ -83,7 +92,7 @@ def blend(
         raise ImageError(
             f"The gains of parts must be finite, {(len(base), 1, *base.shape[-2:])}, got {tuple(part_gain.shape)}."
         )
-    meeting = _meet(base, detail, cutoff, deblur)
+    meeting = _meet(base, detail, cutoff, deblur, jpeg_quality)
     result = torch.empty_like(base)
     for index in range(len(base)):
         one = slice(index, index + 1)
@@ -92,7 +101,7 @@ def blend(
         if deblur > 0 and blur > 0:
             own[:, :1] += deblur * (own[:, :1] - gaussian_blur(own[:, :1], blur))
         gain = None if part_gain is None else part_gain[one].to(base)
-        numbers = zip(meeting.cutoff[index].tolist(), meeting.noise[index].tolist(), strict=True)
+        numbers = zip(meeting.cutoff[index].tolist(), (denoise * meeting.noise[index]).tolist(), strict=True)
         planes = [
             _scaled(b, limit, middle_gain, high_gain, gain) + _low_band(a - b, limit, noise)
             for a, b, (limit, noise) in zip(own.split(1, 1), other.split(1, 1), numbers, strict=True)
@@ -103,10 +112,16 @@ def blend(
     return result.clamp(0, 1)
 
 
-def _meet(base: torch.Tensor, detail: torch.Tensor, cutoff: float | torch.Tensor | None, deblur: float) -> Meeting:
+def _meet(
+    base: torch.Tensor,
+    detail: torch.Tensor,
+    cutoff: float | torch.Tensor | None,
+    deblur: float,
+    jpeg_quality: Sequence[int | None] | None,
+) -> Meeting:
     """What is measured and what is given: a cut-off that is given comes without noise."""
     count = len(base)
-    measured = meeting_point(base, detail) if cutoff is None or deblur > 0 else None
+    measured = meeting_point(base, detail, jpeg_quality) if cutoff is None or deblur > 0 else None
     if cutoff is None and measured is not None:
         return measured
     cutoffs = torch.as_tensor(cutoff, dtype=torch.float32).reshape(-1, 1)
@@ -123,9 +138,14 @@ def _meet(base: torch.Tensor, detail: torch.Tensor, cutoff: float | torch.Tensor
 def _low_band(difference: torch.Tensor, cutoff: float, noise: float) -> torch.Tensor:
     """What two planes, 1 x 1 x H x W, differ by below a cut-off, and not by noise."""
     smooth = _low_pass(difference, cutoff)
-    if cutoff <= 0 or cutoff >= 0.5 or noise <= 0:
+    if cutoff <= 0 or noise <= 0:
         return smooth
-    return _without_noise(smooth, SIGMA_PER_PERIOD / cutoff, noise, _NOISY_OCTAVES)
+    if cutoff < 0.5:
+        return _without_noise(smooth, SIGMA_PER_PERIOD / cutoff, noise, _NOISY_OCTAVES)
+    sigma = SIGMA_PER_PERIOD / 0.25
+    coarser = gaussian_blur(smooth, sigma)
+    kept = _above_noise(smooth - coarser, noise * passed_noise(0, sigma), sigma)
+    return kept + _without_noise(coarser, sigma, noise, _NOISY_OCTAVES - 1)
 
 
 def _scaled(
@@ -157,13 +177,16 @@ def _without_noise(smooth: torch.Tensor, sigma: float, noise: float, octaves: in
     if octaves == 0:
         return smooth
     coarser = gaussian_blur(smooth, math.sqrt(3) * sigma)  # twice the deviation in all
-    octave = smooth - coarser
-    variance = noise * passed_noise(sigma, 2 * sigma)
-    power = gaussian_blur(octave**2, 3 * sigma)
-    kept = octave * (1 - _NOISE_MARGIN * variance / power.clamp_min(1e-12)).clamp(0, 1)
+    kept = _above_noise(smooth - coarser, noise * passed_noise(sigma, 2 * sigma), 2 * sigma)
     if 2 * sigma < _HALVED_FROM:
         return kept + _without_noise(coarser, 2 * sigma, noise, octaves - 1)
     size = coarser.shape[-2:]
     half = F.interpolate(coarser, [(side + 1) // 2 for side in size], mode="area")
     rest = _without_noise(half, sigma, noise / 4, octaves - 1)
     return kept + F.interpolate(rest, size, mode="bicubic")
+
+
+def _above_noise(octave: torch.Tensor, variance: float, sigma: float) -> torch.Tensor:
+    """What of an octave, finer than `sigma`, exceeds noise of a variance in it."""
+    power = gaussian_blur(octave**2, 1.5 * sigma)
+    return octave * (1 - _NOISE_MARGIN * variance / power.clamp_min(1e-12)).clamp(0, 1)

@@ -19,7 +19,7 @@ from .color import luma
 
 # ITU-T T.81 (JPEG), tables K.1 and K.2: luminance and chrominance quantisation, rows of the block one after another.
 # fmt: off
-_LUMINANCE = (
+LUMINANCE_TABLE = (
     16, 11, 10, 16, 24, 40, 51, 61,      12, 12, 14, 19, 26, 58, 60, 55,
     14, 13, 16, 24, 40, 57, 69, 56,      14, 17, 22, 29, 51, 87, 80, 62,
     18, 22, 37, 56, 68, 109, 103, 77,    24, 35, 55, 64, 81, 104, 113, 92,
@@ -117,7 +117,7 @@ def _residual(tables: Sequence[Sequence[int]], quality: int) -> float:
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     logs = [
         abs(math.log(value / min(max((base * scale + 50) // 100, 1), 255)))
-        for table, standard in zip(tables, (_LUMINANCE, _CHROMINANCE), strict=False)
+        for table, standard in zip(tables, (LUMINANCE_TABLE, _CHROMINANCE), strict=False)
         for value, base in zip(table, standard, strict=True)
     ]
     return math.expm1(sum(logs) / len(logs))

@@ -6,6 +6,7 @@ Frequencies are in cycles per pixel.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,19 +14,28 @@ import torch.nn.functional as F
 
 from ..checks import require_finite_images, require_same_shape
 from .color import luma_chroma
-from .filters import gaussian_blur
+from .filters import smoothstep
+from .noise import NoiseFloor, noise_floor
 from .radial import radial_power
 from .spectrum import measure_cutoff
 
 # A Gaussian of this deviation, in pixels, times its cut-off passes one half of the amplitude there.
 SIGMA_PER_PERIOD = math.sqrt(2 * math.log(2)) / (2 * math.pi)
 
-# Where less of the two pictures' power is shared, what the photograph has is noise or blocks, or what the restored
-# face has is its own. Of 48 faces each in 14 kinds of damage, 0.8 lay within 0.3 dB of the best fixed cut-off wherever
-# there was noise or compression; 0.5 lost up to 4 dB.
+# Where so little of the two pictures' power is shared and the photograph is damaged there, what it has is noise or
+# blocks. Of 48 faces each in 14 kinds of damage, 0.8 lay within 0.3 dB of the best fixed cut-off wherever there was
+# noise or compression; 0.5 lost up to 4 dB.
 _SHARED = 0.8
 # The same for each of the two colour differences: noise and chroma subsampling end them much earlier.
 _SHARED_COLOR = 0.6
+# A ring is taken for damaged as its share of noise rises from the first to the second.
+_DOUBT_FROM, _DOUBT_TO = 0.02, 0.2
+# A photograph that is blurred or enlarged is doubted so much, as its cut-off falls from the first to the second: where
+# less than a third is shared, it may be JPEG's blocks, which are not found after enlarging. They win up to 0.2 dB.
+_BLURRED_DOUBT, _BLURRED_FROM, _BLURRED_TO = 0.4, 0.32, 0.22
+# JPEG hides noise and leaves blocks instead: a file is taken for damaged as its quality falls from the first to the
+# second.
+SOUND_QUALITY, _BAD_QUALITY = 45, 25
 # For so many rings running, or it is chance.
 _RUN = 3
 # The photograph keeps at least what is coarser than this: its light and shade.
@@ -34,12 +44,6 @@ _LEAST_CUTOFF = 0.012
 _NOTHING = 1e-7
 # A weaker regression is none.
 _LEAST_TRANSFER = 0.05
-# "Just above" is between these multiples of the cut-off.
-_ALONE_FROM, _ALONE_TO = 1.5, 2.0
-# The calmer places: this share of them has less power. In noise it is this share of the mean that they reach.
-_CALM, _CALM_POWER = 0.25, 0.75
-# Half the resolution holds all there is below this frequency.
-_HALVED_BELOW = 0.2
 # Of the photograph's blur, more than this many times the deviation of the split is taken for a change of contrast.
 _MOST_BLUR = 2.0
 
@@ -51,8 +55,8 @@ class Meeting:
     Attributes:
         cutoff: B x 3, cycles per pixel, of each plane; above it the photograph has nothing reliable, 0.5 where it has
             everything.
-        noise: B x 3, power of the photograph's noise in each plane: variance in squared units of 0..1 if it went on
-            like this over all frequencies.
+        noise: B x 3, power of the photograph's noise in each plane, in the octave below the cut-off: variance in
+            squared units of 0..1 if it went on like this over all frequencies.
         blur: B, deviation in pixels of the Gaussian that the photograph is blurred with beside the restored face.
     """
 
@@ -61,21 +65,24 @@ class Meeting:
     blur: torch.Tensor
 
 
-def meeting_point(base: torch.Tensor, detail: torch.Tensor) -> Meeting:
+def meeting_point(
+    base: torch.Tensor, detail: torch.Tensor, jpeg_quality: Sequence[int | None] | None = None
+) -> Meeting:
     """Measure where photographs end.
 
-    1. The photograph's spectrum has a cut-off (`spectrum.measure_cutoff`): above it there is little.
-    2. The coherence of the two pictures, ring by ring of frequency, tells where they stop showing the same: noise and
-       blocks are the photograph's alone, invented detail is the restored face's alone. The cut-off is the lower of
-       the two. The colour differences have cut-offs of their own, none above that of luma.
-    3. What the photograph has alone just above the cut-off is noise, and goes on below it; but no more than its
-       calmer places have there: detail lies here and there, noise everywhere.
-    4. Below luma's cut-off the regression of the photograph on the restored face falls with frequency as far as the
+    1. The photograph's spectrum has a cut-off (`spectrum.measure_cutoff`): above it there is little, because it is
+       blurred, or more noise than detail.
+    2. Below it the photograph is believed, whatever the restored face says: where the two disagree, it may be that the
+       network has smoothed something away. Only where the photograph is known to be damaged, by noise
+       (`noise.noise_floor`) or JPEG, is the cut-off where the coherence of the two pictures falls. The colour
+       differences have cut-offs of their own, none above that of luma.
+    3. Below luma's cut-off the regression of the photograph on the restored face falls with frequency as far as the
        photograph is blurred: the slope of its logarithm over the squared frequency gives a Gaussian's deviation.
 
     Args:
         base: B x 3 x H x W in 0..1, the photographs' crops.
         detail: the same shape, restored.
+        jpeg_quality: 1..100 of each photograph's file; None where it is no JPEG or nothing is known.
 
     Returns:
         float32 on the CPU.
@@ -88,19 +95,38 @@ def meeting_point(base: torch.Tensor, detail: torch.Tensor) -> Meeting:
     require_same_shape(base, detail)
     own, other = luma_chroma(base.float()), luma_chroma(detail.float())
     luma_rings = _Rings.of(own[:, :1], other[:, :1])
+    blocks = torch.tensor([_doubt_of_jpeg(quality) for quality in jpeg_quality or [None] * len(base)])
     limit = measure_cutoff(own[:, :1]).double().cpu().clamp(_LEAST_CUTOFF, 0.5)
-    cutoff = luma_rings.first_apart(_SHARED, limit)
-    # Colour differences lie around 0, and what is measured around a half.
-    blue, red = (_Rings.of(own[:, [plane]] + 0.5, other[:, [plane]] + 0.5) for plane in (1, 2))
-    rings = (luma_rings, blue, red)
-    cutoffs = torch.stack([cutoff, *(one.first_apart(_SHARED_COLOR, cutoff) for one in rings[1:])], dim=1)
-    calm = [
-        [_calm_power(plane[None, None], limit) for plane, limit in zip(picture, limits, strict=True)]
-        for picture, limits in zip(own, cutoffs.tolist(), strict=True)
+    blurred = smoothstep(_BLURRED_FROM - limit.float(), 0.0, _BLURRED_FROM - _BLURRED_TO)
+    known = torch.maximum(blocks, _BLURRED_DOUBT * blurred)
+    floors = [[noise_floor(plane) for plane in picture] for picture in own]
+    cutoffs: list[torch.Tensor] = []
+    for plane, least in enumerate((_SHARED, _SHARED_COLOR, _SHARED_COLOR)):
+        # Colour differences lie around 0, and what is measured around a half.
+        rings = _Rings.of(own[:, [plane]] + 0.5, other[:, [plane]] + 0.5) if plane else luma_rings
+        doubt = torch.stack([_doubt(one[plane], rings.frequencies) for one in floors]) if len(base) else rings.shared
+        cutoffs.append(rings.first_apart(least * torch.maximum(doubt, known[:, None]), limit))
+        limit = cutoffs[0]
+    noise = [
+        [0.0 if floor is None else floor.between(end / 2, end) for floor, end in zip(planes, ends, strict=True)]
+        for planes, ends in zip(floors, torch.stack(cutoffs, dim=1).tolist(), strict=True)
     ]
-    alone = torch.stack([one.alone(limit) for one, limit in zip(rings, cutoffs.unbind(1), strict=True)], dim=1)
-    noise = torch.minimum(alone, torch.tensor(calm, dtype=alone.dtype).view_as(alone)).float()
-    return Meeting(cutoffs.float(), noise, luma_rings.blur(cutoff).float())
+    return Meeting(
+        torch.stack(cutoffs, dim=1).float(), torch.tensor(noise).reshape(-1, 3), luma_rings.blur(cutoffs[0]).float()
+    )
+
+
+def _doubt(floor: NoiseFloor | None, frequencies: torch.Tensor) -> torch.Tensor:
+    """R in 0..1; how far a photograph is doubted where the restored face disagrees. 1 where nothing can be told."""
+    if floor is None:
+        return torch.ones(len(frequencies))
+    return smoothstep(floor.at(frequencies), _DOUBT_FROM, _DOUBT_TO).float()
+
+
+def _doubt_of_jpeg(quality: int | None) -> float:
+    if quality is None:
+        return 0.0
+    return float(smoothstep(torch.tensor(float(SOUND_QUALITY - quality)), 0.0, SOUND_QUALITY - _BAD_QUALITY))
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +156,8 @@ class _Rings:
         shared = torch.where(torch.minimum(own, other) > _NOTHING, shared, 1.0)
         return cls(curves.frequencies, own, shared, common / other.clamp_min(1e-30))
 
-    def first_apart(self, least: float, limit: torch.Tensor) -> torch.Tensor:
-        """The first frequency from which on too little is shared, or `limit` (B) where that is lower; B."""
+    def first_apart(self, least: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
+        """The first frequency from which on less than `least` (B x R) is shared, or `limit` (B) if that is lower; B."""
         apart = (self.shared < least) & (self.frequencies >= _LEAST_CUTOFF)
         found = limit.clone()
         if apart.shape[1] < _RUN:
@@ -141,11 +167,6 @@ class _Rings:
             if len(runs):
                 found[index] = torch.minimum(limit[index], self.frequencies[runs[0, 0]])
         return found
-
-    def alone(self, cutoff: torch.Tensor) -> torch.Tensor:
-        """Power of what the first has alone just above the cut-offs (B), B; 0 where nothing lies above."""
-        above = (self.frequencies >= _ALONE_FROM * cutoff[:, None]) & (self.frequencies <= _ALONE_TO * cutoff[:, None])
-        return torch.where(above, self.power * (1 - self.shared), 0).sum(dim=1) / above.sum(dim=1).clamp_min(1)
 
     def blur(self, cutoff: torch.Tensor) -> torch.Tensor:
         """Deviation in pixels of the Gaussian whose transfer falls like this below the cut-offs, B."""
@@ -159,25 +180,12 @@ class _Rings:
         return torch.minimum(sigma, _MOST_BLUR * SIGMA_PER_PERIOD / cutoff)
 
 
-def _calm_power(plane: torch.Tensor, cutoff: float) -> float:
-    """Power, if it were noise, of the calmer places of 1 x 1 x H x W in the octave above the cut-off; 0 if none is."""
-    if 2 * cutoff > 0.5:
-        return 0.0
-    scale = 1.0
-    while 2 * cutoff <= _HALVED_BELOW and min(plane.shape[-2:]) >= 32:
-        plane, cutoff, scale = F.avg_pool2d(plane, 2), 2 * cutoff, 4 * scale
-    sigma = SIGMA_PER_PERIOD / cutoff
-    octave = gaussian_blur(plane, sigma / 2) - gaussian_blur(plane, sigma)
-    power = gaussian_blur(octave**2, 3 * sigma).flatten()
-    calm = float(power.kthvalue(max(1, int(_CALM * len(power)))).values)
-    return scale * calm / (_CALM_POWER * passed_noise(sigma / 2, sigma))
-
-
 def passed_noise(sigma: float, coarser: float) -> float:
     """Share of white noise's variance that the difference of two Gaussians, deviations in pixels, passes."""
 
     def both(a: float, b: float) -> float:
-        return min(1.0, 1 / (2 * math.pi * (a * a + b * b)))
+        spread = 2 * math.pi * (a * a + b * b)
+        return 1.0 if spread <= 1 else 1 / spread
 
     return both(sigma, sigma) + both(coarser, coarser) - 2 * both(sigma, coarser)
 

@@ -19,16 +19,22 @@ from .align import crop_aligned
 from .masks import MaskMode, face_masks
 from .parsing import FaceParser
 from .place import NO_PIXELS, Place, find_place, overlap
-from .warp import warp
+from .warp import scale_of, warp
 
 ColorMatch = Literal["low_band", "mean_std", "none"]
 
 # Standard deviation of the low band, as a share of the crop's side: 16 px at 512.
 _LOW_BAND = 1 / 32
-# How readily the photograph's finest detail gives way, as the factor on the variance of the change against its own.
-# Pasting true crops into spoilt portraits (clean, noise of 10/255, JPEG 30, blur with noise; crop to face scale 1/4
-# to 4), 16 stays within 1.2 dB of the better of keeping all and dropping all, and is often above both.
+# How readily the noise among the finest detail gives way where the network changed something, as the factor on the
+# variance of the change against its own: a crop that was not changed changes nothing.
 _GIVE_WAY = 16.0
+# Noise finer than the network can see stays up to this deviation at a `denoise` of a half, as the grain of a print.
+_GRAIN = 8 / 255
+# Of the photograph's finest detail stays what exceeds so many times the variance of its noise.
+_NOISE_MARGIN = 2.0
+# The calm places of a picture: this share of them varies less. The mean over what they vary is `evenness`: up to the
+# first value there is no noise in it, from the second on nothing else.
+_CALM, _EVEN_WITHOUT, _EVEN_WITH = 0.25, 0.15, 0.7
 
 
 def paste_faces(
@@ -43,15 +49,17 @@ def paste_faces(
     color_match: ColorMatch | str = "low_band",
     match_grain: float = 0.0,
     strength: float = 1.0,
+    denoise: float = 0.5,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Lay restored crops over their images.
 
     1. The photograph's own crop is cut again; the restored crop gets its colours (`color_match`).
     2. The difference of the two is brought to the image's scale with anti-aliasing and added: a crop that was not
        changed changes nothing.
-    3. What of the photograph is finer than a crop can hold stays where the restoration changed little, and gives way
-       where it changed much. So a face of 2000 px restored at 512 keeps its pores, while noise, scratches and blocks
-       that the network removed are gone.
+    3. What of the photograph is finer than a crop can hold stays: the network has not seen it. So a face of 2000 px
+       restored at 512 keeps its pores. Only noise gives way (what has the same strength everywhere, in the face and
+       around it), where the network has taken it from the rest: all of it where the network sees all of the
+       photograph's pixels; what `denoise` takes where the photograph has more.
     4. Where masks overlap, faces share the pixels: the better a pixel lies within a mask and the larger the face,
        the larger its share.
 
@@ -68,6 +76,8 @@ def paste_faces(
             matches mean and contrast of each channel within the mask; `none` takes the crop as it is.
         match_grain: 0..1, how much of the grain that the photograph has and the restored face lacks is added.
         strength: 0 leaves the images as they are, 1 pastes all.
+        denoise: 0..1, how much noise finer than the network sees is taken from large faces: at 1 all, at a half
+            what goes beyond the grain of a print (8 levels of deviation), at 0 none.
 
     Returns:
         The images, and B x 1 x H x W masks in 0..1 of where faces lie. Where a mask is 0, and everywhere at strength
@@ -79,7 +89,7 @@ def paste_faces(
         SettingsError: a setting is unknown or out of range.
     """
     require_images(images)
-    _check_settings(color_match, match_grain, strength)
+    _check_settings(color_match, match_grain, strength, denoise)
     _check_counts(images, crops, alignments, masks)
     coverage = torch.zeros_like(images[:, :1])
     if not alignments:
@@ -104,7 +114,7 @@ def paste_faces(
             continue
         result = images.clone() if result is images else result
         for n, place in pasted.items():
-            change = _change(images, crops[n : n + 1], place, color_match, match_grain)
+            change = _change(images, crops[n : n + 1], place, color_match, match_grain, denoise)
             total = _claims(place, places)
             share = place.weight / total.clamp_min(torch.finfo(total.dtype).tiny)
             blend = strength * coverage[index][place.area] * share
@@ -128,7 +138,7 @@ def _claims(place: Place, places: list[Place]) -> torch.Tensor:
 
 
 def _change(
-    images: torch.Tensor, crop: torch.Tensor, place: Place, color_match: str, match_grain: float
+    images: torch.Tensor, crop: torch.Tensor, place: Place, color_match: str, match_grain: float, denoise: float
 ) -> torch.Tensor:
     """What a face adds to its area of its image at full strength, 3 x h x w."""
     size = crop.shape[-1]
@@ -137,12 +147,37 @@ def _change(
     step, own = warp(torch.cat([step, own]), place.from_area(size), place.size).split(1)
     before = images[place.alignment.image_index][place.area][None]
     finest = before - own
-    yielding = _GIVE_WAY * _local_variance(step)
-    change = step - finest * yielding / (yielding + _local_variance(finest)).clamp_min(1e-12)
+    scale = 1 / scale_of(place.from_area(size))
+    noise = _fine_noise(finest, scale, denoise)
+    # A crop has the mean of `scale` squared pixels, and so much less noise.
+    yielding = _GIVE_WAY * max(1.0, scale**2) * _local_variance(step)
+    change = step - noise * yielding / (yielding + _local_variance(finest)).clamp_min(1e-12)
     if match_grain > 0:
         seed = zlib.crc32(place.alignment.face.landmarks.tobytes())
         change = change + match_grain * missing_grain(before, before + change, place.cover[None], seed)
     return change[0]
+
+
+def _fine_noise(finest: torch.Tensor, scale: float, denoise: float) -> torch.Tensor:
+    """What of the detail that a crop cannot hold is noise, and gives way; 1 x 3 x h x w.
+
+    Args:
+        finest: 1 x 3 x h x w, that detail.
+        scale: how many pixels of the photograph one pixel of the crop covers, along a side.
+        denoise: as for `paste_faces`.
+    """
+    variance = _local_variance(finest)
+    mean = float(variance.mean())
+    calm = float(variance.flatten().kthvalue(max(1, int(_CALM * variance.numel()))).values)
+    even = calm / mean if mean > 0 else 0.0
+    noise = mean * min(max((even - _EVEN_WITHOUT) / (_EVEN_WITH - _EVEN_WITHOUT), 0), 1)
+    if noise <= 0 or (scale > 1 and denoise == 0):
+        return torch.zeros_like(finest)
+    # Of the photograph's frequencies the network has not seen this share.
+    unseen = max(0.0, 1 - 1 / scale**2)
+    left = unseen**0.5 * _GRAIN * (1 / denoise - 1) if unseen else 0.0
+    taken = max(0.0, 1 - left / noise**0.5)
+    return finest * (taken * (_NOISE_MARGIN * noise / variance.clamp_min(1e-12)).clamp(max=1))
 
 
 def _local_variance(images: torch.Tensor) -> torch.Tensor:
@@ -163,10 +198,10 @@ def _match_color(crop: torch.Tensor, own: torch.Tensor, mask: torch.Tensor, colo
     return crop
 
 
-def _check_settings(color_match: str, match_grain: float, strength: float) -> None:
+def _check_settings(color_match: str, match_grain: float, strength: float, denoise: float) -> None:
     if color_match not in get_args(ColorMatch):
         raise SettingsError(f"There is no colour match {color_match!r}; choose from {', '.join(get_args(ColorMatch))}.")
-    for name, value in (("match_grain", match_grain), ("strength", strength)):
+    for name, value in (("match_grain", match_grain), ("strength", strength), ("denoise", denoise)):
         require_between(name, value, 0, 1)
 
 

@@ -184,3 +184,42 @@ def test_official_results_keep_the_photographs_light(shared):
             for result in (plain, blend(base, plain))
         ]
         assert moved[0] > 3 and moved[1] < 0.7
+
+
+def octave(images: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """The band of luma between two frequencies in cycles per pixel."""
+    gray = luma(images)
+    size = gray.shape[-2:]
+    frequency = torch.hypot(torch.fft.fftfreq(size[0])[:, None], torch.fft.rfftfreq(size[1]))
+    return torch.fft.irfft2(torch.fft.rfft2(gray) * ((frequency >= low) & (frequency < high)), s=size)
+
+
+@pytest.mark.parametrize("sigma", [1.0, 3.0])
+def test_detail_that_the_network_smoothed_away_stays(portrait, sigma):
+    """Where a sharp photograph and the restored face disagree, the photograph is right, up to the finest octave."""
+    blended = blend(portrait, noisy(gaussian_blur(portrait, sigma), 4 * LEVEL), deblur=0.5)
+    for low, high in ((1 / 4, 1.0), (1 / 8, 1 / 4), (1 / 16, 1 / 8)):
+        own, kept = octave(portrait, low, high), octave(blended, low, high)
+        assert float((kept**2).sum() / (own**2).sum()) == pytest.approx(1, abs=0.07)
+        assert float((kept * own).sum() / (own.norm() * kept.norm())) > 0.97
+
+
+def test_a_clean_photographs_cut_off_does_not_ask_the_network(portrait):
+    base = gaussian_blur(portrait, 0.8)
+    cutoffs = [meeting_point(base, detail).cutoff[0, 0] for detail in (portrait, gaussian_blur(portrait, 4.0))]
+    assert cutoffs[0] > 0.15 and abs(cutoffs[0] - cutoffs[1]) < 0.03
+
+
+def test_denoise_takes_as_much_as_it_says(portrait):
+    base = noisy(portrait, 12 * LEVEL)
+    restored = gaussian_blur(portrait, 1.5)
+    errors = [error(blend(base, restored, denoise=amount), portrait) for amount in (0.0, 0.5, 1.0)]
+    assert errors[0] > errors[1] and errors[0] > errors[2]
+    untouched = blend(portrait, restored, denoise=1.0)
+    assert error(untouched, portrait) < 0.1 * errors[2]
+
+
+def test_a_bad_jpeg_is_believed_less(portrait):
+    restored = noisy(gaussian_blur(portrait, 1.0), 8 * LEVEL)
+    good, bad = (float(meeting_point(portrait, restored, [quality]).cutoff[0, 0]) for quality in (90, 20))
+    assert bad < good == 0.5

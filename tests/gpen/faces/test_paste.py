@@ -352,3 +352,40 @@ def test_beyond_the_masks_pixels_stay_whatever_their_range():
     crops, alignments = aligned(image, face_at(80, 80, 90), face_at(110, 85, 100), size=256)
     result, mask = paste_faces(image, 1 - crops, alignments)
     assert torch.equal(result[(mask == 0).expand_as(result)], image[(mask == 0).expand_as(image)])
+
+
+def _beyond_the_crop(images: torch.Tensor, scale: float) -> torch.Tensor:
+    """What a crop whose pixels cover `scale` of the image's cannot hold."""
+    size = images.shape[-2:]
+    frequency = torch.hypot(torch.fft.fftfreq(size[0])[:, None], torch.fft.rfftfreq(size[1]))
+    return torch.fft.irfft2(torch.fft.rfft2(images) * (frequency > 1 / scale), s=size)
+
+
+def test_what_the_network_cannot_see_it_does_not_touch():
+    """However much the crop changes, detail finer than its pixels is the photograph's."""
+    image = photograph((600, 600))
+    pores = torch.rand(1, 1, 600, 600, generator=torch.Generator().manual_seed(1)) - 0.5
+    image = (image + 0.3 * pores * (torch.arange(600) // 100 % 2 == 0)).clamp(0, 1)
+    crops, alignments = aligned(image, face_at(300, 300, 512))
+    painted = (crops + 0.2 * torch.randn(crops.shape, generator=torch.Generator().manual_seed(2))).clamp(0, 1)
+    result, mask = paste_faces(image, painted, alignments)
+    inside = (mask > 0.99).expand_as(image)
+    own, kept = (_beyond_the_crop(each, 4.0)[inside] for each in (image, result))
+    assert change_of(image, result).max() > 0.1
+    assert float((own * kept).sum() / (own.norm() * kept.norm())) > 0.97
+    assert float((kept**2).sum() / (own**2).sum()) == pytest.approx(1, abs=0.07)
+
+
+@pytest.mark.parametrize(
+    ("deviation", "denoise", "least", "most"),
+    [(0.02, 0.5, 0.95, 1.05), (0.1, 0.0, 0.95, 1.05), (0.1, 0.5, 0.2, 0.75), (0.1, 1.0, 0.0, 0.3)],
+)
+def test_noise_finer_than_the_crop_is_what_denoise_takes(deviation, denoise, least, most):
+    """The grain of a print stays at a half, noise beyond it goes; all of it at 1, none at 0."""
+    clean = torch.full((1, 3, 600, 600), 0.5)
+    noise = deviation * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    _, alignments = aligned(clean + noise, face_at(300, 300, 512))
+    result, mask = paste_faces(clean + noise, torch.full((1, 3, 128, 128), 0.5), alignments, denoise=denoise)
+    inside = (mask > 0.99).expand_as(clean)
+    left = _beyond_the_crop(result - clean, 4.0)[inside].std() / _beyond_the_crop(noise, 4.0)[inside].std()
+    assert least <= float(left) <= most

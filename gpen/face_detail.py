@@ -1,0 +1,95 @@
+"""What of the photograph's own detail its restored faces keep, and which faces are left as they are."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from .detail.bands import blend
+from .detail.color import luma
+from .detail.local_adaptive import enhance
+from .detail.noise import noise_floor
+from .detail.quantisation import quality_of_pixels
+from .detail.sharpness import SHARP_ALREADY, is_sharp
+from .faces.align import crop_aligned
+from .faces.parts import crop_landmarks
+from .faces.warp import bounds, scale_of
+from .presets import Settings
+from .types import Alignment
+
+# From so many pixels of the photograph to one of the crop, a side, JPEG's blocks are finer than the crop.
+_BLOCKS_SEEN = 1.5
+# Below so many, a crop is judged at the photograph's scale: in an enlarged one everything is soft.
+_ENLARGED = 0.9
+# Noise is told from at least and at most so many pixels a side.
+_LEAST_JUDGED, _MOST_JUDGED = 192, 512
+
+
+def shape_detail(
+    images: torch.Tensor,
+    before: torch.Tensor,
+    after: torch.Tensor,
+    alignments: tuple[Alignment, ...],
+    settings: Settings,
+) -> tuple[torch.Tensor, tuple[str | None, ...]]:
+    """What the photograph keeps of its own, and what is raised; and why a face is left as it is, or None, of each."""
+    left_alone: tuple[str | None, ...] = (None,) * len(alignments)
+    if settings.frequency_blend > 0 and alignments:
+        quality = [_jpeg_quality(images, alignment) for alignment in alignments]
+        left_alone = tuple(
+            _why_left(images, crop[None], restored[None], alignment, saved)
+            for crop, restored, alignment, saved in zip(before, after, alignments, quality, strict=True)
+        )
+        blended = blend(
+            before,
+            after,
+            deblur=settings.deblur,
+            colour="keep",
+            denoise=settings.denoise,
+            jpeg_quality=quality,
+        )
+        after = torch.lerp(after, blended, settings.frequency_blend)
+    if settings.local_enhance > 0:
+        landmarks = crop_landmarks(alignments, after.shape[-1])
+        after, _ = enhance(after, settings.local_enhance, landmarks)
+    return after, left_alone
+
+
+def _jpeg_quality(images: torch.Tensor, alignment: Alignment) -> int | None:
+    """That of the photograph around a face; None where a crop is too coarse to show its blocks."""
+    if scale_of(alignment.inverse) > _BLOCKS_SEEN:
+        return None
+    corners = bounds(alignment.inverse, (alignment.crop_size, alignment.crop_size))
+    left, top, right, bottom = (round(value) for value in corners)
+    return quality_of_pixels(images[alignment.image_index], (left, top, right, bottom))
+
+
+def _why_left(
+    images: torch.Tensor, crop: torch.Tensor, restored: torch.Tensor, alignment: Alignment, jpeg_quality: int | None
+) -> str | None:
+    scale = scale_of(alignment.inverse)
+    surroundings = None
+    if scale < _ENLARGED:
+        side = max(1, round(scale * alignment.crop_size))
+        crop = crop_aligned(images, alignment, side)
+        restored = F.interpolate(restored, (side, side), mode="bicubic", antialias=True)
+        surroundings = _surroundings(images, alignment)
+    return SHARP_ALREADY if is_sharp(crop, restored, jpeg_quality, surroundings) else None
+
+
+def _surroundings(images: torch.Tensor, alignment: Alignment) -> torch.Tensor:
+    """The picture in and around a face, 1 x 3 x H x W: enough of a small one, the middle of a large one."""
+    x0, y0, x1, y1 = bounds(alignment.inverse, (alignment.crop_size, alignment.crop_size))
+    side = min(max(min(x1 - x0, y1 - y0), _LEAST_JUDGED), _MOST_JUDGED)
+    height, width = alignment.image_size
+    top, left = (
+        round(min(max((low + high - side) / 2, 0), max(length - side, 0)))
+        for low, high, length in ((y0, y1, height), (x0, x1, width))
+    )
+    return images[alignment.image_index, None, :, top : top + round(side), left : left + round(side)]
+
+
+def noise_around(source: torch.Tensor, pasted: torch.Tensor, alignment: Alignment) -> tuple[float, float] | None:
+    """Deviation of the noise in and around a face, before and after."""
+    before, after = (noise_floor(luma(_surroundings(one, alignment))[0, 0]) for one in (source, pasted))
+    return None if before is None else (before.deviation, after.deviation if after else 0.0)
