@@ -213,7 +213,7 @@ class FirstFaceCollapses(torch.nn.Module):
 
 def test_a_face_without_a_mask_is_left_alone_and_the_others_go_on(restorer, examples):
     """It is told as not restored, with the reason; every pixel of it stays."""
-    face = read_tensor(examples / "portrait.png")
+    face = read_tensor(examples / "portrait-degraded.jpg")
     batch = torch.cat([face, face])
     bundled = choose_landmarker()[0]
     broken = replace(bundled, module=FirstFaceCollapses(bundled.module))
