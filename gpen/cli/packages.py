@@ -20,6 +20,7 @@ REQUIRED = (
     ("filelock", "filelock", "3.10"),
     ("huggingface-hub", "huggingface_hub", "0.23"),
     ("pillow", "PIL.Image", "10.1"),
+    ("tifffile", "tifffile", "2024.1.30"),
     ("typer", "typer", "0.12"),
     ("rich", "rich", "13"),
     ("matplotlib", "matplotlib.backends.backend_agg", "3.8"),

@@ -50,7 +50,7 @@ def test_a_working_installation_passes(tmp_path):
     assert {p["name"] for p in facts["packages"]} == {name for name, *_ in packages.REQUIRED}
     assert all(p["version"] and not p["problem"] for p in facts["packages"])
     assert facts["devices"][-1]["device"] == "cpu"
-    bundled = {"gpen-lite-256", "face-detector-lite", "face-landmarks-lite"}
+    bundled = {"gpen-lite-256", "face-detector-lite", "face-classifier-lite", "face-landmarks-lite"}
     assert {m["name"] for m in facts["models"] if m["bundled"]} == bundled
     assert facts["folders"]["downloads"] == str(tmp_path / "models")
     assert facts["folders"]["free_bytes"] > 0

@@ -123,7 +123,7 @@ def test_unusable_arguments_are_refused(portrait):
         prepare(portrait, deblock=-1)
     with pytest.raises(SettingsError, match="exposure"):
         prepare(portrait, exposure=2)
-    with pytest.raises(ImageError, match="0 of 1 images"):
+    with pytest.raises(ImageError, match="0 of 1 image"):
         prepare(portrait, jpeg_tables=[])
     with pytest.raises(ImageError, match="NaN"):
         prepare(portrait * math.nan)

@@ -12,9 +12,11 @@ from PIL import Image
 
 from gpen_blocks.gpen.faces.detect import build_detector
 from gpen_blocks.gpen.faces.refine import CROP, MEAN_SHAPE, LandmarkRefiner, crop_frames, refine_landmarks
-from gpen_blocks.gpen.training.data import read_faces
+from gpen_blocks.gpen.faces.retinaface import anchors
+from gpen_blocks.gpen.training.data import group_weights, read_faces
 from gpen_blocks.gpen.training.detector import teach_detector
-from gpen_blocks.gpen.training.detector.distill import head_loss
+from gpen_blocks.gpen.training.detector.backgrounds import cut_tiles
+from gpen_blocks.gpen.training.detector.distill import HEAD_REACH, _near_heads, head_loss
 from gpen_blocks.gpen.training.detector.evaluate_detector import compare
 from gpen_blocks.gpen.training.detector.refiner_data import CropMaker
 from gpen_blocks.gpen.training.detector.scenes import SCENE, Spoiler, compose_scenes
@@ -49,15 +51,58 @@ def parquet(tmp_path, pictures):
 
 def test_scenes_repeat_with_the_seed(pictures):
     first, again, other = (compose_scenes(pictures, pictures, 4, seed) for seed in (3, 3, 4))
-    assert first.shape == (4, SCENE, SCENE, 3)
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
+    assert first.clean.shape == first.shown.shape == (4, SCENE, SCENE, 3)
+    for name in ("clean", "shown", "heads"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+    assert (first.clean != other.clean).any()
+
+
+def test_only_the_students_view_has_altered_heads_and_their_places_are_known(pictures):
+    """Where no head is, both see the same, unless the whole scene is out of focus."""
+    scenes = compose_scenes(pictures, pictures, 40, 5)
+    assert (scenes.clean != scenes.shown).any()
+    y, x = np.mgrid[0:SCENE, 0:SCENE] + 0.5
+    alike = 0
+    for clean, shown, heads in zip(scenes.clean, scenes.shown, scenes.heads, strict=True):
+        places = heads[heads[:, 2] > 0]
+        near = np.zeros((SCENE, SCENE), bool)
+        for place_x, place_y, size in places:
+            near |= np.hypot(x - place_x, y - place_y) < 1.6 * size
+        alike += bool((clean == shown)[~near].all())
+    assert alike >= 30
+
+
+def test_away_from_heads_nothing_is_a_face_to_the_student():
+    heads = torch.tensor([[[40.0, 40.0, 20.0], [0.0, 0.0, 0.0]]])
+    near = _near_heads(heads, 64)[0, :, 0]
+    centres = anchors(64, 64)[:, :2]
+    distance = (centres - torch.tensor([40.0, 40.0])).norm(dim=1)
+    assert torch.equal(near, distance < HEAD_REACH * 20)
+
+
+def test_groups_of_people_are_shown_equally_often(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="tables are parquet files")
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "faces.parquet"
+    pq.write_table(pa.table({"image": [b""] * 4, "group": ["a", "a", "a", "b"]}), path)
+    weights = group_weights(path)
+    assert weights.mean() == pytest.approx(1)
+    assert weights[:3].sum() == pytest.approx(weights[3])
+
+
+def test_tiles_are_cut_from_large_pictures_only(tmp_path, pictures):
+    Image.fromarray(np.tile(pictures[0], (2, 2, 1))).save(tmp_path / "large.png")
+    Image.fromarray(pictures[0][:100]).save(tmp_path / "small.png")
+    tiles = cut_tiles(tmp_path, 0)
+    assert tiles.shape == (24, 256, 256, 3)
+    np.testing.assert_array_equal(tiles, cut_tiles(tmp_path, 0))
 
 
 def test_spoiling_keeps_shape_and_type(pictures):
     spoiler = Spoiler(0)
     for _ in range(40):
-        spoilt = spoiler.spoil(spoiler.tone(pictures[0]), 1.0)
+        spoilt = spoiler.spoil(spoiler.tone(pictures[0])[0], 1.0)
         assert spoilt.shape == pictures[0].shape
         assert spoilt.dtype == np.uint8
 

@@ -121,7 +121,7 @@ def test_bad_files_are_named_and_the_rest_is_measured(folders, meter):
     assert set(reasons) == {"a", "c"} and "64 x 32" in reasons["c"]
     for stem in "bd":
         (degraded / f"{stem}.bmp").write_bytes(b"")
-    with pytest.raises(SettingsError, match="None of the 4"):
+    with pytest.raises(SettingsError, match="None of 4 pictures"):
         evaluate(FolderPairs(degraded, true), baselines(), meter)
 
 
