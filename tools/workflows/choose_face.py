@@ -37,7 +37,6 @@ def _build(graph: Graph) -> None:
         (300, 290),
         image=crowd["IMAGE"],
         face_detector=detector["face_detector"],
-        score_threshold=0.8,
     )
     select = graph.add(
         "GPENSelectFaces",
