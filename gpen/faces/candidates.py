@@ -17,6 +17,8 @@ from .boxes import box_iou, nms
 # SAME_BOX_IOU vote.
 SAME_FACE_IOU = 0.4
 SAME_BOX_IOU = 0.6
+# Heads that touch overlap less than this: what overlaps a better box more frames half of it.
+ASIDE_IOU = 0.25
 # A box that lies this much inside a better one is part of that face; one that has this much of a better one inside is
 # that face framed too wide, such as a head with its shoulders.
 INSIDE = 0.7
@@ -101,8 +103,8 @@ def merge(candidates: Candidates) -> Candidates:
 
 
 def best_framed(found: Candidates) -> Candidates:
-    """Without the boxes that frame a better one's face again, too tight or too wide; by falling score."""
-    found = found[found.scores.argsort(descending=True, stable=True)]
+    """Without the boxes that frame a better one's face again, too tight, too wide or aside; by falling score."""
+    found = found[nms(found.boxes, found.scores, ASIDE_IOU)]
     return found[(~_badly_framed(found.boxes)).nonzero()[:, 0]]
 
 

@@ -65,3 +65,10 @@ def test_quarter_turns_are_read_off_the_landmarks(angle, quarter):
     a = math.radians(angle)
     turn = torch.tensor([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]])
     assert quarter_of((UPRIGHT @ turn.mT)[None]).tolist() == [quarter]
+
+
+def test_a_box_beside_a_face_is_no_second_one_and_a_head_that_touches_is():
+    face = (0.0, 0.0, 100.0, 120.0)
+    aside, touching = (40.0, -10.0, 140.0, 110.0), (80.0, -10.0, 180.0, 110.0)
+    assert len(best_framed(candidates((face, 0.99), (aside, 0.98))).scores) == 1
+    assert len(best_framed(candidates((face, 0.99), (touching, 0.98))).scores) == 2
