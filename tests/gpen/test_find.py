@@ -23,9 +23,10 @@ def detector():
 
 @pytest.fixture(scope="module")
 def head() -> torch.Tensor:
-    """1 x 3 x S x S; a face in its middle (NASA, public domain)."""
+    """1 x 3 x 256 x 256, a head and shoulders (NASA, public domain)."""
     path = Path(__file__).resolve().parents[2] / "examples" / "portrait.png"
-    return torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)[None].float() / 255
+    picture = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)[None].float() / 255
+    return picture[:, :, :256, 96:352]
 
 
 def scene(*heads: torch.Tensor) -> torch.Tensor:
