@@ -10,7 +10,7 @@ from .detail.color import luma
 from .detail.local_adaptive import enhance
 from .detail.noise import noise_floor
 from .detail.quantisation import quality_of_pixels
-from .detail.sharpness import SHARP_ALREADY, is_sharp
+from .detail.sharpness import RESTORED_ALREADY, SHARP_ALREADY, is_restored, is_sharp
 from .faces.align import crop_aligned
 from .faces.parts import crop_landmarks
 from .faces.warp import bounds, scale_of
@@ -68,13 +68,15 @@ def _why_left(
     images: torch.Tensor, crop: torch.Tensor, restored: torch.Tensor, alignment: Alignment, jpeg_quality: int | None
 ) -> str | None:
     scale = scale_of(alignment.inverse)
-    surroundings = None
+    surroundings, seen = None, (crop, restored)
     if scale < _ENLARGED:
         side = max(1, round(scale * alignment.crop_size))
         crop = crop_aligned(images, alignment, side)
         restored = F.interpolate(restored, (side, side), mode="bicubic", antialias=True)
         surroundings = _surroundings(images, alignment)
-    return SHARP_ALREADY if is_sharp(crop, restored, jpeg_quality, surroundings) else None
+    if is_sharp(crop, restored, jpeg_quality, surroundings):
+        return SHARP_ALREADY
+    return RESTORED_ALREADY if is_restored(*seen, scale, jpeg_quality, surroundings) else None
 
 
 def _surroundings(images: torch.Tensor, alignment: Alignment) -> torch.Tensor:
