@@ -10,7 +10,7 @@ from .detail.color import luma
 from .detail.local_adaptive import enhance
 from .detail.noise import noise_floor
 from .detail.quantisation import quality_of_pixels
-from .detail.sharpness import RESTORED_ALREADY, SHARP_ALREADY, is_restored, is_sharp
+from .detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY, is_painted, is_sharp
 from .faces.align import crop_aligned
 from .faces.parts import crop_landmarks
 from .faces.warp import bounds, scale_of
@@ -76,7 +76,7 @@ def _why_left(
         surroundings = _surroundings(images, alignment)
     if is_sharp(crop, restored, jpeg_quality, surroundings):
         return SHARP_ALREADY
-    return RESTORED_ALREADY if is_restored(*seen, scale, jpeg_quality, surroundings) else None
+    return NOTHING_TO_ADD if is_painted(*seen, scale, jpeg_quality) else None
 
 
 def _surroundings(images: torch.Tensor, alignment: Alignment) -> torch.Tensor:

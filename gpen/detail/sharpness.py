@@ -7,14 +7,14 @@ import torch
 
 from .color import luma
 from .meeting import SOUND_QUALITY, Rings
-from .noise import NoiseFloor, noise_floor
+from .noise import noise_floor
 from .radial import radial_power
 from .spectrum import measure_cutoff
 
 SHARP_ALREADY = "sharp already"
 """Why a face that is left as it is has no need of a network."""
-RESTORED_ALREADY = "restored already"
-"""Why a face that has what a network would paint is left as it is."""
+NOTHING_TO_ADD = "nothing to add"
+"""Why a face that has what a network would paint, as after a restoration, is left as it is."""
 
 # Cycles per pixel from which on a cut-off is that of the pixels and not of a blur: interpolation takes 10 dB from the
 # crops of sharp faces between 0.38 and 0.5, and a blur of 0.8 px does at 0.19 to 0.24.
@@ -23,7 +23,7 @@ _FINEST = 0.33
 # and 12 blurred with 0.5 px it was 0.57 and more, of faces blurred in one direction, which no mean over all directions
 # tells, and of resized ones 0.1 to 0.4.
 _OCTAVE = (0.18, 0.36)
-_NOTHING_TO_ADD = 0.5
+_LEAST_OWN = 0.5
 _LEAST_SIDE = 128
 # No ring of frequency has a larger share of noise: 39 of 40 sharp faces have less at any size, and so have the results
 # of noisy ones, which keep a little; noise of 5 levels has up to 0.7.
@@ -41,9 +41,9 @@ _FINEST_PAINTED = 0.36
 _PAINTED_SHARED, _SMALL_SHARED, _SMALL_FROM, _SMALL_TO = 0.42, 0.62, 0.9, 0.3
 # Over that octave a restored face has so much of the power that the network paints: 0.16 to 1.27 of 190 results.
 _LEAST_PAINTED, _MOST_PAINTED = 0.12, 1.4
-# Noise is left in a restored face as `denoise` says, with up to 0.58 of a ring. A small face lies in a picture that keeps
-# its grain.
-_CALMED, _GRAIN = 0.65, 4 / 255
+# Of no ring of that octave noise is a larger share: the first value, of a small face the second. `denoise` leaves up to
+# 0.58 of a ring in a restored face; noise of 10 levels in faces of 64 px has 0.51 to 0.74.
+_CALMED, _CALMED_SMALL = 0.7, 0.5
 
 
 def is_sharp(
@@ -73,23 +73,17 @@ def is_sharp(
         return False
     if floor is None or float(measure_cutoff(gray)) < _FINEST:
         return False
-    if _is_noisy(floor, _CLEAN, _UNSEEN):
+    if float(floor.share[2:].max()) > _CLEAN and floor.deviation > _UNSEEN:
         return False
     curves = radial_power(torch.cat([gray, luma(restored.float())]), judge_noise=False)
     inside = (curves.frequencies >= _OCTAVE[0]) & (curves.frequencies <= _OCTAVE[1])
     real = curves.power[0] * (1 - floor.at(curves.frequencies))
     own, painted = float(real[inside].mean()), float(curves.power[1, inside].mean())
-    return own >= _NOTHING_TO_ADD * painted
+    return own >= _LEAST_OWN * painted
 
 
-def is_restored(
-    crop: torch.Tensor,
-    restored: torch.Tensor,
-    scale: float = 1.0,
-    jpeg_quality: int | None = None,
-    surroundings: torch.Tensor | None = None,
-) -> bool:
-    """Whether a face has what a network paints, as if it had been restored before.
+def is_painted(crop: torch.Tensor, restored: torch.Tensor, scale: float = 1.0, jpeg_quality: int | None = None) -> bool:
+    """Whether a face has what a network paints, as after a restoration.
 
     Detail that the photograph really has and detail that a network paints differ in all but their strength: they are
     not coherent at the finest frequencies. A restored face is coherent with what the network makes of it.
@@ -99,7 +93,6 @@ def is_restored(
         restored: what the network made of it, the same shape.
         scale: pixels of the photograph to one of the crop, along a side.
         jpeg_quality: 1..100 of the photograph; None where it is no JPEG.
-        surroundings: as for `is_sharp`.
 
     Returns:
         False also where there is too little picture to judge by.
@@ -115,9 +108,10 @@ def is_restored(
         return False
     if not _LEAST_PAINTED <= float(rings.level(high / 2, high)) <= _MOST_PAINTED:
         return False
-    floor = noise_floor(luma((crop if surroundings is None else surroundings).float())[0, 0])
-    return floor is not None and not _is_noisy(floor, _CALMED, _UNSEEN if surroundings is None else _GRAIN)
-
-
-def _is_noisy(floor: NoiseFloor, share: float, deviation: float) -> bool:
-    return float(floor.share[2:].max()) > share and floor.deviation > deviation
+    floor = noise_floor(luma(crop.float())[0, 0])
+    if floor is None:
+        return False
+    inside = (floor.frequencies >= high / 2) & (floor.frequencies <= high + floor.frequencies[1] / 2)
+    calmed = _CALMED + small * (_CALMED_SMALL - _CALMED)
+    # Most of the noise of an enlarged face is not told from it.
+    return float(floor.share[inside].max()) <= calmed or floor.deviation <= (1 - small) * _UNSEEN
