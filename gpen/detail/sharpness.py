@@ -44,6 +44,8 @@ _LEAST_PAINTED, _MOST_PAINTED = 0.12, 1.4
 # Of no ring of that octave noise is a larger share: the first value, of a small face the second. `denoise` leaves up to
 # 0.58 of a ring in a restored face; noise of 10 levels in faces of 64 px has 0.51 to 0.74.
 _CALMED, _CALMED_SMALL = 0.7, 0.5
+# Of a smaller face, pixels of the photograph to one of the crop, noise and JPEG's blocks agree with the answer as well.
+_LEAST_SCALE = 0.22
 
 
 def is_sharp(
@@ -95,9 +97,9 @@ def is_painted(crop: torch.Tensor, restored: torch.Tensor, scale: float = 1.0, j
         jpeg_quality: 1..100 of the photograph; None where it is no JPEG.
 
     Returns:
-        False also where there is too little picture to judge by.
+        False also where there is too little picture to judge by, so for faces enlarged more than 4.5 times.
     """
-    if jpeg_quality is not None and jpeg_quality < SOUND_QUALITY:
+    if scale < _LEAST_SCALE or (jpeg_quality is not None and jpeg_quality < SOUND_QUALITY):
         return False
     rings = Rings.of(luma(crop.float()), luma(restored.float()))
     high = min(_FINEST_PAINTED, scale / 2)
