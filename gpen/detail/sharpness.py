@@ -42,8 +42,8 @@ _FINEST_PAINTED = 0.36
 _PAINTED_SHARED, _SMALL_SHARED, _SMALL_FROM, _SMALL_TO = 0.38, 0.62, 0.9, 0.3
 # Over that octave a restored face has so much of the power that the network paints: 0.16 to 1.27 of 190 results.
 _LEAST_PAINTED, _MOST_PAINTED = 0.12, 1.4
-# Its cut-off reaches this share of the octave's end: the first value, of a small face the second. 89 of 90 results had
-# 0.71 and more, faces blurred with 0.8 px and more up to 0.65, which a network that finds the truth would agree with.
+# Its cut-off reaches this share of the octave's end: the first value, of a small face the second. 90 results had 0.71
+# and more, faces blurred with 0.8 px and more up to 0.65, which a network that finds the truth would agree with.
 _REACHED, _REACHED_SMALL = 0.68, 0.33
 # Of no ring of that octave noise is a larger share: the first value, of a small face the second. `denoise` leaves up to
 # 0.58 of a ring in a restored face; noise of 10 levels in faces of 64 px has 0.51 to 0.74.
