@@ -10,7 +10,7 @@ from .detail.color import luma
 from .detail.local_adaptive import enhance
 from .detail.noise import noise_floor
 from .detail.quantisation import quality_of_pixels
-from .detail.sharpness import SHARP_ALREADY, is_sharp
+from .detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY, is_painted, is_sharp
 from .faces.align import crop_aligned
 from .faces.parts import crop_landmarks
 from .faces.warp import bounds, scale_of
@@ -21,6 +21,9 @@ from .types import Alignment
 _BLOCKS_SEEN = 1.5
 # Below so many, a crop is judged at the photograph's scale: in an enlarged one everything is soft.
 _ENLARGED = 0.9
+# From so many on, a crop has averaged the noise of the photograph. Below, it is judged on the photograph: cutting a
+# crop at about its scale hides up to half of it.
+_AVERAGED = 1.2
 # Noise is told from at least and at most so many pixels a side.
 _LEAST_JUDGED, _MOST_JUDGED = 192, 512
 
@@ -68,13 +71,14 @@ def _why_left(
     images: torch.Tensor, crop: torch.Tensor, restored: torch.Tensor, alignment: Alignment, jpeg_quality: int | None
 ) -> str | None:
     scale = scale_of(alignment.inverse)
-    surroundings = None
+    surroundings, seen = _surroundings(images, alignment) if scale < _AVERAGED else None, (crop, restored)
     if scale < _ENLARGED:
         side = max(1, round(scale * alignment.crop_size))
         crop = crop_aligned(images, alignment, side)
         restored = F.interpolate(restored, (side, side), mode="bicubic", antialias=True)
-        surroundings = _surroundings(images, alignment)
-    return SHARP_ALREADY if is_sharp(crop, restored, jpeg_quality, surroundings) else None
+    if is_sharp(crop, restored, jpeg_quality, surroundings):
+        return SHARP_ALREADY
+    return NOTHING_TO_ADD if is_painted(*seen, scale, jpeg_quality) else None
 
 
 def _surroundings(images: torch.Tensor, alignment: Alignment) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .detail.sharpness import SHARP_ALREADY
+from .detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY
 from .faces.tiles import SMALLEST_FACE
 from .faces.warp import scale_of
 from .models import LoadedModel
@@ -129,6 +129,13 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
         if why == SHARP_ALREADY:
             which = agree(
                 faces, "is sharp already and was left as it was", "are sharp already and were left as they were"
+            )
+            notes.append(f"{count(faces, 'face')} {which}.")
+        elif why == NOTHING_TO_ADD:
+            which = agree(
+                faces,
+                "has all that a restoration would add and was left as it was",
+                "have all that a restoration would add and were left as they were",
             )
             notes.append(f"{count(faces, 'face')} {which}.")
         else:

@@ -94,7 +94,7 @@ def meeting_point(
     require_finite_images(detail, "Detail pictures")
     require_same_shape(base, detail)
     own, other = luma_chroma(base.float()), luma_chroma(detail.float())
-    luma_rings = _Rings.of(own[:, :1], other[:, :1])
+    luma_rings = Rings.of(own[:, :1], other[:, :1])
     blocks = torch.tensor([_doubt_of_jpeg(quality) for quality in jpeg_quality or [None] * len(base)])
     limit = measure_cutoff(own[:, :1]).double().cpu().clamp(_LEAST_CUTOFF, 0.5)
     blurred = smoothstep(_BLURRED_FROM - limit.float(), 0.0, _BLURRED_FROM - _BLURRED_TO)
@@ -103,7 +103,7 @@ def meeting_point(
     cutoffs: list[torch.Tensor] = []
     for plane, least in enumerate((_SHARED, _SHARED_COLOR, _SHARED_COLOR)):
         # Colour differences lie around 0, and what is measured around a half.
-        rings = _Rings.of(own[:, [plane]] + 0.5, other[:, [plane]] + 0.5) if plane else luma_rings
+        rings = Rings.of(own[:, [plane]] + 0.5, other[:, [plane]] + 0.5) if plane else luma_rings
         doubt = torch.stack([_doubt(one[plane], rings.frequencies) for one in floors]) if len(base) else rings.shared
         cutoffs.append(rings.first_apart(least * torch.maximum(doubt, known[:, None]), limit))
         limit = cutoffs[0]
@@ -130,23 +130,25 @@ def _doubt_of_jpeg(quality: int | None) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class _Rings:
+class Rings:
     """Two batches of planes over rings of frequency; float64 on the CPU.
 
     Attributes:
         frequencies: R, cycles per pixel.
         power: B x R, of the first.
+        painted: B x R, power of the second.
         shared: B x R in 0..1, magnitude-squared coherence.
         transfer: B x R, regression of the first on the second.
     """
 
     frequencies: torch.Tensor
     power: torch.Tensor
+    painted: torch.Tensor
     shared: torch.Tensor
     transfer: torch.Tensor
 
     @classmethod
-    def of(cls, a: torch.Tensor, b: torch.Tensor) -> _Rings:
+    def of(cls, a: torch.Tensor, b: torch.Tensor) -> Rings:
         # Lifted from black, so that no border is looked for: all three have to be seen through the same window.
         curves = radial_power(torch.cat([a, b, a + b]) / 2 + 0.25, judge_noise=False)
         own, other, both = _smooth(4 * curves.power).chunk(3)
@@ -154,7 +156,16 @@ class _Rings:
         shared = common.clamp_min(0) ** 2 / (own * other).clamp_min(1e-30)
         # Where one of them has nothing, there is nothing to disagree about.
         shared = torch.where(torch.minimum(own, other) > _NOTHING, shared, 1.0)
-        return cls(curves.frequencies, own, shared, common / other.clamp_min(1e-30))
+        return cls(curves.frequencies, own, other, shared, common / other.clamp_min(1e-30))
+
+    def agreement(self, low: float, high: float) -> torch.Tensor:
+        """B in 0..1, the mean coherence between two frequencies."""
+        return self.shared[:, (self.frequencies >= low) & (self.frequencies < high)].mean(dim=1)
+
+    def level(self, low: float, high: float) -> torch.Tensor:
+        """B, the power of the first over that of the second between two frequencies."""
+        inside = (self.frequencies >= low) & (self.frequencies < high)
+        return self.power[:, inside].mean(dim=1) / self.painted[:, inside].mean(dim=1).clamp_min(1e-30)
 
     def first_apart(self, least: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
         """The first frequency from which on less than `least` (B x R) is shared, or `limit` (B) if that is lower; B."""
