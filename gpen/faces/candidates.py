@@ -24,6 +24,9 @@ ASIDE_IOU = 0.25
 INSIDE = 0.7
 # Landmarks of faces that the network saw smaller than this are coarse and count for less in the vote.
 CLEARLY_SEEN = 48
+# A head reaches so many sides of its box from its centre; what is this many times smaller is much smaller.
+HEAD_REACH = 0.9
+MUCH_LARGER = 6
 # Cosine of the angle between what two detections take for the direction of one head.
 SAME_DIRECTION = 0.7
 QUARTERS = 4
@@ -106,6 +109,13 @@ def best_framed(found: Candidates) -> Candidates:
     """Without the boxes that frame a better one's face again, too tight, too wide or aside; by falling score."""
     found = found[nms(found.boxes, found.scores, ASIDE_IOU)]
     return found[(~_badly_framed(found.boxes)).nonzero()[:, 0]]
+
+
+def beside_much_larger(boxes: Tensor) -> Tensor:
+    """Which of these boxes N x 4 lie on or beside the head of a far larger one: earrings, buttons, eyes; N bool."""
+    sides, centres = (boxes[:, 2:] - boxes[:, :2]).amax(1), (boxes[:, 2:] + boxes[:, :2]) / 2
+    far = (centres[:, None] - centres).abs().amax(-1)
+    return ((far < HEAD_REACH * sides) & (sides[:, None] * MUCH_LARGER < sides)).any(1)
 
 
 def _badly_framed(boxes: Tensor) -> Tensor:

@@ -20,7 +20,15 @@ from ..devices import is_out_of_memory
 from ..errors import GPENError, ImageError
 from ..types import Face, Faces
 from .boxes import box_iou, nms
-from .candidates import SAME_FACE_IOU, Candidates, best_framed, merge, quarter_of, uprightness
+from .candidates import (
+    SAME_FACE_IOU,
+    Candidates,
+    beside_much_larger,
+    best_framed,
+    merge,
+    quarter_of,
+    uprightness,
+)
 from .classify import FaceClassifier, classify
 from .refine import LandmarkRefiner, load_refiner, refine_landmarks
 from .retinaface import (
@@ -43,8 +51,8 @@ PASS_PIXELS = 2_000_000
 SCORE_THRESHOLD = 0.7
 # With a classifier, so little confidence of the network is enough for a second look.
 PROPOSED = 0.4
-# Earrings, leaves and screws look like faces of so few pixels. Of 50 held-out faces of 16 and of 20 px each, none had
-# less confidence than this; a threshold that was asked for holds all the same.
+# Earrings, leaves and screws look like faces of so few pixels, or on a head that is much larger. Of 50 held-out faces of
+# 16 and of 20 px each, none had less confidence than this; a threshold that was asked for holds all the same.
 FEW_PIXELS, SURER = 24, 0.95
 # Nobody is surer than this, or there is no telling the two apart.
 _SUREST = 1e-6
@@ -314,15 +322,16 @@ def _look_again(
         classifier: looks at all.
         found: on this image.
         threshold: the least confidence of a face.
-        surer: the least confidence of one of few pixels.
+        surer: the least confidence of one of few pixels, or beside a much larger one.
 
     Returns:
         What is left, with the confidence of both for its scores.
     """
     likeness, quarters = classify(image, found.boxes, classifier)
     both = (found.scores.logit(_SUREST) + likeness.logit(_SUREST)).sigmoid()
-    few = (found.boxes[:, 2:] - found.boxes[:, :2]).amax(1) < FEW_PIXELS
-    kept = (both >= torch.where(few, max(threshold, surer), threshold)).nonzero()[:, 0]
+    doubtful = (found.boxes[:, 2:] - found.boxes[:, :2]).amax(1) < FEW_PIXELS
+    doubtful |= beside_much_larger(found.boxes)
+    kept = (both >= torch.where(doubtful, max(threshold, surer), threshold)).nonzero()[:, 0]
     found, both, quarters = found[kept], both[kept], quarters[kept]
     sure, quarter = quarters.max(1)
     wrong = ((sure >= SURE_TURN) & (quarter != quarter_of(found.landmarks))).nonzero()[:, 0]

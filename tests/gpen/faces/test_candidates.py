@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from gpen_blocks.gpen.faces.candidates import Candidates, best_framed, merge, quarter_of
+from gpen_blocks.gpen.faces.candidates import Candidates, beside_much_larger, best_framed, merge, quarter_of
 
 UPRIGHT = torch.tensor([[0.3, 0.35], [0.7, 0.35], [0.5, 0.55], [0.35, 0.75], [0.65, 0.75]])
 
@@ -72,3 +72,8 @@ def test_a_box_beside_a_face_is_no_second_one_and_a_head_that_touches_is():
     aside, touching = (40.0, -10.0, 140.0, 110.0), (80.0, -10.0, 180.0, 110.0)
     assert len(best_framed(candidates((face, 0.99), (aside, 0.98))).scores) == 1
     assert len(best_framed(candidates((face, 0.99), (touching, 0.98))).scores) == 2
+
+
+def test_what_lies_on_or_beside_a_much_larger_head_is_told():
+    boxes = torch.tensor([[100.0, 100, 400, 460], [395, 260, 415, 285], [900, 260, 920, 285], [410, 200, 510, 320]])
+    assert beside_much_larger(boxes).tolist() == [False, True, False, False]
