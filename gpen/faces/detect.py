@@ -51,8 +51,8 @@ PASS_PIXELS = 2_000_000
 SCORE_THRESHOLD = 0.7
 # With a classifier, so little confidence of the network is enough for a second look.
 PROPOSED = 0.4
-# Earrings, leaves and screws look like faces of so few pixels, or on a head that is much larger. Of 50 held-out faces of
-# 16 and of 20 px each, none had less confidence than this; a threshold that was asked for holds all the same.
+# Earrings, leaves and screws look like faces of so few pixels, or on a head that is much larger. Of 50 held-out faces
+# of 16 and of 20 px each, none had less confidence than this; a threshold that was asked for holds all the same.
 FEW_PIXELS, SURER = 24, 0.95
 # Nobody is surer than this, or there is no telling the two apart.
 _SUREST = 1e-6
