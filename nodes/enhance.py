@@ -11,6 +11,7 @@ from ..gpen.detail.local_adaptive import PART_STRENGTHS, enhance
 from ..gpen.errors import ImageError
 from ..gpen.faces.landmarks import find_in_crops
 from ..gpen.faces.parts import Part, crop_landmarks, part_gains, template_landmarks
+from ..gpen.presets import Settings
 from ..gpen.types import Alignment
 from ..gpen.wording import agree
 from ..gpen.wording import count as counted
@@ -65,7 +66,10 @@ class FrequencyBlend(io.ComfyNode):
                 unit_slider("hair_gain", 1.0, "Detail of the hair.", _GAIN),
                 colour_choice(),
                 unit_slider(
-                    "denoise", 1.0, "How much of the base's noise is taken out; 0 keeps all of it.", optional=True
+                    "denoise",
+                    Settings().denoise,
+                    "How much of the base's noise is taken out; 0 keeps all of it.",
+                    optional=True,
                 ),
             ],
             outputs=[
@@ -89,7 +93,7 @@ class FrequencyBlend(io.ComfyNode):
         hair_gain: float,
         alignment: tuple[Alignment, ...] = (),
         colour: str = "auto",
-        denoise: float = 1.0,
+        denoise: float = Settings().denoise,
     ) -> io.NodeOutput:
         crops = to_images(detail)
         parts: dict[Part, float] = {"eyes": eyes_gain, "lips": lips_gain, "skin": skin_gain, "hair": hair_gain}

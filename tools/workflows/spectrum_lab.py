@@ -59,14 +59,14 @@ def _build(graph: Graph) -> None:
     blend = graph.add(
         "GPENFrequencyBlend",
         (1240, 60),
-        (320, 410),
+        (320, 470),
         base=align["crops"],
         detail=restore["crops"],
         alignment=align["alignment"],
     )
     enhance = graph.add(
         "GPENLocalAdaptiveEnhance",
-        (1240, 530),
+        (1240, 600),
         (320, 260),
         crops=blend["image"],
         alignment=align["alignment"],
