@@ -1,0 +1,97 @@
+"""What the bundled detector and classifier are held to, on pictures that are not theirs to choose."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from gpen_blocks.gpen.faces.candidates import quarter_of
+from gpen_blocks.gpen.faces.detect import FaceDetector, detect
+from gpen_blocks.gpen.images import read_picture
+from gpen_blocks.gpen.models import load_detector
+from gpen_blocks.gpen.training.data import read_faces, to_images
+from gpen_blocks.weights import store
+
+DETECTORS = ("face-detector-lite", "retinaface-mobile0.25")
+
+
+@pytest.fixture(scope="module", params=DETECTORS)
+def detector(request, shared) -> FaceDetector:
+    """The bundled one, and the published one with the same second look."""
+    if request.param == DETECTORS[0]:
+        return load_detector(request.param).module
+    return load_detector(str(shared / "weights" / "detection_mobilenet0.25_Final.pth")).module
+
+
+@pytest.fixture(scope="module")
+def held_out(shared) -> np.ndarray:
+    return read_faces(shared / "data" / "faces-256.parquet", 40, every=10)
+
+
+def scenery(shared, every: int) -> np.ndarray:
+    return read_faces(shared / "data" / "backgrounds-256.parquet", every=every)
+
+
+def test_thresholds_are_those_of_the_registry(shared):
+    record = store.registry.get("face-detector-lite")
+    assert load_detector("face-detector-lite").module.score_threshold == record.score_threshold == 0.8
+
+
+def test_what_was_taken_for_faces_before_is_none(detector, shared):
+    for path in sorted((shared / "data" / "field").glob("no-face-*.jpg")):
+        assert len(detect(read_picture(path).pixels, detector)) == 0, path.name
+
+
+def test_pictures_without_a_face_have_none(detector, shared):
+    tiles = read_faces(shared / "data" / "negatives-256.parquet", every=24)
+    found = [len(detect(to_images(part), detector, refine=False)) for part in np.array_split(tiles, 6)]
+    assert sum(found) == 0
+
+
+@pytest.mark.parametrize("width", [64, 160, 400])
+def test_a_face_that_fills_the_picture_is_one(detector, held_out, width):
+    side = round(width / 0.53)
+    for face in held_out[: 10 if width < 400 else 4]:
+        shown = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA if side < 256 else cv2.INTER_CUBIC)
+        assert len(detect(to_images(shown[None]), detector, refine=False)) == 1
+
+
+def laid(scene: np.ndarray, face: np.ndarray, centre: tuple[int, int], side: int) -> None:
+    """Lay a head, cut out by an oval, on a scene."""
+    y, x = np.mgrid[0:side, 0:side]
+    oval = np.clip((1 - np.hypot((x - side / 2) / (0.38 * side), (y - side / 2) / (0.46 * side))) * 10, 0, 1)[..., None]
+    left, top = centre[0] - side // 2, centre[1] - side // 2
+    part = scene[top : top + side, left : left + side]
+    head = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA if side < 256 else cv2.INTER_CUBIC)
+    part[:] = head * oval + part * (1 - oval)
+
+
+def test_two_heads_that_touch_are_two(detector, held_out, shared):
+    random = np.random.default_rng(0)
+    backgrounds = scenery(shared, 25)
+    for index in range(12):
+        scene = cv2.resize(backgrounds[index % len(backgrounds)], (400, 400))
+        side = int(random.integers(70, 190))
+        apart = round(random.uniform(0.56, 0.7) * side)
+        x, y = 200 - apart // 2, 200 + int(random.integers(-20, 20))
+        laid(scene, held_out[index], (x, y), side)
+        laid(scene, held_out[-1 - index], (x + apart, y + int(random.integers(-10, 10))), side)
+        found = [face for face in detect(to_images(scene[None]), detector, refine=False) if face.width > 0.3 * side]
+        centres = sorted((face.box[0] + face.box[2]) / 2 for face in found)
+        assert centres == [pytest.approx(x, abs=0.2 * side), pytest.approx(x + apart, abs=0.2 * side)]
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+@pytest.mark.parametrize("rotated", [False, True])
+def test_heads_are_upright_in_their_crops_or_left_alone(detector, held_out, shared, turn, rotated):
+    backgrounds = scenery(shared, 40)
+    for index in range(4):
+        scene = cv2.resize(backgrounds[index], (480, 480))
+        laid(scene, held_out[20 + index], (240, 240), 200)
+        image = to_images(np.rot90(scene, turn).copy()[None])
+        found = [face for face in detect(image, detector, rotated=rotated) if face.width > 60 and not face.wrong_way]
+        quarters = [int(quarter_of(torch.tensor(face.landmarks)[None])) for face in found]
+        assert all(quarter == (-turn) % 4 for quarter in quarters)
+        assert len(quarters) == 1 or not rotated
