@@ -17,6 +17,8 @@ from .presets import Settings
 from .types import Face, Faces
 
 DEFAULT_TEMPLATE = "gpen"
+NOT_CHOSEN = "not among the chosen faces"
+"""Why a face is left alone that the user did not ask for."""
 # Smaller faces that a search happens upon are told, from this share of the limit on.
 _TOLD = 0.5
 
@@ -100,4 +102,4 @@ def _why_rejected(face: Face, least_size: float, settings: Settings, template: s
         return why if settings.rotated else f"{why}; rotated (--rotated) searches for such heads"
     if face.size < least_size:
         return f"smaller than {least_size:.0f} pixels"
-    return "not among the chosen faces"
+    return NOT_CHOSEN

@@ -11,6 +11,7 @@ import numpy as np
 from .detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY
 from .faces.tiles import SMALLEST_FACE
 from .faces.warp import scale_of
+from .find import NOT_CHOSEN
 from .models import LoadedModel
 from .presets import Preset, Settings
 from .types import Face
@@ -125,6 +126,13 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
             which = "The image" if len(batch.images) == 1 else f"Image {index}"
             why = _why_none_restored(batch, index, settings)
             notes.append(f"{which} is unchanged{_NOT_PREPARED if settings.prepares else ''}: {why}.")
+    passed_over = [
+        reason
+        for face, reason in zip(batch.found.rejected, batch.found.reasons, strict=True)
+        if reason != NOT_CHOSEN and batch.faces.of_image(face.image_index)
+    ]
+    for why, faces in Counter(passed_over).items():
+        notes.append(f"{count(faces, 'face')} {agree(faces, 'was', 'were')} left alone: {why}.")
     for why, faces in Counter(filter(None, batch.left_alone)).items():
         if why == SHARP_ALREADY:
             which = agree(

@@ -20,9 +20,10 @@ from .progress import Progress, silent
 from .report import batch_report
 from .restore import restore_crops
 from .types import Alignment, Faces
+from .wording import count
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Restoration:
     """One restored picture.
 
@@ -50,6 +51,10 @@ class Restoration:
     original: torch.Tensor
     restored: torch.Tensor
     picture: Picture | None = None
+
+    def __repr__(self) -> str:
+        height, width = self.original.shape[-2:]
+        return f"Restoration({count(len(self.faces), 'face')} in {width} x {height} pixels)"
 
     def save(self, path: str | Path) -> tuple[str, ...]:
         """Write the result; for a path that came in, with the depth, alpha and metadata of its file.

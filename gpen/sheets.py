@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 
+from .faces.align import crop_aligned
 from .types import Face
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def restoration_sheet(result: Restoration, *, width: int = 1600, max_faces: int 
     half = (width - 3 * _GAP) // 2
     shown = min(len(result.before), max_faces)
     columns = max(1, min(_MAX_COLUMNS, shown))
+    side = result.before.shape[-1]
     cell = min((width - _GAP * (columns + 1)) // (2 * columns), 2 * result.before.shape[-1])
     pictures = [_shrink(image, half) for image in (result.original, result.restored)]
     faces_top = _TITLE + pictures[0].height + _GAP
@@ -94,8 +96,11 @@ def restoration_sheet(result: Restoration, *, width: int = 1600, max_faces: int 
     for index in range(shown):
         row, column = divmod(index, columns)
         x, y = _GAP + column * (2 * cell + _GAP), faces_top + row * (cell + _GAP)
-        for offset, crops in enumerate((result.before, result.after)):
-            face = to_pil(crops[index : index + 1]).resize((cell, cell), Image.Resampling.LANCZOS)
+        # Cut from the pictures: beyond its mask a restored crop is not in the result.
+        for offset, image in enumerate((result.original, result.restored)):
+            face = to_pil(crop_aligned(image, result.alignment[index], side).clamp(0, 1)).resize(
+                (cell, cell), Image.Resampling.LANCZOS
+            )
             sheet.paste(face, (x + offset * cell, y))
     return sheet
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 import typer
 
@@ -39,6 +40,8 @@ def main() -> None:
     # which costs a few percent on an idle machine. The number is GNU OpenMP's own for more threads than cores.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # What is wrong with a file is told in a sentence, not by the decoder's own warnings.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app()
     except GPENError as error:

@@ -38,7 +38,7 @@ def detect(
     """Find faces: a numbered overlay beside each picture, and boxes and landmarks as JSON with --report.
 
     The numbers are those that `gpen restore --faces` takes, given the same preset and options. Faces that it would
-    leave alone are drawn in red.
+    leave alone for their size, place or focus are drawn in red; whether one is sharp already shows when it is restored.
     """
     from ..devices import on_device, select_device
     from ..find import find_faces

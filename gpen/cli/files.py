@@ -172,7 +172,12 @@ def plan(
 
     Returns:
         The targets of each job that can be done, and what speaks against each other one.
+
+    Raises:
+        ImageError: `output` is a picture's name, and there are several.
     """
+    if output is not None and len(jobs) > 1 and output.suffix.lower() in WRITABLE and not output.is_dir():
+        raise ImageError(f"{output} names one file, and there are {len(jobs)} pictures; name a folder.")
     taken = {_key(job.source): job.source for job in jobs}
     planned: dict[Job, Targets] = {}
     faults: dict[Job, ImageError] = {}

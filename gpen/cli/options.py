@@ -23,7 +23,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu."
 Report = Annotated[Path | None, typer.Option(help="Write what was found and done to this JSON file.")]
 Log = Annotated[
     Path | None,
-    typer.Option(help="Keep the log, with the traceback of each failure, in this .log file.", show_default=False),
+    typer.Option(
+        help="Keep the log, with the traceback of each failure, in this .log or .txt file.", show_default=False
+    ),
 ]
 Threshold = Annotated[
     float | None, typer.Option(help="Least confidence of a face, 0..1; 0: what suits the detector.", show_default=False)

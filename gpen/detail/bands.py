@@ -64,8 +64,8 @@ def blend(
             own, but for its noise.
         keep_grayscale: a base that is black and white, or toned in one colour, stays so.
         colour: `keep` or `grey` where that is not to be judged, see `tone.Colour`.
-        denoise: 0..1, how much of the measured noise is taken out of the low band: at 1 what exceeds twice the
-            noise's variance is kept, at 0 all.
+        denoise: 0..1, how much of the measured noise is taken out: at 1 what of the low band exceeds twice the noise's
+            variance is kept, at 0 all; above the cut-off noise goes from 0.5 on, and stays at 0.
         jpeg_quality: 1..100 of the file that each base was cut from, None where it is no JPEG or nothing is known; at
             a low one the base is believed less.
 
@@ -102,8 +102,12 @@ def blend(
             own[:, :1] += deblur * (own[:, :1] - gaussian_blur(own[:, :1], blur))
         gain = None if part_gain is None else part_gain[one].to(base)
         numbers = zip(meeting.cutoff[index].tolist(), (denoise * meeting.noise[index]).tolist(), strict=True)
+        # Below a half, some of the noise above the cut-off stays as well, where the restored face has none.
+        grain = max(0.0, 1 - 2 * denoise) if float(meeting.noise[index].max()) > 0 else 0.0
         planes = [
-            _scaled(b, limit, middle_gain, high_gain, gain) + _low_band(a - b, limit, noise)
+            _scaled(b, limit, middle_gain, high_gain, gain)
+            + _low_band(a - b, limit, noise)
+            + (grain * (a - _low_pass(a, limit)) if grain else 0)
             for a, b, (limit, noise) in zip(own.split(1, 1), other.split(1, 1), numbers, strict=True)
         ]
         result[one] = from_luma_chroma(torch.cat(planes, dim=1))

@@ -171,7 +171,7 @@ def _fine_noise(finest: torch.Tensor, scale: float, denoise: float) -> torch.Ten
     calm = float(variance.flatten().kthvalue(max(1, int(_CALM * variance.numel()))).values)
     even = calm / mean if mean > 0 else 0.0
     noise = mean * min(max((even - _EVEN_WITHOUT) / (_EVEN_WITH - _EVEN_WITHOUT), 0), 1)
-    if noise <= 0 or (scale > 1 and denoise == 0):
+    if noise <= 0 or denoise == 0:
         return torch.zeros_like(finest)
     # Of the photograph's frequencies the network has not seen this share.
     unseen = max(0.0, 1 - 1 / scale**2)

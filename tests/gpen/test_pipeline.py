@@ -251,3 +251,12 @@ def test_what_is_judged_can_be_overruled(portrait, change):
     assert np.ptp(result.image, axis=2).max() > 0
     forced = Restorer(**BUNDLED, frequency_blend=0.0, color_match="none", **{**change, "colour": "grey"}).restore(grey)
     assert np.ptp(forced.image, axis=2).max() == 0
+
+
+def test_a_second_run_changes_nothing_though_noise_stays_around_the_face(restorer, restoration):
+    """What lies around a restored face, noise and all, is no reason to restore it again."""
+    assert restoration.report["faces"][0]["changed"]["mean"] > 1
+    again = restorer.restore(restoration.image)
+    (face,) = again.report["faces"]
+    assert face["skipped"] == "nothing to add"
+    assert np.array_equal(again.image, restoration.image)
