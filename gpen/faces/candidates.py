@@ -91,8 +91,11 @@ def merge(candidates: Candidates) -> Candidates:
     # Nor do detections of one head that take it to lie in different directions.
     down = _down(candidates.landmarks)
     agree = down[leaders] @ down.T > SAME_DIRECTION
-    weight = candidates.scores * (candidates.seen / CLEARLY_SEEN).clamp(max=1).square()
-    votes = torch.where((overlap > SAME_BOX_IOU) & own & agree, weight, 0.0)
+    # The leader always votes: a box without an area overlaps nothing, not even itself.
+    leads = torch.zeros_like(own)
+    leads[torch.arange(len(leaders)), leaders] = True
+    weight = (candidates.scores * (candidates.seen / CLEARLY_SEEN).clamp(max=1).square()).clamp(min=1e-9)
+    votes = torch.where(((overlap > SAME_BOX_IOU) & own & agree) | leads, weight, 0.0)
     votes = votes / votes.sum(1, keepdim=True)
     merged = Candidates(
         votes @ candidates.boxes,

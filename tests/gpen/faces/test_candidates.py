@@ -6,6 +6,9 @@ import math
 
 import pytest
 import torch
+from any_points import seeded
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpen_blocks.gpen.faces.candidates import Candidates, beside_much_larger, best_framed, merge, quarter_of
 
@@ -77,3 +80,27 @@ def test_a_box_beside_a_face_is_no_second_one_and_a_head_that_touches_is():
 def test_what_lies_on_or_beside_a_much_larger_head_is_told():
     boxes = torch.tensor([[100.0, 100, 400, 460], [395, 260, 415, 285], [900, 260, 920, 285], [410, 200, 510, 320]])
     assert beside_much_larger(boxes).tolist() == [False, True, False, False]
+
+
+_EDGES = st.one_of(st.floats(-1e3, 5e3), st.sampled_from([0.0, 1e-7, 100.0, 100.00001, 1e6]))
+
+
+@seeded
+@given(st.lists(st.tuples(_EDGES, _EDGES, _EDGES, _EDGES, st.sampled_from([0.3, 0.8, 1.0])), max_size=12))
+def test_any_boxes_leave_the_best_and_nothing_new(rows):
+    """Empty, mirrored in order, coincident, tiny and huge boxes: what stays was there, and the surest of all stays."""
+    boxes = [
+        ((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), score)
+        for x0, y0, x1, y1, score in rows
+        if x0 != x1 and y0 != y1
+    ]
+    found = candidates(*boxes)
+    merged = merge(found)
+    assert torch.isfinite(merged.boxes).all() and len(merged.scores) <= len(boxes)
+    kept = best_framed(found)
+    given_boxes = {tuple(box) for box in found.boxes.tolist()}
+    assert all(tuple(box) in given_boxes for box in kept.boxes.tolist())
+    assert kept.scores.tolist() == sorted(kept.scores.tolist(), reverse=True)
+    if boxes:
+        assert float(kept.scores[0]) == float(found.scores.max())
+    assert beside_much_larger(found.boxes).shape == (len(boxes),)
