@@ -22,6 +22,7 @@ from PIL import Image
 from ...weights.files import replacing
 from ..errors import ImageError
 from ..images import RAW_SUFFIXES, READABLE, WRITABLE, Picture, read_picture
+from ..wording import count
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def plan(
         ImageError: `output` is a picture's name, and there are several.
     """
     if output is not None and len(jobs) > 1 and output.suffix.lower() in WRITABLE and not output.is_dir():
-        raise ImageError(f"{output} names one file, and there are {len(jobs)} pictures; name a folder.")
+        raise ImageError(f"{output} names one file for {count(len(jobs), 'picture')}; name a folder.")
     taken = {_key(job.source): job.source for job in jobs}
     planned: dict[Job, Targets] = {}
     faults: dict[Job, ImageError] = {}

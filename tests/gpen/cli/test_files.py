@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from gpen_blocks.gpen.cli.files import Job, Targets, collect, plan
+from gpen_blocks.gpen.errors import ImageError
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -99,3 +100,11 @@ def test_what_exists_is_known_before_any_work(tmp_path):
     assert list(faults) == [jobs[3]] and "exists already" in str(faults[jobs[3]])
     assert len(planned) == 4
     assert not plan(jobs, tmp_path / "out", "", overwrite=True)[1]
+
+
+def test_a_pictures_name_for_several_results_is_refused(tmp_path):
+    jobs = [Job(tmp_path / name, Path(name)) for name in ("a.png", "b.png")]
+    with pytest.raises(ImageError, match="names one file for 2 pictures"):
+        plan(jobs, tmp_path / "two.png", "-restored", overwrite=False)
+    planned, _ = plan(jobs, tmp_path / "results.d", "-restored", overwrite=False)
+    assert [targets.main.name for targets in planned.values()] == ["a.png", "b.png"]
