@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .boxes import box_iou, nms
+from .classify import QUARTERS
 
 # Boxes that overlap more than this are one face (facexlib's default); those that overlap more than
 # SAME_BOX_IOU vote.
@@ -29,7 +30,6 @@ HEAD_REACH = 0.9
 MUCH_LARGER = 6
 # Cosine of the angle between what two detections take for the direction of one head.
 SAME_DIRECTION = 0.7
-QUARTERS = 4
 
 
 @dataclass(frozen=True, eq=False)

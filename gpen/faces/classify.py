@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ..errors import CheckpointError
+from .loading import load_strictly
 from .warp import warp
 
 CROP = 64
@@ -63,15 +63,7 @@ class FaceClassifier(nn.Module):
 
 def load_classifier(state_dict: Mapping[str, Tensor]) -> FaceClassifier:
     """Build the classifier and load it strictly; raises CheckpointError."""
-    classifier = FaceClassifier()
-    try:
-        classifier.load_state_dict(dict(state_dict), strict=True)
-    except RuntimeError as error:
-        detail = " ".join(str(error).split())
-        raise CheckpointError(
-            f"The face classifier of this detector is incomplete or altered: {detail[:300]}"
-        ) from error
-    return classifier
+    return load_strictly(FaceClassifier(), state_dict, "The face classifier of this detector is incomplete or altered")
 
 
 def normalise(crops: Tensor) -> Tensor:

@@ -335,14 +335,11 @@ def _look_again(
     found, both, quarters = found[kept], both[kept], quarters[kept]
     sure, quarter = quarters.max(1)
     wrong = ((sure >= SURE_TURN) & (quarter != quarter_of(found.landmarks))).nonzero()[:, 0]
-    parts = [found]
+    heads = [found[index] for index in torch.arange(len(kept)).split(1)]
     for index in wrong.tolist():
-        one = found[torch.tensor([index])]
-        turned = _search_turned(image, detector, one.boxes[0], int(quarter[index]))
-        parts.append(replace(one, wrong_way=torch.tensor([True])) if turned is None else turned)
-    order = torch.arange(len(found.scores))
-    order[wrong] = len(found.scores) + torch.arange(len(wrong))
-    return replace(Candidates.join(parts)[order], scores=both)
+        turned = _search_turned(image, detector, found.boxes[index], int(quarter[index]))
+        heads[index] = turned or replace(heads[index], wrong_way=torch.tensor([True]))
+    return replace(Candidates.join(heads), scores=both) if heads else found
 
 
 def _search_turned(image: Tensor, detector: FaceDetector, box: Tensor, quarter: int) -> Candidates | None:

@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..detail.color import luma
-from ..errors import CheckpointError
 from ..types import Face
 from .align import estimate_similarity
+from .loading import load_strictly
 from .parts import five_of_68
 from .refine import MEAN_SHAPE, expectation, normalise
 from .warp import invert, scale_of, warp
@@ -123,14 +123,8 @@ def is_landmarker68(state_dict: Mapping[str, Tensor]) -> bool:
 
 def build_landmarker68(state_dict: Mapping[str, Tensor]) -> Landmarker68:
     """Build the network in eval mode and load it strictly; raises CheckpointError."""
-    network = Landmarker68()
-    try:
-        network.load_state_dict(dict(state_dict))
-    except RuntimeError as error:
-        detail = " ".join(str(error).split())
-        raise CheckpointError(
-            f"The 68-point landmark network is incomplete or altered; install the package again: {detail[:300]}"
-        ) from None
+    fault = "The 68-point landmark network is incomplete or altered; install the package again"
+    network = load_strictly(Landmarker68(), state_dict, fault)
     return network.eval().requires_grad_(False)
 
 

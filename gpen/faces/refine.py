@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import CheckpointError
+from .loading import load_strictly
 
 CROP = 64
 LOOKS = 2
@@ -62,15 +62,8 @@ def expectation(maps: Tensor) -> Tensor:
 
 def load_refiner(state_dict: Mapping[str, Tensor]) -> LandmarkRefiner:
     """Build the refiner and load it strictly; raises CheckpointError."""
-    refiner = LandmarkRefiner()
-    try:
-        refiner.load_state_dict(dict(state_dict), strict=True)
-    except RuntimeError as error:
-        detail = " ".join(str(error).split())
-        raise CheckpointError(
-            f"the landmark refiner of this face detector is incomplete or altered: {detail[:300]}"
-        ) from error
-    return refiner
+    fault = "the landmark refiner of this face detector is incomplete or altered"
+    return load_strictly(LandmarkRefiner(), state_dict, fault)
 
 
 def crop_frames(landmarks: Tensor) -> Tensor:

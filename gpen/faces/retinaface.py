@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..errors import CheckpointError
+from .loading import load_strictly
 from .retinaface_blocks import ContextModule, FeaturePyramid, heads, mobilenet_body, resnet50_body
 
 # Side lengths of the two anchors at each of the three strides, and the variances the regressions are scaled
@@ -153,9 +154,4 @@ def load_retinaface(state_dict: Mapping[str, Tensor]) -> RetinaFace:
     """Build the network a state dict belongs to and load it strictly; a prefix `module.` is taken off."""
     tensors = {key.removeprefix("module."): value for key, value in state_dict.items()}
     network = RetinaFace(network_of(tensors))
-    try:
-        network.load_state_dict(tensors, strict=True)
-    except RuntimeError as error:
-        detail = " ".join(str(error).split())
-        raise CheckpointError(f"this RetinaFace checkpoint is incomplete or altered: {detail[:300]}") from error
-    return network
+    return load_strictly(network, tensors, "this RetinaFace checkpoint is incomplete or altered")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ...faces.classify import CONTEXT, CROP, QUARTERS
-from .scenes import Spoiler, draw_flat, hide_partly
+from .scenes import Spoiler, darken, draw_flat, hide_partly
 
 NO_FACE = -1
 # What the crops show: heads, and for the rest pieces of backgrounds, what detectors took for faces there, heads framed
@@ -209,8 +209,7 @@ class ClassifierCrops:
         if altered:
             kind = rng.random()
             if kind < 0.25:
-                levels = (np.arange(256) / 255) ** rng.uniform(1.2, 2.6) * rng.uniform(0.45, 1.0)
-                face = cv2.LUT(face, np.clip(levels * 255, 0, 255).astype(np.uint8))
+                face = darken(face, rng, (1.2, 2.6), 0.45)
             elif kind < 0.45:
                 face = hide_partly(face, self.backgrounds[rng.integers(len(self.backgrounds))], rng)
             elif kind < 0.5:

@@ -185,8 +185,7 @@ class SceneComposer:
         rng = self.rng
         kind = rng.random()
         if kind < 0.35:
-            levels = (np.arange(256) / 255) ** rng.uniform(1.1, 2.2) * rng.uniform(0.5, 1.0)
-            face = cv2.LUT(face, np.clip(levels * 255, 0, 255).astype(np.uint8))
+            face = darken(face, rng, (1.1, 2.2), 0.5)
         elif kind < 0.55:
             face = hide_partly(face, self.backgrounds[rng.integers(len(self.backgrounds))], rng)
         elif kind < 0.6:
@@ -229,6 +228,12 @@ class SceneComposer:
         for view in views:
             cv2.ellipse(view, (int(x), int(brim)), (int(half), thick), 0, 0, 360, colour, -1, cv2.LINE_8)
             cv2.rectangle(view, (int(x - crown), int(top)), (int(x + crown), int(brim)), colour, -1)
+
+
+def darken(face: np.ndarray, rng: np.random.Generator, gamma: tuple[float, float], least: float) -> np.ndarray:
+    """A face in deep shade, or of darker skin: a gamma from a range, and light from `least` to 1 on it."""
+    levels = (np.arange(256) / 255) ** rng.uniform(*gamma) * rng.uniform(least, 1.0)
+    return cv2.LUT(face, np.clip(levels * 255, 0, 255).astype(np.uint8))
 
 
 def hide_partly(face: np.ndarray, cover: np.ndarray, rng: np.random.Generator) -> np.ndarray:
