@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from .gpen.restorer import Restoration, Restorer
 
-__version__ = "0.1.0"
+    __version__: str
+
 __all__ = ["WEB_DIRECTORY", "Restoration", "Restorer", "__version__", "comfy_entrypoint"]
 
 # Where ComfyUI finds this package's JavaScript and help pages.
@@ -32,4 +33,8 @@ def __getattr__(name: str) -> object:
         from .gpen import restorer
 
         return getattr(restorer, name)
+    if name == "__version__":
+        from .gpen.versions import package_version
+
+        return package_version()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

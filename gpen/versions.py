@@ -1,6 +1,24 @@
-"""Versions of what is installed."""
+"""Versions of this package and of what is installed."""
 
+from functools import cache
 from importlib import metadata
+from pathlib import Path
+
+_DISTRIBUTION = "gpen-blocks"
+_PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
+
+
+@cache
+def package_version() -> str:
+    """The version of this package; `pyproject.toml` is the one place that names it.
+
+    A checkout, such as the folder that ComfyUI loads, asks that file, for there may be no distribution or an older one.
+    """
+    if _PROJECT.is_file():
+        from ..weights.toml import tomllib
+
+        return tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["version"]
+    return installed_version(_DISTRIBUTION) or "unknown"
 
 
 def installed_version(name: str) -> str | None:

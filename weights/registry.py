@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import sys
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -12,11 +11,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from .errors import ModelNotFoundError, WeightsError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # pyright: ignore[reportMissingImports]
+from .toml import tomllib
 
 Kind = Literal["generator", "detector", "parser", "landmarks", "classifier", "recogniser"]
 Task = Literal["restoration", "colorization", "inpainting", "seg2face"]

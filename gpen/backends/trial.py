@@ -18,10 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ... import __version__
 from ...weights import places
 from ...weights.files import replacing
-from ..versions import installed_version
+from ..versions import installed_version, package_version
 from .engine import Engine
 
 log = logging.getLogger(__name__)
@@ -131,7 +130,7 @@ def remembered(key: str, run: Callable[[], Trial]) -> Trial:
 def key_of(sha256: str, backend: str, precision: str, device: torch.device) -> str:
     """A name for one engine of one model on this machine, with everything that could change how fast or true it is."""
     packages = {"openvino": ("openvino",), "onnxruntime": ("onnxruntime",), "tensorrt": ("onnxruntime-gpu",)}
-    versions = [f"torch {torch.__version__}", f"gpen-blocks {__version__}"]
+    versions = [f"torch {torch.__version__}", f"gpen-blocks {package_version()}"]
     versions += [f"{name} {installed_version(name)}" for name in packages.get(backend, ())]
     processor = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     threads = f"{torch.get_num_threads()} of {os.cpu_count()} threads"

@@ -80,7 +80,7 @@ def _faces(source: Path, limit: int, size: int) -> list[np.ndarray]:
     import numpy as np
 
     from ..images import READABLE, read_picture
-    from ..images.arrays import integer_array
+    from ..images.samples import integer_array
     from ..training.data import read_faces
 
     if source.is_file() and source.suffix.lower() in READABLE:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ... import __version__
+from ..versions import package_version
 from .terminal import alarming, bold, fine, rich_console, say
 
 
@@ -23,7 +23,7 @@ def doctor(
     diagnosis = examine()
     if as_json:
         verdict = {"works": diagnosis.works, "broken": diagnosis.broken, "next": diagnosis.advice}
-        typer.echo(json.dumps({"version": __version__, **diagnosis.facts, **verdict}, indent=2))
+        typer.echo(json.dumps({"version": package_version(), **diagnosis.facts, **verdict}, indent=2))
     else:
         _show_facts(diagnosis.facts)
         for sentence in diagnosis.broken:
@@ -38,7 +38,7 @@ def doctor(
 
 def _show_facts(facts: dict[str, Any]) -> None:
     python, folders = facts["python"], facts["folders"]
-    say(f"{bold(f'GPEN Blocks {__version__}')} in {folders['package']}")
+    say(f"{bold(f'GPEN Blocks {package_version()}')} in {folders['package']}")
     say(f"Python {python['version']} ({python['executable']}) on {python['platform']}")
     _show_table(
         "Packages",

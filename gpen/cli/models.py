@@ -111,7 +111,15 @@ def export_model(
 
     loaded = load_generator(model, backend="eager", device=torch.device("cpu"))
     target = output or Path(f"{loaded.name}.onnx")
-    export_onnx(loaded, target, fixed=fixed, overwrite=overwrite)
+    export_onnx(
+        loaded.module,
+        target,
+        name=loaded.name,
+        sha256=loaded.sha256,
+        template=loaded.template,
+        fixed=fixed,
+        overwrite=overwrite,
+    )
     size = loaded.module.config.size
     say(f"{loaded.name} → {target} ({size} pixels, template {loaded.template})")
 

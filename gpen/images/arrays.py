@@ -11,7 +11,7 @@ from PIL import Image
 from ..detail.color import luma
 from ..errors import ImageError
 from .modes import has_alpha, image_into, plain_image
-from .samples import bands, is_grey, quantize, scale_into, to_planes
+from .samples import bands, check_images, integer_array, is_grey, quantize, scale_into, to_planes
 
 # Resampling elsewhere overshoots by a little; more than this is another range, such as 0..255.
 _OVERSHOOT = 0.01
@@ -81,25 +81,6 @@ def to_array(pixels: torch.Tensor, like: Any) -> Any:
     if channels == 4:
         result = np.concatenate([result, like[..., 3:]], axis=2)
     return result.reshape(like.shape)
-
-
-def integer_array(pixels: torch.Tensor, dtype: np.dtype) -> np.ndarray:
-    """1 x 3 x H x W in 0..1 as H x W x 3 of uint8 or uint16, rounded to the nearest."""
-    planes = to_planes(pixels)
-    result = np.empty((*planes.shape[1:], len(planes)), dtype)
-    for rows in bands(*planes.shape[1:]):
-        result[rows] = quantize(planes[:, rows], dtype).transpose(1, 2, 0)
-    return result
-
-
-def check_images(pixels: torch.Tensor) -> None:
-    """Refuse what is not one RGB picture.
-
-    Raises:
-        ImageError: not a 1 x 3 x H x W float tensor, or without pixels.
-    """
-    if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or not pixels.is_floating_point() or not pixels.numel():
-        raise ImageError(f"A picture is a 1 x 3 x H x W float tensor, not {pixels.dtype} {tuple(pixels.shape)}.")
 
 
 def _checked(image: Any, keep_shape: bool = False) -> np.ndarray:

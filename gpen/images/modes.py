@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -11,8 +11,8 @@ from PIL import Image
 from ..errors import ImageError
 from .samples import bands, scale_into
 
-if TYPE_CHECKING:
-    from .picture import Mode
+Mode = Literal["bilevel", "grey", "grey+alpha", "palette", "RGB", "RGBA", "CMYK", "YCbCr", "Lab"]
+GREY_MODES = ("bilevel", "grey", "grey+alpha")
 
 MODES: dict[str, Mode] = {
     "1": "bilevel",

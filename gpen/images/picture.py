@@ -10,10 +10,8 @@ import numpy as np
 import torch
 
 from ..errors import ImageError
-from .arrays import check_images, integer_array
-
-Mode = Literal["bilevel", "grey", "grey+alpha", "palette", "RGB", "RGBA", "CMYK", "YCbCr", "Lab"]
-GREY_MODES = ("bilevel", "grey", "grey+alpha")
+from .modes import Mode
+from .samples import check_images, integer_array
 
 # The format behind each suffix that can be written.
 WRITABLE_FORMATS = {

@@ -63,3 +63,22 @@ def to_planes(tensor: torch.Tensor) -> np.ndarray:
 def is_grey(planes: np.ndarray, tolerance: float) -> bool:
     """Whether the second and third of 3 x H x W planes stay within a tolerance of the first."""
     return all(np.abs(planes[1:, rows] - planes[:1, rows]).max() <= tolerance for rows in bands(*planes.shape[1:]))
+
+
+def integer_array(pixels: torch.Tensor, dtype: np.dtype) -> np.ndarray:
+    """1 x 3 x H x W in 0..1 as H x W x 3 of uint8 or uint16, rounded to the nearest."""
+    planes = to_planes(pixels)
+    result = np.empty((*planes.shape[1:], len(planes)), dtype)
+    for rows in bands(*planes.shape[1:]):
+        result[rows] = quantize(planes[:, rows], dtype).transpose(1, 2, 0)
+    return result
+
+
+def check_images(pixels: torch.Tensor) -> None:
+    """Refuse what is not one RGB picture.
+
+    Raises:
+        ImageError: not a 1 x 3 x H x W float tensor, or without pixels.
+    """
+    if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or not pixels.is_floating_point() or not pixels.numel():
+        raise ImageError(f"A picture is a 1 x 3 x H x W float tensor, not {pixels.dtype} {tuple(pixels.shape)}.")

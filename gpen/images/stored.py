@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageError
-from .modes import has_alpha, image_into
-from .picture import FileInfo, Mode
+from .modes import Mode, has_alpha, image_into
+from .picture import FileInfo
 from .samples import bands, scale_into
 
 MAX_PIXELS = 500_000_000

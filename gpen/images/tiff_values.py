@@ -20,7 +20,7 @@ from .tiff import ASSOCIATED_ALPHA, MIN_IS_BLACK, MIN_IS_WHITE, RGB, UNASSOCIATE
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
-    from .picture import Mode
+    from .modes import Mode
 
 _CMYK, _CIE_LAB, _ICC_LAB = 5, 8, 9
 _COLORS = {MIN_IS_WHITE: 1, MIN_IS_BLACK: 1, RGB: 3, _CMYK: 4, _CIE_LAB: 3, _ICC_LAB: 3}

@@ -21,7 +21,8 @@ from ..errors import ImageError
 from . import png
 from .jpeg import photoshop_segments
 from .metadata import icc_color_space
-from .picture import GREY_MODES, WRITABLE_FORMATS, FileInfo, Picture
+from .modes import GREY_MODES
+from .picture import WRITABLE_FORMATS, FileInfo, Picture
 from .samples import DEFLATE_LEVEL, bands, is_grey, quantize, to_planes
 from .tiff import Page, write_tiff
 from .unchanged import unchanged_bytes, unchanged_page

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
+from ...weights.toml import tomllib
 from ..errors import SettingsError
 from ..faces.align import TEMPLATES
 from ..network.config import GeneratorConfig
 from .degradation import Degradation
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
 CONFIGS = Path(__file__).parent / "configs"
 

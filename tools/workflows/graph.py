@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import gpen_blocks
+
 from .object_info import Info, Input, inputs_of
 
 Point = tuple[int, int]
@@ -18,7 +20,7 @@ Box = tuple[int, int, int, int]
 GREEN, BLUE, PURPLE = "#8A8", "#3f789e", "#88A"
 
 _NAMESPACE = uuid.UUID("5f7f6b0a-6f5e-4b7a-9a55-6a6c1f0e9a01")
-_OWN, _OWN_VERSION = "gpen-blocks", "0.1.0"
+_OWN = "gpen-blocks"
 # Of a node, above its position.
 _TITLE = 30
 # What most screens show of a workflow between the toolbars, and its corner, in pixels.
@@ -34,7 +36,7 @@ def identifier(name: str) -> str:
 
 def owner(type_: str) -> dict[str, str]:
     """The properties by which the page finds the pack that a missing node belongs to."""
-    return {"cnr_id": _OWN, "ver": _OWN_VERSION} if type_.startswith("GPEN") else {"cnr_id": "comfy-core"}
+    return {"cnr_id": _OWN, "ver": gpen_blocks.__version__} if type_.startswith("GPEN") else {"cnr_id": "comfy-core"}
 
 
 def write(path: Path, workflow: dict[str, Any]) -> None:

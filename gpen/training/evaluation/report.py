@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .... import __version__
-from ...versions import installed_version
+from ...versions import installed_version, package_version
 from .evaluate import Evaluation, Measured
 from .meter import Row
 from .metrics import DETAIL_FROM
@@ -163,7 +162,7 @@ def _describe(picture: Measured) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"gpen-blocks": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    versions = {"gpen-blocks": package_version(), "python": platform.python_version(), "platform": platform.platform()}
     for name in _PACKAGES:
         if version := installed_version(name):
             versions[name] = version
