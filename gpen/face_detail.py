@@ -6,14 +6,14 @@ import torch
 import torch.nn.functional as F
 
 from .detail.bands import blend
-from .detail.color import luma
 from .detail.local_adaptive import enhance
 from .detail.noise import noise_floor
 from .detail.quantisation import quality_of_pixels
 from .detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY, is_painted, is_sharp
 from .faces.align import crop_aligned
 from .faces.parts import crop_landmarks
-from .faces.warp import bounds, scale_of
+from .pixels.color import luma
+from .pixels.warp import bounds, scale_of
 from .presets import Settings
 from .types import Alignment
 

@@ -13,8 +13,6 @@ import torch
 
 from .detail.finish import finish
 from .detail.prepare import JpegTables, prepare
-from .detail.tone import SIDE as JUDGED_SIDE
-from .detail.tone import Tone, colour_rule, judge_tone, keep_tones
 from .devices import Placement, free_memory, in_pieces, is_out_of_memory, on_device, select_device
 from .errors import GPENError
 from .face_detail import noise_around, shape_detail
@@ -24,9 +22,11 @@ from .faces.landmarks import find_landmarks68
 from .faces.masks import draw_masks
 from .faces.paste import paste_faces
 from .faces.place import NO_PIXELS
-from .faces.warp import scale_of
 from .find import FoundFaces, find_faces
 from .models import LoadedModel, choose_landmarker
+from .pixels.tone import SIDE as JUDGED_SIDE
+from .pixels.tone import Tone, colour_rule, judge_tone, keep_tones
+from .pixels.warp import scale_of
 from .presets import Settings
 from .progress import Progress, silent
 from .restore import restore_crops

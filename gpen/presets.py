@@ -17,11 +17,11 @@ from typing import Any, get_args
 from ..weights.files import replacing
 from ..weights.places import expand
 from .detail.prepare import WhiteBalance
-from .detail.tone import Colour
 from .errors import SettingsError
 from .faces.masks import MaskMode
 from .faces.paste import ColorMatch
 from .faces.select import FaceOrder
+from .pixels.tone import Colour
 
 FORMAT = "gpen-blocks-preset"
 VERSION = 1

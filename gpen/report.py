@@ -10,9 +10,9 @@ import numpy as np
 
 from .detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY
 from .faces.tiles import SMALLEST_FACE
-from .faces.warp import scale_of
 from .find import NOT_CHOSEN
 from .models import LoadedModel
+from .pixels.warp import scale_of
 from .presets import Preset, Settings
 from .types import Face
 from .wording import agree, count

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 
 from .backends import Network, expect
 from .checks import all_finite, require_between
-from .detail.tone import Colour, colour_rule, judge_tone, keep_tones
 from .devices import Placement, free_memory, in_pieces, on_device, select_device, wait_for
 from .errors import ImageError
+from .pixels.tone import Colour, colour_rule, judge_tone, keep_tones
 from .progress import Progress, Viewer, silent
 
 # The most that one chunk may take on the CPU, where larger ones are no faster, and on devices that do not tell how much
@@ -38,7 +38,7 @@ def restore_crops(
             generator's is resampled to it.
         strength: 0 gives the (resampled) crops back, 1 the network's answer, between them a mix.
         keep_grayscale: a crop that is black and white, or toned in one colour, stays so.
-        colour: `keep` or `grey` where that is not to be judged, see `detail.tone.Colour`.
+        colour: `keep` or `grey` where that is not to be judged, see `pixels.tone.Colour`.
         batch_size: faces per forward pass; 0 takes as many as memory allows.
         place: where to run; by default the best device there is.
         progress: called after each chunk; what it raises ends the work. A `Viewer` sees each chunk's faces before.

@@ -26,7 +26,7 @@ from typing import Any, get_args
 
 from comfy_api.latest import io
 
-from ..gpen.detail.tone import Colour
+from ..gpen.pixels.tone import Colour
 
 Model = io.Custom("GPEN_MODEL")
 FaceDetector = io.Custom("GPEN_FACE_DETECTOR")

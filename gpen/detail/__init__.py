@@ -1,1 +1,1 @@
-"""Detail and colour of pictures, without knowledge of faces networks."""
+"""What is done to restored crops so that their detail is the photograph's and no more: blend, enhancement, finish."""

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 
 from ..checks import require_between, require_finite_images, require_same_shape
 from ..errors import ImageError, SettingsError
+from ..pixels.color import from_luma_chroma, luma_chroma
+from ..pixels.filters import gaussian_blur
+from ..pixels.tone import Colour, colour_rule, judge_tone, keep_tones
 from ..wording import count as counted
-from .color import from_luma_chroma, luma_chroma
-from .filters import gaussian_blur
 from .meeting import SIGMA_PER_PERIOD, Meeting, meeting_point, passed_noise
-from .tone import Colour, colour_rule, judge_tone, keep_tones
 
 # The upper band begins at so many times the cut-off.
 _UPPER_BAND = 3.0

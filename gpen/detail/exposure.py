@@ -14,10 +14,10 @@ import torch.nn.functional as F
 
 from ..checks import require_between, require_finite_images
 from ..errors import ImageError
+from ..pixels.colorspace import linear_to_srgb, luminance, srgb_to_linear
+from ..pixels.filters import box_mean, smoothstep
 from ..types import Face, Faces, Size
 from ..wording import count
-from .colorspace import linear_to_srgb, luminance, srgb_to_linear
-from .filters import box_mean, smoothstep
 
 # Surroundings are this many box sizes around the box; hair and neck within the nearer share do not count.
 _SURROUNDINGS, _HEAD = 1.25, 0.35

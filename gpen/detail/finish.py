@@ -11,7 +11,7 @@ import torch
 
 from ..checks import require_between, require_finite_images
 from ..errors import ImageError
-from .grain import missing_grain
+from ..pixels.grain import missing_grain
 
 # Pixels blurred at a time: about what the processor's cache holds.
 _STRIP_PIXELS = 250_000

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from ..checks import require_between, require_finite_images
 from ..errors import ImageError
-from .color import luma
+from ..pixels.color import luma
 
 # ITU-T T.81 (JPEG), tables K.1 and K.2: luminance and chrominance quantisation, rows of the block one after another.
 # fmt: off

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from ..checks import require_between, require_finite_images
-from .color import luma
+from ..pixels.color import luma
 
 # Black and white are where this share of the pixels is darker, or brighter.
 _SHARE = 0.005

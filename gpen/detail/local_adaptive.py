@@ -18,9 +18,9 @@ from ..checks import require_between
 from ..errors import ImageError, SettingsError
 from ..faces.align import TEMPLATES
 from ..faces.parts import Part, part_gains, template_landmarks
+from ..pixels.color import luma
+from ..pixels.filters import smoothstep
 from ..wording import count
-from .color import luma
-from .filters import smoothstep
 
 # How much of the strength each part gets.
 PART_STRENGTHS: dict[Part, float] = {"eyes": 1.0, "lips": 0.8, "cheeks": 0.5, "hairline": 0.7}

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 
 from ..checks import require_finite_images, require_same_shape
-from .color import luma_chroma
-from .filters import smoothstep
+from ..pixels.color import luma_chroma
+from ..pixels.filters import smoothstep
 from .noise import NoiseFloor, noise_floor
 from .radial import radial_power
 from .spectrum import measure_cutoff

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import ImageError
-from .color import luma
+from ..pixels.color import luma
 from .noise import noise_limit
 
 BAND_EDGES = (1 / 16, 1 / 8, 1 / 4)

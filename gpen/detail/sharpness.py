@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from .color import luma
+from ..pixels.color import luma
 from .cutoff import find_cutoff
 from .meeting import SOUND_QUALITY, Rings
 from .noise import noise_floor

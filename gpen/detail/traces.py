@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import ImageError
-from .color import luma
+from ..pixels.color import luma
 from .radial import check_spectrum_input
 
 PERIODS = (2, 4, 8)

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from ..checks import require_between, require_finite_images
-from .colorspace import lab_to_linear, linear_to_lab, linear_to_srgb, luminance, srgb_to_linear
-from .tone import is_monochrome
+from ..pixels.colorspace import lab_to_linear, linear_to_lab, linear_to_srgb, luminance, srgb_to_linear
+from ..pixels.tone import is_monochrome
 
 # Pixels count if all their channels lie between these (sRGB-encoded): clipped ones have lost their colour, dark ones
 # hold more noise than colour. (Finlayson and Trezzi leave out saturated pixels alike.)

@@ -12,9 +12,9 @@ import torch
 
 from ..checks import require_images
 from ..errors import ImageError, SettingsError
+from ..pixels.warp import compose, resizing, scale_of, warp
 from ..types import Alignment, Faces
 from ..wording import count
-from .warp import compose, resizing, scale_of, warp
 
 Template = Literal["gpen", "ffhq"]
 

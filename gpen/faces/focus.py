@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from ..detail.color import luma
+from ..pixels.color import luma
 from ..types import Face, Faces
 
 # Main faces are at least this share of the largest one's size; the sharpest of them is the measure.

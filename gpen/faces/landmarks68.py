@@ -17,13 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..detail.color import luma
+from ..pixels.color import luma
+from ..pixels.warp import invert, scale_of, warp
 from ..types import Face
 from .align import estimate_similarity
 from .loading import load_strictly
 from .parts import five_of_68
 from .refine import MEAN_SHAPE, expectation, normalise
-from .warp import invert, scale_of, warp
 
 CROP = 64
 POINTS = 68

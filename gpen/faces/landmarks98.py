@@ -16,11 +16,11 @@ import torch
 from torch import nn
 
 from ..errors import CheckpointError
+from ..pixels.warp import compose, resizing, scale_of, shifting, warp
 from ..types import Face, Size
 from .align import TEMPLATES, estimate_similarity
 from .contour import pose_head
 from .hourglass import StackedHourglasses
-from .warp import compose, resizing, scale_of, shifting, warp
 
 _CROP: Size = (256, 256)
 _HOURGLASSES, _POINTS = 4, 98

@@ -9,17 +9,17 @@ import torch
 import torch.nn.functional as F
 
 from ..checks import all_finite, require_between, require_images
-from ..detail.color import match_low_band, match_mean_std
-from ..detail.filters import box_mean
-from ..detail.grain import missing_grain
 from ..errors import ImageError, MaskError, SettingsError
+from ..pixels.color import match_low_band, match_mean_std
+from ..pixels.filters import box_mean
+from ..pixels.grain import missing_grain
+from ..pixels.warp import scale_of, warp
 from ..types import Alignment
 from ..wording import agree, count
 from .align import crop_aligned
 from .masks import MaskMode, face_masks
 from .parsing import FaceParser
 from .place import NO_PIXELS, Place, find_place, overlap
-from .warp import scale_of, warp
 
 ColorMatch = Literal["low_band", "mean_std", "none"]
 

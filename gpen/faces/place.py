@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..pixels.warp import bounds, compose, resizing, scale_of, shifting, warp
 from ..types import Alignment, Size
 from .align import crop_to_image
-from .warp import bounds, compose, resizing, scale_of, shifting, warp
 
 # Why nothing can be pasted where `find_place` finds no place.
 NO_PIXELS = "no pixel of the picture lies within its mask"

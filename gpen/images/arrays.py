@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..detail.color import luma
 from ..errors import ImageError
+from ..pixels.color import luma
 from .modes import has_alpha, image_into, plain_image
 from .samples import bands, check_images, integer_array, is_grey, quantize, scale_into, to_planes
 

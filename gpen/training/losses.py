@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..detail.color import luma
 from ..detail.radial import BAND_EDGES, column_counts, frequency_plane
 from ..network.ops import without_autocast
+from ..pixels.color import luma
 
 # An 8-bit step: differences of energy below it cannot be seen, and divisions stay finite.
 _STEP = 1 / 255

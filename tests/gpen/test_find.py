@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.find import find_faces
 from gpen_blocks.gpen.models import load_detector
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 from gpen_blocks.gpen.presets import Settings
 
 

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from gpen_blocks import Restorer
-from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.images import from_array, read_picture
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 
 BUNDLED: dict[str, Any] = {"model": "gpen-lite-256", "detector": "face-detector-lite", "device": "cpu"}
 

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from gpen_blocks import Restorer
-from gpen_blocks.gpen.detail.color import luma
-from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.models import choose_landmarker
 from gpen_blocks.gpen.pipeline import restore_batch
+from gpen_blocks.gpen.pixels.color import luma
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 from gpen_blocks.gpen.presets import Preset, Settings
 from gpen_blocks.gpen.report import batch_report
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from gpen_blocks.gpen.detail.filters import gaussian_blur
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
-from gpen_blocks.gpen.detail.color import luma
-from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.detail.local_adaptive import structure
+from gpen_blocks.gpen.pixels.color import luma
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 
 # What is finer than this Gaussian, in pixels of a crop of 512, is called detail.
 _DETAIL_SIGMA = 1.5

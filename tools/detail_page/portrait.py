@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 
 from gpen_blocks.gpen.detail.bands import blend
-from gpen_blocks.gpen.detail.color import luma
 from gpen_blocks.gpen.detail.local_adaptive import enhance
 from gpen_blocks.gpen.devices import on_device
 from gpen_blocks.gpen.faces.align import align_faces
 from gpen_blocks.gpen.faces.parts import crop_landmarks
 from gpen_blocks.gpen.models import load_detector, load_generator
 from gpen_blocks.gpen.pipeline import RestoredBatch, restore_batch
+from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.presets import Settings, load_preset
 
 from . import data

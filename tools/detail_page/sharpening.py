@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from gpen_blocks.gpen.detail.color import luma
+from gpen_blocks.gpen.pixels.color import luma
 
 from . import data
 from .enhancers import ENHANCERS, LAP, STRENGTH, Crop, blurred, equal_amount, gain, local_adaptive, neighbourhood

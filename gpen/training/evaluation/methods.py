@@ -12,9 +12,9 @@ import torch.nn.functional as F
 
 from ....weights import store
 from ...backends import Network
-from ...detail.filters import gaussian_blur
 from ...devices import Placement
 from ...models import AUTO_GENERATORS, LoadedModel, load_generator
+from ...pixels.filters import gaussian_blur
 from ...restore import restore_crops
 
 BASELINE = "input"

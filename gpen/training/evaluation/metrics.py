@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from ...checks import require_finite_images
-from ...detail.color import luma
 from ...detail.radial import BAND_EDGES, column_counts, frequency_plane, views
 from ...detail.spectrum import FLOOR, Spectrum, compare
 from ...errors import ImageError
+from ...pixels.color import luma
 from ...types import Face
 
 DETAIL_FROM = 1 / 8

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.detail.finish import finish, match_grain
 from gpen_blocks.gpen.errors import ImageError, SettingsError
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 
 
 def noise(seed: int = 0, size: tuple[int, int] = (64, 80), count: int = 1) -> torch.Tensor:

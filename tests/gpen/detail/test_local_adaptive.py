@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from gpen_blocks.gpen.detail.color import luma
 from gpen_blocks.gpen.detail.local_adaptive import enhance, noise_deviation
 from gpen_blocks.gpen.errors import ImageError, SettingsError
+from gpen_blocks.gpen.pixels.color import luma
 
 LEVEL = 1 / 255
 # All of a crop counts alike, so that tests need not look for eyes.

@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from gpen_blocks.gpen.detail.color import luma
-from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.detail.noise import noise_floor
+from gpen_blocks.gpen.pixels.color import luma
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 
 LEVEL = 1 / 255
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from gpen_blocks.gpen.detail.colorspace import linear_to_srgb, srgb_to_linear
 from gpen_blocks.gpen.detail.exposure import lift_faces
 from gpen_blocks.gpen.detail.jpeg import deblock
 from gpen_blocks.gpen.detail.prepare import prepare
 from gpen_blocks.gpen.detail.white_balance import shades_of_grey
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.images import read_picture
+from gpen_blocks.gpen.pixels.colorspace import linear_to_srgb, srgb_to_linear
 from gpen_blocks.gpen.types import Face, Faces
 
 BOX = (181.0, 57.0, 271.0, 173.0)

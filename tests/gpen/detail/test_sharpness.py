@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.detail.sharpness import is_painted
 from gpen_blocks.gpen.images import read_picture
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 
 
 @pytest.fixture(scope="module")

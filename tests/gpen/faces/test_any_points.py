@@ -16,7 +16,7 @@ from gpen_blocks.gpen.faces.parts import crop_landmarks, part_gains, part_masks
 from gpen_blocks.gpen.faces.paste import paste_faces
 from gpen_blocks.gpen.faces.select import FaceOrder, select_faces
 from gpen_blocks.gpen.faces.tiles import Pyramid, plan_tiles, reduce
-from gpen_blocks.gpen.faces.warp import bounds, compose, invert, warp
+from gpen_blocks.gpen.pixels.warp import bounds, compose, invert, warp
 from gpen_blocks.gpen.types import Face, Faces
 
 WIDTH, HEIGHT = 200, 160

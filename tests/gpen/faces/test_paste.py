@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.numpy import load_file
 
-from gpen_blocks.gpen.detail.color import luma
-from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.errors import ImageError, MaskError, SettingsError
 from gpen_blocks.gpen.faces.align import TEMPLATES, align_faces
 from gpen_blocks.gpen.faces.masks import face_masks
 from gpen_blocks.gpen.faces.paste import paste_faces
+from gpen_blocks.gpen.pixels.color import luma
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 from gpen_blocks.gpen.types import Alignment, Face, Faces
 
 SIZE = (160, 200)

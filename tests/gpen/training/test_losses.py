@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from gpen_blocks.gpen.detail.color import luma
-from gpen_blocks.gpen.detail.filters import gaussian_blur
+from gpen_blocks.gpen.pixels.color import luma
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 from gpen_blocks.gpen.training.losses import (
     BandTerms,
     discriminator_adversarial,

@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.detail.spectrum import analyze
 from gpen_blocks.gpen.devices import on_device
 from gpen_blocks.gpen.errors import ImageError, SettingsError
@@ -19,6 +18,7 @@ from gpen_blocks.gpen.faces.align import align_faces
 from gpen_blocks.gpen.faces.detect import detect
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import load_detector
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 from gpen_blocks.gpen.sheets import to_pil
 from gpen_blocks.gpen.training.evaluation.evaluate import evaluate, render
 from gpen_blocks.gpen.training.evaluation.meter import FaceFinder, Meter

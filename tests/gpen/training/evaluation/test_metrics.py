@@ -7,10 +7,10 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from gpen_blocks.gpen.detail.color import luma
-from gpen_blocks.gpen.detail.filters import gaussian_blur
 from gpen_blocks.gpen.detail.spectrum import analyze
 from gpen_blocks.gpen.errors import ImageError
+from gpen_blocks.gpen.pixels.color import luma
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 from gpen_blocks.gpen.training.evaluation import metrics
 from gpen_blocks.gpen.types import Face
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gpen_blocks.gpen.detail.colorspace import lab_to_linear, linear_to_lab, linear_to_srgb, luminance, srgb_to_linear
+from gpen_blocks.gpen.pixels.colorspace import lab_to_linear, linear_to_lab, linear_to_srgb, luminance, srgb_to_linear
 
 
 def test_the_curve_is_that_of_the_standard():

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from gpen_blocks.gpen.detail import grain as grain_module
-from gpen_blocks.gpen.detail.filters import gaussian_blur
-from gpen_blocks.gpen.detail.grain import missing_grain
+from gpen_blocks.gpen.pixels import grain as grain_module
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
+from gpen_blocks.gpen.pixels.grain import missing_grain
 
 SIZE = (1, 3, 160, 160)
 FACE = torch.ones(1, 1, 160, 160)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_blocks.gpen.faces.warp import bounds, compose, resizing, scale_of, shifting, warp
+from gpen_blocks.gpen.pixels.warp import bounds, compose, resizing, scale_of, shifting, warp
 
 
 def test_a_whole_shift_copies_pixels():

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_blocks.gpen.detail.color import match_low_band, match_mean_std
-from gpen_blocks.gpen.detail.filters import gaussian_blur
+from gpen_blocks.gpen.pixels.color import match_low_band, match_mean_std
+from gpen_blocks.gpen.pixels.filters import gaussian_blur
 
 
 def colorful(side: int = 192, seed: int = 0) -> torch.Tensor:

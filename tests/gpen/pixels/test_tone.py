@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from gpen_blocks.gpen.detail.color import luma
-from gpen_blocks.gpen.detail.tone import colour_rule, is_monochrome, judge_tone, keep_tones
 from gpen_blocks.gpen.errors import SettingsError
+from gpen_blocks.gpen.pixels.color import luma
+from gpen_blocks.gpen.pixels.tone import colour_rule, is_monochrome, judge_tone, keep_tones
 
 
 def colorful(side: int = 192, seed: int = 0) -> torch.Tensor:

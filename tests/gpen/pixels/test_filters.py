@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_blocks.gpen.detail import filters
-from gpen_blocks.gpen.detail.filters import box_mean, gaussian_blur
+from gpen_blocks.gpen.pixels import filters
+from gpen_blocks.gpen.pixels.filters import box_mean, gaussian_blur
 
 
 def test_an_impulse_becomes_the_gaussian():
