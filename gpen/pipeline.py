@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import torch
 
 from .detail.finish import finish
-from .detail.prepare import JpegTables, prepare
 from .devices import Placement, free_memory, in_pieces, is_out_of_memory, on_device, select_device
 from .errors import GPENError
 from .face_detail import noise_around, shape_detail
@@ -24,6 +23,7 @@ from .faces.paste import paste_faces
 from .faces.place import NO_PIXELS
 from .find import FoundFaces, find_faces
 from .models import LoadedModel, choose_landmarker
+from .photograph.prepare import JpegTables, prepare
 from .pixels.tone import SIDE as JUDGED_SIDE
 from .pixels.tone import Tone, colour_rule, judge_tone, keep_tones
 from .pixels.warp import scale_of

@@ -16,11 +16,11 @@ from typing import Any, get_args
 
 from ..weights.files import replacing
 from ..weights.places import expand
-from .detail.prepare import WhiteBalance
 from .errors import SettingsError
 from .faces.masks import MaskMode
 from .faces.paste import ColorMatch
 from .faces.select import FaceOrder
+from .photograph.prepare import WhiteBalance
 from .pixels.tone import Colour
 
 FORMAT = "gpen-blocks-preset"

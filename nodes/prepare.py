@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ..gpen.detail.finish import finish
 from ..gpen.detail.finish import match_grain as grain_like
-from ..gpen.detail.prepare import WhiteBalance, prepare
+from ..gpen.photograph.prepare import WhiteBalance, prepare
 from ..gpen.types import Faces
 from . import interop
 from .choices import require_choice

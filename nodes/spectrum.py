@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..gpen.detail.charts import spectrum_chart, spectrum_image
-from ..gpen.detail.spectrum import analyze, mean_of, report
+from ..gpen.detail.spectrum.analysis import analyze, mean_of, report
+from ..gpen.detail.spectrum.charts import spectrum_chart, spectrum_image
 from .convert import to_image, to_images, to_report
 from .sockets import describe
 

@@ -11,7 +11,7 @@ import typer
 from . import options
 
 if TYPE_CHECKING:
-    from ..detail.spectrum import Spectrum
+    from ..detail.spectrum.analysis import Spectrum
     from ..images import Picture
 
 
@@ -42,8 +42,8 @@ def spectrum(
     resolution the number of pixels across that would hold as much. Compare pictures of one size: an enlarged one has
     its detail at lower frequencies. Of a transparent picture only what shows is measured.
     """
-    from ..detail.charts import spectrum_chart, spectrum_image
-    from ..detail.spectrum import analyze
+    from ..detail.spectrum.analysis import analyze
+    from ..detail.spectrum.charts import spectrum_chart, spectrum_image
     from ..images import read_picture
     from ..sheets import to_pil
     from .files import open_report, save_png, write_json
@@ -93,8 +93,8 @@ def _claim_pictures(targets: tuple[Path | None, ...], sources: list[Path], overw
 
 
 def _report(sources: dict[str, Path], pictures: dict[str, Picture], spectra: dict[str, Spectrum]) -> dict[str, Any]:
-    from ..detail.spectrum import report
-    from ..detail.traces import describe_traces, upsampling_traces
+    from ..detail.spectrum.analysis import report
+    from ..detail.spectrum.upsampling import describe_traces, upsampling_traces
 
     first = spectra["input"]
     body = report(first)

@@ -17,7 +17,7 @@ from ..pixels.color import from_luma_chroma, luma_chroma
 from ..pixels.filters import gaussian_blur
 from ..pixels.tone import Colour, colour_rule, judge_tone, keep_tones
 from ..wording import count as counted
-from .meeting import SIGMA_PER_PERIOD, Meeting, meeting_point, passed_noise
+from .spectrum.crossover import SIGMA_PER_PERIOD, Meeting, meeting_point, passed_noise
 
 # The upper band begins at so many times the cut-off.
 _UPPER_BAND = 3.0

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 
 from ..pixels.color import luma
-from .cutoff import find_cutoff
-from .meeting import SOUND_QUALITY, Rings
-from .noise import noise_floor
-from .radial import radial_power
-from .spectrum import measure_cutoff
+from .spectrum.analysis import measure_cutoff
+from .spectrum.crossover import SOUND_QUALITY, Rings
+from .spectrum.cutoff import find_cutoff
+from .spectrum.noise_limit import noise_floor
+from .spectrum.power import radial_power
 
 SHARP_ALREADY = "sharp already"
 """Why such a face is left as it is."""

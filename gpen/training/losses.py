@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..detail.radial import BAND_EDGES, column_counts, frequency_plane
+from ..detail.spectrum.power import BAND_EDGES, column_counts, frequency_plane
 from ..network.ops import without_autocast
 from ..pixels.color import luma
 

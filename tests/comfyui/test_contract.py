@@ -7,9 +7,9 @@ from typing import get_args
 import pytest
 
 from gpen_blocks.gpen.backends import Backend, Precision
-from gpen_blocks.gpen.detail.prepare import WhiteBalance
 from gpen_blocks.gpen.faces.paste import ColorMatch
 from gpen_blocks.gpen.faces.select import FaceOrder
+from gpen_blocks.gpen.photograph.prepare import WhiteBalance
 from gpen_blocks.gpen.presets import bundled_presets
 from gpen_blocks.weights.registry import records
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from gpen_blocks.gpen.detail.bands import blend
-from gpen_blocks.gpen.detail.charts import spectrum_chart
-from gpen_blocks.gpen.detail.meeting import SIGMA_PER_PERIOD, meeting_point
-from gpen_blocks.gpen.detail.spectrum import Spectrum, analyze
+from gpen_blocks.gpen.detail.spectrum.analysis import Spectrum, analyze
+from gpen_blocks.gpen.detail.spectrum.charts import spectrum_chart
+from gpen_blocks.gpen.detail.spectrum.crossover import SIGMA_PER_PERIOD, meeting_point
 from gpen_blocks.gpen.models import load_generator
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
 from gpen_blocks.gpen.restore import restore_crops

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 
 from gpen_blocks.gpen.detail.bands import blend
-from gpen_blocks.gpen.detail.charts import spectrum_chart, spectrum_image
 from gpen_blocks.gpen.detail.local_adaptive import enhance
-from gpen_blocks.gpen.detail.spectrum import analyze
+from gpen_blocks.gpen.detail.spectrum.analysis import analyze
+from gpen_blocks.gpen.detail.spectrum.charts import spectrum_chart, spectrum_image
 
 from .measures import table
 

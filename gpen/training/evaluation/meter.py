@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ...detail.spectrum import BAND_NAMES, Spectrum, analyze
+from ...detail.spectrum.analysis import BAND_NAMES, Spectrum, analyze
 from ...faces.detect import FaceDetector, detect
 from ...faces.landmarks import Landmarker, find_landmarks68
 from ...models import LoadedModel

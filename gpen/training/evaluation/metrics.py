@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from ...checks import require_finite_images
-from ...detail.radial import BAND_EDGES, column_counts, frequency_plane, views
-from ...detail.spectrum import FLOOR, Spectrum, compare
+from ...detail.spectrum.analysis import FLOOR, Spectrum, compare
+from ...detail.spectrum.power import BAND_EDGES, column_counts, frequency_plane, views
 from ...errors import ImageError
 from ...pixels.color import luma
 from ...types import Face

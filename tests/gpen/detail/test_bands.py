@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from gpen_blocks.gpen.detail.bands import blend
-from gpen_blocks.gpen.detail.meeting import SIGMA_PER_PERIOD, meeting_point
+from gpen_blocks.gpen.detail.spectrum.crossover import SIGMA_PER_PERIOD, meeting_point
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.filters import gaussian_blur

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gpen_blocks.gpen.detail.spectrum import analyze
+from gpen_blocks.gpen.detail.spectrum.analysis import analyze
 from gpen_blocks.gpen.devices import on_device
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.faces.align import align_faces

@@ -7,7 +7,7 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from gpen_blocks.gpen.detail.spectrum import analyze
+from gpen_blocks.gpen.detail.spectrum.analysis import analyze
 from gpen_blocks.gpen.errors import ImageError
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.filters import gaussian_blur

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from gpen_blocks.gpen.detail.jpeg import (
+from gpen_blocks.gpen.errors import ImageError, SettingsError
+from gpen_blocks.gpen.images import read_picture
+from gpen_blocks.gpen.photograph.jpeg import (
     BLOCKY,
     Blockiness,
     JpegQuality,
@@ -18,8 +20,6 @@ from gpen_blocks.gpen.detail.jpeg import (
     estimate_quality,
     jpeg_advice,
 )
-from gpen_blocks.gpen.errors import ImageError, SettingsError
-from gpen_blocks.gpen.images import read_picture
 
 
 def jpeg_file(images: torch.Tensor, quality: int) -> io.BytesIO:

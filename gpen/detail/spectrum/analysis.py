@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from ..errors import ImageError
-from ..wording import count
+from ...errors import ImageError
+from ...wording import count
 from .cutoff import find_cutoff, fit_slope
-from .radial import BAND_EDGES, RadialPower, radial_power
+from .power import BAND_EDGES, RadialPower, radial_power
 
 BAND_NAMES = ("low", "middle", "high", "finest")
 """Below 1/16, to 1/8, to 1/4 and from 1/4 cycles per pixel."""

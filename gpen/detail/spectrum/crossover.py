@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ..checks import require_finite_images, require_same_shape
-from ..pixels.color import luma_chroma
-from ..pixels.filters import smoothstep
-from .noise import NoiseFloor, noise_floor
-from .radial import radial_power
-from .spectrum import measure_cutoff
+from ...checks import require_finite_images, require_same_shape
+from ...pixels.color import luma_chroma
+from ...pixels.filters import smoothstep
+from .analysis import measure_cutoff
+from .noise_limit import NoiseFloor, noise_floor
+from .power import radial_power
 
 # A Gaussian of this deviation, in pixels, times its cut-off passes one half of the amplitude there.
 SIGMA_PER_PERIOD = math.sqrt(2 * math.log(2)) / (2 * math.pi)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..errors import ImageError
-from ..pixels.color import luma
-from .noise import noise_limit
+from ...errors import ImageError
+from ...pixels.color import luma
+from .noise_limit import noise_limit
 
 BAND_EDGES = (1 / 16, 1 / 8, 1 / 4)
 """Between the four bands, in cycles per pixel."""

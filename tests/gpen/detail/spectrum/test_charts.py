@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
-from gpen_blocks.gpen.detail.charts import spectrum_chart, spectrum_image
-from gpen_blocks.gpen.detail.spectrum import analyze
+from gpen_blocks.gpen.detail.spectrum.analysis import analyze
+from gpen_blocks.gpen.detail.spectrum.charts import spectrum_chart, spectrum_image
 from gpen_blocks.gpen.errors import ImageError
 
 

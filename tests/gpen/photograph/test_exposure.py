@@ -7,9 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_blocks.gpen.detail.exposure import lift_faces
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.images import read_picture
+from gpen_blocks.gpen.photograph.exposure import lift_faces
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.colorspace import linear_to_srgb, srgb_to_linear
 from gpen_blocks.gpen.types import Face, Faces

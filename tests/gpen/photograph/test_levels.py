@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from gpen_blocks.gpen.detail.levels import restore_levels
-from gpen_blocks.gpen.detail.prepare import prepare
 from gpen_blocks.gpen.errors import ImageError, SettingsError
+from gpen_blocks.gpen.photograph.levels import restore_levels
+from gpen_blocks.gpen.photograph.prepare import prepare
 
 
 @pytest.fixture(scope="module")

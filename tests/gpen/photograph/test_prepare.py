@@ -9,12 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from gpen_blocks.gpen.detail.exposure import lift_faces
-from gpen_blocks.gpen.detail.jpeg import deblock
-from gpen_blocks.gpen.detail.prepare import prepare
-from gpen_blocks.gpen.detail.white_balance import shades_of_grey
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.images import read_picture
+from gpen_blocks.gpen.photograph.exposure import lift_faces
+from gpen_blocks.gpen.photograph.jpeg import deblock
+from gpen_blocks.gpen.photograph.prepare import prepare
+from gpen_blocks.gpen.photograph.white_balance import shades_of_grey
 from gpen_blocks.gpen.pixels.colorspace import linear_to_srgb, srgb_to_linear
 from gpen_blocks.gpen.types import Face, Faces
 

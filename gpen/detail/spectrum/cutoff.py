@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from .radial import RadialPower
+from .power import RadialPower
 
 # A curve is fitted by a line in this many steps of equal ratio between these frequencies.
 SLOPE_RANGE = (0.02, 0.35)

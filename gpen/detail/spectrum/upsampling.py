@@ -10,9 +10,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ..errors import ImageError
-from ..pixels.color import luma
-from .radial import check_spectrum_input
+from ...errors import ImageError
+from ...pixels.color import luma
+from .power import check_spectrum_input
 
 PERIODS = (2, 4, 8)
 """Periods of the patterns that are looked for, in pixels."""

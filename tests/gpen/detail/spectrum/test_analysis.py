@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from gpen_blocks.gpen.detail.radial import radial_power, views
-from gpen_blocks.gpen.detail.spectrum import analyze, compare, mean_of, measure_cutoff, report
-from gpen_blocks.gpen.detail.traces import upsampling_traces
+from gpen_blocks.gpen.detail.spectrum.analysis import analyze, compare, mean_of, measure_cutoff, report
+from gpen_blocks.gpen.detail.spectrum.power import radial_power, views
+from gpen_blocks.gpen.detail.spectrum.upsampling import upsampling_traces
 from gpen_blocks.gpen.errors import ImageError
 from gpen_blocks.gpen.pixels.color import luma
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_blocks.gpen.detail.white_balance import lab_balance, shades_of_grey
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.images import read_picture
+from gpen_blocks.gpen.photograph.white_balance import lab_balance, shades_of_grey
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.colorspace import linear_to_lab, linear_to_srgb, luminance, srgb_to_linear
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gpen_blocks.gpen.detail.noise import noise_floor
+from gpen_blocks.gpen.detail.spectrum.noise_limit import noise_floor
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
 

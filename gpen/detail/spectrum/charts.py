@@ -15,10 +15,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..errors import ImageError
+from ...errors import ImageError
+from .analysis import BAND_NAMES, FLOOR, Spectrum, mean_of, measure_cutoff
 from .cutoff import SLOPE_RANGE
-from .radial import BAND_EDGES, check_spectrum_input, views
-from .spectrum import BAND_NAMES, FLOOR, Spectrum, mean_of, measure_cutoff
+from .power import BAND_EDGES, check_spectrum_input, views
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

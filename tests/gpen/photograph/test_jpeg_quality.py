@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gpen_blocks.gpen.detail.quantisation import quality_of_pixels
+from gpen_blocks.gpen.photograph.jpeg_quality import quality_of_pixels
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Whole photographs before their faces are restored: colour cast, JPEG's blocks, fading, faces against the light."""
