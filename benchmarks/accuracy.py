@@ -14,7 +14,7 @@ from ways import WAYS
 from gpen_blocks.gpen.backends.engine import Engine, EngineError
 from gpen_blocks.gpen.backends.trial import compare
 from gpen_blocks.gpen.faces.align import align_faces
-from gpen_blocks.gpen.faces.detect import detect
+from gpen_blocks.gpen.faces.detection.detect import detect
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import load_detector, load_generator
 from gpen_blocks.gpen.network import Generator

@@ -10,7 +10,7 @@ from .detail.local_adaptive import enhance
 from .detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY, is_painted, is_sharp
 from .detail.spectrum.noise_limit import noise_floor
 from .faces.align import crop_aligned
-from .faces.parts import crop_landmarks
+from .faces.masks.parts import crop_landmarks
 from .photograph.jpeg_quality import quality_of_pixels
 from .pixels.color import luma
 from .pixels.warp import bounds, scale_of

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 
 from .faces.align import landmark_fault, usable_faces
-from .faces.detect import FaceDetector, detect
+from .faces.detection.detect import FaceDetector, detect
+from .faces.detection.tiles import smallest_face
 from .faces.focus import focused
 from .faces.select import select_faces
-from .faces.tiles import smallest_face
 from .presets import Settings
 from .types import Face, Faces
 

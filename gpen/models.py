@@ -15,10 +15,10 @@ from ..weights import checkpoint, store
 from .backends import Backend, Network, Precision, accelerate, backend_of
 from .devices import select_device
 from .errors import ModelNotFoundError, SettingsError
-from .faces.classify import load_classifier
-from .faces.detect import SCORE_THRESHOLD, FaceDetector, build_detector
-from .faces.landmarks import Landmarker, build_landmarker
-from .faces.parsing import build_parser
+from .faces.detection.classify import load_classifier
+from .faces.detection.detect import SCORE_THRESHOLD, FaceDetector, build_detector
+from .faces.landmarks.find import Landmarker, build_landmarker
+from .faces.masks.parsing import build_parser
 from .network import build_generator
 
 # The best model that is already on disk; the bundled ones close their rows, so something is always found.

@@ -17,8 +17,8 @@ from .errors import GPENError
 from .face_detail import noise_around, shape_detail
 from .faces.align import align_faces, cut_around
 from .faces.change import Change, measure_changes
-from .faces.landmarks import find_landmarks68
-from .faces.masks import draw_masks
+from .faces.landmarks.find import find_landmarks68
+from .faces.masks.paste_masks import draw_masks
 from .faces.paste import paste_faces
 from .faces.place import NO_PIXELS
 from .find import FoundFaces, find_faces

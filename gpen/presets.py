@@ -17,7 +17,7 @@ from typing import Any, get_args
 from ..weights.files import replacing
 from ..weights.places import expand
 from .errors import SettingsError
-from .faces.masks import MaskMode
+from .faces.masks.paste_masks import MaskMode
 from .faces.paste import ColorMatch
 from .faces.select import FaceOrder
 from .photograph.prepare import WhiteBalance

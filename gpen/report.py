@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY
-from .faces.tiles import SMALLEST_FACE
+from .faces.detection.tiles import SMALLEST_FACE
 from .find import NOT_CHOSEN
 from .models import LoadedModel
 from .pixels.warp import scale_of

@@ -9,8 +9,8 @@ import torch
 from comfy_api.latest import io
 
 from ..gpen.errors import ImageError
-from ..gpen.faces.detect import detect
-from ..gpen.faces.landmarks import find_landmarks68
+from ..gpen.faces.detection.detect import detect
+from ..gpen.faces.landmarks.find import find_landmarks68
 from ..gpen.faces.select import FaceOrder, select_faces, upright_faces
 from ..gpen.presets import Settings
 from ..gpen.sheets import draw_faces

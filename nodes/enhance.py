@@ -9,8 +9,8 @@ from comfy_api.latest import io
 from ..gpen.detail.bands import blend
 from ..gpen.detail.local_adaptive import PART_STRENGTHS, enhance
 from ..gpen.errors import ImageError
-from ..gpen.faces.landmarks import find_in_crops
-from ..gpen.faces.parts import Part, crop_landmarks, part_gains, template_landmarks
+from ..gpen.faces.landmarks.find import find_in_crops
+from ..gpen.faces.masks.parts import Part, crop_landmarks, part_gains, template_landmarks
 from ..gpen.presets import Settings
 from ..gpen.types import Alignment
 from ..gpen.wording import agree

@@ -7,7 +7,7 @@ from typing import get_args
 import torch
 from comfy_api.latest import io
 
-from ..gpen.faces.masks import MaskMode, draw_masks
+from ..gpen.faces.masks.paste_masks import MaskMode, draw_masks
 from ..gpen.faces.paste import ColorMatch, paste_faces
 from ..gpen.types import Alignment
 from . import runtime

@@ -16,7 +16,7 @@ import torch
 
 from ..gpen.backends import Network
 from ..gpen.devices import Placement
-from ..gpen.faces.landmarks import Landmarker
+from ..gpen.faces.landmarks.find import Landmarker
 from ..gpen.models import LoadedModel, choose_landmarker
 from ..gpen.restore import automatic_batch_size
 from ..gpen.sheets import to_pil

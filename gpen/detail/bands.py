@@ -58,7 +58,7 @@ def blend(
             where left out. 0 gives `detail`, 0.5 `base`.
         middle_gain: 0..4, on the detail from the cut-off to three times that: eyelids, lips, wrinkles.
         high_gain: 0..4, on the detail above: hair, pores.
-        part_gain: B x 1 x H x W on both of them, as `faces.parts.part_gains` makes it.
+        part_gain: B x 1 x H x W on both of them, as `faces.masks.parts.part_gains` makes it.
         deblur: 0..1, how much of the contrast that the photograph's blur takes below the cut-off is given back, by
             one step of van Cittert's deconvolution, which doubles it at most. At 0 the low band is the photograph's
             own, but for its noise.

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from ..checks import require_between
 from ..errors import ImageError, SettingsError
 from ..faces.align import TEMPLATES
-from ..faces.parts import Part, part_gains, template_landmarks
+from ..faces.masks.parts import Part, part_gains, template_landmarks
 from ..pixels.color import luma
 from ..pixels.filters import smoothstep
 from ..wording import count

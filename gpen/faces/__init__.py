@@ -1,1 +1,1 @@
-"""Faces: detect, select, align, mask, paste."""
+"""Faces: found, chosen, aligned, masked and pasted back."""

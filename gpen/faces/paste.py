@@ -17,8 +17,8 @@ from ..pixels.warp import scale_of, warp
 from ..types import Alignment
 from ..wording import agree, count
 from .align import crop_aligned
-from .masks import MaskMode, face_masks
-from .parsing import FaceParser
+from .masks.parsing import FaceParser
+from .masks.paste_masks import MaskMode, face_masks
 from .place import NO_PIXELS, Place, find_place, overlap
 
 ColorMatch = Literal["low_band", "mean_std", "none"]

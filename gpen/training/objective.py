@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import SettingsError
-from ..faces.parts import Part, part_gains, template_landmarks
+from ..faces.masks.parts import Part, part_gains, template_landmarks
 from .config import Losses
 from .evaluation.perceptual import load_features, load_recogniser
 from .losses import BandTerms, feature_matching, focal_frequency, identity, smooth_l1

@@ -18,9 +18,9 @@ from gpen_blocks.gpen.detail.local_adaptive import PART_STRENGTHS, enhance
 from gpen_blocks.gpen.detail.spectrum.analysis import analyze, mean_of, report
 from gpen_blocks.gpen.detail.spectrum.charts import spectrum_chart, spectrum_image
 from gpen_blocks.gpen.faces.align import align_faces
-from gpen_blocks.gpen.faces.detect import detect
-from gpen_blocks.gpen.faces.landmarks import find_in_crops, find_landmarks68
-from gpen_blocks.gpen.faces.parts import Part, crop_landmarks, part_gains, template_landmarks
+from gpen_blocks.gpen.faces.detection.detect import detect
+from gpen_blocks.gpen.faces.landmarks.find import find_in_crops, find_landmarks68
+from gpen_blocks.gpen.faces.masks.parts import Part, crop_landmarks, part_gains, template_landmarks
 from gpen_blocks.gpen.models import LoadedModel, choose_landmarker, load_detector, load_generator
 from gpen_blocks.gpen.photograph.prepare import prepare
 from gpen_blocks.gpen.restore import restore_crops

@@ -15,7 +15,7 @@ from torch import nn
 from gpen_blocks.gpen import pipeline
 from gpen_blocks.gpen.devices import in_pieces, is_out_of_memory, on_device
 from gpen_blocks.gpen.errors import GPENError
-from gpen_blocks.gpen.faces.tiles import COARSEST_SIDE, OVERLAP, halves, plan_tiles
+from gpen_blocks.gpen.faces.detection.tiles import COARSEST_SIDE, OVERLAP, halves, plan_tiles
 from gpen_blocks.gpen.models import LoadedModel, load_detector, load_generator, load_landmarker
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.presets import Settings
@@ -143,7 +143,7 @@ def test_the_detector_gets_smaller_tiles_and_finds_the_same(models, group):
 
 def test_a_batch_gets_fewer_pictures_a_pass(models, group):
     small = torch.nn.functional.interpolate(group, (256, 384), mode="bilinear", antialias=True).repeat(3, 1, 1, 1)
-    from gpen_blocks.gpen.faces.detect import detect
+    from gpen_blocks.gpen.faces.detection.detect import detect
 
     whole = detect(small, models[1].module)
     asked = limited(models[1].module.network, lambda x: len(x) == 1)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from gpen_blocks.gpen.detail.local_adaptive import enhance
-from gpen_blocks.gpen.faces.parts import Part, part_gains, template_landmarks
+from gpen_blocks.gpen.faces.masks.parts import Part, part_gains, template_landmarks
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
 

@@ -11,7 +11,7 @@ from gpen_blocks.gpen.detail.bands import blend
 from gpen_blocks.gpen.detail.local_adaptive import enhance
 from gpen_blocks.gpen.devices import on_device
 from gpen_blocks.gpen.faces.align import align_faces
-from gpen_blocks.gpen.faces.parts import crop_landmarks
+from gpen_blocks.gpen.faces.masks.parts import crop_landmarks
 from gpen_blocks.gpen.models import load_detector, load_generator
 from gpen_blocks.gpen.pipeline import RestoredBatch, restore_batch
 from gpen_blocks.gpen.pixels.color import luma

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...faces.classify import CONTEXT, CROP, QUARTERS
+from ...faces.detection.classify import CONTEXT, CROP, QUARTERS
 from .scenes import Spoiler, darken, draw_flat, hide_partly
 
 NO_FACE = -1

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...faces.retinaface import RetinaFace, anchors, to_network
+from ...faces.detection.retinaface import RetinaFace, anchors, to_network
 from ..data import to_images
 from ..ema import MovingAverage, warm_cosine
 from .scenes import Scenes, Spoiler

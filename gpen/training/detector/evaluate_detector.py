@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from ...faces.detect import FaceDetector, detect
+from ...faces.detection.detect import FaceDetector, detect
 from ...types import Face, Faces
 from ..data import to_images
 from .scenes import BOX_OF_PICTURE

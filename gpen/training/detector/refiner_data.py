@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...faces.refine import CROP, MEAN_SHAPE
+from ...faces.detection.refine import CROP, MEAN_SHAPE
 from .scenes import Spoiler
 
 # Faces are kept at this side: at the crop's usual zoom one of their pixels is about one of the crop's.

@@ -23,9 +23,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ....weights import checkpoint
-from ...faces.classify import FaceClassifier, normalise
-from ...faces.detect import FaceDetector, build_detector, detect
-from ...faces.retinaface import RetinaFace, anchors, decode_boxes, to_network
+from ...faces.detection.classify import FaceClassifier, normalise
+from ...faces.detection.detect import FaceDetector, build_detector, detect
+from ...faces.detection.retinaface import RetinaFace, anchors, decode_boxes, to_network
 from ..data import HELD_OUT, group_weights, read_faces, to_images
 from ..ema import MovingAverage, warm_cosine
 from .backgrounds import read_backgrounds

@@ -25,9 +25,9 @@ import torch
 from safetensors.torch import save_file
 
 from ....weights import checkpoint
-from ...faces.detect import REFINER_PREFIX, FaceDetector, build_detector, detect
-from ...faces.refine import LandmarkRefiner
-from ...faces.retinaface import RetinaFace
+from ...faces.detection.detect import REFINER_PREFIX, FaceDetector, build_detector, detect
+from ...faces.detection.refine import LandmarkRefiner
+from ...faces.detection.retinaface import RetinaFace
 from ...images.read import read_picture
 from ..data import group_weights, read_faces, split
 from .backgrounds import read_backgrounds

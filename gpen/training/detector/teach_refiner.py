@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...faces.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, normalise
-from ...faces.retinaface import RetinaFace, anchors, decode_landmarks, to_network
+from ...faces.detection.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, normalise
+from ...faces.detection.retinaface import RetinaFace, anchors, decode_landmarks, to_network
 from ..data import to_images
 from ..ema import MovingAverage, warm_cosine
 from .refiner_data import CropMaker

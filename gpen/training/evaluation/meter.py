@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from ...detail.spectrum.analysis import BAND_NAMES, Spectrum, analyze
-from ...faces.detect import FaceDetector, detect
-from ...faces.landmarks import Landmarker, find_landmarks68
+from ...faces.detection.detect import FaceDetector, detect
+from ...faces.landmarks.find import Landmarker, find_landmarks68
 from ...models import LoadedModel
 from ...types import Face, Faces
 from . import metrics

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ...faces.landmarks import Landmarker, find_landmarks68
-from ...faces.parts import five_of_68
+from ...faces.landmarks.find import Landmarker, find_landmarks68
+from ...faces.masks.parts import five_of_68
 from ...types import Face, Faces
 from ..data import to_images
 from ..detector.scenes import BOX_OF_PICTURE, Spoiler

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...faces.landmarks68 import CROP, CROP_SHAPE, MIRRORED68
-from ...faces.parts import five_of_68
+from ...faces.landmarks.small68 import CROP, CROP_SHAPE, MIRRORED68
+from ...faces.masks.parts import five_of_68
 from ..detector.refiner_data import CropMaker
 
 # Labels whose views lie further apart than this, in eye distances, are left out.

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 
 from ....weights import checkpoint
 from ....weights.files import replacing
-from ...faces.landmarks import build_landmarker
-from ...faces.landmarks68 import CROP, EYE_DISTANCE, Landmarker68, mirror
-from ...faces.refine import normalise
+from ...faces.detection.refine import normalise
+from ...faces.landmarks.find import build_landmarker
+from ...faces.landmarks.small68 import CROP, EYE_DISTANCE, Landmarker68, mirror
 from ..data import read_faces, split
 from ..detector.teach_refiner import make_crops
 from ..ema import MovingAverage, warm_cosine

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen_blocks.gpen.errors import GPENError, ImageError, SettingsError
-from gpen_blocks.gpen.faces import contour
 from gpen_blocks.gpen.faces.align import align_faces, estimate_similarity, landmark_fault, usable_faces
 from gpen_blocks.gpen.faces.change import measure_changes
-from gpen_blocks.gpen.faces.masks import draw_masks
-from gpen_blocks.gpen.faces.parts import crop_landmarks, part_gains, part_masks
+from gpen_blocks.gpen.faces.detection.tiles import Pyramid, plan_tiles, reduce
+from gpen_blocks.gpen.faces.masks import contour
+from gpen_blocks.gpen.faces.masks.parts import crop_landmarks, part_gains, part_masks
+from gpen_blocks.gpen.faces.masks.paste_masks import draw_masks
 from gpen_blocks.gpen.faces.paste import paste_faces
 from gpen_blocks.gpen.faces.select import FaceOrder, select_faces
-from gpen_blocks.gpen.faces.tiles import Pyramid, plan_tiles, reduce
 from gpen_blocks.gpen.pixels.warp import bounds, compose, invert, warp
 from gpen_blocks.gpen.types import Face, Faces
 

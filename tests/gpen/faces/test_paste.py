@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 from gpen_blocks.gpen.errors import ImageError, MaskError, SettingsError
 from gpen_blocks.gpen.faces.align import TEMPLATES, align_faces
-from gpen_blocks.gpen.faces.masks import face_masks
+from gpen_blocks.gpen.faces.masks.paste_masks import face_masks
 from gpen_blocks.gpen.faces.paste import paste_faces
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.filters import gaussian_blur

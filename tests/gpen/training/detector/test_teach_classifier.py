@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_blocks.gpen.faces.classify import CROP, FaceClassifier, load_classifier, normalise
+from gpen_blocks.gpen.faces.detection.classify import CROP, FaceClassifier, load_classifier, normalise
 from gpen_blocks.gpen.training.data import read_faces
 from gpen_blocks.gpen.training.detector import teach_classifier as script
 from gpen_blocks.gpen.training.detector.classifier_data import NO_FACE, ClassifierCrops, MinedBoxes, reshaped

@@ -15,7 +15,7 @@ from gpen_blocks.gpen.detail.spectrum.analysis import analyze
 from gpen_blocks.gpen.devices import on_device
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.faces.align import align_faces
-from gpen_blocks.gpen.faces.detect import detect
+from gpen_blocks.gpen.faces.detection.detect import detect
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import load_detector
 from gpen_blocks.gpen.pixels.filters import gaussian_blur

@@ -10,7 +10,7 @@ from any_points import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpen_blocks.gpen.faces.candidates import Candidates, beside_much_larger, best_framed, merge, quarter_of
+from gpen_blocks.gpen.faces.detection.candidates import Candidates, beside_much_larger, best_framed, merge, quarter_of
 
 UPRIGHT = torch.tensor([[0.3, 0.35], [0.7, 0.35], [0.5, 0.55], [0.35, 0.75], [0.65, 0.75]])
 

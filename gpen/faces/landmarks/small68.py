@@ -17,13 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..pixels.color import luma
-from ..pixels.warp import invert, scale_of, warp
-from ..types import Face
-from .align import estimate_similarity
-from .loading import load_strictly
-from .parts import five_of_68
-from .refine import MEAN_SHAPE, expectation, normalise
+from ...pixels.color import luma
+from ...pixels.warp import invert, scale_of, warp
+from ...types import Face
+from ..align import estimate_similarity
+from ..detection.refine import MEAN_SHAPE, expectation, normalise
+from ..loading import load_strictly
+from ..masks.parts import five_of_68
 
 CROP = 64
 POINTS = 68

@@ -7,8 +7,14 @@ from torch import nn
 from trained import trained
 
 from gpen_blocks.gpen.errors import CheckpointError
-from gpen_blocks.gpen.faces.masks import face_masks
-from gpen_blocks.gpen.faces.parsing import BISENET_CLASSES, PARSENET_CLASSES, FaceParser, build_parser, face_probability
+from gpen_blocks.gpen.faces.masks.parsing import (
+    BISENET_CLASSES,
+    PARSENET_CLASSES,
+    FaceParser,
+    build_parser,
+    face_probability,
+)
+from gpen_blocks.gpen.faces.masks.paste_masks import face_masks
 from gpen_blocks.gpen.types import Alignment, Face
 
 

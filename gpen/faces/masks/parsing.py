@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..errors import CheckpointError
+from ...errors import CheckpointError
 from .parsing_networks import BiSeNet, ParseNet
 
 # Both networks are trained at this side.

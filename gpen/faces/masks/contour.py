@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import ImageError
+from ...errors import ImageError
 
 # The five landmarks of a mean head in units of its eye distance, origin between the eyes: x to the viewer's right, y
 # down, z towards the viewer. Shape from motion (Tomasi and Kanade 1992, scaled orthography, left and right alike) on

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpen_blocks.gpen.faces import contour
+from gpen_blocks.gpen.faces.masks import contour
 
 
 def turned_head(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
@@ -67,7 +67,7 @@ def test_hull_and_distance_of_a_square():
 @pytest.fixture(scope="module")
 def coinciding() -> list[np.ndarray]:
     """Outlines of real faces, in units of the crop, with corners that coincide up to rounding."""
-    file = Path(__file__).parents[2] / "data" / "outlines_with_coinciding_corners.json"
+    file = Path(__file__).parents[3] / "data" / "outlines_with_coinciding_corners.json"
     return [np.array(outline) for outline in json.loads(file.read_text(encoding="utf-8"))]
 
 

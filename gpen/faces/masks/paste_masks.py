@@ -8,10 +8,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..checks import all_finite
-from ..errors import ImageError, MaskError, SettingsError
-from ..pixels.filters import gaussian_blur, smoothstep
-from ..types import Alignment
+from ...checks import all_finite
+from ...errors import ImageError, MaskError, SettingsError
+from ...pixels.filters import gaussian_blur, smoothstep
+from ...types import Alignment
 from .contour import head_outline, landmark_outline, signed_distance
 from .parsing import FaceParser, face_probability
 

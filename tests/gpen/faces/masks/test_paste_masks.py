@@ -7,7 +7,7 @@ from safetensors.numpy import load_file
 
 from gpen_blocks.gpen.errors import MaskError, SettingsError
 from gpen_blocks.gpen.faces.align import TEMPLATES, align_faces
-from gpen_blocks.gpen.faces.masks import draw_masks, face_masks
+from gpen_blocks.gpen.faces.masks.paste_masks import draw_masks, face_masks
 from gpen_blocks.gpen.types import Alignment, Face, Faces
 
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..errors import CheckpointError
-from .loading import load_strictly
+from ...errors import CheckpointError
+from ..loading import load_strictly
 from .retinaface_blocks import ContextModule, FeaturePyramid, heads, mobilenet_body, resnet50_body
 
 # Side lengths of the two anchors at each of the three strides, and the variances the regressions are scaled

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gpen_blocks.gpen.errors import CheckpointError
-from gpen_blocks.gpen.faces.classify import CROP, FaceClassifier, classify, crop_matrix, load_classifier
+from gpen_blocks.gpen.faces.detection.classify import CROP, FaceClassifier, classify, crop_matrix, load_classifier
 from gpen_blocks.gpen.models import load_detector
 from gpen_blocks.gpen.training.data import read_faces, to_images
 

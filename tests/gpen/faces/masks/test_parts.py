@@ -8,7 +8,7 @@ import torch
 
 from gpen_blocks.gpen.errors import ImageError
 from gpen_blocks.gpen.faces.align import TEMPLATES, align_faces
-from gpen_blocks.gpen.faces.parts import (
+from gpen_blocks.gpen.faces.masks.parts import (
     crop_landmarks,
     five_of_68,
     part_gains,

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from gpen_blocks.gpen.devices import on_device
 from gpen_blocks.gpen.errors import CheckpointError, ImageError
 from gpen_blocks.gpen.faces.align import align_faces
-from gpen_blocks.gpen.faces.detect import detect
-from gpen_blocks.gpen.faces.landmarks import build_landmarker, find_in_crops, find_landmarks68
-from gpen_blocks.gpen.faces.landmarks68 import CROP_SHAPE, LOOKS, MIRRORED68, Landmarker68
-from gpen_blocks.gpen.faces.parts import crop_landmarks, five_of_68, template_landmarks
+from gpen_blocks.gpen.faces.detection.detect import detect
+from gpen_blocks.gpen.faces.landmarks.find import build_landmarker, find_in_crops, find_landmarks68
+from gpen_blocks.gpen.faces.landmarks.small68 import CROP_SHAPE, LOOKS, MIRRORED68, Landmarker68
+from gpen_blocks.gpen.faces.masks.parts import crop_landmarks, five_of_68, template_landmarks
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import choose_landmarker, load_detector, load_generator
 from gpen_blocks.gpen.pipeline import restore_batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gpen_blocks.gpen.faces.boxes import box_iou, nms
+from gpen_blocks.gpen.faces.detection.boxes import box_iou, nms
 
 
 def some(count: int, seed: int) -> torch.Tensor:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .loading import load_strictly
+from ..loading import load_strictly
 
 CROP = 64
 LOOKS = 2

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import CheckpointError
-from ..pixels.warp import compose, resizing, scale_of, shifting, warp
-from ..types import Face, Size
-from .align import TEMPLATES, estimate_similarity
-from .contour import pose_head
+from ...errors import CheckpointError
+from ...pixels.warp import compose, resizing, scale_of, shifting, warp
+from ...types import Face, Size
+from ..align import TEMPLATES, estimate_similarity
+from ..masks.contour import pose_head
 from .hourglass import StackedHourglasses
 
 _CROP: Size = (256, 256)

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..errors import ImageError
-from ..types import Alignment
-from .align import TEMPLATES
+from ...errors import ImageError
+from ...types import Alignment
+from ..align import TEMPLATES
 from .contour import convex_hull, head_outline, landmark_outline, signed_distance
 
 Part = Literal["eyes", "lips", "cheeks", "hairline", "skin", "hair"]

@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ..checks import require_images
-from ..devices import in_pieces
-from ..errors import CheckpointError, ImageError
-from ..types import Face, Faces
-from ..wording import count
-from .landmarks68 import Landmarker68, build_landmarker68, is_landmarker68
-from .landmarks98 import Landmarker98, build_landmarker98, is_landmarker98
+from ...checks import require_images
+from ...devices import in_pieces
+from ...errors import CheckpointError, ImageError
+from ...types import Face, Faces
+from ...wording import count
+from .small68 import Landmarker68, build_landmarker68, is_landmarker68
+from .wflw98 import Landmarker98, build_landmarker98, is_landmarker98
 
 Landmarker = Landmarker68 | Landmarker98
 

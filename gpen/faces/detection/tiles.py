@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..types import Size
+from ...types import Size
 
 # The network sees the smallest wanted face at least this wide: the bundled detector finds all of 64 held-out faces
 # that are 20 px wide or wider, and 56 of them at 16 px, RetinaFace's smallest anchor.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gpen_blocks.gpen.faces import tiles
-from gpen_blocks.gpen.faces.tiles import Pyramid, plan_tiles, reduce, smallest_face
+from gpen_blocks.gpen.faces.detection import tiles
+from gpen_blocks.gpen.faces.detection.tiles import Pyramid, plan_tiles, reduce, smallest_face
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ..pixels.warp import warp
-from .loading import load_strictly
+from ...pixels.warp import warp
+from ..loading import load_strictly
 
 CROP = 64
 CHUNK = 64  # crops a forward pass
