@@ -25,14 +25,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from detail_page.data import DAMAGE, noisy, reduced, rounded, through_jpeg
 
+from gpen_blocks.gpen.degradation.faces import HELD_OUT, read_faces
+from gpen_blocks.gpen.evaluation.metrics import compare_detail
+from gpen_blocks.gpen.evaluation.pairs import DegradedFaces
 from gpen_blocks.gpen.faces.paste import paste_faces
 from gpen_blocks.gpen.images import from_array, read_picture
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
 from gpen_blocks.gpen.restorer import Restorer
-from gpen_blocks.gpen.training.data import HELD_OUT, read_faces
-from gpen_blocks.gpen.training.evaluation.metrics import compare_detail
-from gpen_blocks.gpen.training.evaluation.pairs import DegradedFaces
 
 MODEL = "gpen-lite-256"
 # Rows of the table by what is done to 256 px faces, from nothing to much.

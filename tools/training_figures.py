@@ -17,10 +17,10 @@ from pathlib import Path
 
 import torch
 
-from gpen_blocks.gpen.training.config import Adversary, Losses, Model, Run, TrainingConfig
-from gpen_blocks.gpen.training.data import read_faces
-from gpen_blocks.gpen.training.record import draw_curves
-from gpen_blocks.gpen.training.train import Trainer
+from gpen_blocks.gpen.degradation.faces import read_faces
+from gpen_blocks.gpen.training.generator.config import Adversary, Losses, Model, Run, TrainingConfig
+from gpen_blocks.gpen.training.generator.record import draw_curves
+from gpen_blocks.gpen.training.generator.train import Trainer
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "training"
 SIDE = 128

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from ..training.degradation import Pair
+    from ..degradation.degrade import Pair
 
 
 def degrade(
@@ -44,11 +44,11 @@ def degrade(
     """
     from PIL import Image
 
+    from ..degradation.degrade import MIXED
+    from ..degradation.degrade import degrade as damage
     from ..errors import ImageError
-    from ..training.config import find_config, read_config
-    from ..training.degradation import MIXED
-    from ..training.degradation import degrade as damage
-    from ..training.evaluation.sheet import contact_sheet
+    from ..evaluation.sheet import contact_sheet
+    from ..training.generator.config import find_config, read_config
     from .files import claim, save_png
     from .terminal import say
 
@@ -79,9 +79,9 @@ def degrade(
 def _faces(source: Path, limit: int, size: int) -> list[np.ndarray]:
     import numpy as np
 
+    from ..degradation.faces import read_faces
     from ..images import READABLE, read_picture
     from ..images.samples import integer_array
-    from ..training.data import read_faces
 
     if source.is_file() and source.suffix.lower() in READABLE:
         return [integer_array(read_picture(source).pixels, np.dtype(np.uint8))]

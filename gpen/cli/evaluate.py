@@ -13,8 +13,8 @@ from . import options
 if TYPE_CHECKING:
     import torch
 
-    from ..training.evaluation.evaluate import Evaluation, Measured
-    from ..training.evaluation.pairs import Pairs
+    from ..evaluation.evaluate import Evaluation, Measured
+    from ..evaluation.pairs import Pairs
 
 # Rows of the sheet from each end and from the middle.
 _ROWS = 4
@@ -60,7 +60,7 @@ def evaluate(
     whose packages or files are not here are named in the report; nothing is fetched. Pictures are ranked by the PSNR
     that the first model gains.
     """
-    from ..training.evaluation.report import markdown, report, table
+    from ..evaluation.report import markdown, report, table
     from .files import write_json, write_text
     from .terminal import say
 
@@ -105,7 +105,7 @@ def _claim(output: Path, overwrite: bool) -> dict[str, Path]:
 
 def _open(degraded: Path | None, truth: Path | None, faces: Path | None, limit: int | None, **made: Any) -> Pairs:
     """The pairs that the options name; `made` says how faces are degraded."""
-    from ..training.evaluation.pairs import DegradedFaces, FolderPairs
+    from ..evaluation.pairs import DegradedFaces, FolderPairs
 
     if faces is not None and degraded is None and truth is None:
         return DegradedFaces(faces, limit=limit, **made)
@@ -121,11 +121,11 @@ def _run(pairs: Pairs, models: list[str], detector: str, device_name: str, batch
 
     from ..devices import on_device, select_device
     from ..errors import ModelNotFoundError
+    from ..evaluation.evaluate import evaluate
+    from ..evaluation.meter import FaceFinder, Meter
+    from ..evaluation.methods import baselines, model_methods
+    from ..evaluation.perceptual import find_measures
     from ..models import load_detector, load_landmarker
-    from ..training.evaluation.evaluate import evaluate
-    from ..training.evaluation.meter import FaceFinder, Meter
-    from ..training.evaluation.methods import baselines, model_methods
-    from ..training.evaluation.perceptual import find_measures
     from .terminal import rich_console
 
     device = select_device(device_name)
@@ -175,8 +175,8 @@ def _worst(found: Evaluation, count: int) -> list[tuple[str, Measured]]:
 
 
 def _save_sheet(found: Evaluation, pairs: Pairs, rows: list[tuple[str, Measured]], path: Path) -> None:
-    from ..training.evaluation.evaluate import render
-    from ..training.evaluation.sheet import contact_sheet
+    from ..evaluation.evaluate import render
+    from ..evaluation.sheet import contact_sheet
     from .files import save_png
 
     def shown() -> Iterator[tuple[str, list[tuple[str, torch.Tensor]]]]:

@@ -30,9 +30,9 @@ def train(
     """
     import logging
 
-    from ..training.config import find_config, read_config
-    from ..training.data import read_faces
-    from ..training.train import Trainer, face_size
+    from ..degradation.faces import read_faces
+    from ..training.generator.config import find_config, read_config
+    from ..training.generator.train import Trainer, face_size
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     settings = read_config(find_config(config))

@@ -1,1 +1,1 @@
-"""Teaching the networks of this project."""
+"""Teaching the networks of this project: a folder for each, and what they share."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ..data import read_faces
+from ...degradation.faces import read_faces
 
 SIDE = 256
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ...faces.detection.classify import CONTEXT, CROP, QUARTERS
-from .scenes import Spoiler, darken, draw_flat, hide_partly
+from ..shared.scenes import Spoiler, darken, draw_flat, hide_partly
 
 NO_FACE = -1
 # What the crops show: heads, and for the rest pieces of backgrounds, what detectors took for faces there, heads framed

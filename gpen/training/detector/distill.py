@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...degradation.faces import to_images
 from ...faces.detection.retinaface import RetinaFace, anchors, to_network
-from ..data import to_images
-from ..ema import MovingAverage, warm_cosine
-from .scenes import Scenes, Spoiler
+from ..shared.ema import MovingAverage, warm_cosine
+from ..shared.scenes import Scenes, Spoiler
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from ...degradation.faces import to_images
 from ...faces.detection.detect import FaceDetector, detect
 from ...types import Face, Faces
-from ..data import to_images
-from .scenes import BOX_OF_PICTURE
+from ..shared.scenes import BOX_OF_PICTURE
 
 MATCH_IOU = 0.4
 MARGIN = 0.75  # scenery around a face's picture, in parts of the picture

@@ -23,11 +23,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ....weights import checkpoint
+from ...degradation.faces import HELD_OUT, group_weights, read_faces, to_images
 from ...faces.detection.classify import FaceClassifier, normalise
 from ...faces.detection.detect import FaceDetector, build_detector, detect
 from ...faces.detection.retinaface import RetinaFace, anchors, decode_boxes, to_network
-from ..data import HELD_OUT, group_weights, read_faces, to_images
-from ..ema import MovingAverage, warm_cosine
+from ..shared.ema import MovingAverage, warm_cosine
 from .backgrounds import read_backgrounds
 from .classifier_data import NO_FACE, ClassifierCrops, MinedBoxes
 

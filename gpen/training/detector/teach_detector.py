@@ -25,17 +25,17 @@ import torch
 from safetensors.torch import save_file
 
 from ....weights import checkpoint
+from ...degradation.faces import group_weights, read_faces, split
 from ...faces.detection.detect import REFINER_PREFIX, FaceDetector, build_detector, detect
 from ...faces.detection.refine import LandmarkRefiner
 from ...faces.detection.retinaface import RetinaFace
 from ...images.read import read_picture
-from ..data import group_weights, read_faces, split
+from ..shared.face_crops import CropMaker, make_crops
+from ..shared.scenes import compose_scenes
 from .backgrounds import read_backgrounds
 from .distill import PEAK_RATE, teach_detector
 from .evaluate_detector import compare, evaluate
-from .refiner_data import CropMaker
-from .scenes import compose_scenes
-from .teach_refiner import label_landmarks, make_crops, teach_refiner
+from .teach_refiner import label_landmarks, teach_refiner
 
 log = logging.getLogger(__name__)
 

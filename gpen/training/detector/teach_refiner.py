@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...degradation.faces import to_images
 from ...faces.detection.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, normalise
 from ...faces.detection.retinaface import RetinaFace, anchors, decode_landmarks, to_network
-from ..data import to_images
-from ..ema import MovingAverage, warm_cosine
-from .refiner_data import CropMaker
+from ..shared.ema import MovingAverage, warm_cosine
 
 log = logging.getLogger(__name__)
 
@@ -67,13 +66,6 @@ def _views(pictures: list[np.ndarray], scale: float, teacher: RetinaFace) -> lis
             points = torch.stack([side - points[..., 0], points[..., 1]], dim=-1)[:, list(MIRRORED)]
         answers.append((points * (pictures[0].shape[0] / side), scores))
     return answers
-
-
-def make_crops(maker: CropMaker, count: int) -> tuple[Tensor, Tensor]:
-    """Crops to teach with, N x 64 x 64 uint8, and their landmarks N x 5 x 2: made once, seen many times."""
-    pairs = [maker.batch(min(500, count - start)) for start in range(0, count, 500)]
-    crops, points = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    return torch.from_numpy(crops), torch.from_numpy(points)
 
 
 def teach_refiner(refiner: LandmarkRefiner, crops: Tensor, points: Tensor, steps: int, seed: int) -> dict[str, Tensor]:

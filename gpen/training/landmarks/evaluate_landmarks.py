@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ...degradation.faces import to_images
 from ...faces.landmarks.find import Landmarker, find_landmarks68
 from ...faces.masks.parts import five_of_68
 from ...types import Face, Faces
-from ..data import to_images
-from ..detector.scenes import BOX_OF_PICTURE, Spoiler
+from ..shared.scenes import BOX_OF_PICTURE, Spoiler
 from .landmark_data import eye_distance
 
 # What a detector's five landmarks are off by, in eye distances along each axis.

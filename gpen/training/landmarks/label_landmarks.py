@@ -19,8 +19,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ...degradation.faces import read_faces
 from ...errors import SettingsError
-from ..data import read_faces
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...faces.landmarks.small68 import CROP, CROP_SHAPE, MIRRORED68
 from ...faces.masks.parts import five_of_68
-from ..detector.refiner_data import CropMaker
+from ..shared.face_crops import CropMaker
 
 # Labels whose views lie further apart than this, in eye distances, are left out.
 UNSURE = 0.03

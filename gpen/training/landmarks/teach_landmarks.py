@@ -22,13 +22,13 @@ from torch import Tensor, nn
 
 from ....weights import checkpoint
 from ....weights.files import replacing
+from ...degradation.faces import read_faces, split
 from ...faces.detection.refine import normalise
 from ...faces.landmarks.find import build_landmarker
 from ...faces.landmarks.small68 import CROP, EYE_DISTANCE, Landmarker68, mirror
-from ..data import read_faces, split
-from ..detector.teach_refiner import make_crops
-from ..ema import MovingAverage, warm_cosine
-from ..state import save_state
+from ..shared.ema import MovingAverage, warm_cosine
+from ..shared.face_crops import make_crops
+from ..shared.state import save_state
 from .evaluate_landmarks import evaluate_landmarker
 from .landmark_data import crop_maker, read_labels
 

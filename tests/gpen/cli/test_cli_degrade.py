@@ -5,7 +5,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from gpen_blocks.gpen.cli import app
-from gpen_blocks.gpen.training.degradation import degrade
+from gpen_blocks.gpen.degradation.degrade import degrade
 
 
 def run(*arguments):

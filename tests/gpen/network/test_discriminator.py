@@ -5,7 +5,7 @@ import torch
 
 from gpen_blocks.gpen.network.config import GeneratorConfig
 from gpen_blocks.gpen.network.discriminator import Discriminator, batch_deviation
-from gpen_blocks.gpen.training.losses import r1_penalty
+from gpen_blocks.gpen.training.generator.losses import r1_penalty
 
 CONFIG = GeneratorConfig.from_multipliers(64, 64, 4, 1, 0.125)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from gpen_blocks.gpen.degradation.faces import read_faces, to_images
 from gpen_blocks.gpen.errors import CheckpointError
 from gpen_blocks.gpen.faces.detection.classify import CROP, FaceClassifier, classify, crop_matrix, load_classifier
 from gpen_blocks.gpen.models import load_detector
-from gpen_blocks.gpen.training.data import read_faces, to_images
 
 
 @pytest.fixture(scope="module")

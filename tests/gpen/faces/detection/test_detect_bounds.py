@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from gpen_blocks.gpen.degradation.faces import read_faces, to_images
 from gpen_blocks.gpen.faces.detection.candidates import quarter_of
 from gpen_blocks.gpen.faces.detection.detect import FaceDetector, detect
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import load_detector
-from gpen_blocks.gpen.training.data import read_faces, to_images
 from gpen_blocks.weights import store
 
 DETECTORS = ("face-detector-lite", "retinaface-mobile0.25")

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from gpen_blocks.gpen.degradation.faces import read_faces
 from gpen_blocks.gpen.devices import on_device
 from gpen_blocks.gpen.errors import CheckpointError, ImageError
 from gpen_blocks.gpen.faces.align import align_faces
@@ -18,7 +19,6 @@ from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import choose_landmarker, load_detector, load_generator
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.presets import Settings
-from gpen_blocks.gpen.training.data import read_faces
 from gpen_blocks.gpen.types import Face, Faces
 from gpen_blocks.weights import checkpoint
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from gpen_blocks.gpen.degradation.faces import read_faces
 from gpen_blocks.gpen.faces.detection.classify import CROP, FaceClassifier, load_classifier, normalise
-from gpen_blocks.gpen.training.data import read_faces
 from gpen_blocks.gpen.training.detector import teach_classifier as script
 from gpen_blocks.gpen.training.detector.classifier_data import NO_FACE, ClassifierCrops, MinedBoxes, reshaped
 from gpen_blocks.gpen.training.detector.teach_classifier import _draw, classifier_loss

@@ -10,18 +10,18 @@ import pytest
 import torch
 from PIL import Image
 
+from gpen_blocks.gpen.degradation.faces import group_weights, read_faces
 from gpen_blocks.gpen.faces.detection.detect import build_detector
 from gpen_blocks.gpen.faces.detection.refine import CROP, MEAN_SHAPE, LandmarkRefiner, crop_frames, refine_landmarks
 from gpen_blocks.gpen.faces.detection.retinaface import anchors
-from gpen_blocks.gpen.training.data import group_weights, read_faces
 from gpen_blocks.gpen.training.detector import teach_detector
 from gpen_blocks.gpen.training.detector.backgrounds import cut_tiles
 from gpen_blocks.gpen.training.detector.distill import HEAD_REACH, _near_heads, head_loss
 from gpen_blocks.gpen.training.detector.evaluate_detector import compare
-from gpen_blocks.gpen.training.detector.refiner_data import CropMaker
-from gpen_blocks.gpen.training.detector.scenes import SCENE, Spoiler, compose_scenes
 from gpen_blocks.gpen.training.detector.teach_refiner import label_landmarks
-from gpen_blocks.gpen.training.ema import MovingAverage, warm_cosine
+from gpen_blocks.gpen.training.shared.ema import MovingAverage, warm_cosine
+from gpen_blocks.gpen.training.shared.face_crops import CropMaker
+from gpen_blocks.gpen.training.shared.scenes import SCENE, Spoiler, compose_scenes
 from gpen_blocks.gpen.types import Face, Faces
 from gpen_blocks.weights import checkpoint
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from gpen_blocks.gpen.degradation.faces import read_faces
 from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.gpen.faces.align import TEMPLATES
 from gpen_blocks.gpen.faces.landmarks.find import build_landmarker, find_in_crops
 from gpen_blocks.gpen.faces.landmarks.small68 import CROP, CROP_SHAPE, MIRRORED68, Landmarker68, mirror
 from gpen_blocks.gpen.faces.masks.parts import five_of_68
 from gpen_blocks.gpen.models import choose_landmarker
-from gpen_blocks.gpen.training.data import read_faces
 from gpen_blocks.gpen.training.landmarks import label_landmarks, teach_landmarks
 from gpen_blocks.gpen.training.landmarks.evaluate_landmarks import evaluate_landmarker
 from gpen_blocks.gpen.training.landmarks.landmark_data import crop_maker, eye_distance, ibug_of_mesh, read_labels

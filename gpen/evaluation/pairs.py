@@ -1,0 +1,203 @@
+"""What is evaluated: pairs of pictures in two folders, faces that are degraded here, or degraded pictures alone.
+
+Pictures are read one at a time and again where they are shown, so that thousands of them need no memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from ...weights.digest import sha256_of
+from ..degradation.degrade import degrade
+from ..degradation.faces import HELD_OUT, read_faces
+from ..errors import ImageError, SettingsError
+from ..images import READABLE, from_array, read_picture
+from .metrics import SSIM_SIDE
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A picture to restore and what should come of it.
+
+    Attributes:
+        name: what reports call it.
+        degraded: 1 x 3 x S x S in 0..1.
+        truth: 1 x 3 x T x T in 0..1, or None where nobody knows it.
+        facts: ready for JSON: files with their SHA-256, or the steps of the degradation.
+    """
+
+    name: str
+    degraded: torch.Tensor
+    truth: torch.Tensor | None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Pairs(Protocol):
+    """Pairs that are read when they are asked for; the same index gives the same pair.
+
+    Attributes:
+        facts: where they come from, ready for JSON.
+        template: landmark template the crops are aligned to; None where nobody knows it.
+        skipped: what was passed over, `{"file", "reason"}` each.
+    """
+
+    facts: dict[str, Any]
+    skipped: list[dict[str, str]]
+
+    def __len__(self) -> int: ...
+
+    @property
+    def template(self) -> str | None: ...
+
+    def name(self, index: int) -> str:
+        """What a pair is called, without reading it."""
+        ...
+
+    def load(self, index: int) -> Pair:
+        """Read a pair.
+
+        Raises:
+            ImageError: a file cannot be read, or is no square crop.
+        """
+        ...
+
+
+class FolderPairs:
+    """Aligned crops in one folder and the true ones of the same stem in another.
+
+    Args:
+        degraded: folder of crops to restore.
+        truth: folder of true crops; None for pictures whose truth nobody knows.
+        limit: how many at most, in the order of their names.
+
+    Raises:
+        SettingsError: a folder does not exist or holds no pictures, or no name is in both.
+    """
+
+    template = None
+
+    def __init__(self, degraded: Path, truth: Path | None = None, limit: int | None = None) -> None:
+        self.skipped: list[dict[str, str]] = []
+        inputs = self._pictures(degraded)
+        truths = self._pictures(truth) if truth else {}
+        if truth:
+            self._pass_over(inputs, truths, f"nothing of this name is in {truth}")
+            self._pass_over(truths, inputs, f"nothing of this name is in {degraded}")
+        self._files = [
+            (stem, file, truths.get(stem)) for stem, file in sorted(inputs.items()) if not truth or stem in truths
+        ][:limit]
+        if not self._files:
+            raise SettingsError(
+                f"No picture of {degraded} has the name of one in {truth}: {next(iter(inputs.values())).name} stands "
+                f"beside {next(iter(truths.values())).name}; pairs bear the same name, their suffixes may differ."
+            )
+        self.facts = {"kind": "pairs" if truth else "unpaired", "degraded": str(degraded)}
+        if truth:
+            self.facts["truth"] = str(truth)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def name(self, index: int) -> str:
+        """The stem of both files."""
+        return self._files[index][0]
+
+    def load(self, index: int) -> Pair:
+        """Read both files; see `Pairs`."""
+        name, degraded, truth = self._files[index]
+        files = {role: path for role, path in (("degraded", degraded), ("truth", truth)) if path}
+        pixels = {role: _read_crop(path) for role, path in files.items()}
+        facts = {role: {"file": str(path), "sha256": sha256_of(path)} for role, path in files.items()}
+        return Pair(name, pixels["degraded"], pixels.get("truth"), facts)
+
+    def _pictures(self, folder: Path) -> dict[str, Path]:
+        """The pictures of a folder by their stems, each stem once."""
+        if not folder.is_dir():
+            raise SettingsError(f"{folder} is not a folder; give a folder of aligned face crops.")
+        found: dict[str, Path] = {}
+        for path in sorted(file for file in folder.iterdir() if file.suffix.lower() in READABLE and file.is_file()):
+            if path.stem in found:
+                self._skip(path, f"{found[path.stem].name} has the same name")
+            else:
+                found[path.stem] = path
+        if not found:
+            raise SettingsError(f"{folder} holds no pictures; pictures end in {', '.join(sorted(READABLE))}.")
+        return found
+
+    def _pass_over(self, files: dict[str, Path], others: dict[str, Path], reason: str) -> None:
+        for stem in sorted(files.keys() - others.keys()):
+            self._skip(files[stem], reason)
+
+    def _skip(self, path: Path, reason: str) -> None:
+        self.skipped.append({"file": str(path), "reason": reason})
+
+
+class DegradedFaces:
+    """Good faces and what the project's own degradation makes of them.
+
+    Args:
+        path: folder of pictures, parquet file or folder of the `datasets` library.
+        held_out: only the fixed tenth that nothing is taught with.
+        limit: how many at most.
+        seed: of the degradation.
+        index: which of a face's degraded partners.
+        size: side the faces are brought to.
+
+    Raises:
+        SettingsError: no faces are there, or one cannot be read.
+    """
+
+    template = "ffhq"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        held_out: bool = False,
+        limit: int | None = None,
+        seed: int = 0,
+        index: int = 0,
+        size: int = 256,
+    ) -> None:
+        step = HELD_OUT if held_out else 1
+        self._faces = read_faces(path, limit, size, step)
+        self._step, self._seed, self._index = step, seed, index
+        self.skipped: list[dict[str, str]] = []
+        self.facts = {
+            "kind": "degraded faces",
+            "faces": str(path),
+            **({"sha256": sha256_of(path)} if path.is_file() else {}),
+            "pixels_sha256": hashlib.sha256(self._faces.tobytes()).hexdigest(),
+            "held_out": held_out,
+            "limit": limit,
+            "seed": seed,
+            "index": index,
+            "size": size,
+        }
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    def name(self, index: int) -> str:
+        """The number of the face in its file or folder."""
+        return f"face {index * self._step}"
+
+    def load(self, index: int) -> Pair:
+        """Degrade one face. The truth lacks colour where the damage left none; see `degradation.Pair`."""
+        made = degrade(self._faces[index], self._index, self._seed)
+        return Pair(self.name(index), from_array(made.degraded), from_array(made.truth), {"steps": list(made.steps)})
+
+
+def _read_crop(path: Path) -> torch.Tensor:
+    pixels = read_picture(path).pixels
+    height, width = pixels.shape[-2:]
+    if height != width:
+        raise ImageError(f"{path} is {width} x {height}, and aligned crops are square; cut it with gpen restore.")
+    if height < SSIM_SIDE:
+        raise ImageError(f"{path} is {width} x {height}; crops below {SSIM_SIDE} x {SSIM_SIDE} cannot be compared.")
+    return pixels

@@ -1,0 +1,21 @@
+"""Files in torch hub's folder, taken only where they are whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ...weights.digest import sha256_of
+from ..errors import ModelNotFoundError
+
+
+def hub_file(name: str) -> Path:
+    """A file in torch hub's folder whose name ends in the first digits of its SHA-256, as torch hub's do."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if not path.is_file():
+        raise ModelNotFoundError(f"{path} not found")
+    digits = path.stem.rpartition("-")[2]
+    if not sha256_of(path).startswith(digits):
+        raise ModelNotFoundError(f"{path} is damaged, its SHA-256 does not begin with {digits}; remove it")
+    return path

@@ -1,0 +1,58 @@
+"""Who a face is: vectors that lie near each other for one person."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ...weights import checkpoint, store
+from ..errors import CheckpointError, SettingsError
+
+_RECOGNISER = "arcface-ir-se50"
+# Rows and columns of a 256 x 256 crop in FFHQ's alignment that ArcFace sees, and the side it sees them at: GPEN's
+# training/loss/id_loss.py.
+_FACE = (slice(35, 223), slice(32, 220))
+_FACE_SIDE = 112
+
+
+class Recogniser(nn.Module):
+    """Who a face is: crops in FFHQ's alignment, B x 3 x S x S in 0..1, to unit vectors B x 512.
+
+    The dot product of two vectors is the likeness of the faces, -1..1.
+    """
+
+    title = "identity"
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.eval().requires_grad_(False)
+
+    def forward(self, crops: torch.Tensor) -> torch.Tensor:
+        crops = F.adaptive_avg_pool2d(crops, (256, 256))
+        face = F.adaptive_avg_pool2d(crops[:, :, _FACE[0], _FACE[1]], (_FACE_SIDE, _FACE_SIDE))
+        return self.network(face.mul(2).sub(1))
+
+
+def load_recogniser(device: torch.device) -> Recogniser:
+    """facexlib's ArcFace (Deng et al. 2019, IR-SE50).
+
+    Raises:
+        ModelNotFoundError: its file is not on this machine.
+        CheckpointError: the file is another network's.
+        SettingsError: facexlib is not installed.
+    """
+    resolved = store.resolve(_RECOGNISER)
+    try:
+        from facexlib.recognition.arcface_arch import Backbone
+    except ImportError as error:
+        raise SettingsError(f"it needs facexlib: install gpen-blocks[evaluation] ({error})") from None
+
+    network = Backbone(num_layers=50, drop_ratio=0.6, mode="ir_se")
+    try:
+        network.load_state_dict(checkpoint.read(resolved.path).tensors)
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{resolved.path} is not the recogniser ArcFace IR-SE50: {detail}") from None
+    return Recogniser(network).to(device)

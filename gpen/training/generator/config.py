@@ -1,0 +1,231 @@
+"""What a training run is made of, read from a TOML file with one table for each class below."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from ....weights.toml import tomllib
+from ...degradation.degrade import Degradation
+from ...errors import SettingsError
+from ...faces.align import TEMPLATES
+from ...network.config import GeneratorConfig
+
+CONFIGS = Path(__file__).parent / "configs"
+
+Precision = Literal["fp32", "bf16"]
+
+
+def _require_positive(table: object, *names: str) -> None:
+    for name in names:
+        if not 0 < getattr(table, name) < math.inf:
+            raise SettingsError(f"{name} of {type(table).__name__} must be above 0, got {getattr(table, name)}.")
+
+
+def _require_not_negative(table: object, *names: str) -> None:
+    for name in names:
+        if not 0 <= getattr(table, name) < math.inf:
+            raise SettingsError(f"{name} of {type(table).__name__} must be 0 or more, got {getattr(table, name)}.")
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network; with `start` its sizes are those of that checkpoint and the rest of the table is not read.
+
+    Attributes:
+        size, style_dim, n_mlp, channel_multiplier, narrow: in the terms of the authors' code.
+        start: a checkpoint to go on from; empty for random weights.
+        template: of the faces' alignment, written into what comes out.
+    """
+
+    size: int = 256
+    style_dim: int = 512
+    n_mlp: int = 8
+    channel_multiplier: float = 1.0
+    narrow: float = 0.5
+    start: str = ""
+    template: str = "ffhq"
+
+    def __post_init__(self) -> None:
+        if self.template not in TEMPLATES:
+            raise SettingsError(f"template must be one of {', '.join(TEMPLATES)}, got {self.template}.")
+        if self.size < 8 or self.size & (self.size - 1):
+            raise SettingsError(f"size must be a power of two of 8 or more, got {self.size}.")
+        _require_positive(self, "style_dim", "n_mlp", "channel_multiplier", "narrow")
+        if min(self.shape().channels) < 1:
+            raise SettingsError(f"narrow {self.narrow:g} leaves a level of GPEN-{self.size} without channels.")
+
+    def shape(self) -> GeneratorConfig:
+        """The generator's sizes."""
+        return GeneratorConfig.from_multipliers(
+            self.size, self.style_dim, self.n_mlp, self.channel_multiplier, self.narrow
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """The course of the training.
+
+    Attributes:
+        steps: how many.
+        batch: faces a step, over all processes.
+        partners: degraded partners of each face.
+        seed: of weights, order and damage.
+        rate: of learning at its peak; Adam.
+        warm: steps of its linear rise; from there a cosine falls to a hundredth at the end.
+        average: decay of the averaged weights, which are what is kept.
+        interval: steps from one saved state, measure and sheet of samples to the next.
+        measured: held-out faces measured then.
+        workers: processes that make pairs; 0: the training's own.
+        precision: of the convolutions; bf16 by autocast.
+        compile: whether to use torch.compile, which takes a minute at the start.
+    """
+
+    steps: int = 100_000
+    batch: int = 8
+    partners: int = 5
+    seed: int = 1
+    rate: float = 2e-3
+    warm: int = 200
+    average: float = 0.999
+    interval: int = 500
+    measured: int = 48
+    workers: int = 1
+    precision: Precision = "bf16"
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "steps", "batch", "partners", "rate", "warm", "interval", "measured")
+        if not 0 <= self.average < 1:
+            raise SettingsError(f"average lies in 0..1 without 1, got {self.average:g}.")
+        _require_not_negative(self, "workers", "seed")
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Weights of the losses (see `losses.py`); one of 0 costs nothing.
+
+    Attributes:
+        smooth_l1, focal_frequency, band_energy, band_agreement: on the picture.
+        adversarial: against the discriminator.
+        features: of torchvision's VGG-16, and `identity`: of facexlib's ArcFace, where their files are on this machine.
+        parts: weight of each facial part in the two band terms.
+        gains: of each part, wanted energy over the truth's.
+    """
+
+    smooth_l1: float = 1.0
+    focal_frequency: float = 0.1
+    band_energy: float = 0.005
+    band_agreement: float = 0.01
+    adversarial: float = 0.01
+    features: float = 0.0
+    identity: float = 0.0
+    parts: Mapping[str, float] = field(default_factory=lambda: {"eyes": 1.0, "lips": 0.8, "skin": 0.4, "hair": 0.4})
+    gains: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [entry.name for entry in fields(self) if entry.name not in ("parts", "gains")]
+        _require_not_negative(self, *names)
+        if not any(getattr(self, name) for name in names if name != "adversarial"):
+            raise SettingsError("At least one loss on the picture must have a weight above 0.")
+        if min(self.parts.values(), default=0) < 0 or min(self.gains.values(), default=1) <= 0:
+            raise SettingsError("parts must not be below 0, and gains must be above it.")
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """How the discriminator learns.
+
+    Attributes:
+        start: step at which it enters.
+        ramp: steps over which its weight in the generator's loss rises.
+        width: its channels over the generator's.
+        rate: of learning; Adam without momentum, as StyleGAN2 has it.
+        r1: weight of the penalty, for which it pays half of it times the squared gradient.
+        r1_every: steps from one penalty to the next, whose weight makes up for it.
+    """
+
+    start: int = 0
+    ramp: int = 200
+    width: float = 1.0
+    rate: float = 2e-3
+    r1: float = 10.0
+    r1_every: int = 16
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "ramp", "width", "rate", "r1_every")
+        _require_not_negative(self, "start", "r1")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """A whole run."""
+
+    model: Model = Model()
+    run: Run = Run()
+    losses: Losses = Losses()
+    adversary: Adversary = Adversary()
+    degradation: Degradation = Degradation()
+
+
+def find_config(name: str) -> Path:
+    """The file of a configuration that comes with the package, or a file of one's own.
+
+    Raises:
+        SettingsError: there is neither.
+    """
+    own = CONFIGS / f"{name}.toml"
+    if own.is_file():
+        return own
+    if Path(name).is_file():
+        return Path(name)
+    known = ", ".join(sorted(path.stem for path in CONFIGS.glob("*.toml")))
+    raise SettingsError(f"There is no training configuration {name}; name a TOML file or one of {known}.")
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a configuration.
+
+    Raises:
+        SettingsError: the file is no TOML, or something in it is unknown or of another type.
+    """
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read as TOML: {error}") from error
+    return _fill(TrainingConfig, tables, str(path))
+
+
+def _fill(kind: type, values: Mapping[str, Any], where: str) -> Any:
+    hints = get_type_hints(kind)
+    known = [entry.name for entry in fields(kind)]
+    given: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise SettingsError(f"{where} has an unknown entry {name}; known are {', '.join(known)}.")
+        given[name] = _convert(hints[name], value, f"{where}, {name}")
+    return kind(**given)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise SettingsError(f"{where} must be a table.")
+        return _fill(hint, value, where)  # type: ignore[arg-type]
+    if get_args(hint) and isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, dict) and all(isinstance(entry, int | float) for entry in value.values()):
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is Precision:
+        if value not in get_args(Precision):
+            raise SettingsError(f"{where} must be one of {', '.join(get_args(Precision))}, got {value}.")
+        return value
+    if not isinstance(hint, type) or not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise SettingsError(f"{where} must be {getattr(hint, '__name__', hint)}, got {value!r}.")
+    return value

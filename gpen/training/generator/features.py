@@ -1,0 +1,55 @@
+"""Feature maps of VGG-16, by which a restored face is compared with the true one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ....weights import checkpoint
+from ...errors import SettingsError
+from ...evaluation.torch_hub import hub_file
+
+# Where VGG-16's maps are taken, and ImageNet's mean and deviation, with which it was trained.
+_MAPS = (3, 8, 15, 22)
+
+
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Features(nn.Module):
+    """Four feature maps of VGG-16, behind the last ReLU before each pooling (Johnson et al. 2016)."""
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.layers = layers
+        self.eval().requires_grad_(False)
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Maps of B x 3 x H x W pictures in 0..1."""
+        x = (images - images.new_tensor(_MEAN).view(3, 1, 1)) / images.new_tensor(_DEVIATION).view(3, 1, 1)
+        found = []
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            if index in _MAPS:
+                found.append(x)
+        return found
+
+
+def load_features() -> Features:
+    """torchvision's VGG-16.
+
+    Raises:
+        ModelNotFoundError: its file is not in torch hub's folder.
+        SettingsError: torchvision is not installed.
+    """
+    try:
+        from torchvision.models import VGG16_Weights, vgg16
+    except ImportError as error:
+        raise SettingsError(f"it needs torchvision: install gpen-blocks[training] ({error})") from None
+
+    path = hub_file(Path(str(VGG16_Weights.IMAGENET1K_V1.url)).name)
+    network = vgg16()
+    network.load_state_dict(checkpoint.read(path).tensors)
+    return Features(nn.Sequential(*list(network.features.children())[: max(_MAPS) + 1]))

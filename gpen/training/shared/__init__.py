@@ -1,0 +1,1 @@
+"""What the teaching of several networks shares: scenes, crops, averaged weights, saved states."""
