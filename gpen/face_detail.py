@@ -14,7 +14,7 @@ from .faces.masks.parts import crop_landmarks
 from .photograph.jpeg_quality import quality_of_pixels
 from .pixels.color import luma
 from .pixels.warp import bounds, scale_of
-from .presets import Settings
+from .settings import Settings
 from .types import Alignment
 
 # From so many pixels of the photograph to one of the crop, a side, JPEG's blocks are finer than the crop.

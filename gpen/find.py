@@ -13,7 +13,7 @@ from .faces.detection.detect import FaceDetector, detect
 from .faces.detection.tiles import smallest_face
 from .faces.focus import focused
 from .faces.select import select_faces
-from .presets import Settings
+from .settings import Settings
 from .types import Face, Faces
 
 DEFAULT_TEMPLATE = "gpen"

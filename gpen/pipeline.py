@@ -27,9 +27,9 @@ from .photograph.prepare import JpegTables, prepare
 from .pixels.tone import SIDE as JUDGED_SIDE
 from .pixels.tone import Tone, colour_rule, judge_tone, keep_tones
 from .pixels.warp import scale_of
-from .presets import Settings
 from .progress import Progress, silent
 from .restore import restore_crops
+from .settings import Settings
 from .types import Alignment, Faces
 
 Result = TypeVar("Result")

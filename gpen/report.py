@@ -13,7 +13,8 @@ from .faces.detection.tiles import SMALLEST_FACE
 from .find import NOT_CHOSEN
 from .models import LoadedModel
 from .pixels.warp import scale_of
-from .presets import Preset, Settings
+from .presets import Preset
+from .settings import Settings
 from .types import Face
 from .wording import agree, count
 

@@ -15,10 +15,11 @@ from .errors import SettingsError
 from .images import Picture, from_array, read_picture, to_array, write_picture
 from .models import choose_landmarker, load_detector, load_generator, load_parser
 from .pipeline import restore_batch
-from .presets import Preset, Settings, load_preset
+from .presets import Preset, load_preset
 from .progress import Progress, silent
 from .report import batch_report
 from .restore import restore_crops
+from .settings import Settings
 from .types import Alignment, Faces
 from .wording import count
 

@@ -1,1 +1,1 @@
-"""The blocks in ComfyUI. `convert`, `runtime`, `choices` and `interop` can be imported without it."""
+"""The blocks in ComfyUI, which only `schema` and the blocks themselves import."""

@@ -9,11 +9,11 @@ from comfy_api.latest import io
 
 from ..gpen.faces.align import Template, align_faces
 from ..gpen.types import Faces
-from . import interop
-from .choices import AUTO, require_choice
+from . import core_faces
 from .convert import to_crops, to_images
-from .runtime import ModelHandle
-from .sockets import AlignmentWire, FaceLandmarks, FacesWire, Model, describe
+from .model_menus import AUTO, require_choice
+from .placement import ModelHandle
+from .schema import AlignmentWire, FaceLandmarks, FacesWire, Model, describe
 
 # What is cut where no model says what it wants: the form of GPEN's standard model.
 _SIZE, _TEMPLATE = 512, "gpen"
@@ -85,5 +85,5 @@ class AlignFaces(io.ComfyNode):
             size = size or gpen_model.loaded.module.config.size
             template = gpen_model.loaded.template if template == AUTO else template
         size, template = size or _SIZE, _TEMPLATE if template == AUTO else template
-        crops, alignment = align_faces(to_images(image), interop.to_faces(faces), size, template)
+        crops, alignment = align_faces(to_images(image), core_faces.to_faces(faces), size, template)
         return io.NodeOutput(to_crops(crops, size), alignment)

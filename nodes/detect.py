@@ -12,14 +12,14 @@ from ..gpen.errors import ImageError
 from ..gpen.faces.detection.detect import detect
 from ..gpen.faces.landmarks.find import find_landmarks68
 from ..gpen.faces.select import FaceOrder, select_faces, upright_faces
-from ..gpen.presets import Settings
+from ..gpen.settings import Settings
 from ..gpen.sheets import draw_faces
 from ..gpen.types import Face, Faces
 from ..gpen.wording import agree, count
-from . import choices, interop, runtime
+from . import core_faces, model_menus, placement, progress
 from .convert import box_mask, to_image, to_images
-from .runtime import ModelHandle
-from .sockets import BoundingBox, FaceDetector, FaceLandmarks, FacesWire, describe
+from .placement import ModelHandle
+from .schema import BoundingBox, FaceDetector, FaceLandmarks, FacesWire, describe
 
 Landmarks = Literal["refined", "plain"]
 
@@ -107,7 +107,7 @@ class DetectFaces(io.ComfyNode):
         landmarks68: bool = True,
     ) -> io.NodeOutput:
         images, module = to_images(image), face_detector.loaded.module
-        runtime.placement(face_detector)(module)
+        placement.of_models(face_detector)(module)
         faces = detect(
             images,
             module,
@@ -115,16 +115,18 @@ class DetectFaces(io.ComfyNode):
             min_face_size=min_face_size,
             max_faces=max_faces,
             rotated=rotated,
-            refine=choices.require_choice("kind of landmarks", landmarks, get_args(Landmarks)) == "refined",
-            progress=partial(runtime.node_progress(), "detect"),
+            refine=model_menus.require_choice("kind of landmarks", landmarks, get_args(Landmarks)) == "refined",
+            progress=partial(progress.node_progress(), "detect"),
         )
         faces, wrong_way = upright_faces(faces)
         if len(wrong_way):
             heads = f"{count(len(wrong_way), 'head')} on the side or upside down {agree(len(wrong_way), 'is', 'are')}"
-            runtime.say(f"{heads} left out; rotated searches for such heads.")
+            progress.say(f"{heads} left out; rotated searches for such heads.")
         if landmarks68:
-            faces = find_landmarks68(runtime.ready_landmarker(), images, faces)
-        return io.NodeOutput(faces, _draw(images, faces), box_mask(faces, image), len(faces), interop.to_boxes(faces))
+            faces = find_landmarks68(placement.ready_landmarker(), images, faces)
+        return io.NodeOutput(
+            faces, _draw(images, faces), box_mask(faces, image), len(faces), core_faces.to_boxes(faces)
+        )
 
 
 class SelectFaces(io.ComfyNode):
@@ -194,8 +196,8 @@ class SelectFaces(io.ComfyNode):
         image: torch.Tensor | None = None,
         regions: dict | list | None = None,
     ) -> io.NodeOutput:
-        found = interop.to_faces(faces)
-        counted, _ = select_faces(interop.within(found, regions), order, "", min_face_size)
+        found = core_faces.to_faces(faces)
+        counted, _ = select_faces(core_faces.within(found, regions), order, "", min_face_size)
         selected, _ = select_faces(counted, order, indices)
         chosen = set(selected)
         rejected = Faces(tuple(face for face in found if face not in chosen), found.sizes)
@@ -203,7 +205,7 @@ class SelectFaces(io.ComfyNode):
         images = _canvas(found, image)
         shown = images[:_SHOWN_IMAGES]
         page = {
-            "gpen_images": runtime.temporary_pictures(shown.split(1), _SHOWN_SIDE),
+            "gpen_images": progress.temporary_pictures(shown.split(1), _SHOWN_SIDE),
             "gpen_sizes": [[width, height] for height, width in found.sizes[: len(shown)]],
             "gpen_faces": [
                 {"image": face.image_index, "index": number, "box": list(face.box), "score": face.score}

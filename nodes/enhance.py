@@ -11,13 +11,13 @@ from ..gpen.detail.local_adaptive import PART_STRENGTHS, enhance
 from ..gpen.errors import ImageError
 from ..gpen.faces.landmarks.find import find_in_crops
 from ..gpen.faces.masks.parts import Part, crop_landmarks, part_gains, template_landmarks
-from ..gpen.presets import Settings
+from ..gpen.settings import Settings
 from ..gpen.types import Alignment
 from ..gpen.wording import agree
 from ..gpen.wording import count as counted
-from . import runtime
+from . import placement
 from .convert import to_image, to_images
-from .sockets import AlignmentWire, colour_choice, describe, unit_slider
+from .schema import AlignmentWire, colour_choice, describe, unit_slider
 
 _GAIN = 4.0
 _PART_TOOLTIPS: dict[Part, str] = {
@@ -172,4 +172,4 @@ def _landmarks(crops: torch.Tensor, alignment: tuple[Alignment, ...]) -> np.ndar
             f"{agree(len(alignment), 'one', 'ones')}; connect the alignment of just these crops, or none."
         )
     points = crop_landmarks(alignment, width) if alignment else template_landmarks(count, width)
-    return points if points.shape[1] == 68 else find_in_crops(runtime.ready_landmarker(), crops, points)
+    return points if points.shape[1] == 68 else find_in_crops(placement.ready_landmarker(), crops, points)

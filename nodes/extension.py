@@ -15,8 +15,8 @@ from .load import LoadFaceDetector, LoadModel
 from .paste import PasteFaces
 from .prepare import Finish, PrepareImage
 from .presets import LoadPreset, SavePreset
+from .progress import log
 from .restore import FaceRestore, RestoreFaces
-from .runtime import log
 from .spectrum import FrequencySpectrum
 
 NODES: tuple[type[io.ComfyNode], ...] = (

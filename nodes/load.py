@@ -8,8 +8,8 @@ from comfy_api.latest import io
 
 from ..gpen.backends import Backend, Precision
 from ..gpen.models import load_detector, load_generator
-from . import choices, runtime
-from .sockets import FaceDetector, Model, describe
+from . import model_menus, placement, progress
+from .schema import FaceDetector, Model, describe
 
 _MENU = (
     "auto takes the best one on this machine and never downloads. Any other name of the list is downloaded when the "
@@ -30,8 +30,8 @@ class LoadModel(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model",
-                    options=choices.model_names("generator"),
-                    default=choices.AUTO,
+                    options=model_menus.model_names("generator"),
+                    default=model_menus.AUTO,
                     tooltip=f"The network. {_MENU} Files of your own belong in models/gpen.",
                 ),
                 io.Combo.Input(
@@ -55,16 +55,16 @@ class LoadModel(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model: str, **_: object) -> str:
-        return choices.fingerprint(model, "generator")
+        return model_menus.fingerprint(model, "generator")
 
     @classmethod
     def execute(cls, model: str, precision: Precision, backend: Backend) -> io.NodeOutput:
-        choices.make_available(model, "generator")
-        with runtime.building():
-            loaded = load_generator(model, precision, backend, runtime.device())
+        model_menus.make_available(model, "generator")
+        with placement.building():
+            loaded = load_generator(model, precision, backend, placement.device())
         for note in loaded.notes:
-            runtime.say(note)
-        return io.NodeOutput(runtime.generator_handle(loaded))
+            progress.say(note)
+        return io.NodeOutput(placement.generator_handle(loaded))
 
 
 class LoadFaceDetector(io.ComfyNode):
@@ -80,8 +80,8 @@ class LoadFaceDetector(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "detector",
-                    options=choices.model_names("detector"),
-                    default=choices.AUTO,
+                    options=model_menus.model_names("detector"),
+                    default=model_menus.AUTO,
                     tooltip=f"The detector. {_MENU}",
                 ),
             ],
@@ -96,11 +96,11 @@ class LoadFaceDetector(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, detector: str) -> str:
-        return choices.fingerprint(detector, "detector")
+        return model_menus.fingerprint(detector, "detector")
 
     @classmethod
     def execute(cls, detector: str) -> io.NodeOutput:
-        choices.make_available(detector, "detector")
-        with runtime.building():
+        model_menus.make_available(detector, "detector")
+        with placement.building():
             loaded = load_detector(detector)
-        return io.NodeOutput(runtime.detector_handle(loaded))
+        return io.NodeOutput(placement.detector_handle(loaded))

@@ -10,9 +10,9 @@ from comfy_api.latest import io
 from ..gpen.faces.masks.paste_masks import MaskMode, draw_masks
 from ..gpen.faces.paste import ColorMatch, paste_faces
 from ..gpen.types import Alignment
-from . import runtime
+from . import progress
 from .convert import to_images, to_mask, with_colours
-from .sockets import AlignmentWire, describe, unit_slider
+from .schema import AlignmentWire, describe, unit_slider
 
 
 class PasteFaces(io.ComfyNode):
@@ -76,7 +76,7 @@ class PasteFaces(io.ComfyNode):
         masks, faults = draw_masks(alignment, own.shape[-1], mask_mode, feather)
         for index, fault in enumerate(faults):
             if fault:
-                runtime.say(f"GPEN Paste Faces leaves crop {index} out: {fault}.")
+                progress.say(f"GPEN Paste Faces leaves crop {index} out: {fault}.")
         result, mask = paste_faces(
             images,
             own,

@@ -11,10 +11,10 @@ from ..gpen.detail.finish import finish
 from ..gpen.detail.finish import match_grain as grain_like
 from ..gpen.photograph.prepare import WhiteBalance, prepare
 from ..gpen.types import Faces
-from . import interop
-from .choices import require_choice
+from . import core_faces
 from .convert import from_mask, to_images, to_report, with_colours
-from .sockets import FaceLandmarks, FacesWire, describe, unit_slider
+from .model_menus import require_choice
+from .schema import FaceLandmarks, FacesWire, describe, unit_slider
 
 
 class PrepareImage(io.ComfyNode):
@@ -72,7 +72,7 @@ class PrepareImage(io.ComfyNode):
             images,
             white_balance=white_balance,
             deblock=deblock,
-            faces=None if faces is None else interop.to_faces(faces),
+            faces=None if faces is None else core_faces.to_faces(faces),
             exposure=exposure,
             levels=levels,
         )

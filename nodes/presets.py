@@ -8,9 +8,10 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..gpen.errors import SettingsError
-from ..gpen.presets import Preset, Settings, load_preset, preset_names, save_preset
-from .choices import require_choice
-from .sockets import PresetWire, describe
+from ..gpen.presets import Preset, load_preset, preset_names, save_preset
+from ..gpen.settings import Settings
+from .model_menus import require_choice
+from .schema import PresetWire, describe
 
 _PRESET_OUTPUT = "The settings, for GPEN Face Restore."
 

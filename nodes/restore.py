@@ -12,10 +12,10 @@ from ..gpen.pipeline import restore_batch
 from ..gpen.presets import Preset
 from ..gpen.report import batch_report
 from ..gpen.restore import restore_crops
-from . import runtime
+from . import placement, progress
 from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
-from .runtime import ModelHandle
-from .sockets import FaceDetector, Model, PresetWire, colour_choice, describe, unit_slider
+from .placement import ModelHandle
+from .schema import FaceDetector, Model, PresetWire, colour_choice, describe, unit_slider
 
 _PREVIEW_NOTE = (
     "{model} is a small bundled model of preview quality; gpen-bfr-512 does better: choose it in GPEN Load Model, "
@@ -61,16 +61,16 @@ class RestoreFaces(io.ComfyNode):
         batch_size: int,
         colour: str = "auto",
     ) -> io.NodeOutput:
-        place = runtime.placement(gpen_model)
+        place = placement.of_models(gpen_model)
         restored = restore_crops(
             gpen_model.loaded.module,
             to_images(crops),
             strength=strength,
             keep_grayscale=keep_grayscale,
             colour=colour,
-            batch_size=runtime.batch_size(gpen_model, place, batch_size),
+            batch_size=placement.batch_size(gpen_model, place, batch_size),
             place=place,
-            progress=runtime.node_progress(),
+            progress=progress.node_progress(),
         )
         return io.NodeOutput(to_image(restored))
 
@@ -114,18 +114,18 @@ class FaceRestore(io.ComfyNode):
     ) -> io.NodeOutput:
         preset = preset or Preset("standard")
         settings = replace(preset.settings, strength=preset.settings.strength * strength)
-        with runtime.building():
+        with placement.building():
             landmarker, notes = choose_landmarker(settings.landmarks68)
-        place = runtime.placement(gpen_model, face_detector, runtime.detector_handle(landmarker))
+        place = placement.of_models(gpen_model, face_detector, placement.detector_handle(landmarker))
         images, models = to_images(image), (gpen_model.loaded, face_detector.loaded)
         batch = restore_batch(
             images,
             *models,
             settings,
             landmarker=landmarker,
-            batch_size=runtime.batch_size(gpen_model, place, 0),
+            batch_size=placement.batch_size(gpen_model, place, 0),
             place=place,
-            progress=runtime.node_progress(),
+            progress=progress.node_progress(),
         )
         size = gpen_model.loaded.module.config.size
         restored = with_colours(image, images, batch.images)

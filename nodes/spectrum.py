@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from ..gpen.detail.spectrum.analysis import analyze, mean_of, report
 from ..gpen.detail.spectrum.charts import spectrum_chart, spectrum_image
 from .convert import to_image, to_images, to_report
-from .sockets import describe
+from .schema import describe
 
 
 class FrequencySpectrum(io.ComfyNode):

@@ -44,9 +44,10 @@ def detect(
     from ..find import find_faces
     from ..images import read_picture, write_picture
     from ..models import load_detector
-    from ..presets import Settings, load_preset
+    from ..presets import load_preset
     from ..report import describe_face
     from ..restorer import change_settings
+    from ..settings import Settings
     from ..sheets import draw_faces
     from .files import Targets, collect, open_report, plan
     from .pages import has_pages, left_pages, work_on_pages

@@ -9,7 +9,7 @@ from pictures import same
 from prompts import load, models, node, preview, succeed, whole
 
 from gpen_blocks import Restorer
-from gpen_blocks.gpen.presets import Settings
+from gpen_blocks.gpen.settings import Settings
 
 
 def save(name: str, **changes: object) -> dict:

@@ -13,7 +13,7 @@ from PIL import Image
 from gpen_blocks.gpen.find import find_faces
 from gpen_blocks.gpen.models import load_detector
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
-from gpen_blocks.gpen.presets import Settings
+from gpen_blocks.gpen.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from gpen_blocks.gpen.errors import GPENError
 from gpen_blocks.gpen.faces.detection.tiles import COARSEST_SIDE, OVERLAP, halves, plan_tiles
 from gpen_blocks.gpen.models import LoadedModel, load_detector, load_generator, load_landmarker
 from gpen_blocks.gpen.pipeline import restore_batch
-from gpen_blocks.gpen.presets import Settings
 from gpen_blocks.gpen.restore import restore_crops
+from gpen_blocks.gpen.settings import Settings
 
 PLACE = on_device(torch.device("cpu"))
 FULL = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")

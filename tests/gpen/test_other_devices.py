@@ -13,7 +13,7 @@ from pretend_cuda import DEVICE, OnCuda, PretendCuda, move
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import LoadedModel, load_detector, load_generator, load_landmarker
 from gpen_blocks.gpen.pipeline import RestoredBatch, restore_batch
-from gpen_blocks.gpen.presets import Settings
+from gpen_blocks.gpen.settings import Settings
 
 CPU = torch.device("cpu")
 

@@ -15,8 +15,9 @@ from gpen_blocks.gpen.models import choose_landmarker
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
-from gpen_blocks.gpen.presets import Preset, Settings
+from gpen_blocks.gpen.presets import Preset
 from gpen_blocks.gpen.report import batch_report
+from gpen_blocks.gpen.settings import Settings
 
 BUNDLED: dict[str, Any] = {"model": "gpen-lite-256", "detector": "face-detector-lite", "device": "cpu"}
 

@@ -11,7 +11,6 @@ import pytest
 from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.gpen.presets import (
     Preset,
-    Settings,
     bundled_presets,
     load_preset,
     parse_preset,
@@ -20,6 +19,7 @@ from gpen_blocks.gpen.presets import (
     user_folder,
     user_presets,
 )
+from gpen_blocks.gpen.settings import Settings
 
 GOOD = {"format": "gpen-blocks-preset", "version": 1, "name": "mine", "settings": {"strength": 0.5}}
 

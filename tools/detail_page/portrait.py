@@ -15,7 +15,8 @@ from gpen_blocks.gpen.faces.masks.parts import crop_landmarks
 from gpen_blocks.gpen.models import load_detector, load_generator
 from gpen_blocks.gpen.pipeline import RestoredBatch, restore_batch
 from gpen_blocks.gpen.pixels.color import luma
-from gpen_blocks.gpen.presets import Settings, load_preset
+from gpen_blocks.gpen.presets import load_preset
+from gpen_blocks.gpen.settings import Settings
 
 from . import data
 from .enhancers import ENHANCERS, STRENGTH, Crop, equal_amount, gain, local_adaptive

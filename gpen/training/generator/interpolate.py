@@ -3,7 +3,7 @@
 Where one was taught on from the other, the networks between them do as well as either or better, and trade what
 one does better for what the other does (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 
-    python -m gpen_blocks.gpen.training.generator.interpolate first.safetensors second.safetensors 0.6 -o between.safetensors
+    python -m gpen_blocks.gpen.training.generator.interpolate a.safetensors b.safetensors 0.6 -o c.safetensors
 """
 
 from __future__ import annotations

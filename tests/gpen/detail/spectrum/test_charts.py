@@ -78,7 +78,7 @@ def test_matplotlib_is_left_alone():
     """It is imported by drawing alone, without pyplot, and its settings and backend stay as they were."""
     code = (
         "import sys, torch\n"
-        "from gpen_blocks.gpen.detail import charts, spectrum\n"
+        "from gpen_blocks.gpen.detail import spectrum; from gpen_blocks.gpen.detail.spectrum import charts\n"
         "assert 'matplotlib' not in sys.modules\n"
         "import matplotlib\n"
         "settings = lambda: {key: matplotlib.rcParams[key] for key in matplotlib.rcParams if key != 'backend'}\n"

@@ -18,7 +18,7 @@ from gpen_blocks.gpen.faces.masks.parts import crop_landmarks, five_of_68, templ
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import choose_landmarker, load_detector, load_generator
 from gpen_blocks.gpen.pipeline import restore_batch
-from gpen_blocks.gpen.presets import Settings
+from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.types import Face, Faces
 from gpen_blocks.weights import checkpoint
 

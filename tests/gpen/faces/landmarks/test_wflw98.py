@@ -19,7 +19,7 @@ from gpen_blocks.gpen.faces.landmarks.find import build_landmarker, find_landmar
 from gpen_blocks.gpen.faces.landmarks.wflw98 import Landmarker98, find_peaks, to_68
 from gpen_blocks.gpen.models import load_detector, load_generator, load_landmarker
 from gpen_blocks.gpen.pipeline import restore_batch
-from gpen_blocks.gpen.presets import Settings
+from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.types import Face, Faces
 from gpen_blocks.weights import store
 

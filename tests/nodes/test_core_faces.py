@@ -5,7 +5,7 @@ import pytest
 
 from gpen_blocks.gpen.errors import ImageError
 from gpen_blocks.gpen.types import Face, Faces
-from gpen_blocks.nodes.interop import to_boxes, to_faces, within
+from gpen_blocks.nodes.core_faces import to_boxes, to_faces, within
 
 
 def face(box: tuple, image: int = 0) -> Face:

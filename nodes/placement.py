@@ -1,15 +1,14 @@
-"""Where models run inside ComfyUI, and how long work tells where it is.
+"""Where models run inside ComfyUI.
 
 ComfyUI is imported inside the functions that ask it something, so that the rest can be tested without it.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -19,17 +18,12 @@ from ..gpen.devices import Placement
 from ..gpen.faces.landmarks.find import Landmarker
 from ..gpen.models import LoadedModel, choose_landmarker
 from ..gpen.restore import automatic_batch_size
-from ..gpen.sheets import to_pil
-
-log = logging.getLogger("gpen-blocks")
 
 # What the detector takes for one pass, beside its weights: the widest activations of RetinaFace on ResNet-50 over
 # two million pixels, rounded up. The landmark network takes about half of it.
 DETECTOR_WORKSPACE = 1 << 30
 # Room for so many faces is asked of ComfyUI. More would push other models out for little: one face keeps a GPU busy.
 _WISHED_FACES = 4
-# Longest side of the pictures shown while work goes on.
-_PREVIEW_SIDE = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +40,6 @@ class ModelHandle:
     loaded: LoadedModel
     patcher: Any
     workspace: int
-
-
-class Bar(Protocol):
-    """What is used of ComfyUI's ProgressBar."""
-
-    def update_absolute(self, value: int, total: int | None = None, preview: Any = None) -> None: ...
 
 
 class Patchers:
@@ -113,7 +101,7 @@ def detector_handle(model: LoadedModel) -> ModelHandle:
     return ModelHandle(model, patchers.of(model), DETECTOR_WORKSPACE)
 
 
-def placement(*handles: ModelHandle, load: Callable[..., None] | None = None) -> Placement:
+def of_models(*handles: ModelHandle, load: Callable[..., None] | None = None) -> Placement:
     """A placement that asks ComfyUI's memory manager, for the models of these handles.
 
     Args:
@@ -136,7 +124,7 @@ def ready_landmarker() -> Landmarker:
     """The bundled network for 68 landmarks, where ComfyUI wants it to run."""
     with building():
         loaded, _ = choose_landmarker()
-    placement(detector_handle(loaded))(loaded.module)
+    of_models(detector_handle(loaded))(loaded.module)
     return loaded.module
 
 
@@ -154,73 +142,3 @@ def batch_size(handle: ModelHandle, place: Placement, asked: int) -> int:
         return asked
     device = place(handle.loaded.module)
     return automatic_batch_size(handle.loaded.module, device, management.get_free_memory(device))
-
-
-class NodeProgress:
-    """The bar of the running node. Raises when the user interrupts; shows the latest picture.
-
-    Args:
-        bar: ComfyUI's progress bar.
-        check_interrupt: raises when the user has asked to stop.
-    """
-
-    def __init__(self, bar: Bar, check_interrupt: Callable[[], None]) -> None:
-        self._bar = bar
-        self._check_interrupt = check_interrupt
-        self._preview: tuple | None = None
-
-    def show(self, pictures: torch.Tensor) -> None:
-        """The last of these pictures (B x 3 x H x W) goes along with the next step."""
-        self._preview = ("JPEG", to_pil(pictures[-1:]), _PREVIEW_SIDE)
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """One step of `gpen.progress.Progress`."""
-        self._check_interrupt()
-        preview, self._preview = self._preview, None
-        self._bar.update_absolute(done, total, preview)
-
-
-def node_progress() -> NodeProgress:
-    """The progress of the node that is running in this thread."""
-    import comfy.model_management as management
-    import comfy.utils
-
-    return NodeProgress(comfy.utils.ProgressBar(1), management.throw_exception_if_processing_interrupted)
-
-
-def say(text: str) -> None:
-    """Tell the user something: in the log, and as a line in the node that is running in this thread."""
-    from comfy_execution.utils import get_executing_context
-    from server import PromptServer
-
-    log.info(text)
-    context = get_executing_context()
-    if context is not None:
-        PromptServer.instance.send_progress_text(text, context.node_id)
-
-
-def temporary_pictures(images: Iterable[torch.Tensor], side: int) -> list[dict[str, str]]:
-    """Write pictures for the page to look at.
-
-    Args:
-        images: 1 x 3 x H x W in 0..1 each.
-        side: the longer side is reduced to this many pixels.
-
-    Returns:
-        What ComfyUI's `/view` wants to know of each.
-    """
-    import uuid
-    from pathlib import Path
-
-    import folder_paths
-
-    folder = Path(folder_paths.get_temp_directory())
-    folder.mkdir(parents=True, exist_ok=True)
-    records = []
-    for image in images:
-        picture = to_pil(image)
-        picture.thumbnail((side, side))
-        name = f"gpen-{uuid.uuid4().hex}.jpg"
-        picture.save(folder / name, quality=90)
-        records.append({"filename": name, "subfolder": "", "type": "temp"})
-    return records

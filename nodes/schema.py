@@ -1,6 +1,6 @@
 """The wires between the blocks, and how a block is described to ComfyUI.
 
-GPEN_MODEL, GPEN_FACE_DETECTOR: `runtime.ModelHandle`
+GPEN_MODEL, GPEN_FACE_DETECTOR: `placement.ModelHandle`
     loaded: the engine's `LoadedModel`; the same object for every block that asks for the same file.
     patcher: ComfyUI's ModelPatcher around its module.
     workspace: bytes the model takes beside its weights while it runs.
@@ -15,7 +15,7 @@ GPEN_ALIGNMENT: a tuple of `gpen.types.Alignment`, one for each crop
 GPEN_PRESET: `gpen.presets.Preset`
     name, description: text.
     settings: a `Settings`, which says what each of its fields means.
-BOUNDING_BOX, FACE_LANDMARKS: core's own; see `interop.py`.
+BOUNDING_BOX, FACE_LANDMARKS: core's own; see `core_faces.py`.
 
 All of them are immutable or treated so: ComfyUI keeps outputs and hands them to several blocks.
 """

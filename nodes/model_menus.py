@@ -15,7 +15,7 @@ from ..gpen.models import AUTO_DETECTORS, AUTO_GENERATORS
 from ..weights import places, registry, store
 from ..weights.download import download
 from ..weights.registry import ModelRecord
-from . import runtime
+from . import progress
 
 Kind = Literal["generator", "detector"]
 
@@ -99,14 +99,14 @@ def make_available(name: str, kind: Kind) -> None:
     record = registry.find(require_model(name, kind))
     if record is None or record.bundled or store.find(name) is not None:
         return
-    progress = runtime.node_progress()
+    bar = progress.node_progress()
     megabytes = f"{record.bytes / 1e6:.0f} MB" if record.bytes else "size unknown"
     path = download(
         record,
-        progress=lambda done, total: progress("download", done, total or done),
-        on_licence=lambda licence: runtime.say(f"Downloading {name} ({megabytes}). {licence}"),
+        progress=lambda done, total: bar("download", done, total or done),
+        on_licence=lambda licence: progress.say(f"Downloading {name} ({megabytes}). {licence}"),
     )
-    runtime.say(f"Downloaded {name} to {path}. {record.licence}: {record.licence_note}")
+    progress.say(f"Downloaded {name} to {path}. {record.licence}: {record.licence_note}")
 
 
 __all__ = ["AUTO", "Kind", "fingerprint", "make_available", "model_names", "require_choice", "require_model"]

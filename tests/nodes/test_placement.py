@@ -12,7 +12,8 @@ from gpen_blocks.gpen.models import LoadedModel, load_generator
 from gpen_blocks.gpen.network import Generator
 from gpen_blocks.gpen.progress import Viewer
 from gpen_blocks.gpen.restore import automatic_batch_size, restore_crops
-from gpen_blocks.nodes.runtime import ModelHandle, NodeProgress, Patchers, building, placement
+from gpen_blocks.nodes.placement import ModelHandle, Patchers, building, of_models
+from gpen_blocks.nodes.progress import NodeProgress
 
 
 class Patcher:
@@ -49,7 +50,7 @@ def test_placement_asks_for_the_whole_model_and_reads_the_device_off_it():
     """Partly moved modules and patchers whose device is not the module's are what ComfyUI does when memory is short."""
     asked = []
     handles = [ModelHandle(model, Patcher(model.module), size) for model, size in ((loaded(), 10), (loaded(), 20))]
-    place = placement(*handles, load=lambda *args, **options: asked.append((args, options)))
+    place = of_models(*handles, load=lambda *args, **options: asked.append((args, options)))
     assert place(handles[1].loaded.module) == torch.device("cpu")
     assert asked == [(([handles[1].patcher],), {"memory_required": 20, "force_full_load": True})]
 

@@ -9,8 +9,8 @@ import huggingface_hub.constants
 import pytest
 
 from gpen_blocks.gpen.errors import SettingsError
-from gpen_blocks.nodes import runtime
-from gpen_blocks.nodes.choices import fingerprint, make_available, model_names, require_choice, require_model
+from gpen_blocks.nodes import progress
+from gpen_blocks.nodes.model_menus import fingerprint, make_available, model_names, require_choice, require_model
 from gpen_blocks.weights import registry, store
 from gpen_blocks.weights.errors import DownloadError
 
@@ -129,8 +129,8 @@ sources = ["http://127.0.0.1:{server.server_port}/toy.safetensors"]
 def told(monkeypatch):
     """What the user is told, and the steps of the progress bar."""
     said, steps = [], []
-    monkeypatch.setattr(runtime, "say", said.append)
-    monkeypatch.setattr(runtime, "node_progress", lambda: lambda *step: steps.append(step))
+    monkeypatch.setattr(progress, "say", said.append)
+    monkeypatch.setattr(progress, "node_progress", lambda: lambda *step: steps.append(step))
     return said, steps
 
 
@@ -168,7 +168,7 @@ def test_an_interrupt_ends_a_download(served, monkeypatch):
     def stop(*_):
         raise InterruptedError
 
-    monkeypatch.setattr(runtime, "say", lambda text: None)
-    monkeypatch.setattr(runtime, "node_progress", lambda: stop)
+    monkeypatch.setattr(progress, "say", lambda text: None)
+    monkeypatch.setattr(progress, "node_progress", lambda: stop)
     with pytest.raises(InterruptedError):
         make_available("toy", "generator")

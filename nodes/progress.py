@@ -1,0 +1,96 @@
+"""How long work tells where it is: bar, preview, a line in the node and in the log.
+
+ComfyUI is imported inside the functions that ask it something, so that the rest can be tested without it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import torch
+
+from ..gpen.sheets import to_pil
+
+log = logging.getLogger("gpen-blocks")
+
+
+# Longest side of the pictures shown while work goes on.
+_PREVIEW_SIDE = 512
+
+
+class Bar(Protocol):
+    """What is used of ComfyUI's ProgressBar."""
+
+    def update_absolute(self, value: int, total: int | None = None, preview: Any = None) -> None: ...
+
+
+class NodeProgress:
+    """The bar of the running node. Raises when the user interrupts; shows the latest picture.
+
+    Args:
+        bar: ComfyUI's progress bar.
+        check_interrupt: raises when the user has asked to stop.
+    """
+
+    def __init__(self, bar: Bar, check_interrupt: Callable[[], None]) -> None:
+        self._bar = bar
+        self._check_interrupt = check_interrupt
+        self._preview: tuple | None = None
+
+    def show(self, pictures: torch.Tensor) -> None:
+        """The last of these pictures (B x 3 x H x W) goes along with the next step."""
+        self._preview = ("JPEG", to_pil(pictures[-1:]), _PREVIEW_SIDE)
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """One step of `gpen.progress.Progress`."""
+        self._check_interrupt()
+        preview, self._preview = self._preview, None
+        self._bar.update_absolute(done, total, preview)
+
+
+def node_progress() -> NodeProgress:
+    """The progress of the node that is running in this thread."""
+    import comfy.model_management as management
+    import comfy.utils
+
+    return NodeProgress(comfy.utils.ProgressBar(1), management.throw_exception_if_processing_interrupted)
+
+
+def say(text: str) -> None:
+    """Tell the user something: in the log, and as a line in the node that is running in this thread."""
+    from comfy_execution.utils import get_executing_context
+    from server import PromptServer
+
+    log.info(text)
+    context = get_executing_context()
+    if context is not None:
+        PromptServer.instance.send_progress_text(text, context.node_id)
+
+
+def temporary_pictures(images: Iterable[torch.Tensor], side: int) -> list[dict[str, str]]:
+    """Write pictures for the page to look at.
+
+    Args:
+        images: 1 x 3 x H x W in 0..1 each.
+        side: the longer side is reduced to this many pixels.
+
+    Returns:
+        What ComfyUI's `/view` wants to know of each.
+    """
+    import uuid
+    from pathlib import Path
+
+    import folder_paths
+
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    records = []
+    for image in images:
+        picture = to_pil(image)
+        picture.thumbnail((side, side))
+        name = f"gpen-{uuid.uuid4().hex}.jpg"
+        picture.save(folder / name, quality=90)
+        records.append({"filename": name, "subfolder": "", "type": "temp"})
+    return records
