@@ -9,6 +9,10 @@ class ImageError(GPENError):
     """An image has the wrong shape, type or range, or a file cannot be read or written as a picture."""
 
 
+class NoPictureError(ImageError):
+    """No picture lies where pictures were looked for."""
+
+
 class NotGPENError(CheckpointError):
     """A checkpoint is readable but is not a GPEN generator."""
 
@@ -36,6 +40,7 @@ __all__ = [
     "ImageError",
     "MaskError",
     "ModelNotFoundError",
+    "NoPictureError",
     "NotGPENError",
     "SettingsError",
     "WeightsError",

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from ..weights.files import replacing
-from ..weights.places import expand
+from ..weights.places import config_folder, expand
 from .errors import SettingsError
 from .settings import Settings
 
@@ -25,7 +25,7 @@ _MAX_LENGTH = 1 << 16
 _BUNDLED = Path(__file__).resolve().parents[1] / "presets"
 
 FOLDER_VARIABLE = "GPEN_PRESETS_DIR"
-_APP = "gpen-blocks"
+_host_folder: Callable[[], Path] | None = None
 # A name that every file system takes as the file's own: no separators, no hidden files.
 _FILE_NAME = re.compile(r"[^\W_][\w .-]{0,63}")
 # Windows' own, whatever follows the first dot.
@@ -93,25 +93,21 @@ def preset_names() -> tuple[str, ...]:
     return bundled_presets() + user_presets()
 
 
+def set_user_folder(ask: Callable[[], Path] | None) -> None:
+    """Keep the user's presets where the program that this package runs in keeps its own; None: there is none."""
+    global _host_folder
+    _host_folder = ask
+
+
 def user_folder() -> Path:
     """Where the user's own presets are kept; it need not exist.
 
-    The folder in `GPEN_PRESETS_DIR`, else ComfyUI's user folder where this runs in it, else the user's settings folder.
+    The folder in `GPEN_PRESETS_DIR`, else the one that `set_user_folder` names, else the user's settings folder.
     """
     named = os.environ.get(FOLDER_VARIABLE, "").strip()
     if named:
         return expand(named).absolute()
-    # ComfyUI's module is asked where it runs, never imported.
-    comfyui = sys.modules.get("folder_paths")
-    if comfyui is not None and hasattr(comfyui, "get_user_directory"):
-        return Path(comfyui.get_user_directory()) / _APP / "presets"
-    if sys.platform == "win32":
-        base = os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(base) / _APP / "presets"
+    return _host_folder() if _host_folder else config_folder() / "presets"
 
 
 def load_preset(name_or_path: str | Path) -> Preset:

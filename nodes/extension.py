@@ -7,6 +7,8 @@ from pathlib import Path
 
 from comfy_api.latest import ComfyExtension, io
 
+from ..gpen import presets
+from ..weights import places
 from ..weights.files import replacing
 from .align import AlignFaces
 from .detect import DetectFaces, SelectFaces
@@ -37,7 +39,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     SavePreset,
 )
 
-# Folders below ComfyUI's `models` that are searched for model files; see `weights/places.py`.
+# Folders below ComfyUI's `models` that are searched for model files; see `weights.places`.
 _OWN_FOLDER = "gpen"
 _MODEL_FOLDERS = ("facerestore_models", "facedetection", _OWN_FOLDER)
 
@@ -52,6 +54,8 @@ class GPENExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         # Not in on_load, which older versions of ComfyUI never call.
         register_model_folders()
+        places.set_host(model_folders)
+        presets.set_user_folder(preset_folder)
         offer_example()
         return list(NODES)
 
@@ -75,6 +79,21 @@ def register_model_folders() -> None:
         paths = registered[0] if folder in registered[0] else [*registered[0], folder]
         extensions = registered[1] or set(folder_paths.supported_pt_extensions)
         folder_paths.folder_names_and_paths[name] = (paths, extensions)
+
+
+def model_folders(name: str) -> list[Path]:
+    """ComfyUI's folders of a name, those of other drives that the user has configured first."""
+    import folder_paths
+
+    registered = folder_paths.folder_names_and_paths.get(name, ([], set()))[0]
+    return [Path(folder) for folder in (*registered, Path(folder_paths.models_dir) / name)]
+
+
+def preset_folder() -> Path:
+    """Where ComfyUI's user keeps presets."""
+    import folder_paths
+
+    return Path(folder_paths.get_user_directory()) / "gpen-blocks" / "presets"
 
 
 def offer_example() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+import platformdirs
 
 from .registry import Kind, ModelRecord, Source
 
@@ -20,6 +21,8 @@ _COMFYUI_FOLDERS = ("facerestore_models", "facedetection", "gpen")
 
 # ModelScope's organisation `damo` was renamed `iic`; caches of both names are about.
 _MODELSCOPE_OWNERS = {"iic": ("iic", "damo")}
+
+_host: Callable[[str], Iterable[Path]] | None = None
 
 
 def search_folders(kind: Kind) -> tuple[Path, ...]:
@@ -49,24 +52,30 @@ def download_folder(kind: Kind) -> Path:
     return comfyui[0] if comfyui else data_folder()
 
 
+def set_host(ask: Callable[[str], Iterable[Path]] | None) -> None:
+    """Search the model folders of the program that this package runs in.
+
+    Args:
+        ask: gives the program's folders of a name such as `facerestore_models`, the first one for downloads; it is
+            called at every search, since users change them. None: there is no such program.
+    """
+    global _host
+    _host = ask
+
+
 def data_folder() -> Path:
     """This user's folder for model files; it need not exist."""
-    if sys.platform == "win32":
-        base = _folder_variable("LOCALAPPDATA") or _home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = _home() / "Library" / "Application Support"
-    else:
-        base = _folder_variable("XDG_DATA_HOME") or _home() / ".local" / "share"
-    return base / _APP / "models"
+    return platformdirs.user_data_path(_APP, appauthor=False) / "models"
 
 
 def cache_folder() -> Path:
     """This user's folder for what can be worked out again; it need not exist."""
-    if sys.platform == "win32":
-        return (_folder_variable("LOCALAPPDATA") or _home() / "AppData" / "Local") / _APP / "cache"
-    if sys.platform == "darwin":
-        return _home() / "Library" / "Caches" / _APP
-    return (_folder_variable("XDG_CACHE_HOME") or _home() / ".cache") / _APP
+    return platformdirs.user_cache_path(_APP, appauthor=False)
+
+
+def config_folder() -> Path:
+    """This user's folder for settings; it need not exist."""
+    return platformdirs.user_config_path(_APP, appauthor=False, roaming=True)
 
 
 def cached_files(record: ModelRecord) -> Iterator[Path]:
@@ -135,16 +144,14 @@ def _folder_names(kind: Kind) -> tuple[str, ...]:
 
 
 def _comfyui_folders(kind: Kind) -> tuple[Path, ...]:
-    """ComfyUI's folders for a kind; empty outside it. Its module is asked where it runs, never imported."""
-    folder_paths = sys.modules.get("folder_paths")
-    registered = getattr(folder_paths, "folder_names_and_paths", {})
-    models = getattr(folder_paths, "models_dir", None) or _comfyui_models_around()
+    """ComfyUI's folders for a kind: as it tells them where it runs, else those around this package."""
+    models = _comfyui_models_around()
     folders: list[Path] = []
     for name in _folder_names(kind):
-        if name in registered:
-            folders += [Path(folder) for folder in registered[name][0]]
-        if models:
-            folders.append(Path(models) / name)
+        if _host:
+            folders += _host(name)
+        elif models:
+            folders.append(models / name)
     return tuple(dict.fromkeys(folders))
 
 

@@ -8,7 +8,7 @@ import warnings
 
 import typer
 
-from ...weights.errors import GPENError
+from ..errors import GPENError, NoPictureError
 from . import degrade, demo, detect, doctor, evaluate, models, restore, spectrum, train
 from .terminal import alarming, say_error
 
@@ -34,7 +34,7 @@ app.add_typer(models.app, name="models", help="List, fetch, verify and convert m
 
 
 def main() -> None:
-    """Run the command line: what a user can mend is one sentence and exit code 1, never a traceback."""
+    """Run the command line: what a user can mend is one sentence and exit code 1 or 2, never a traceback."""
     # torch's threads spin while they wait for each other. Where another program wants the cores, each wait then lasts
     # until the system lets both threads run: 27 faces took 134 s beside one, and 6 s with threads that soon sleep,
     # which costs a few percent on an idle machine. The number is GNU OpenMP's own for more threads than cores.
@@ -46,7 +46,7 @@ def main() -> None:
         app()
     except GPENError as error:
         say_error(f"{alarming('gpen:')} {error}")
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, NoPictureError) else 1)
     except KeyboardInterrupt:
         say_error("gpen: interrupted.")
         sys.exit(130)

@@ -13,7 +13,7 @@ from . import options
 
 if TYPE_CHECKING:
     from ..images import Picture
-    from .files import Job
+    from ..jobs.plan import Job
 
 
 def detect(
@@ -43,13 +43,14 @@ def detect(
     from ..devices import on_device, select_device
     from ..find import find_faces
     from ..images import read_picture, write_picture
+    from ..jobs.plan import Targets, collect, plan
     from ..models import load_detector
     from ..presets import load_preset
     from ..report import describe_face
     from ..restorer import change_settings
     from ..settings import Settings
     from ..sheets import draw_faces
-    from .files import Targets, collect, open_report, plan
+    from .files import open_report
     from .pages import has_pages, left_pages, work_on_pages
     from .run import Run, logging_to
 

@@ -15,8 +15,9 @@ from . import options
 
 if TYPE_CHECKING:
     from ..images import Picture
+    from ..jobs.plan import Job, Targets
+    from ..jobs.read_ahead import ReadAhead
     from ..restorer import Restoration, Restorer
-    from .files import Job, ReadAhead, Targets
     from .run import Outcome
 
 
@@ -95,9 +96,11 @@ def restore(
 
     Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130: interrupted.
     """
+    from ..jobs.plan import collect, plan
+    from ..jobs.read_ahead import ReadAhead
     from ..report import PREVIEW_NOTE
     from ..restorer import Restorer
-    from .files import ReadAhead, collect, open_report, plan
+    from .files import open_report
     from .run import Run, logging_to
     from .terminal import noted, say
 

@@ -14,8 +14,9 @@ import typer
 
 from ...weights.errors import GPENError
 from ..errors import ImageError
+from ..jobs.plan import REASONS, Job, PassedOver
 from ..wording import count
-from .files import REASONS, Job, PassedOver, write_json
+from .files import write_json
 from .terminal import alarming, noted, rich_console, say, say_error
 
 log = logging.getLogger(__name__)

@@ -78,7 +78,7 @@ def spectrum(
 
 def _claim_pictures(targets: tuple[Path | None, ...], sources: list[Path], overwrite: bool) -> None:
     from ..errors import ImageError
-    from .files import claim
+    from ..jobs.plan import claim
 
     taken: dict[Path, Path] = {}
     for target in targets:

@@ -1,13 +1,12 @@
 """Presets are files from strangers: what is wrong with one is told in a sentence, and nothing else happens."""
 
 import json
-import sys
 from dataclasses import fields
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from gpen_blocks.gpen import presets
 from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.gpen.presets import (
     Preset,
@@ -175,9 +174,9 @@ def test_too_long_a_description_is_refused_before_it_is_written(folder):
     assert not folder.exists()
 
 
-def test_the_users_folder_is_comfyuis_where_it_runs(monkeypatch, tmp_path):
+def test_the_users_folder_is_where_the_host_keeps_its_own(monkeypatch, tmp_path):
     monkeypatch.delenv("GPEN_PRESETS_DIR")
-    monkeypatch.setitem(sys.modules, "folder_paths", SimpleNamespace(get_user_directory=lambda: str(tmp_path)))
-    assert user_folder() == tmp_path / "gpen-blocks" / "presets"
-    monkeypatch.delitem(sys.modules, "folder_paths")
+    monkeypatch.setattr(presets, "_host_folder", None)
     assert user_folder().is_relative_to(Path.home())
+    presets.set_user_folder(lambda: tmp_path / "presets")
+    assert user_folder() == tmp_path / "presets"

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from gpen_blocks.weights import digest, store
+from gpen_blocks.weights import digest, places, store
 from gpen_blocks.weights.registry import ModelRecord, Source
 from gpen_blocks.weights.transfer import Patience
 
@@ -31,13 +31,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, str(home))
     monkeypatch.setenv("LOCALAPPDATA", str(home / "AppData"))
-    for variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "GPEN_MODELS_DIR", "MODELSCOPE_CACHE"):
+    for variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GPEN_MODELS_DIR", "MODELSCOPE_CACHE"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(home / "hf"))
     monkeypatch.syspath_prepend(str(package.parent))
-    for module in ("facexlib", "folder_paths"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.delitem(sys.modules, "facexlib", raising=False)
+    monkeypatch.setattr(places, "_host", None)
     monkeypatch.setattr(digest, "_session", {})
     monkeypatch.setattr(store, "_said", set())
     return home

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from gpen_blocks.gpen.cli import main
+
 
 @pytest.mark.parametrize(
     "asked, found", [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")]
@@ -24,3 +26,12 @@ def test_threads_soon_sleep_while_they_wait_unless_told_otherwise(asked: dict[st
     kept = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     done = subprocess.run([sys.executable, "-c", code], env=kept | asked, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [found]
+
+
+@pytest.mark.parametrize("command", ["restore", "detect"])
+def test_no_picture_at_all_is_a_wrong_command_line(command: str, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["gpen", command, str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert "There is no picture in" in capsys.readouterr().err

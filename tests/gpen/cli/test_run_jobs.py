@@ -11,9 +11,10 @@ import pytest
 import typer
 from PIL import Image
 
-from gpen_blocks.gpen.cli.files import Job, PassedOver, ReadAhead
 from gpen_blocks.gpen.cli.run import Outcome, Run, logging_to
 from gpen_blocks.gpen.errors import ImageError
+from gpen_blocks.gpen.jobs.plan import Job, PassedOver
+from gpen_blocks.gpen.jobs.read_ahead import ReadAhead
 
 JOBS = [Job(Path(f"{number}.png"), Path(f"{number}.png")) for number in range(4)]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import typer
 
-from gpen_blocks.gpen.cli.files import Job, Targets, collect, plan
-from gpen_blocks.gpen.errors import ImageError
+from gpen_blocks.gpen.errors import ImageError, NoPictureError
+from gpen_blocks.gpen.jobs.plan import Job, Targets, collect, plan
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -55,7 +54,7 @@ def test_a_named_file_is_taken_whatever_it_is_called(tmp_path):
     jobs, passed_over = collect([*named, named[0]], recursive=False)
     assert [str(job.source) for job in jobs] == named and not passed_over
     (tmp_path / "empty").mkdir()
-    with pytest.raises(typer.BadParameter, match="no picture"):
+    with pytest.raises(NoPictureError, match="no picture"):
         collect([str(tmp_path / "empty")], recursive=True)
 
 

@@ -1,0 +1,1 @@
+"""Many pictures, each worked on once: which they are, where their results go, and reading ahead."""
