@@ -120,7 +120,7 @@ def restore_batch(
         found = find_faces(shown, detector.module, settings, indices, generator.template, partial(progress, "detect"))
         faces = found.selected
     with _timed(seconds, "landmarks"):
-        landmarker = landmarker or choose_landmarker(settings.landmarks68)[0]
+        landmarker = landmarker or choose_landmarker(settings.landmark_network)[0]
         place(landmarker.module)
         faces = find_landmarks68(landmarker.module, shown, faces, partial(progress, "landmarks"))
     with _timed(seconds, "prepare"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,14 @@ import torch
 
 from .backends import Backend, Precision, expect
 from .devices import on_device, select_device
-from .errors import SettingsError
 from .images import Picture, from_array, read_picture, to_array, write_picture
 from .models import choose_landmarker, load_detector, load_generator, load_parser
 from .pipeline import restore_batch
-from .presets import Preset, load_preset
+from .presets import DEFAULT, Preset, load_preset
 from .progress import Progress, silent
 from .report import batch_report
 from .restore import restore_crops
-from .settings import Settings
+from .settings import change_settings
 from .types import Alignment, Faces
 from .wording import count
 
@@ -57,16 +56,20 @@ class Restoration:
         height, width = self.original.shape[-2:]
         return f"Restoration({count(len(self.faces), 'face')} in {width} x {height} pixels)"
 
-    def save(self, path: str | Path) -> tuple[str, ...]:
+    def save(self, path: str | Path, *, quality: int | None = None) -> tuple[str, ...]:
         """Write the result; for a path that came in, with the depth, alpha and metadata of its file.
+
+        Args:
+            path: its suffix decides the format.
+            quality: 1..100, of JPEG and lossy WebP; left out, what `write_picture` judges best.
 
         Returns:
             A sentence for each thing the format of `path` could not hold.
 
         Raises:
-            ImageError: the folder cannot be written to, or the suffix names no known format.
+            ImageError: the folder cannot be written to, the suffix names no known format, or `quality` is out of range.
         """
-        return write_picture(self.picture or Picture(from_array(self.image)), path)
+        return write_picture(self.picture or Picture(from_array(self.image)), path, quality=quality)
 
 
 class Restorer:
@@ -89,20 +92,21 @@ class Restorer:
         self,
         model: str = "auto",
         detector: str = "auto",
+        *,
         preset: str | Path | Preset | None = None,
         device: str = "auto",
         backend: Backend = "auto",
         precision: Precision = "fp32",
         **settings: Any,
     ) -> None:
-        loaded = preset if isinstance(preset, Preset) else load_preset(preset) if preset else Preset("default")
+        loaded = preset if isinstance(preset, Preset) else load_preset(preset) if preset else DEFAULT
         self.preset = loaded.name
         self.settings = change_settings(loaded.settings, settings)
         self.device = select_device(device)
-        self.generator = load_generator(model, precision, backend, self.device)
+        self.generator = load_generator(model, device=self.device, backend=backend, precision=precision)
         self.detector = load_detector(detector)
         self._parser = load_parser() if self.settings.mask_mode == "parsing" else None
-        self._landmarker, notes = choose_landmarker(self.settings.landmarks68)
+        self._landmarker, notes = choose_landmarker(self.settings.landmark_network)
         self._notes = (*self.generator.notes, *notes)
         self._place = on_device(self.device)
 
@@ -182,16 +186,3 @@ class Restorer:
             batch_size=batch_size,
             place=self._place,
         )
-
-
-def change_settings(settings: Settings, changes: dict[str, Any]) -> Settings:
-    """`settings` with some fields changed.
-
-    Raises:
-        SettingsError: a field does not exist, or its value is of the wrong type or out of range.
-    """
-    known = {entry.name for entry in fields(Settings)}
-    for name in changes:
-        if name not in known:
-            raise SettingsError(f"There is no setting {name!r}; there are {', '.join(sorted(known))}.")
-    return replace(settings, **changes)

@@ -1,0 +1,152 @@
+"""Which widgets of the blocks are settings of the chain, and what a block says of one beside its declaration.
+
+A widget has the range, choices and help of its setting, and its default unless it says otherwise here, with the reason.
+GPENSavePreset has a widget for every setting; here stands only what differs. Widgets that no setting stands for are
+described in their blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..gpen.settings import SETTINGS, Setting
+
+SAVE_PRESET = "GPENSavePreset"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Widget:
+    """How a block shows a setting.
+
+    Attributes:
+        setting: its name.
+        default: where it is not the setting's.
+        reason: why not.
+        more, more_zh: a sentence behind the setting's help, in English and Chinese.
+        without: choices that this block does not offer.
+        on: for a switch that stands for a setting with choices, the choice it means when it is on.
+        label, label_zh: where the widget's id does not say what it is.
+        optional: workflows from before this widget was there run without it.
+    """
+
+    setting: str
+    default: bool | int | float | str | None = None
+    reason: str = ""
+    more: str = ""
+    more_zh: str = ""
+    without: tuple[str, ...] = ()
+    on: str = ""
+    label: str = ""
+    label_zh: str = ""
+    optional: bool = False
+
+    @property
+    def declaration(self) -> Setting:
+        """The setting it shows."""
+        return SETTINGS[self.setting]
+
+    @property
+    def tooltip(self) -> str:
+        """The setting's help, and what this block adds."""
+        return f"{self.declaration.help} {self.more}".strip()
+
+    @property
+    def shown_default(self) -> bool | int | float | str:
+        """What the widget shows in a new block."""
+        return self.declaration.default if self.default is None else self.default
+
+
+_ADDED_FOR_IT = "the block is added to a workflow only by those who want its effect"
+
+_WIDGETS: dict[str, dict[str, Widget]] = {
+    "GPENDetectFaces": {
+        "score_threshold": Widget(
+            setting="score_threshold",
+            more="Lower finds more faces, and more that are none.",
+            more_zh="越低找到的人脸越多，误检也越多。",
+        ),
+        "min_face_size": Widget(setting="min_face_size"),
+        "max_faces": Widget(setting="max_faces", more="Here the surest come first.", more_zh="此处置信度最高的在前。"),
+        "rotated": Widget(setting="rotated"),
+    },
+    "GPENSelectFaces": {
+        "order": Widget(
+            setting="order",
+            default="largest",
+            reason="who chooses by looking sees sizes, not scores",
+            more="Presets and the command gpen number by score unless they say otherwise.",
+            more_zh="预设和 gpen 命令在未另行指定时按 score 编号。",
+        )
+    },
+    "GPENRestoreFaces": {
+        "strength": Widget(setting="strength"),
+        "keep_grayscale": Widget(setting="keep_grayscale"),
+        "colour": Widget(setting="colour", optional=True),
+    },
+    "GPENFrequencyBlend": {
+        "deblur": Widget(setting="deblur"),
+        "keep_grayscale": Widget(setting="keep_grayscale"),
+        "colour": Widget(setting="colour", optional=True),
+        "denoise": Widget(setting="denoise", optional=True),
+    },
+    "GPENLocalAdaptiveEnhance": {
+        "strength": Widget(setting="local_enhance", default=0.6, reason=_ADDED_FOR_IT),
+    },
+    "GPENPasteFaces": {
+        "mask_mode": Widget(
+            setting="mask_mode",
+            without=("parsing",),
+            more="This block has no socket for the network of parsing, so it does not offer it.",
+            more_zh="本节点没有解析网络的接口，因此不提供 parsing。",
+        ),
+        "feather": Widget(setting="feather"),
+        "color_match": Widget(setting="color_match"),
+        "match_grain": Widget(setting="match_grain"),
+        "strength": Widget(setting="strength"),
+        "denoise": Widget(setting="denoise", optional=True),
+    },
+    "GPENPrepareImage": {
+        "white_balance": Widget(setting="white_balance"),
+        "deblock": Widget(setting="deblock", default=0.5, reason=_ADDED_FOR_IT),
+        "exposure": Widget(
+            setting="exposure", default=0.5, reason=_ADDED_FOR_IT, more="Needs faces.", more_zh="需要连接人脸。"
+        ),
+        "levels": Widget(setting="levels"),
+    },
+    "GPENFinish": {
+        "sigma": Widget(setting="finish_sigma", default=0.6, reason=_ADDED_FOR_IT),
+        "mix": Widget(setting="finish_mix"),
+        "match_grain": Widget(
+            setting="match_grain",
+            default=0.5,
+            reason=_ADDED_FOR_IT,
+            more="Needs the reference.",
+            more_zh="需要连接参考图。",
+        ),
+    },
+    SAVE_PRESET: {
+        # The setting was a switch, and saved workflows know its widget by this name.
+        "landmarks68": Widget(
+            setting="landmark_network",
+            on="wflw",
+            label="98-point landmarks",
+            label_zh="98 点关键点",
+            more="On: wflw; off: bundled.",
+            more_zh="开启：wflw；关闭：bundled。",
+        )
+    },
+}
+
+
+def setting_widgets(node_id: str) -> dict[str, Widget]:
+    """The widgets of a block that are settings, by their ids, in no order but that of GPENSavePreset's."""
+    own = _WIDGETS.get(node_id, {})
+    if node_id != SAVE_PRESET:
+        return own
+    ids = {widget.setting: widget_id for widget_id, widget in own.items()}
+    every = ((ids.get(name, name), Widget(setting=name, optional=one.late)) for name, one in SETTINGS.items())
+    return {widget_id: own.get(widget_id, plain) for widget_id, plain in every}
+
+
+BLOCKS = tuple(_WIDGETS)
+"""The blocks that show settings."""
