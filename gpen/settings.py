@@ -130,7 +130,8 @@ class Settings:
         "score",
         FaceOrder,
         "find",
-        "How the faces of a picture are numbered, and which come first. score = surest first.",
+        "How the faces of a picture are numbered, and which come first. centre = nearest to the middle first, score = "
+        "surest first.",
     )
     rotated: bool = _switch(
         False, "find", "Also search for heads on their side or upside down. The search takes four times as long."

@@ -21,7 +21,7 @@ class Widget:
     Attributes:
         setting: its name.
         default: where it is not the setting's.
-        reason: why not.
+        reason, reason_zh: why not.
         more, more_zh: a sentence behind the setting's help, in English and Chinese.
         without: choices that this block does not offer.
         on: for a switch that stands for a setting with choices, the choice it means when it is on.
@@ -32,6 +32,7 @@ class Widget:
     setting: str
     default: bool | int | float | str | None = None
     reason: str = ""
+    reason_zh: str = ""
     more: str = ""
     more_zh: str = ""
     without: tuple[str, ...] = ()
@@ -56,7 +57,8 @@ class Widget:
         return self.declaration.default if self.default is None else self.default
 
 
-_ADDED_FOR_IT = "the block is added to a workflow only by those who want its effect"
+# Who adds such a block to a workflow wants its effect.
+_ADDED_FOR_IT = {"reason": "the block is added for this effect", "reason_zh": "添加该节点就是为了此效果"}
 
 _WIDGETS: dict[str, dict[str, Widget]] = {
     "GPENDetectFaces": {
@@ -73,7 +75,8 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
         "order": Widget(
             setting="order",
             default="largest",
-            reason="who chooses by looking sees sizes, not scores",
+            reason="faces are chosen by sight, which shows sizes and no scores",
+            reason_zh="选择人脸靠肉眼，看得到大小，看不到置信度",
             more="Presets and the command gpen number by score unless they say otherwise.",
             more_zh="预设和 gpen 命令在未另行指定时按 score 编号。",
         )
@@ -90,7 +93,7 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
         "denoise": Widget(setting="denoise", optional=True),
     },
     "GPENLocalAdaptiveEnhance": {
-        "strength": Widget(setting="local_enhance", default=0.6, reason=_ADDED_FOR_IT),
+        "strength": Widget(setting="local_enhance", default=0.6, **_ADDED_FOR_IT),
     },
     "GPENPasteFaces": {
         "mask_mode": Widget(
@@ -103,23 +106,28 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
         "color_match": Widget(setting="color_match"),
         "match_grain": Widget(setting="match_grain"),
         "strength": Widget(setting="strength"),
-        "denoise": Widget(setting="denoise", optional=True),
+        "denoise": Widget(
+            setting="denoise",
+            more="Here: noise finer than the crop, in faces larger than it.",
+            more_zh="此处指比裁剪图更细的噪声，见于大于裁剪图的人脸。",
+            optional=True,
+        ),
     },
     "GPENPrepareImage": {
         "white_balance": Widget(setting="white_balance"),
-        "deblock": Widget(setting="deblock", default=0.5, reason=_ADDED_FOR_IT),
+        "deblock": Widget(setting="deblock", default=0.5, **_ADDED_FOR_IT),
         "exposure": Widget(
-            setting="exposure", default=0.5, reason=_ADDED_FOR_IT, more="Needs faces.", more_zh="需要连接人脸。"
+            setting="exposure", default=0.5, **_ADDED_FOR_IT, more="Needs faces.", more_zh="需要连接人脸。"
         ),
         "levels": Widget(setting="levels"),
     },
     "GPENFinish": {
-        "sigma": Widget(setting="finish_sigma", default=0.6, reason=_ADDED_FOR_IT),
+        "sigma": Widget(setting="finish_sigma", default=0.6, **_ADDED_FOR_IT),
         "mix": Widget(setting="finish_mix"),
         "match_grain": Widget(
             setting="match_grain",
             default=0.5,
-            reason=_ADDED_FOR_IT,
+            **_ADDED_FOR_IT,
             more="Needs the reference.",
             more_zh="需要连接参考图。",
         ),
