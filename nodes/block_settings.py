@@ -21,24 +21,21 @@ class Widget:
     Attributes:
         setting: its name.
         default: where it is not the setting's.
-        reason, reason_zh: why not.
-        more, more_zh: a sentence behind the setting's help, in English and Chinese.
+        reason: why not, in English and Chinese, as the texts below.
+        more: a sentence behind the setting's help.
         without: choices that this block does not offer.
         on: for a switch that stands for a setting with choices, the choice it means when it is on.
-        label, label_zh: where the widget's id does not say what it is.
+        label: where the widget's id does not say what it is.
         optional: workflows from before this widget was there run without it.
     """
 
     setting: str
     default: bool | int | float | str | None = None
-    reason: str = ""
-    reason_zh: str = ""
-    more: str = ""
-    more_zh: str = ""
+    reason: tuple[str, str] = ("", "")
+    more: tuple[str, str] = ("", "")
     without: tuple[str, ...] = ()
     on: str = ""
-    label: str = ""
-    label_zh: str = ""
+    label: tuple[str, str] = ("", "")
     optional: bool = False
 
     @property
@@ -49,7 +46,7 @@ class Widget:
     @property
     def tooltip(self) -> str:
         """The setting's help, and what this block adds."""
-        return f"{self.declaration.help} {self.more}".strip()
+        return f"{self.declaration.help} {self.more[0]}".strip()
 
     @property
     def shown_default(self) -> bool | int | float | str:
@@ -58,27 +55,30 @@ class Widget:
 
 
 # Who adds such a block to a workflow wants its effect.
-_ADDED_FOR_IT = {"reason": "the block is added for this effect", "reason_zh": "添加该节点就是为了此效果"}
+_ADDED_FOR_IT = ("the block is added for this effect", "添加该节点就是为了此效果")
 
 _WIDGETS: dict[str, dict[str, Widget]] = {
     "GPENDetectFaces": {
         "score_threshold": Widget(
             setting="score_threshold",
-            more="Lower finds more faces, and more that are none.",
-            more_zh="越低找到的人脸越多，误检也越多。",
+            more=("Lower finds more faces, and more that are none.", "越低找到的人脸越多，误检也越多。"),
         ),
         "min_face_size": Widget(setting="min_face_size"),
-        "max_faces": Widget(setting="max_faces", more="Here the surest come first.", more_zh="此处置信度最高的在前。"),
+        "max_faces": Widget(setting="max_faces", more=("Here the surest come first.", "此处置信度最高的在前。")),
         "rotated": Widget(setting="rotated"),
     },
     "GPENSelectFaces": {
         "order": Widget(
             setting="order",
             default="largest",
-            reason="faces are chosen by sight, which shows sizes and no scores",
-            reason_zh="选择人脸靠肉眼，看得到大小，看不到置信度",
-            more="Presets and the command gpen number by score unless they say otherwise.",
-            more_zh="预设和 gpen 命令在未另行指定时按 score 编号。",
+            reason=(
+                "faces are chosen by sight, which shows sizes and no scores",
+                "选择人脸靠肉眼，看得到大小，看不到置信度",
+            ),
+            more=(
+                "Presets and the command gpen number by score unless they say otherwise.",
+                "预设和 gpen 命令在未另行指定时按 score 编号。",
+            ),
         )
     },
     "GPENRestoreFaces": {
@@ -93,14 +93,16 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
         "denoise": Widget(setting="denoise", optional=True),
     },
     "GPENLocalAdaptiveEnhance": {
-        "strength": Widget(setting="local_enhance", default=0.6, **_ADDED_FOR_IT),
+        "strength": Widget(setting="local_enhance", default=0.6, reason=_ADDED_FOR_IT),
     },
     "GPENPasteFaces": {
         "mask_mode": Widget(
             setting="mask_mode",
             without=("parsing",),
-            more="This block has no socket for the network of parsing, so it does not offer it.",
-            more_zh="本节点没有解析网络的接口，因此不提供 parsing。",
+            more=(
+                "This block has no socket for the network of parsing, so it does not offer it.",
+                "本节点没有解析网络的接口，因此不提供 parsing。",
+            ),
         ),
         "feather": Widget(setting="feather"),
         "color_match": Widget(setting="color_match"),
@@ -108,28 +110,29 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
         "strength": Widget(setting="strength"),
         "denoise": Widget(
             setting="denoise",
-            more="Here: noise finer than the crop, in faces larger than it.",
-            more_zh="此处指比裁剪图更细的噪声，见于大于裁剪图的人脸。",
+            more=(
+                "Here: noise finer than the crop, in faces larger than it.",
+                "此处指比裁剪图更细的噪声，见于大于裁剪图的人脸。",
+            ),
             optional=True,
         ),
     },
     "GPENPrepareImage": {
         "white_balance": Widget(setting="white_balance"),
-        "deblock": Widget(setting="deblock", default=0.5, **_ADDED_FOR_IT),
+        "deblock": Widget(setting="deblock", default=0.5, reason=_ADDED_FOR_IT),
         "exposure": Widget(
-            setting="exposure", default=0.5, **_ADDED_FOR_IT, more="Needs faces.", more_zh="需要连接人脸。"
+            setting="exposure", default=0.5, reason=_ADDED_FOR_IT, more=("Needs faces.", "需要连接人脸。")
         ),
         "levels": Widget(setting="levels"),
     },
     "GPENFinish": {
-        "sigma": Widget(setting="finish_sigma", default=0.6, **_ADDED_FOR_IT),
+        "sigma": Widget(setting="finish_sigma", default=0.6, reason=_ADDED_FOR_IT),
         "mix": Widget(setting="finish_mix"),
         "match_grain": Widget(
             setting="match_grain",
             default=0.5,
-            **_ADDED_FOR_IT,
-            more="Needs the reference.",
-            more_zh="需要连接参考图。",
+            reason=_ADDED_FOR_IT,
+            more=("Needs the reference.", "需要连接参考图。"),
         ),
     },
     SAVE_PRESET: {
@@ -137,10 +140,8 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
         "landmarks68": Widget(
             setting="landmark_network",
             on="wflw",
-            label="98-point landmarks",
-            label_zh="98 点关键点",
-            more="On: wflw; off: bundled.",
-            more_zh="开启：wflw；关闭：bundled。",
+            label=("98-point landmarks", "98 点关键点"),
+            more=("On: wflw; off: bundled.", "开启：wflw；关闭：bundled。"),
         )
     },
 }

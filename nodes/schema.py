@@ -66,8 +66,8 @@ def setting_widget(node_id: str, widget_id: str) -> Any:
     widget = setting_widgets(node_id)[widget_id]
     setting = widget.declaration
     common = {"default": widget.shown_default, "tooltip": widget.tooltip, "optional": widget.optional}
-    if widget.label:
-        common["display_name"] = widget.label
+    if widget.label[0]:
+        common["display_name"] = widget.label[0]
     if widget.on:
         return io.Boolean.Input(widget_id, **{**common, "default": widget.shown_default == widget.on})
     if setting.choices:

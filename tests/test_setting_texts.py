@@ -35,8 +35,10 @@ def test_what_a_block_does_otherwise_has_a_reason(block: str):
         one = widget.declaration
         assert one.check(widget.shown_default) == widget.shown_default, widget_id
         assert widget.default != one.default, f"{widget_id} repeats the default of its setting"
-        assert bool(widget.reason) == bool(widget.reason_zh) == (widget.default is not None), widget_id
-        assert bool(widget.more) == bool(widget.more_zh), widget_id
+        assert [bool(text) for text in widget.reason] == [widget.default is not None] * 2, widget_id
+        assert bool(widget.more[0]) == bool(widget.more[1]) and bool(widget.label[0]) == bool(widget.label[1]), (
+            widget_id
+        )
         assert set(widget.without) <= set(one.choices) - {widget.shown_default}, widget_id
         assert not widget.on or widget.on in one.choices
 

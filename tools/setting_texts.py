@@ -156,7 +156,7 @@ def _block_rows(*, chinese: bool) -> list[str]:
     return [
         f"| {names[block]['display_name']} | `{widget_id}` | `{widget.setting}` "
         f"| {_default(widget.declaration, widget.shown_default, chinese=chinese)} "
-        f"| {(widget.reason_zh if chinese else widget.reason) or ('默认值相同' if chinese else 'same default')} |"
+        f"| {widget.reason[chinese] or ('默认值相同' if chinese else 'same default')} |"
         for block in BLOCKS
         if block != SAVE_PRESET
         for widget_id, widget in setting_widgets(block).items()
@@ -191,20 +191,20 @@ def _locale(text: str, *, chinese: bool) -> str:
             }
         for widget_id, widget in widgets.items():
             if chinese:
-                own = widget_id == widget.setting or widget.label_zh or not inputs[widget_id]
+                own = widget_id == widget.setting or widget.label[1] or not inputs[widget_id]
                 name = _label_zh(widget) if own else inputs[widget_id]["name"]
                 inputs[widget_id] = {"name": name, "tooltip": _tooltip_zh(widget)}
             else:
-                inputs[widget_id] = {"name": widget.label or widget_id, "tooltip": widget.tooltip}
+                inputs[widget_id] = {"name": widget.label[0] or widget_id, "tooltip": widget.tooltip}
     return f"{render(blocks)}\n"
 
 
 def _label_zh(widget: Widget) -> str:
-    return widget.label_zh or TEXTS_ZH[widget.setting][0]
+    return widget.label[1] or TEXTS_ZH[widget.setting][0]
 
 
 def _tooltip_zh(widget: Widget) -> str:
-    return f"{TEXTS_ZH[widget.setting][1]}{widget.more_zh}"
+    return f"{TEXTS_ZH[widget.setting][1]}{widget.more[1]}"
 
 
 def _dashed(name: str) -> str:
