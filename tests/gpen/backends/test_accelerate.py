@@ -341,13 +341,13 @@ def test_on_another_device_it_runs_as_it_is_written(generator, tiny):
 
 def test_the_loader_says_what_runs():
     cache.clear()
-    loaded = load_generator("gpen-lite-256", "fp32", "openvino")
+    loaded = load_generator("gpen-lite-256", backend="openvino")
     assert loaded.backend == "openvino" and loaded.notes == ()
-    assert load_generator("gpen-lite-256", "fp32", "openvino") is loaded
-    fallen = load_generator("gpen-lite-256", "fp16", "eager", CPU)
+    assert load_generator("gpen-lite-256", backend="openvino") is loaded
+    fallen = load_generator("gpen-lite-256", device=CPU, backend="eager", precision="fp16")
     assert fallen.precision == "fp32" and fallen.notes
     crops = (probe(256) + 1) / 2
-    eager = load_generator("gpen-lite-256", "fp32", "eager")
+    eager = load_generator("gpen-lite-256", backend="eager")
     found, expected = (restore_crops(model.module, crops, keep_grayscale=False) for model in (loaded, eager))
     assert (found - expected).abs().max() < LARGEST_FP32
     cache.clear()
