@@ -1,29 +1,26 @@
-"""What a restoration keeps of photographs, from undamaged ones to badly damaged ones: the table of docs/detail.md.
+"""Measures what a restoration keeps of photographs, from undamaged ones to badly damaged ones: docs/detail/kept.csv.
 
-    python benchmarks/kept.py SHARED FOLDER [--faces 12] [--sharp 40] [--page docs/detail.md] [--before FOLDER]
+    python benchmarks detail.kept PATH RUNS [--faces 12] [--sharp 40]
 
-SHARED has `data/sharp-1024` (sharp faces as JPEG files) and `data/faces-256.parquet` and `data/faces-512.parquet`. Each
-kind of picture has a JSON file in FOLDER once it is measured, and is not measured again: the work can be stopped at
-any time. `--before` names such a folder of an earlier version, to stand beside it in the page.
+PATH is data that is not part of this project, so others cannot measure these figures: generated faces in
+`data/faces-256.parquet` and `data/faces-512.parquet`, sharp ones as JPEG files in `data/sharp-1024`. Each kind of
+picture has a JSON file in the folder RUNS once it is measured, and is not measured again: the work can be stopped at
+any time.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-
-from detail_page.data import DAMAGE, noisy, reduced, rounded, through_jpeg
 
 from gpen_blocks.gpen.degradation.faces import HELD_OUT, read_faces
 from gpen_blocks.gpen.evaluation.metrics import compare_detail
@@ -33,6 +30,8 @@ from gpen_blocks.gpen.images import from_array, read_picture
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
 from gpen_blocks.gpen.restorer import Restorer
+
+from .data import DAMAGE, ROOT, noisy, reduced, rounded, through_jpeg
 
 MODEL = "gpen-lite-256"
 # Rows of the table by what is done to 256 px faces, from nothing to much.
@@ -69,7 +68,7 @@ DEGREES = {
     },
 }
 GRAIN = 5
-_START, _END = "<!-- kept -->", "<!-- end of kept -->"
+TABLE = ROOT / "docs" / "detail" / "kept.csv"
 
 Row = dict[str, Any]
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -166,97 +165,58 @@ def kinds(shared: Path, faces: int, sharp_faces: int) -> dict[str, Iterator[Pair
     }
 
 
-def table(folder: Path, before: Path | None) -> str:
-    """The page's table."""
-    lines = [
-        "| sharp faces, side of the picture | left as they are | least and greatest energy of an octave | least "
-        "correlation | before: energy, correlation of the finest octave |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    for name, rows, old in _measured(folder, before, "sharp "):
-        energies = [energy for row in rows for energy, _ in row["octaves"]]
-        least = min(correlation for row in rows for _, correlation in row["octaves"])
-        was = "" if not old else f"{_mean(old, lambda r: r['octaves'][0][0]):.2f}, "
-        was += "" if not old else f"{_mean(old, lambda r: r['octaves'][0][1]):.2f}"
-        lines.append(
-            f"| {name.removeprefix('sharp ')} px, n = {len(rows)} | {sum(row['left'] for row in rows)} | "
-            f"{min(energies):.3f} to {max(energies):.3f} | {least:.3f} | {was} |"
-        )
-    for side in (256, 512):
-        if not any(_measured(folder, before, "", f" at {side}")):
-            continue
-        lines += [
-            "",
-            f"| damage of {side} px faces | left | photograph, dB | restored, dB | before, dB | detail correlation: "
-            "photograph | restored | before | run again, levels |",
-            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        ]
-        for name, rows, old in _measured(folder, before, "", f" at {side}"):
-            earlier = ("", "") if not old else (f"{_mean(old, _psnr_of):.2f}", f"{_mean(old, _detail_of):.3f}")
-            lines.append(
-                f"| {name.removesuffix(f' at {side}')}, n = {len(rows)} | {sum(row['left'] for row in rows)} | "
-                f"{_mean(rows, lambda r: r['psnr_before']):.2f} | {_mean(rows, _psnr_of):.2f} | {earlier[0]} | "
-                f"{_mean(rows, lambda r: sum(r['correlation_before']) / 2):.3f} | {_mean(rows, _detail_of):.3f} | "
-                f"{earlier[1]} | {_mean(rows, lambda r: r['again']):.2f} |"
-            )
-    return "\n".join(lines)
-
-
-def _measured(
-    folder: Path, before: Path | None, start: str, end: str = ""
-) -> Iterator[tuple[str, list[Row], list[Row]]]:
-    """Name, rows, and the same pictures' rows of the earlier version; pictures that either lacks are left out."""
-    for name in kinds(folder, 1, 1):
-        file = _file_of(folder, name)
-        if not (name.startswith(start) and name.endswith(end) and file.exists()):
-            continue
-        rows = json.loads(file.read_text())
-        other = _file_of(before, name) if before else None
-        old = json.loads(other.read_text()) if other and other.exists() else [None] * len(rows)
-        both = [(a, b) for a, b in zip(rows, old, strict=False) if a and (b or not any(old))]
-        yield name, [a for a, _ in both], [b for _, b in both if b]
+def summary(name: str, rows: list[Row]) -> dict[str, Any]:
+    """A line of the table: means over the pictures, but for energies and the correlation of octaves."""
+    kind, _, side = name.rpartition(" at ") if " at " in name else name.rpartition(" ")
+    energies = [energy for row in rows for energy, _ in row["octaves"]]
+    return {
+        "kind": kind,
+        "side": side,
+        "pictures": len(rows),
+        "left_as_they_are": sum(row["left"] for row in rows),
+        "psnr_photograph": _mean(rows, lambda row: row["psnr_before"], 2),
+        "psnr_restored": _mean(rows, lambda row: row["psnr"], 2),
+        "correlation_photograph": _mean(rows, lambda row: sum(row["correlation_before"]) / 2, 3),
+        "correlation_restored": _mean(rows, lambda row: sum(row["correlation"]) / 2, 3),
+        "run_again_levels": _mean(rows, lambda row: row["again"], 2),
+        "octave_energy_least": f"{min(energies):.3f}",
+        "octave_energy_greatest": f"{max(energies):.3f}",
+        "octave_correlation_least": f"{min(correlation for row in rows for _, correlation in row['octaves']):.3f}",
+    }
 
 
 def _file_of(folder: Path, name: str) -> Path:
     return folder / f"{name.replace('/', ' of ')}.json"
 
 
-def _psnr_of(row: Row) -> float:
-    return row["psnr"]
-
-
-def _detail_of(row: Row) -> float:
-    return sum(row["correlation"]) / 2
-
-
-def _mean(rows: list[Row], value: Any) -> float:
-    return sum(value(row) for row in rows) / max(len(rows), 1)
+def _mean(rows: list[Row], value: Callable[[Row], float], digits: int) -> str:
+    return f"{sum(map(value, rows)) / len(rows):.{digits}f}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measures what a restoration keeps of photographs.")
-    parser.add_argument("shared", type=Path)
-    parser.add_argument("folder", type=Path)
+    """Measure what is not there yet, and write the table of all that is."""
+    parser = argparse.ArgumentParser("python benchmarks detail.kept", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("runs", type=Path, help="folder for the figures of each picture")
     parser.add_argument("--faces", type=int, default=12, help="of each kind of damage")
     parser.add_argument("--sharp", type=int, default=40, help="sharp faces of each size")
     parser.add_argument("--only", default="", help="what the kinds measured have in their names")
-    parser.add_argument("--page", type=Path, help="a page with the marks of the table")
-    parser.add_argument("--before", type=Path, help="folder of an earlier version's figures")
-    given = parser.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args()
+    options.runs.mkdir(parents=True, exist_ok=True)
     restorer = Restorer(MODEL, backend="eager")
-    for name, pairs in kinds(given.shared, given.faces, given.sharp).items():
-        file = _file_of(given.folder, name)
-        if file.exists() or given.only not in name:
-            continue
-        file.write_text(json.dumps([measure(restorer, image, truth) for image, truth in pairs]))
-        print(name, flush=True)
-    text = table(given.folder, given.before)
-    if given.page:
-        head, _, rest = given.page.read_text(encoding="utf-8").partition(_START)
-        given.page.write_text(f"{head}{_START}\n{text}\n{_END}{rest.partition(_END)[2]}", encoding="utf-8")
-    else:
-        print(text)
+    lines = []
+    for name, pairs in kinds(options.data, options.faces, options.sharp).items():
+        file = _file_of(options.runs, name)
+        if not file.exists() and options.only in name:
+            file.write_text(json.dumps([measure(restorer, image, truth) for image, truth in pairs]))
+            print(name, flush=True)
+        rows = [row for row in json.loads(file.read_text()) if row] if file.exists() else []
+        if rows:
+            lines.append(summary(name, rows))
+    with TABLE.open("w", encoding="utf-8", newline="") as table:
+        writer = csv.DictWriter(table, lines[0].keys() if lines else (), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from gpen_blocks.gpen.settings import Settings
 from . import data
 from .enhancers import ENHANCERS, STRENGTH, Crop, equal_amount, gain, local_adaptive
 from .frequencies import GENERATOR
-from .measures import number, psnr, table
+from .measures import psnr
 from .pictures import heat, save_tiles
 from .sharpening import Regions
 
@@ -37,8 +37,8 @@ def restored(image: torch.Tensor, settings: Settings) -> RestoredBatch:
     return restore_batch(image, generator, detector, settings, place=on_device(torch.device("cpu")))
 
 
-def ways_to_restore(folder: Path) -> str:
-    """Tiles of the degraded portrait, plain, mixed, blended and enhanced; and their fidelity."""
+def restore_portrait(folder: Path) -> dict[str, dict[str, float]]:
+    """Tiles of the degraded portrait, plain, mixed, blended and enhanced; and the PSNR of each."""
     truth, photograph = (data.read(data.EXAMPLES / name) for name in ("portrait.png", "portrait-degraded.jpg"))
     batch = restored(photograph, _PLAIN)
     before, after = batch.before, batch.after
@@ -59,12 +59,11 @@ def ways_to_restore(folder: Path) -> str:
         "undamaged": sharp,
     }
     save_tiles(tiles, 4, folder / "portrait.jpg", before.shape[-1])
-    rows = [[name, number(float(psnr(images, sharp)), 2)] for name, images in ways.items()]
-    return table(["crop of 256 px", "PSNR, dB"], rows)
+    return {name: {"psnr": round(float(psnr(images, sharp)), 2)} for name, images in ways.items()}
 
 
-def ways_to_enhance(folder: Path, side: int) -> str:
-    """Tiles of the undamaged portrait, enhanced in each way at equal gain of weak texture."""
+def enhance_portrait(folder: Path, side: int) -> dict[str, float]:
+    """Tiles of the undamaged portrait, enhanced in each way at equal gain of weak texture; and that gain."""
     truth = data.read(data.EXAMPLES / "portrait.png")
     faces = restored(truth, _PLAIN).faces
     image, alignments = align_faces(truth, faces, side, "gpen")
@@ -81,37 +80,38 @@ def ways_to_enhance(folder: Path, side: int) -> str:
     changes = {f"{name}: change, {_SHOWN}-fold": _change(images, crop.image) for name, images in colored.items()}
     tiles = {"portrait": crop.image, **colored, "LAP's gain by part, 0 to 0.6": heat(parts, STRENGTH), **changes}
     save_tiles(tiles, 4, folder / "enhanced.jpg", 288)
-    return f"{100 * (wanted - 1):.0f} %"
+    return {"gain_percent": round(100 * (wanted - 1))}
 
 
 def _change(after: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
     return (0.5 + _SHOWN * (luma(after) - luma(before))).clamp(0, 1).expand(-1, 3, -1, -1)
 
 
-def casts_and_fading() -> str:
-    """Fidelity of the portrait's face with a cast and faded, for presets and for a white balance before them."""
+def casts_and_fading() -> dict[str, dict[str, float]]:
+    """PSNR of the portrait's face with a cast and faded, for presets and for a white balance before them."""
     truth, photograph = (data.read(data.EXAMPLES / name) for name in ("portrait.png", "portrait-degraded.jpg"))
     natural, strong = (load_preset(name).settings for name in ("natural", "strong"))
     ways = {
-        "preset `natural`": natural,
-        "preset `strong`": strong,
-        "network's answer, `color_match` none": _PLAIN,
-        "white balance (shades of grey), `natural`": replace(natural, white_balance="shades_of_grey"),
-        "white balance (LAB), `natural`": replace(natural, white_balance="lab"),
-        "white balance (shades of grey), `strong`": replace(strong, white_balance="shades_of_grey"),
-        "`levels`, `natural`": replace(natural, levels=1.0),
+        "preset natural": natural,
+        "preset strong": strong,
+        "network's answer, color_match none": _PLAIN,
+        "white balance (shades of grey), natural": replace(natural, white_balance="shades_of_grey"),
+        "white balance (LAB), natural": replace(natural, white_balance="lab"),
+        "white balance (shades of grey), strong": replace(strong, white_balance="shades_of_grey"),
+        "levels, natural": replace(natural, levels=1.0),
     }
     pictures = {"as it is": photograph, "strong cast": data.cast(photograph), "faded": data.faded(photograph)}
     pictures = {name: data.rounded(image) for name, image in pictures.items()}
     mask = restored(photograph, _PLAIN).mask
-    rows = [["photograph", *(number(_within(image, truth, mask), 2) for image in pictures.values())]]
-    for name, settings in ways.items():
-        done = [restored(image, settings).images for image in pictures.values()]
-        rows.append([name, *(number(_within(image, truth, mask), 2) for image in done)])
-    return table(["PSNR within the face's mask, dB", *pictures], rows)
+    figures = {"photograph": {name: _within(image, truth, mask) for name, image in pictures.items()}}
+    for way, settings in ways.items():
+        figures[way] = {
+            name: _within(restored(image, settings).images, truth, mask) for name, image in pictures.items()
+        }
+    return figures
 
 
 def _within(image: torch.Tensor, truth: torch.Tensor, mask: torch.Tensor) -> float:
     """PSNR over a mask."""
     error = (mask * (image - truth) ** 2).sum() / (3 * mask.sum())
-    return -10 * float(torch.log10(error))
+    return round(-10 * float(torch.log10(error)), 2)

@@ -14,9 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import networks
 import torch
-from roofline import peak
 from torch import Tensor
 
 from gpen_blocks.gpen.backends.engine import Engine, EngineError
@@ -27,6 +25,9 @@ from gpen_blocks.gpen.images import Picture, read_picture, write_picture
 from gpen_blocks.gpen.models import LoadedModel, load_detector, load_generator
 from gpen_blocks.gpen.network import Generator
 from gpen_blocks.gpen.pipeline import restore_batch
+
+from . import networks
+from .roofline import peak
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _ROUNDS = 7

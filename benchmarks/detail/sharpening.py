@@ -1,10 +1,10 @@
-"""The section on local adaptive enhancement, beside plain ways to raise detail."""
+"""Local adaptive enhancement beside plain ways to raise detail."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from gpen_blocks.gpen.pixels.color import luma
 
 from . import data
 from .enhancers import ENHANCERS, LAP, STRENGTH, Crop, blurred, equal_amount, gain, local_adaptive, neighbourhood
-from .measures import detail, gradient, median, rms, table, told
+from .measures import detail, gradient, median, quartiles, rms
 from .pictures import draw_change
 
 # Gradients per pixel of a crop of 512: flat below the first, weak between the next two, strong above the last.
@@ -38,7 +38,7 @@ class Row:
         edges: mean absolute change at strong edges, levels.
         flat_noise: gain of noise in flat parts, at equal gain of the noisy crop's weak texture, in percent.
         pure_noise: gain of noise on grey at the same amount, in percent.
-        softness: decibels of PSNR that a slightly blurred crop wins; NaN where the truth is not known.
+        softness: decibels of PSNR that a slightly blurred crop wins; None where the truth is not known.
     """
 
     gain: float
@@ -49,7 +49,7 @@ class Row:
     edges: float
     flat_noise: float
     pure_noise: float
-    softness: float
+    softness: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ def _row(amount: float, crops: list[Crop], raised: list[torch.Tensor], regions: 
     low, high = neighbourhood(before)
     beyond = 255 * torch.maximum(after - high, low - after).clamp_min(0)[regions.strong]
     inside = crops[2].head > 0.5
-    softness = float("nan")
+    softness = None
     if len(crops) > 3:
         sought = luma(truth)[inside]
         errors = [rms(plane[inside] - sought) for plane in (crops[3].lightness, raised[3])]
@@ -120,52 +120,34 @@ def _row(amount: float, crops: list[Crop], raised: list[torch.Tensor], regions: 
     )
 
 
-def compare(
-    sets: dict[str, tuple[torch.Tensor, str, bool]], folder: Path
-) -> tuple[str, dict[str, int], dict[str, str]]:
-    """All the ways over sets of crops.
+def compare(sets: dict[str, tuple[torch.Tensor, str, bool]], chart: Path) -> dict[str, Any]:
+    """All the ways over sets of crops, each field of `Row` by its quartiles.
 
     Args:
         sets: by name: the crops, their template, and whether they are the truth.
-        folder: for the chart, which is of the first set.
-
-    Returns:
-        A table; how many crops of each set could be measured; and what weak texture gains with LAP under noise.
+        chart: where the chart goes, which is of the first set.
     """
-    lines, counts, noisy_gains = [], {}, {}
+    figures: dict[str, Any] = {}
     for name, (images, template, truth_known) in sets.items():
         found = [measure(image[None], template, seed, truth_known) for seed, image in enumerate(images)]
         rows = [row for row in found if row is not None]
-        if not counts:
-            amounts = {way: median(row[way].amount for row in rows) for way in ENHANCERS}
-            _chart(images, template, amounts, folder / "change.png")
-        counts[name] = len(rows)
-        noisy_gains[name] = told([row[LAP].noisy_gain for row in rows], 1)
-        lines += [[f"{name}: {way}", *_cells([row[way] for row in rows])] for way in (LAP, *ENHANCERS)]
-    return table(["", *(head for head, _ in _COLUMNS.values())], lines), counts, noisy_gains
+        if not figures:
+            amounts = {way: median([row[way].amount for row in rows], 6) for way in ENHANCERS}
+            _draw_chart(images, template, amounts, chart)
+        figures[name] = {
+            "crops": len(images),
+            "measured": len(rows),
+            **{way: _summary([row[way] for row in rows]) for way in (LAP, *ENHANCERS)},
+        }
+    return figures
 
 
-# The fields of a row that are shown: their heads and digits.
-_COLUMNS = {
-    "gain": ("gain of weak texture, %", 1),
-    "overshoot": ("overshoot at strong edges, mean", 2),
-    "worst": ("its worst hundredth", 1),
-    "edges": ("change of strong edges", 2),
-    "flat_noise": ("noise gain in flat parts, %", 1),
-    "pure_noise": ("noise gain on grey, %", 1),
-    "softness": ("slightly blurred: PSNR won, dB", 2),
-}
+def _summary(rows: list[Row]) -> dict[str, list[float]]:
+    columns = {field.name: [getattr(row, field.name) for row in rows] for field in fields(Row)}
+    return {name: quartiles(values, 2) for name, values in columns.items() if None not in values}
 
 
-def _cells(rows: list[Row]) -> list[str]:
-    cells = []
-    for name, (_, digits) in _COLUMNS.items():
-        values = [getattr(row, name) for row in rows]
-        cells.append("" if any(math.isnan(value) for value in values) else told(values, digits))
-    return cells
-
-
-def _chart(images: torch.Tensor, template: str, amounts: dict[str, float], path: Path) -> None:
+def _draw_chart(images: torch.Tensor, template: str, amounts: dict[str, float], path: Path) -> None:
     """Mean change over gradient, of each way at its median amount."""
     edges = torch.logspace(-3, -0.9, _BINS + 1)
     sums = {name: torch.zeros(_BINS, dtype=torch.float64) for name in (*ENHANCERS, LAP)}

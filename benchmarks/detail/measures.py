@@ -1,8 +1,8 @@
-"""What is measured, and how a set of values is told."""
+"""What is measured, and how a set of values is summed up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -50,26 +50,13 @@ def residual_noise(images: torch.Tensor, truth: torch.Tensor) -> list[float]:
     return [255 * rms(one[where]) for one, where in zip(fine, flat, strict=True) if where.sum() >= 500]
 
 
-def median(values: Iterable[float] | torch.Tensor) -> float:
-    return float(np.median(_array(values)))
+def median(values: Iterable[float] | torch.Tensor, digits: int) -> float:
+    return round(float(np.median(_array(values))), digits)
 
 
-def told(values: Sequence[float] | torch.Tensor, digits: int, sign: bool = False) -> str:
-    """Median and, in brackets, the quartiles."""
-    low, middle, high = (number(float(value), digits, sign) for value in np.percentile(_array(values), (25, 50, 75)))
-    return f"{middle} ({low} to {high})"
-
-
-def number(value: float, digits: int, sign: bool = False) -> str:
-    """A number with the minus sign of print, and none before 0."""
-    text = f"{round(value, digits) + 0.0:{'+' if sign else ''}.{digits}f}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Markdown; all columns but the first are set to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def quartiles(values: Iterable[float] | torch.Tensor, digits: int) -> list[float]:
+    """Lower quartile, median and upper quartile."""
+    return [round(float(value), digits) for value in np.percentile(_array(values), (25, 50, 75))]
 
 
 def _array(values: Iterable[float] | torch.Tensor) -> np.ndarray:

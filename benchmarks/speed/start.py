@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 _ROUNDS = 3
 _GPEN = (sys.executable, "-m", "gpen_blocks.gpen.cli")
 

@@ -1,6 +1,6 @@
 """Peak memory of the network over batch and size: each point is a process of its own.
 
-python benchmarks/memory.py SIZE FACES BATCH_SIZE    # prints seconds, megabytes before the pass, and at its peak
+python benchmarks speed.memory SIZE FACES BATCH_SIZE    # prints seconds, megabytes before the pass, and at its peak
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from apart import apart
+from .apart import apart
 
 # Faces of the job; a batch size of 0 is the package's own choice.
 _FACES = 8
@@ -26,18 +26,19 @@ def measure() -> list[dict[str, Any]]:
         faces = min(_FACES, {1024: 2, 2048: 1}.get(size, _FACES))
         if batch > faces:
             continue
-        rows.append({"size": size, "faces": faces, "batch_size": batch, **apart(__file__, size, faces, batch)})
+        rows.append({"size": size, "faces": faces, "batch_size": batch, **apart("speed.memory", size, faces, batch)})
         print(rows[-1], flush=True)
     return rows
 
 
 def main() -> None:
     """One point."""
-    import networks
     import torch
 
     from gpen_blocks.gpen.devices import on_device
     from gpen_blocks.gpen.restore import automatic_batch_size, restore_crops
+
+    from . import networks
 
     size, faces, batch = map(int, sys.argv[1:])
     generator = networks.official(size)

@@ -7,8 +7,9 @@ from statistics import median
 from typing import Any
 
 import torch
-from roofline import peak
-from ways import PUBLISHED, WAYS, seconds_apart
+
+from .roofline import peak
+from .ways import PUBLISHED, WAYS, seconds_apart
 
 # All ways take their turn in each round, so that what else the machine does slows all of them.
 _ROUNDS = 3

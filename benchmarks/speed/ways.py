@@ -14,10 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 
-import networks
 import torch
-from apart import apart
-from published import PublishedGenerator
 from torch import Tensor
 
 from gpen_blocks.gpen.backends.engine import Engine, EngineError
@@ -25,6 +22,10 @@ from gpen_blocks.gpen.backends.onnxruntime_engine import OnnxRuntimeEngine
 from gpen_blocks.gpen.backends.openvino_engine import OpenVINOEngine
 from gpen_blocks.gpen.backends.torch_engines import CompiledEngine
 from gpen_blocks.gpen.network import Generator
+
+from . import networks
+from .apart import apart
+from .published import PublishedGenerator
 
 PUBLISHED = "published arithmetic"
 PUBLISHED_ONNX = "published arithmetic, ONNX Runtime"
@@ -82,7 +83,7 @@ WAYS: dict[str, Callable[[Generator], Engine]] = {
 
 def seconds_apart(size: int, way: str, batches: Sequence[int]) -> dict[int, float]:
     """Seconds that batches take an official shape in a process of its own; none if the way cannot be had here."""
-    return {int(batch): seconds for batch, seconds in apart(__file__, size, way, *batches).items()}
+    return {int(batch): seconds for batch, seconds in apart("speed.ways", size, way, *batches).items()}
 
 
 def main() -> None:

@@ -82,7 +82,7 @@ ENHANCERS: dict[str, Callable[[Crop], Enhancer]] = {
     "unsharp masking, clamped": clamped_unsharp,
     "detailEnhance": opencv_detail,
 }
-LAP = "local adaptive (this project)"
+LAP = "local adaptive"
 
 
 def neighbourhood(lightness: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,30 +1,15 @@
-"""The page docs/detail.md: what it is measured with, and that the page and its pictures belong together."""
+"""The benchmarks of detail: what they measure is what they say."""
 
-import re
-
-import detail_figures
 import pytest
 import torch
-from detail_page import data, enhancers, measures
-from detail_page.enhancers import Crop
-
-DOCS = detail_figures.DOCS
+from detail import data, enhancers, measures
+from detail.enhancers import Crop
 
 
 @pytest.fixture(scope="module")
 def crop(examples) -> Crop:
     portrait = data.read(examples / "portrait.png")[..., :256, 100:356]
     return Crop.of(portrait.contiguous(), "ffhq")
-
-
-def test_the_page_shows_every_picture_and_no_other():
-    shown = set(re.findall(r"\]\(detail/([^)]+)\)", (DOCS / "detail.md").read_text(encoding="utf-8")))
-    assert shown == {path.name for path in (DOCS / "detail").iterdir()}
-
-
-def test_the_page_has_all_figures():
-    page = (DOCS / "detail.md").read_text(encoding="utf-8")
-    assert not re.search(r"\bnan\b|\{\w+\}|/(home|root|work|tmp)/", page)
 
 
 @pytest.mark.parametrize("name", enhancers.ENHANCERS)
@@ -66,21 +51,5 @@ def test_every_damage_damages_the_same_way_every_time(crop, kind):
     assert 10 < float(measures.psnr(once, crop.image)) < 45
 
 
-def test_median_and_quartiles_are_told():
-    assert measures.told([1.0, 2.0, 3.0, 4.0, 5.0], 1) == "3.0 (2.0 to 4.0)"
-    assert measures.told([-0.3], 1, sign=True) == "\N{MINUS SIGN}0.3 (\N{MINUS SIGN}0.3 to \N{MINUS SIGN}0.3)"
-    assert measures.number(-0.001, 1) == "0.0"
-
-
-def test_a_page_differs_by_a_figure_or_a_picture_but_not_by_its_timings(tmp_path):
-    made, kept = tmp_path / "made", tmp_path / "kept"
-    for folder in (made, kept):
-        (folder / "detail").mkdir(parents=True)
-        (folder / "detail" / "a.png").write_bytes(b"picture")
-    page = "# Figures: {}\n<!-- timings -->{} ms<!-- end of timings -->\n"
-    (made / "detail.md").write_text(page.format(1, 30), encoding="utf-8")
-    (kept / "detail.md").write_text(page.format(1, 50), encoding="utf-8")
-    assert detail_figures.differences(made, kept) == []
-    (kept / "detail.md").write_text(page.format(2, 30), encoding="utf-8")
-    (kept / "detail" / "b.png").write_bytes(b"another")
-    assert detail_figures.differences(made, kept) == ["detail.md", "detail/b.png"]
+def test_a_set_of_values_is_told_by_its_quartiles():
+    assert measures.quartiles([5.0, 1.0, 4.0, 2.0, 3.0], 1) == [2.0, 3.0, 4.0]

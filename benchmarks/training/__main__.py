@@ -1,14 +1,16 @@
-"""Short training runs that differ in one thing each, for docs/training.md: what width costs and what each loss brings.
+"""Short training runs that differ in one thing each: what width costs and what each loss brings (docs/training.md).
 
-    python tools/training_figures.py --faces faces-256.parquet --runs /tmp/runs
+    python benchmarks training --faces faces.parquet --runs /tmp/runs
 
-Every run has the same faces, damage, seed and number of steps. A run that is there already is gone on with, so the
-script may be stopped. It prints the table for the page and draws the curves in docs/training/.
+Figures go to docs/training/results.csv, curves beside it. Every run has the same faces, damage, seed and number of
+steps. A run that is there already is gone on with, so the script may be stopped. The faces behind the published figures
+are not part of this project; with faces of your own the figures differ.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import logging
 import os
@@ -22,7 +24,7 @@ from gpen_blocks.gpen.training.generator.config import Adversary, Losses, Model,
 from gpen_blocks.gpen.training.generator.record import draw_curves
 from gpen_blocks.gpen.training.generator.train import Trainer
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "training"
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "training"
 SIDE = 128
 
 PLAIN = Losses(smooth_l1=1.0, focal_frequency=0, band_energy=0, band_agreement=0, adversarial=0)
@@ -32,18 +34,14 @@ ALL = replace(ENERGY, band_agreement=0.01)
 LOSSES = {"smooth L1": PLAIN, "+ focal frequency": FOCAL, "+ band energy": ENERGY, "+ band agreement": ALL}
 WIDTHS = {"narrow 0.125": 0.125, "narrow 0.25": 0.25, "narrow 0.375": 0.375}
 
-COLUMNS = {
-    "psnr_gain": "PSNR over input, dB",
-    "high_frequency_ratio": "detail over truth",
-    "correlation_1_16": "correlation 1/16-1/8",
-    "correlation_1_8": "correlation 1/8-1/4",
-}
-LEFT_OUT = ("input_correlation_1_16", "input_correlation_1_8", "psnr", "seconds_a_step")
+COLUMNS = ("psnr_gain", "high_frequency_ratio", "correlation_1_16", "correlation_1_8")
+INPUT_COLUMNS = ("input_correlation_1_16", "input_correlation_1_8")
+LEFT_OUT = (*INPUT_COLUMNS, "psnr", "seconds_a_step")
 
 
 def main() -> None:
-    """Run what is not there yet, print the table and draw the curves."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    """Run what is not there yet, write the table and draw the curves."""
+    parser = argparse.ArgumentParser("python benchmarks training", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--faces", type=Path, required=True)
     parser.add_argument("--runs", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--steps", type=int, default=300)
@@ -67,29 +65,23 @@ def main() -> None:
         Trainer(config, faces, folder).run()
         lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
         logs[name] = [json.loads(line) for line in lines]
-    PAGE.mkdir(parents=True, exist_ok=True)
-    print(table(logs, options.steps, len(faces)))
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    write_table(logs, FOLDER / "results.csv")
     for series, picture in ((LOSSES, "losses.png"), (WIDTHS, "widths.png")):
         # What is the same in all runs, and what the machine did meanwhile, are no figures of theirs.
         lines = {
             name: [{key: line[key] for key in line if key not in LEFT_OUT} for line in logs[name]] for name in series
         }
-        draw_curves(lines, PAGE / picture)
+        draw_curves(lines, FOLDER / picture)
 
 
-def table(logs: dict[str, list[dict[str, float]]], steps: int, faces: int) -> str:
-    """The last line of each run's log as a Markdown table."""
-    some = next(iter(logs.values()))[-1]
-    rows = [
-        f"{steps} steps of 8 faces of {SIDE} pixels each, {faces} faces, measured on 96 held-out ones. The input's own",
-        f"correlations are {some['input_correlation_1_16']:.3f} and {some['input_correlation_1_8']:.3f}.",
-        "",
-        "| run | " + " | ".join(COLUMNS.values()) + " |",
-        "|---|" + "--:|" * len(COLUMNS),
-    ]
-    for name, lines in logs.items():
-        rows.append(f"| {name} | " + " | ".join(f"{lines[-1][column]:.3f}" for column in COLUMNS) + " |")
-    return "\n".join(rows)
+def write_table(logs: dict[str, list[dict[str, float]]], path: Path) -> None:
+    """Write the last line of each run's log, after the correlations of the damaged faces with the truth."""
+    untouched = next(iter(logs.values()))[-1]
+    lines = [["input", "", "", *(f"{untouched[column]:.3f}" for column in INPUT_COLUMNS)]]
+    lines += [[name, *(f"{log[-1][column]:.3f}" for column in COLUMNS)] for name, log in logs.items()]
+    with path.open("w", encoding="utf-8", newline="") as table:
+        csv.writer(table, lineterminator="\n").writerows([["run", *COLUMNS], *lines])
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import networks
 import torch
-from ways import WAYS
 
 from gpen_blocks.gpen.backends.engine import Engine, EngineError
 from gpen_blocks.gpen.backends.trial import compare
@@ -18,6 +16,9 @@ from gpen_blocks.gpen.faces.detection.detect import detect
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import load_detector, load_generator
 from gpen_blocks.gpen.network import Generator
+
+from . import networks
+from .ways import WAYS
 
 _CPU = torch.device("cpu")
 _MOST = 8  # crops

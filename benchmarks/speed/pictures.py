@@ -1,6 +1,6 @@
 """Whole pictures through the chain, with the time of each stage and the peak of memory.
 
-python benchmarks/pictures.py JOB    # one job, as JSON; each is a process of its own, for its peak
+python benchmarks speed.pictures JOB    # one job, as JSON; each is a process of its own, for its peak
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from apart import apart
+from .apart import apart
 
 if TYPE_CHECKING:
     import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-_PORTRAIT = ROOT / "examples" / "portrait.png"
+_PORTRAIT = Path(__file__).resolve().parents[2] / "examples" / "portrait.png"
 # Height and width of 24 megapixels; the portrait is enlarged to its width.
 _LARGE = (6000, 4000)
 _FRAMES = 32
@@ -49,7 +48,7 @@ def measure(photograph: Path | None) -> dict[str, Any]:
 
 def _apart(job: str, model: str, precision: str, photograph: Path | None = None) -> dict[str, Any]:
     chosen = ("--photograph", photograph) if photograph else ()
-    done = apart(__file__, job, "--model", model, "--precision", precision, *chosen)
+    done = apart("speed.pictures", job, "--model", model, "--precision", precision, *chosen)
     row = {"job": job, "model": model, "precision": precision, **done}
     print(row, flush=True)
     return row
@@ -65,13 +64,14 @@ def main() -> None:
     options = parser.parse_args()
 
     import torch
-    from networks import official_tensors
-    from published import PublishedGenerator
     from safetensors.torch import save_file
 
     from gpen_blocks.gpen.devices import on_device
     from gpen_blocks.gpen.models import load_detector, load_generator
     from gpen_blocks.gpen.pipeline import restore_batch
+
+    from .networks import official_tensors
+    from .published import PublishedGenerator
 
     device = torch.device("cpu")
     with tempfile.TemporaryDirectory() as folder:
