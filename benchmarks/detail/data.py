@@ -67,7 +67,7 @@ def through_jpeg(images: torch.Tensor, quality: int) -> torch.Tensor:
     return torch.cat(stored)
 
 
-def reduced(images: torch.Tensor, factor: int, between: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+def reduced(images: torch.Tensor, factor: float, between: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
     """Reduced by a factor, changed by `between`, and enlarged to the old size."""
     small = F.interpolate(images, scale_factor=1 / factor, mode="bicubic", antialias=True)
     return F.interpolate(between(small), images.shape[-2:], mode="bilinear", antialias=True)

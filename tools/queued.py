@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .client import Prompt
-from .object_info import Info, inputs_of
+from comfyui_client import Prompt
+from object_info import Info, inputs_of
 
 # What needs a checkpoint of gigabytes to give a picture.
 _SAMPLED = "VAEDecode"
