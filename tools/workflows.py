@@ -27,7 +27,7 @@ import gpen_blocks
 Workflow = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[1]
-_PROPERTIES = ("cnr_id", "ver", "Node name for S&R", "models", "proxyWidgets")
+_PROPERTIES = ("cnr_id", "Node name for S&R", "models", "proxyWidgets")
 # What most screens show of a workflow between the toolbars, and its corner, in pixels.
 _SCREEN, _CORNER = (1400, 750), (80, 110)
 # How the page marks the socket of an optional input.
@@ -85,7 +85,7 @@ def tidy(workflow: Workflow, info: Info) -> Workflow:
         "id": workflow["id"],
         "revision": 0,
         "last_node_id": max(node["id"] for node in nodes),
-        "last_link_id": max(link[0] for link in links),
+        "last_link_id": max((link[0] for link in links), default=0),
         "nodes": nodes,
         "links": links,
         "groups": groups,
@@ -140,11 +140,6 @@ def _tidy_nodes(
         about = info.get(node["type"])
         expected = [entry for entry in inputs_of(about) if not entry.is_view] if about else []
         inputs, slots[node["id"]] = _tidy_inputs(node.get("inputs", []), expected, keep_widgets or about is None)
-        properties = {name: node["properties"][name] for name in _PROPERTIES if name in node["properties"]}
-        if properties.get("cnr_id") == "gpen-blocks":
-            properties["ver"] = gpen_blocks.__version__
-        else:
-            properties.pop("ver", None)
         tidied.append(
             {
                 "id": node["id"],
@@ -156,12 +151,22 @@ def _tidy_nodes(
                 "inputs": inputs,
                 "outputs": _tidy_outputs(node.get("outputs", []), about),
                 **{name: node[name] for name in ("title",) if node.get(name)},
-                "properties": properties,
+                "properties": _tidy_properties(node, about),
                 "widgets_values": _values(node.get("widgets_values") or [], expected),
                 **{name: node[name] for name in ("color", "bgcolor") if node.get(name)},
             }
         )
     return tidied, slots
+
+
+def _tidy_properties(node: dict[str, Any], about: dict[str, Any] | None) -> dict[str, Any]:
+    """The properties by which the page finds the pack that a missing node belongs to, and those that do something."""
+    properties = {name: node["properties"][name] for name in _PROPERTIES if name in node["properties"]}
+    if node["type"].startswith("GPEN") or properties.get("cnr_id") == "gpen-blocks":
+        return {**properties, "cnr_id": "gpen-blocks", "ver": gpen_blocks.__version__}
+    if about and not about.get("python_module", "").startswith("custom_nodes"):
+        return {**properties, "cnr_id": "comfy-core"}
+    return properties
 
 
 def _tidy_inputs(
