@@ -56,7 +56,8 @@ def median(values: Iterable[float] | torch.Tensor, digits: int) -> float:
 
 def quartiles(values: Iterable[float] | torch.Tensor, digits: int) -> list[float]:
     """Lower quartile, median and upper quartile."""
-    return [round(float(value), digits) for value in np.percentile(_array(values), (25, 50, 75))]
+    # No minus sign before 0.
+    return [round(float(value), digits) + 0.0 for value in np.percentile(_array(values), (25, 50, 75))]
 
 
 def _array(values: Iterable[float] | torch.Tensor) -> np.ndarray:
