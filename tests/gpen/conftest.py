@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from networks import golden_value
 from safetensors.torch import load_file
+from speed.networks import golden_value
 from torch import Tensor
 
 StateDict = dict[str, Tensor]

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+from comfyui_client import Client
 from PIL import Image
-from workflows.client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 # The folder's name is the user's choice, and with a dash it is no Python name.
