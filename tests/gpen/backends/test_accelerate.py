@@ -13,8 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gpen_blocks.gpen.backends import Accelerated, Chosen, accelerate, expect
-from gpen_blocks.gpen.backends import automatic, trial
+from gpen_blocks.gpen.backends import Accelerated, Chosen, accelerate, automatic, expect, trial
 from gpen_blocks.gpen.backends.automatic import Automatic
 from gpen_blocks.gpen.backends.trial import LARGEST, LARGEST_FP32, LARGEST_MEAN, Trial, compare, probe
 from gpen_blocks.gpen.models import cache, load_generator

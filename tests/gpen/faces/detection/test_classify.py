@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gpen_blocks.gpen.degradation.faces import read_faces, to_images
+from gpen_blocks.gpen.degradation.faces import to_images
 from gpen_blocks.gpen.errors import CheckpointError
 from gpen_blocks.gpen.faces.detection.classify import CROP, FaceClassifier, classify, crop_matrix, load_classifier
 from gpen_blocks.gpen.models import load_detector
@@ -19,9 +19,9 @@ def classifier() -> FaceClassifier:
 
 
 @pytest.fixture(scope="module")
-def held_out(shared) -> torch.Tensor:
-    """Faces that nothing was taught with, each in a picture of its own."""
-    return to_images(read_faces(shared / "data" / "faces-256.parquet", 40, every=10))
+def held_out(aligned_faces) -> torch.Tensor:
+    """Each face in a picture of its own."""
+    return to_images(aligned_faces)
 
 
 # The box of a face in an aligned picture of 256 px, about.
