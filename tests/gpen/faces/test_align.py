@@ -59,9 +59,10 @@ def test_crops_are_the_references(solvay, golden):
     assert np.abs(crops.numpy() - reference).mean() < 0.3 / 255
 
 
+@pytest.mark.filterwarnings("ignore:.*estimate:FutureWarning")
 @pytest.mark.parametrize("size", [256, 512])
 def test_matrices_are_those_of_another_implementation(size):
-    """Umeyama's estimate by scikit-image, which GPEN's own script copies, for faces of any size and turn."""
+    """Umeyama's estimate by scikit-image, for faces of any size and turn."""
     transform = pytest.importorskip("skimage.transform")
     chance, target = np.random.default_rng(0), TEMPLATES["gpen"] * size
     for _ in range(29):

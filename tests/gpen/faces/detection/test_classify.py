@@ -47,8 +47,8 @@ def test_faces_are_told_and_which_way_up_they_are(classifier, held_out, turn):
     assert (torch.cat(quarters).argmax(1) == (-turn) % 4).float().mean() >= 0.95
 
 
-def test_parts_of_a_face_and_its_surroundings_are_none(classifier, held_out):
-    """An eye, a cheek, hair, as if each were a head of its own."""
+def test_parts_of_a_face_and_its_surroundings_are_none(classifier, held_out, shared):
+    """An eye, a cheek, hair, as if each were a head of its own; a share of many faces, which only ../shared has."""
     boxes = torch.tensor([[80.0, 95.0, 125.0, 135.0], [60.0, 150.0, 110.0, 200.0], [90.0, 0.0, 150.0, 50.0]])
     likeness = torch.stack([classify(face, boxes, classifier)[0] for face in held_out])
     assert (likeness < 0.5).float().mean() >= 0.95
