@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import networks
+import official_outputs
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -31,6 +34,16 @@ def test_tiny_golden(tiny, network):
     assert difference(network(tiny.input), tiny.output) < 1e-5
 
 
+@pytest.mark.parametrize("size", [256, pytest.param(512, marks=pytest.mark.slow)])
+def test_official_shapes_give_the_numbers_they_gave(size: int):
+    """Samples of what they gave where the test below passed: for whoever has no ../shared."""
+    expected = json.loads(official_outputs.FILE.read_text(encoding="utf-8"))[str(size)]
+    found = official_outputs.measured(size)
+    for name in expected:
+        assert found[name] == pytest.approx(expected[name], abs=1e-4), name
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [256, 512])
 def test_official_golden(size: int, official_golden: Callable[[int], Any]):
     """The official configurations, fp32 on the CPU; the outputs reach 3."""
@@ -126,13 +139,34 @@ def test_state_dict_round_trip(tiny, network):
     assert torch.equal(build_generator(saved)(tiny.input), network(tiny.input))
 
 
-@pytest.mark.parametrize("size", [256, 512, 1024, 2048])
-def test_official_lists_load_strictly(size: int, official: dict[str, dict[str, Any]]):
-    record = official[f"GPEN-BFR-{size}"]
-    zeros = {name: torch.zeros(()).expand(shape) for name, shape in record["tensors"].items()}
+# Of the names and shapes of the tensors of GPEN-BFR-256.pth, -512, -1024 and -2048, and how many numbers they hold.
+OFFICIAL = {
+    256: ("2b020661988cbdf1e7f62f8db86f90bff4cbc468fd646a6f696ad1cee364485c", 18_879_010),
+    512: ("8eaa01d7851b07d7223507fc834a8762b847501dae88d4d527cd9159005b1078", 71_005_223),
+    1024: ("c1212920b57d533a96534e82e482dcc1e2442b5250252d4bcc5625ea3438cc3a", 71_210_540),
+    2048: ("20a9e4206d99b8979610d65cf475862bf7392e4dc5f614c2d6b02acebf9b1e77", 71_294_769),
+}
+
+
+@pytest.mark.parametrize("size", OFFICIAL)
+def test_official_lists_load_strictly(size: int):
+    """A configuration makes the very tensors of the published file, which a network is built of again."""
+    with torch.device("meta"):
+        tensors = Generator(networks.config(size)).state_dict()
+    zeros = {name: torch.zeros(()).expand(value.shape) for name, value in tensors.items()}
     network = build_generator(zeros)
     assert network.state_dict().keys() == zeros.keys()
-    assert sum(parameter.numel() for parameter in network.parameters()) == record["parameters"]
+    digest, count = OFFICIAL[size]
+    assert official_outputs.digest({name: value.shape for name, value in zeros.items()}) == digest
+    assert sum(parameter.numel() for parameter in network.parameters()) == count
+
+
+def test_the_digests_are_those_of_the_published_lists(shared):
+    lists = json.loads((shared / "golden" / "official_tensors.json").read_text(encoding="utf-8"))
+    found = {
+        entry["size"]: (official_outputs.digest(entry["tensors"]), entry["parameters"]) for entry in lists.values()
+    }
+    assert found == OFFICIAL
 
 
 def test_bundled_generator_loads():
