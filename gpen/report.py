@@ -165,6 +165,7 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
         if told is not None:
             which = "" if len(batch.images) == 1 else f"Image {index}: "
             notes += [which + note for note in told["notes"]]
+    notes += generator.faults
     if generator.preview:
         notes.append(preview_note.format(model=generator.name))
     return notes
