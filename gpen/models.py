@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, get_args
 import torch
 
 from ..weights import checkpoint, store
-from .backends import Backend, Network, Precision, accelerate, backend_of, faults_of
+from .backends import Backend, Network, Precision, accelerate, backend_of, faults_of, precision_of
 from .devices import select_device
 from .errors import ModelNotFoundError, SettingsError
 from .faces.detection.classify import load_classifier
@@ -47,7 +47,7 @@ class LoadedModel(Generic[AnyNetwork]):
         module: in eval mode, without gradients.
         template: landmark template its crops are aligned with (generators).
         preview: a bundled first-choice substitute whose quality an official model exceeds.
-        precision: number format it runs in.
+        precision: number format it was loaded in.
         notes: a sentence for everything about it that is not as it was asked for.
     """
 
@@ -66,8 +66,13 @@ class LoadedModel(Generic[AnyNetwork]):
         return backend_of(self.module)
 
     @property
+    def running(self) -> str:
+        """Backend and number format of its last faces, such as `openvino, bf16` (generators)."""
+        return f"{self.backend}, {precision_of(self.module)}"
+
+    @property
     def faults(self) -> tuple[str, ...]:
-        """A sentence for each time that its backend gave way while it ran (generators)."""
+        """A sentence for each time that its backend or its number format gave way while it ran (generators)."""
         return faults_of(self.module)
 
 

@@ -58,7 +58,7 @@ def batch_report(
         "images": len(batch.images),
         "size": {"width": width, "height": height},
         "model": generator.name,
-        "backend": f"{generator.backend}, {generator.precision}",
+        "backend": generator.running,
         "detector": detector.name,
         "preset": preset.name,
         "settings": asdict(preset.settings),

@@ -30,7 +30,9 @@ log = logging.getLogger(__name__)
 Precision = Literal["fp32", "bf16", "fp16"]
 Backend = Literal["auto", "eager", "compile", "openvino", "onnxruntime", "cudagraph", "tensorrt"]
 
-DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+_EMULATED = "processors only emulate fp16; bf16 is what they may have."
 
 # What `auto` tries beside eager: what is ready within seconds.
 _AUTO = {"cpu": ("openvino", "onnxruntime"), "cuda": ("cudagraph",)}
@@ -73,9 +75,23 @@ def backend_of(network: nn.Module) -> str:
     return network.backend if isinstance(network, Accelerated) else "eager"
 
 
+def precision_of(network: nn.Module) -> Precision:
+    """The number format that a generator runs in where it lies now."""
+    generator = network.generator if isinstance(network, Accelerated) else network
+    dtype = generator.map_dtype if isinstance(generator, Generator) else torch.float32
+    return next(name for name, known in DTYPES.items() if known == dtype)
+
+
 def faults_of(network: nn.Module) -> tuple[str, ...]:
-    """A sentence for each time that a backend gave way while it ran."""
-    return network.faults if isinstance(network, Accelerated) else ()
+    """A sentence for each time that a backend or a number format gave way to another since the network was loaded."""
+    faults = network.faults if isinstance(network, Accelerated) else ()
+    generator = network.generator if isinstance(network, Accelerated) else network
+    emulated = isinstance(generator, Generator) and generator.map_dtype != generator.generator.input.input.dtype
+    return (*faults, _runs_in_fp32(_EMULATED)) if emulated else faults
+
+
+def _runs_in_fp32(fault: str) -> str:
+    return f"The network runs in fp32: {fault}"
 
 
 def expect(network: nn.Module, *, faces: int | None = None, pictures_left: int | None = None) -> None:
@@ -113,7 +129,7 @@ def accelerate(
     notes: list[str] = []
     fault = _precision_fault(generator, sha256, precision, device)
     if fault:
-        notes.append(f"The network runs in fp32: {fault}")
+        notes.append(_runs_in_fp32(fault))
         precision = "fp32"
     if backend != "auto":
         chosen = _first_of(generator, sha256, [backend], precision, device, notes.append, raced=False)
@@ -243,8 +259,7 @@ def _race_beside(generator: Generator, engine: Engine, eager: Engine, device: to
 def _precision_fault(generator: Generator, sha256: str, precision: Precision, device: torch.device) -> str:
     """What speaks against a number format; empty where nothing does."""
     if precision == "fp16":
-        # Processors convert at every step: a face of 512 pixels took 35 s where fp32 took 1.5 s.
-        return "processors only emulate fp16; bf16 is what they may have." if device.type == "cpu" else ""
+        return _EMULATED if device.type == "cpu" else ""
     if precision == "fp32":
         return ""
     cpu = torch.device("cpu")  # rounds as any other device

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gpen_blocks.gpen.backends import Accelerated, Chosen, accelerate, expect, faults_of
+from gpen_blocks.gpen.backends import Accelerated, Chosen, accelerate, expect, faults_of, precision_of
 from gpen_blocks.gpen.backends.automatic import Automatic
 from gpen_blocks.gpen.backends.trial import LARGEST, LARGEST_FP32, LARGEST_MEAN, Trial, compare, probe
 from gpen_blocks.gpen.models import cache, load_generator
@@ -451,3 +451,13 @@ def test_the_loader_says_what_runs():
     found, expected = (restore_crops(model.module, crops, keep_grayscale=False) for model in (loaded, eager))
     assert (found - expected).abs().max() < LARGEST_FP32
     cache.clear()
+
+
+def test_fp16_that_comes_to_lie_on_a_processor_is_named_for_what_it_is(generator, tiny):
+    """ComfyUI leaves a network that was loaded for a GPU on the processor where its memory is short."""
+    network = accelerate(generator, "tiny", "eager", "fp16", torch.device("cuda")).network
+    assert precision_of(network) == "fp32"
+    (fault,) = faults_of(network)
+    assert fault.startswith("The network runs in fp32") and "emulate" in fault
+    assert compare(tiny.output, network(tiny.input))[1] < LARGEST
+    assert precision_of(build_generator(tiny.state_dict).set_precision(torch.bfloat16)) == "bf16"
