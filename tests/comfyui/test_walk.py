@@ -1,4 +1,4 @@
-"""The walk of ARCHITECTURE.md through GPEN Face Restore, from the block's call to its answer, in ComfyUI's own Python."""
+"""The walk of ARCHITECTURE.md through GPEN Face Restore, whole, in ComfyUI's own Python."""
 
 from __future__ import annotations
 
