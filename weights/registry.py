@@ -89,7 +89,6 @@ class ModelRecord:
         bundled: whether the file comes with the package.
         task: task a generator was trained for; None for other kinds.
         template: landmark template to align a generator's crops with; None for other kinds.
-        input_range: range of a generator's input and output values; -1..1 unless noted.
         score_threshold: measured score from which a detection counts as a face; None for other kinds.
     """
 
@@ -106,7 +105,6 @@ class ModelRecord:
     bundled: bool = False
     task: Task | None = None
     template: Template | None = None
-    input_range: tuple[float, float] = (-1.0, 1.0)
     score_threshold: float | None = None
 
     @property
@@ -172,8 +170,6 @@ def _record(entry: dict[str, Any], licences: dict[str, dict[str, str]]) -> Model
         "aliases": tuple(entry.get("aliases", ())),
         "sources": tuple(Source.parse(text) for text in entry.get("sources", ())),
     }
-    if "input_range" in entry:
-        entry["input_range"] = tuple(entry["input_range"])
     return ModelRecord(**entry)
 
 
