@@ -1,4 +1,4 @@
-"""The packages this one stands on: whether they work, and the command that mends one that does not."""
+"""Checks of required packages, and the commands that repair broken ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..versions import installed_version
 
-# Distribution, module whose import shows that it works, and the oldest release that will do (pyproject.toml's).
+# Distribution, module to import as a test, and the oldest supported release (as in pyproject.toml).
 REQUIRED = (
     ("torch", "torch", "2.4"),
     ("opencv-python", "cv2", "4.8"),
@@ -27,20 +27,20 @@ REQUIRED = (
     ("matplotlib", "matplotlib.backends.backend_agg", "3.8"),
 )
 OPTIONAL = (
-    ("pillow-heif", "reads HEIC pictures, as iPhones take them"),
+    ("pillow-heif", "reads HEIC pictures, such as those of iPhones"),
     ("openvino", "runs the generator faster on many processors (needs onnx)"),
     ("onnxruntime", "runs the generator faster on some processors (needs onnx)"),
     ("onnx", "writes the generator as ONNX (gpen models export)"),
     ("pyarrow", "reads tables of faces, for training and evaluation"),
     ("accelerate", "trains (gpen train)"),
     ("tensorboard", "shows the curves of a training run"),
-    ("torchvision", "has the networks of LPIPS and of the perceptual loss"),
-    ("facexlib", "has the network that recognises faces, for training and evaluation"),
+    ("torchvision", "provides the networks of LPIPS and of the perceptual loss"),
+    ("facexlib", "provides the face recognition network for training and evaluation"),
     ("torchmetrics", "measures SSIM, MS-SSIM and LPIPS (gpen evaluate)"),
     ("torch-fidelity", "measures FID"),
     ("basicsr", "measures NIQE"),
 )
-# They install one and the same module, cv2, over each other.
+# These all install the same module, cv2, and overwrite each other.
 _OPENCV = (
     "opencv-python",
     "opencv-python-headless",
@@ -48,19 +48,19 @@ _OPENCV = (
     "opencv-contrib-python-headless",
 )
 
-# Arguments of pip, one step after the other.
+# Arguments of pip, in steps.
 _INSTALL = ("install {name}",)
 _REINSTALL = ("install --force-reinstall --no-deps {name}",)
 _REINSTALL_TORCHVISION = ("uninstall -y torchvision", "install torchvision {torch}")
 _WITHOUT_DESKTOP = ("uninstall -y opencv-python", "install opencv-python-headless")
-# What import errors say, what that means, and what mends it.
+# Patterns of import errors, their meaning, and the steps to repair them.
 _REMEDIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         r"torchvision::nms|torchvision.*undefined symbol",
         "torchvision was built for another torch",
         _REINSTALL_TORCHVISION,
     ),
-    (r"libGL\.so|libgthread|libglib", "OpenCV wants the libraries of a desktop", _WITHOUT_DESKTOP),
+    (r"libGL\.so|libgthread|libglib", "OpenCV needs desktop libraries", _WITHOUT_DESKTOP),
     (
         r"NumPy 1\.x|_ARRAY_API|numpy\.core\.multiarray|dtype size",
         "it was built for another numpy",
@@ -79,11 +79,11 @@ class PackageCheck:
     """One package.
 
     Attributes:
-        name: of the distribution.
-        version: installed, or None.
-        problem: what went wrong at its import; empty where it works.
-        reason: what that means.
-        advice: what to do about it, a sentence with commands; empty where nothing need be done.
+        name: name of the distribution.
+        version: installed version, or None.
+        problem: error of its import; empty if it works.
+        reason: meaning of the error.
+        advice: what to do, as a sentence with commands; empty if nothing needs to be done.
     """
 
     name: str
@@ -94,13 +94,13 @@ class PackageCheck:
 
 
 def check_package(name: str, module: str, oldest: str) -> PackageCheck:
-    """Import a required package, and say what to do where that fails."""
+    """Import a required package, and advise what to do if that fails."""
     version = installed_version(name)
     if name == "opencv-python":
         version = next((found for found in map(installed_version, _OPENCV) if found), None)
     try:
         importlib.import_module(module)
-    # A broken binary raises anything at all: ImportError, OSError, RuntimeError, AttributeError.
+    # A broken binary may raise anything: ImportError, OSError, RuntimeError, AttributeError.
     except Exception as error:
         problem = " ".join(f"{type(error).__name__}: {error}".split())
         reason, steps = explain(error, module)
@@ -112,7 +112,7 @@ def check_package(name: str, module: str, oldest: str) -> PackageCheck:
 
 
 def explain(error: Exception, module: str) -> tuple[str, tuple[str, ...]]:
-    """What an error at the import of `module` means, and the steps of pip that mend it."""
+    """Meaning of an error at the import of `module`, and the pip steps that repair it."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         missing = error.name.partition(".")[0]
         if missing != module.partition(".")[0]:
@@ -126,7 +126,7 @@ def explain(error: Exception, module: str) -> tuple[str, tuple[str, ...]]:
 
 
 def find_conflicts() -> tuple[str, ...]:
-    """Packages that do not go together although each may be imported: one sentence with commands each."""
+    """Incompatible packages, although each can be imported: one sentence with commands for each conflict."""
     conflicts = []
     opencv = [name for name in _OPENCV if installed_version(name)]
     if len(opencv) > 1:
@@ -145,7 +145,7 @@ def find_conflicts() -> tuple[str, ...]:
 
 
 def _torch_wanted() -> tuple[str, str] | None:
-    """The torch that torchvision asks for: `==` and one release, or `>=` and the oldest that will do."""
+    """The torch that torchvision requires: `==` and a release, or `>=` and the oldest one."""
     for requirement in metadata.requires("torchvision") or ():
         if found := re.match(r"torch\s*\(?(==|>=)\s*([\d.]+)", requirement):
             return found[1], found[2]
@@ -153,7 +153,7 @@ def _torch_wanted() -> tuple[str, str] | None:
 
 
 def commands(steps: tuple[str, ...], name: str = "") -> str:
-    """The steps as commands for this very Python, joined to half a sentence."""
+    """The steps as commands for this Python interpreter, joined to a phrase."""
     version = installed_version("torch") or ""
     torch = f"torch=={version}" if version else "torch"
     if build := version.partition("+")[2]:
