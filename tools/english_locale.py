@@ -24,7 +24,10 @@ def texts(info: Info) -> dict[str, Any]:
         node_id: {
             "display_name": about["display_name"],
             "description": about["description"],
-            "inputs": {entry.name: _named(entry.name, entry.options["tooltip"]) for entry in inputs_of(about)},
+            "inputs": {
+                entry.name: _named(entry.options.get("display_name") or entry.name, entry.options["tooltip"])
+                for entry in inputs_of(about)
+            },
             "outputs": {
                 str(index): _named(name, tooltip)
                 for index, (name, tooltip) in enumerate(

@@ -44,7 +44,7 @@ def measure(device: torch.device, portrait: Path, size: int = 512, batches: tupl
             row = timed(engine, networks.faces(size, batch), device)
             rows.append({"size": size, "batch": batch, "way": way, **row})
             print(rows[-1], flush=True)
-    small = load_generator("gpen-lite-256", "bf16", "auto", device)
+    small = load_generator("gpen-lite-256", device=device, precision="bf16")
     large = replace(small, module=copy.deepcopy(generator).set_precision(torch.bfloat16), backend="eager")
     runs = {small.name: small, f"official {size} shape": large}
     return {

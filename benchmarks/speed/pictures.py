@@ -81,10 +81,10 @@ def main() -> None:
             name = str(Path(folder) / f"gpen-{options.model}.safetensors")
             save_file(official_tensors(int(options.model)), name)
         if options.precision == _PUBLISHED:
-            loaded = load_generator(name, "fp32", "eager", device)
+            loaded = load_generator(name, device=device, backend="eager")
             generator = replace(loaded, module=PublishedGenerator(loaded.module), backend="published arithmetic")
         else:
-            generator = load_generator(name, options.precision, "auto", device)
+            generator = load_generator(name, device=device, precision=options.precision)
     detector = load_detector("face-detector-lite")
     images, reading = _job(options.job, options.photograph)
     batch_size = 1 if options.precision == _PUBLISHED else 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 
 from ..checks import require_between, require_finite_images
+from ..choices import WhiteBalance
 from ..errors import ImageError, SettingsError
 from ..types import Faces
 from ..wording import count
@@ -17,7 +18,6 @@ from .exposure import FaceLight, lift_faces
 from .levels import Fading, restore_levels
 from .white_balance import Cast, lab_balance, shades_of_grey
 
-WhiteBalance = Literal["none", "shades_of_grey", "lab"]
 JpegTables = Mapping[int, Sequence[int]] | Sequence[Sequence[int]]
 
 # The blog article behind the preset `article` wants a face to fill half of the frame. Aligned, it does: a smaller one
