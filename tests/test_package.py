@@ -2,8 +2,10 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,45 @@ def test_one_photograph_imports_nothing_that_it_has_no_use_for(tmp_path):
     steps = ("import", "library", "restore --report", "restore --preset", "detect")
     assert found == {step: [] for step in steps}
     assert {path.name for path in tmp_path.iterdir()} == {"restored.jpg", "report.json", "natural.png", "faces.jpg"}
+
+
+def test_what_people_import_is_at_the_root_and_light():
+    """To catch an error or to name a setting, nothing heavy is imported."""
+    code = (
+        "import sys; from gpen_blocks import GPENError, Settings\n"
+        "from gpen_blocks.gpen.errors import SettingsError\n"
+        "assert issubclass(SettingsError, GPENError)\n"
+        "try: Settings(strength=2)\n"
+        "except GPENError as error: print(error)\n"
+        "print([m for m in ('torch', 'numpy', 'PIL', 'cv2', 'typer') if m in sys.modules])"
+    )
+    assert run(code).splitlines() == ["strength is 2.0, and must lie between 0 and 1.", "[]"]
+    for name in gpen_blocks.__all__:
+        assert getattr(gpen_blocks, name) is not None
+
+
+def test_the_wheel_holds_what_the_tree_holds(tmp_path):
+    """Code and data, and the mark that tells type checkers that the package is typed."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is no git checkout, so nothing says what belongs to it")
+    files = [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    tree = tmp_path / "tree"
+    for name in files:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tree / name)
+    code = f"from setuptools import build_meta; print(build_meta.build_wheel({str(tmp_path)!r}))"
+    built = subprocess.run([sys.executable, "-c", code], cwd=tree, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr[-3000:]
+    (wheel,) = tmp_path.glob("*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    shown = re.compile(
+        r"__init__\.py|py\.typed|(gpen|nodes|weights)/.*|(presets|subgraphs)/.*\.json|locales/.*|example_workflows/.*"
+        r"|examples/.*\.(jpg|png)"
+    )
+    missing = {name for name in files if shown.fullmatch(name) and f"gpen_blocks/{name}" not in held}
+    assert not missing
+    assert "gpen_blocks/py.typed" in held
 
 
 def test_every_package_folder_is_in_the_wheel():

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from networks import official_tensors
 from safetensors.torch import load_file
+from speed.networks import official_tensors
 from torch import Tensor
 
 from gpen_blocks.gpen.degradation.faces import read_faces

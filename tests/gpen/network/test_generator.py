@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from gpen_blocks.gpen.backends.trial import LARGEST, LARGEST_MEAN, compare
 from gpen_blocks.gpen.errors import CheckpointError, ImageError, NotGPENError
@@ -86,6 +87,13 @@ def test_wrong_images_are_refused(network, shape: tuple[int, ...], dtype: torch.
         network(torch.zeros(shape, dtype=dtype))
 
 
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps are computed in the weights' type, although this is a processor."""
+    monkeypatch.setattr(Generator, "map_dtype", property(lambda network: network.generator.input.input.dtype))
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
 @pytest.mark.parametrize("dtype, bound", [(torch.bfloat16, 0.06), (torch.float16, 0.01)])
 def test_half_precision_stays_close(tiny, network, dtype: torch.dtype, bound: float):
     """Converted weights, and autocast, for outputs that reach 2; the picture keeps the type it came in."""
@@ -99,6 +107,7 @@ def test_half_precision_stays_close(tiny, network, dtype: torch.dtype, bound: fl
     assert difference(automatic, expected) < bound
 
 
+@pytest.mark.usefixtures("as_on_a_gpu")
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_set_precision_keeps_the_picture(tiny, dtype: torch.dtype):
     """Vectors stay in float32, and so does the sum of what the levels paint."""
@@ -111,6 +120,26 @@ def test_set_precision_keeps_the_picture(tiny, dtype: torch.dtype):
     assert network.activation_bytes() == build_generator(tiny.state_dict).activation_bytes() // 2
 
 
+def test_a_processor_computes_a_float16_network_in_float32(tiny):
+    """In float16 it takes ten times as long; a network that was loaded for a GPU may come to lie here."""
+    network = build_generator(tiny.state_dict).set_precision(torch.float16)
+    convolved: set[torch.dtype] = set()
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func in (torch.conv2d, torch.conv_transpose2d):
+                convolved.update(tensor.dtype for tensor in args[:2])
+            return func(*args, **(kwargs or {}))
+
+    with Watch():
+        restored = network(tiny.input)
+    assert convolved == {torch.float32}
+    assert difference(restored, tiny.output) < 0.01
+    assert network.generator.input.input.dtype == torch.float16
+    assert network.activation_bytes() == build_generator(tiny.state_dict).activation_bytes()
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
 def test_float16_survives_large_styles(tiny):
     """Demodulation cancels the size of the styles; in float16 it must do so before anything overflows."""
     large = {
@@ -227,6 +256,45 @@ def test_built_for_inference(network):
 def test_compiles_without_graph_breaks(tiny, network):
     compiled = torch.compile(network, backend="eager", fullgraph=True)
     assert difference(compiled(tiny.input), tiny.output) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporter's age
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_torch_exports_the_network_as_onnx(tiny, network, tmp_path, dynamic: bool):
+    """Many programs export a network with torch's older exporter, which knows no maps that are overwritten."""
+    runtime = pytest.importorskip("onnxruntime")
+    file = tmp_path / "network.onnx"
+    axes = {"input": {0: "batch"}, "output": {0: "batch"}} if dynamic else None
+    torch.onnx.export(
+        network,
+        (tiny.input,),
+        file,
+        dynamo=False,
+        input_names=["input"],
+        output_names=["output"],
+        dynamic_axes=axes,
+    )
+    session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    for faces in (tiny.input.flip(3), *([tiny.input[:1]] if dynamic else [])):
+        (restored,) = session.run(None, {"input": faces.numpy()})
+        assert difference(torch.from_numpy(restored), network(faces)) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torch_exports_the_network_by_dynamo(tiny, network):
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    program = torch.onnx.export(network, (tiny.input,), dynamo=True, verbose=False)
+    assert program is not None
+    session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    (restored,) = session.run(None, {session.get_inputs()[0].name: tiny.input.numpy()})
+    assert difference(torch.from_numpy(restored), network(tiny.input)) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_traced_network_takes_other_batches(tiny, network):
+    traced: Any = torch.jit.trace(network, tiny.input)
+    assert difference(traced(tiny.input[:1].flip(3)), network(tiny.input[:1].flip(3))) < 1e-5
 
 
 def test_gradients_agree_with_differences(tiny):
