@@ -49,6 +49,7 @@ def test_a_fixed_graph_takes_one_face(tiny):
     assert difference(run(model, input=tiny.input[:1].numpy())["output"], tiny.output[:1]) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_official_shape():
     """As the network itself, which the generator's own tests hold to the reference."""
     generator, face = networks.official(256), networks.faces(256, 1)

@@ -85,6 +85,7 @@ def test_what_lies_on_or_beside_a_much_larger_head_is_told():
 _EDGES = st.one_of(st.floats(-1e3, 5e3), st.sampled_from([0.0, 1e-7, 100.0, 100.00001, 1e6]))
 
 
+@pytest.mark.slow
 @seeded
 @given(st.lists(st.tuples(_EDGES, _EDGES, _EDGES, _EDGES, st.sampled_from([0.3, 0.8, 1.0])), max_size=12))
 def test_any_boxes_leave_the_best_and_nothing_new(rows):

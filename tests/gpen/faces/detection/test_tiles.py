@@ -28,6 +28,7 @@ def test_24_megapixels_are_searched_at_half_their_size_unless_smaller_faces_are_
     assert seen(size, smallest_face(size)) < seen(size, 16) / 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1800, 2601), (999, 4003), (701, 699)])
 def test_the_kept_reduction_shows_what_the_picture_would(size):
     """Averages of averages are averages, but for the smaller blocks at the lower and right edge."""
