@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import networks
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from speed import networks
 from torch import Tensor
 from typer.testing import CliRunner
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import networks
 import official_outputs
 import pytest
 import torch
 from safetensors.torch import load_file
+from speed import networks
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
