@@ -32,8 +32,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker has all the tests in ComfyUI, so that it starts once."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """One worker has all the tests in ComfyUI, so that it starts once; workers have the long tests first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
         if "comfyui" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("comfyui"))

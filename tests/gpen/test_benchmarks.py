@@ -19,6 +19,7 @@ def test_the_published_arithmetic_is_the_same_network(tiny):
         torch.testing.assert_close(PublishedGenerator(generator)(tiny.input), tiny.output, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [way for way in ways.WAYS if not way.startswith("compile")])
 def test_every_way_restores(way, tiny):
     generator = build_generator(tiny.state_dict)

@@ -466,6 +466,7 @@ def test_on_another_device_it_runs_as_it_is_written_and_says_so(generator, tiny,
     assert caplog.messages == list(network.faults)
 
 
+@pytest.mark.slow
 def test_the_loader_says_what_runs():
     cache.clear()
     loaded = load_generator("gpen-lite-256", backend="openvino")

@@ -16,6 +16,8 @@ from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import load_detector
 from gpen_blocks.weights import store
 
+pytestmark = pytest.mark.slow
+
 SHARED = Path(__file__).resolve().parents[5] / "shared"
 PUBLISHED = SHARED / "weights" / "detection_mobilenet0.25_Final.pth"
 # The bundled one, and the published one with the same second look.

@@ -107,6 +107,7 @@ def test_other_tensors_are_refused_in_a_sentence(tensors, change, words):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_importing_the_adapter_leaves_facexlib_alone():
     """facexlib and torchvision are imported when a detector is built, not before."""
     code = (
