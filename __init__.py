@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from comfy_api.latest import ComfyExtension  # pyright: ignore[reportMissingImports]
 
+    from .gpen.errors import GPENError
     from .gpen.restorer import Restoration, Restorer
+    from .gpen.settings import Settings
 
     __version__: str
 
-__all__ = ["WEB_DIRECTORY", "Restoration", "Restorer", "__version__", "comfy_entrypoint"]
+__all__ = [
+    "WEB_DIRECTORY",
+    "GPENError",
+    "Restoration",
+    "Restorer",
+    "Settings",
+    "__version__",
+    "comfy_entrypoint",
+]
 
 # Where ComfyUI finds this package's JavaScript and help pages.
 WEB_DIRECTORY = "./nodes/web"
@@ -33,6 +43,14 @@ def __getattr__(name: str) -> object:
         from .gpen import restorer
 
         return getattr(restorer, name)
+    if name == "GPENError":
+        from .gpen.errors import GPENError
+
+        return GPENError
+    if name == "Settings":
+        from .gpen.settings import Settings
+
+        return Settings
     if name == "__version__":
         from .gpen.versions import package_version
 

@@ -6,7 +6,10 @@ import math
 
 import torch
 
-from .errors import ImageError, SettingsError
+from .errors import ImageError
+from .values import require_between
+
+__all__ = ["all_finite", "require_between", "require_finite_images", "require_images", "require_same_shape"]
 
 
 def require_images(images: torch.Tensor, name: str = "Images") -> None:
@@ -50,13 +53,3 @@ def require_same_shape(base: torch.Tensor, detail: torch.Tensor) -> None:
             f"Base and detail must have the same shape, got {tuple(base.shape)} and {tuple(detail.shape)}; resize one "
             "of them."
         )
-
-
-def require_between(name: str, value: float, low: float, high: float) -> None:
-    """Check a number against its range, both ends included; NaN lies in none.
-
-    Raises:
-        SettingsError: it lies outside.
-    """
-    if not low <= value <= high:
-        raise SettingsError(f"{name} is {value}, and must lie between {low:g} and {high:g}.")

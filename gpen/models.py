@@ -12,15 +12,18 @@ from typing import Any, Generic, TypeVar, get_args
 import torch
 
 from ..weights import checkpoint, registry, store
-from .backends import Backend, Network, Precision, accelerate, backend_of
+from .backends import Backend, Network, Precision, accelerate, backend_of, faults_of, precision_of
+from .choices import LandmarkNetwork
 from .devices import select_device
-from .errors import ModelNotFoundError, SettingsError
+from .errors import ModelNotFoundError
 from .faces.detection.classify import load_classifier
 from .faces.detection.detect import SCORE_THRESHOLD, FaceDetector, build_detector
 from .faces.landmarks.find import Landmarker, build_landmarker
 from .faces.masks.parsing import build_parser
+from .locks import KeyedLocks
 from .network import build_generator
 from .tasks import RESTORATION, require_task
+from .values import require_choice
 
 # The best model that is already on disk; the bundled ones close their rows, so something is always found.
 AUTO_GENERATORS = ("gpen-bfr-512", "gpen-bfr-1024", "gpen-bfr-256", "gpen-lite-256")
@@ -47,7 +50,7 @@ class LoadedModel(Generic[AnyNetwork]):
         template: landmark template its crops are aligned with (generators).
         task: what it was taught, by its name in the registry (generators).
         preview: a bundled first-choice substitute whose quality an official model exceeds.
-        precision: number format it runs in.
+        precision: number format it was loaded in.
         notes: a sentence for everything about it that is not as it was asked for.
     """
 
@@ -63,8 +66,18 @@ class LoadedModel(Generic[AnyNetwork]):
 
     @property
     def backend(self) -> str:
-        """What runs it (generators), and of `auto` what ran its last faces."""
+        """What ran its last faces in this thread, and before the first one what is going to (generators)."""
         return backend_of(self.module)
+
+    @property
+    def running(self) -> str:
+        """Backend and number format of its last faces, such as `openvino, bf16` (generators)."""
+        return f"{self.backend}, {precision_of(self.module)}"
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """A sentence for each time that its backend or its number format gave way while it ran (generators)."""
+        return faults_of(self.module)
 
 
 class ModelCache:
@@ -77,23 +90,33 @@ class ModelCache:
     def __init__(self, capacity: int = 6) -> None:
         self._capacity = capacity
         self._models: OrderedDict[tuple, LoadedModel] = OrderedDict()
-        # Held while building, too: two blocks that ask at once must get one model, not two.
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        # Held while building: two blocks that ask at once get one model, and who asks for another one does not wait.
+        self._building = KeyedLocks()
 
     def get(self, key: tuple, build: Callable[[], LoadedModel]) -> LoadedModel:
-        """The model under `key`, built by `build` where it is not there yet."""
-        with self._lock:
-            if key not in self._models:
-                self._models[key] = build()
-            self._models.move_to_end(key)
-            while len(self._models) > self._capacity:
-                self._models.popitem(last=False)
-            return self._models[key]
+        """The model under `key`, built by `build` where it is not there yet; what `build` raises is passed on."""
+        with self._building.of(key):
+            model = self._find(key)
+            return self._keep(key, build()) if model is None else model
 
     def clear(self) -> None:
         """Forget every model; memory is freed as soon as nobody else holds one."""
         with self._lock:
             self._models.clear()
+
+    def _find(self, key: tuple) -> LoadedModel | None:
+        with self._lock:
+            if key in self._models:
+                self._models.move_to_end(key)
+            return self._models.get(key)
+
+    def _keep(self, key: tuple, model: LoadedModel) -> LoadedModel:
+        with self._lock:
+            self._models[key] = model
+            while len(self._models) > self._capacity:
+                self._models.popitem(last=False)
+        return model
 
     def __len__(self) -> int:
         return len(self._models)
@@ -156,22 +179,22 @@ def _load(
 
 def load_generator(
     name: str = "auto",
-    precision: Precision = "fp32",
-    backend: Backend = "auto",
-    device: torch.device | None = None,
     *,
+    device: torch.device | None = None,
+    backend: Backend = "auto",
+    precision: Precision = "fp32",
     task: str | None = RESTORATION.name,
 ) -> LoadedModel[Network]:
     """A GPEN generator, ready to run.
 
     Args:
         name: a registry name, a path, or `auto`: the best one on this machine.
-        precision: number format of the maps; where it changes the picture, fp32 is taken and a note says so.
+        device: where it is going to run; the best device there is where left out.
         backend: what runs it: `eager` (the graph as it is written), `compile` (torch.compile), `openvino`,
             `onnxruntime`, `cudagraph`, `tensorrt`, or `auto`: the fastest of those that are ready within seconds, and
             on a processor `eager` until there are faces enough to pay for the start of one. Each is compared with
             `eager` before it is used, and gives way to it with a note.
-        device: where it is going to run; the best device there is where left out.
+        precision: number format of the maps; where it changes the picture, fp32 is taken and a note says so.
         task: what it is to do; None takes a generator of any task, for those who do not run it.
 
     Raises:
@@ -187,10 +210,8 @@ def load_generator(
         >>> load_generator("gpen-lite-256") is model  # built once
         True
     """
-    if precision not in get_args(Precision):
-        raise SettingsError(f"{precision!r} is not a precision; choose from {', '.join(get_args(Precision))}.")
-    if backend not in get_args(Backend):
-        raise SettingsError(f"{backend!r} is not a backend; choose from {', '.join(get_args(Backend))}.")
+    require_choice("precision", precision, get_args(Precision))
+    require_choice("backend", backend, get_args(Backend))
     place = device or select_device()
     resolved = _resolve(name, AUTO_GENERATORS, "generator")
     if task:
@@ -254,14 +275,19 @@ def load_landmarker(name: str = "auto") -> LoadedModel[Landmarker]:
     return _load(_resolve(name, AUTO_LANDMARKERS, "landmarks"), build_landmarker)
 
 
-def choose_landmarker(published: bool = False) -> tuple[LoadedModel[Landmarker], tuple[str, ...]]:
+def choose_landmarker(network: LandmarkNetwork = "bundled") -> tuple[LoadedModel[Landmarker], tuple[str, ...]]:
     """The landmark network to use, and notes for the user.
 
     Args:
-        published: the 98-point network is wanted; where it cannot be had, the bundled one does, and a note says so.
+        network: `bundled`, or `wflw`: the 98-point network. Where its file is not on this machine, the bundled one is
+            taken, and a note says so.
+
+    Raises:
+        SettingsError: there is no such choice.
     """
+    require_choice("landmark_network", network, get_args(LandmarkNetwork))
     best, bundled = AUTO_LANDMARKERS
-    if not published:
+    if network == "bundled":
         return load_landmarker(bundled), ()
     try:
         return load_landmarker(best), ()

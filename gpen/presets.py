@@ -10,13 +10,14 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..weights.files import replacing
 from ..weights.places import config_folder, expand
 from .errors import SettingsError
-from .settings import Settings
+from .settings import Settings, change_settings
+from .values import require_known
 
 FORMAT = "gpen-blocks-preset"
 VERSION = 1
@@ -46,6 +47,10 @@ class Preset:
         return json.dumps({**body, "settings": asdict(self.settings)}, indent=2) + "\n"
 
 
+DEFAULT = Preset("default")
+"""What is used where no preset is named."""
+
+
 def parse_preset(text: str) -> Preset:
     """A preset from the text of its file.
 
@@ -62,20 +67,13 @@ def parse_preset(text: str) -> Preset:
         raise SettingsError(
             f"This preset is of version {body.get('version')!r}, and this program reads version {VERSION}; update it."
         )
-    _refuse_unknown(body, {"format", "version", "name", "description", "settings"}, "preset")
+    require_known("entry", body, ("format", "version", "name", "description", "settings"), "in a preset")
     name, description, settings = body.get("name"), body.get("description", ""), body.get("settings", {})
     if not isinstance(name, str) or not name or not isinstance(description, str):
         raise SettingsError("A preset needs a name, and name and description must be text.")
     if not isinstance(settings, dict):
         raise SettingsError("The settings of a preset must be a JSON object.")
-    _refuse_unknown(settings, {entry.name for entry in fields(Settings)}, "preset's settings")
-    return Preset(name, description, replace(Settings(), **settings))
-
-
-def _refuse_unknown(given: dict, known: set[str], what: str) -> None:
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise SettingsError(f"The {what} has an unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}.")
+    return Preset(name, description, change_settings(Settings(), settings))
 
 
 def bundled_presets() -> tuple[str, ...]:
@@ -154,13 +152,21 @@ def save_preset(preset: Preset, *, overwrite: bool = False) -> Path:
     path, text = folder / f"{name}.json", preset.to_json()
     _require_short(text, f"The preset {name}")
     try:
-        if path.exists() and not overwrite and path.read_text(encoding="utf-8") != text:
+        if path.exists() and not overwrite and not _holds(path, preset):
             raise SettingsError(f"You have another preset {name!r} in {folder}; choose another name or overwrite it.")
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The preset {path} cannot be written: {error}.") from None
     return path
+
+
+def _holds(path: Path, preset: Preset) -> bool:
+    """Whether a file is this preset, be it written with fewer settings or under earlier names."""
+    try:
+        return load_preset(path) == preset
+    except SettingsError:
+        return False
 
 
 def _require_short(text: str, what: str) -> None:

@@ -7,9 +7,10 @@ import torch.nn.functional as F
 
 from .backends import Network, expect
 from .checks import all_finite, require_between
+from .choices import Colour
 from .devices import Placement, free_memory, in_pieces, on_device, select_device, wait_for
 from .errors import ImageError
-from .pixels.tone import Colour, colour_rule, judge_tone, keep_tones
+from .pixels.tone import colour_rule, judge_tone, keep_tones
 from .progress import Progress, Viewer, silent
 from .tasks import RESTORATION, Task
 

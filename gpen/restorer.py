@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,15 @@ import torch
 
 from .backends import Backend, Network, Precision, expect
 from .devices import select_device
-from .errors import SettingsError
 from .faces.detection import FaceDetector
 from .images import Picture, from_array, read_picture, to_array, write_picture
 from .models import LoadedModel
 from .pipeline import restore_batch
-from .presets import Preset, load_preset
+from .presets import DEFAULT, Preset, load_preset
 from .progress import Progress, silent
 from .report import batch_report
 from .restore import restore_crops
-from .settings import Settings
+from .settings import change_settings
 from .stages import load_networks
 from .tasks import TASKS
 from .types import Alignment, Faces
@@ -67,16 +66,20 @@ class Restoration:
         height, width = self.original.shape[-2:]
         return f"Restoration({count(len(self.faces), 'face')} in {width} x {height} pixels)"
 
-    def save(self, path: str | Path) -> tuple[str, ...]:
+    def save(self, path: str | Path, *, quality: int | None = None) -> tuple[str, ...]:
         """Write the result; for a path that came in, with the depth, alpha and metadata of its file.
+
+        Args:
+            path: its suffix decides the format.
+            quality: 1..100, of JPEG and lossy WebP; left out, what `write_picture` judges best.
 
         Returns:
             A sentence for each thing the format of `path` could not hold.
 
         Raises:
-            ImageError: the folder cannot be written to, or the suffix names no known format.
+            ImageError: the folder cannot be written to, the suffix names no known format, or `quality` is out of range.
         """
-        return write_picture(self.picture or Picture(from_array(self.image)), path)
+        return write_picture(self.picture or Picture(from_array(self.image)), path, quality=quality)
 
 
 class Restorer:
@@ -108,13 +111,14 @@ class Restorer:
         self,
         model: str = "auto",
         detector: str = "auto",
+        *,
         preset: str | Path | Preset | None = None,
         device: str = "auto",
         backend: Backend = "auto",
         precision: Precision = "fp32",
         **settings: Any,
     ) -> None:
-        loaded = preset if isinstance(preset, Preset) else load_preset(preset) if preset else Preset("default")
+        loaded = preset if isinstance(preset, Preset) else load_preset(preset) if preset else DEFAULT
         self.preset = loaded.name
         self.settings = change_settings(loaded.settings, settings)
         self.device = select_device(device)
@@ -226,16 +230,3 @@ class Restorer:
             batch_size=batch_size,
             place=self.networks.place,
         )
-
-
-def change_settings(settings: Settings, changes: dict[str, Any]) -> Settings:
-    """`settings` with some fields changed.
-
-    Raises:
-        SettingsError: a field does not exist, or its value is of the wrong type or out of range.
-    """
-    known = {entry.name for entry in fields(Settings)}
-    for name in changes:
-        if name not in known:
-            raise SettingsError(f"There is no setting {name!r}; there are {', '.join(sorted(known))}.")
-    return replace(settings, **changes)

@@ -1,101 +1,262 @@
-"""What the chain can be told: every setting once, with its default, range and meaning."""
+"""Every setting of the chain, declared once: name, default, range or choices, unit, group and meaning.
+
+From here derive the options of the command line (`cli.options`), the widgets of the blocks (`nodes.block_settings`),
+presets, the keywords of `Restorer`, and `docs/settings.md`. `settings_zh` holds the Chinese texts.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any, get_args
+from dataclasses import InitVar, dataclass, field, fields, replace
+from typing import Any, Literal, get_args
 
-from .errors import SettingsError
-from .faces.masks import MaskMode
-from .faces.paste import ColorMatch
-from .faces.select import FaceOrder
-from .photograph.prepare import WhiteBalance
-from .pixels.tone import Colour
+from .choices import ColorMatch, Colour, FaceOrder, LandmarkNetwork, MaskMode, WhiteBalance
+from .values import require_between, require_choice, require_known, require_type
 
-
-def _number(default: float, low: float, high: float, meaning: str) -> Any:
-    return field(default=default, metadata={"range": (low, high), "meaning": meaning})
-
-
-def _choice(default: str, choices: object, meaning: str) -> Any:
-    return field(default=default, metadata={"choices": get_args(choices), "meaning": meaning})
-
-
-def _switch(default: bool, meaning: str) -> Any:
-    return field(default=default, metadata={"meaning": meaning})
+Group = Literal["find", "prepare", "restore", "detail", "paste", "finish"]
+GROUPS: dict[Group, str] = {
+    "find": "Finding faces",
+    "prepare": "Preparing the whole picture",
+    "restore": "Restoring faces",
+    "detail": "Detail of the faces",
+    "paste": "Pasting faces back",
+    "finish": "Finishing",
+}
+"""The groups of settings with their titles, in the order in which the chain asks for them."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything the chain can be told.
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """The declaration of one setting.
 
-    Each field is checked against its range or its choices, which its metadata hold together with its `meaning`.
+    Attributes:
+        name: as it is called everywhere.
+        default: its type is the setting's: bool, int, float or str.
+        group: what in the chain it belongs to.
+        help: what it does, in a sentence or two.
+        choices: of a str.
+        range: of a number, both ends included.
+        unit: of a number; empty for a share or a factor.
+        late: workflows may have been saved before GPENSavePreset had it, so its widget is optional there.
+        old_options: earlier names of its command-line option, which go on working.
     """
 
-    score_threshold: float = _number(0.0, 0.0, 1.0, "The least confidence of a face; 0: what suits the detector.")
+    name: str = ""
+    default: bool | int | float | str
+    group: Group
+    help: str
+    choices: tuple[str, ...] = ()
+    range: tuple[float, float] | None = None
+    unit: str = ""
+    late: bool = False
+    old_options: tuple[str, ...] = ()
+
+    def check(self, value: Any) -> Any:
+        """A value of this setting, of the right type.
+
+        Raises:
+            SettingsError: it is of another type, out of range or none of the choices.
+        """
+        value = require_type(self.name, value, type(self.default))
+        if self.choices:
+            require_choice(self.name, value, self.choices)
+        if self.range:
+            require_between(self.name, value, *self.range)
+        return value
+
+
+def _number(
+    default: float,
+    low: float,
+    high: float,
+    group: Group,
+    help: str,
+    *,
+    unit: str = "",
+    late: bool = False,
+    old_options: tuple[str, ...] = (),
+) -> Any:
+    return _declare(
+        Setting(
+            default=default, range=(low, high), group=group, help=help, unit=unit, late=late, old_options=old_options
+        )
+    )
+
+
+def _choice(default: str, choices: object, group: Group, help: str, *, late: bool = False) -> Any:
+    return _declare(Setting(default=default, choices=get_args(choices), group=group, help=help, late=late))
+
+
+def _switch(default: bool, group: Group, help: str, *, late: bool = False) -> Any:
+    return _declare(Setting(default=default, group=group, help=help, late=late))
+
+
+def _declare(setting: Setting) -> Any:
+    return field(default=setting.default, metadata={"setting": setting})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything the chain can be told. What each field means and may be is declared below and in `SETTINGS`.
+
+    Args:
+        landmarks68: the earlier name of `landmark_network`: True is `wflw`, False `bundled`. Only to be given.
+
+    Raises:
+        SettingsError: a value is of the wrong type, out of range or none of the choices.
+    """
+
+    # Saved workflows know the widgets of GPENSavePreset by their position: new settings go last.
+    score_threshold: float = _number(
+        0.0,
+        0.0,
+        1.0,
+        "find",
+        "Minimum confidence of a face. 0 = the detector's own threshold.",
+        old_options=("threshold",),
+    )
     min_face_size: int = _number(
-        0, 0, 100_000, "The least larger side of a face's box, in pixels; 0: 16, or more in large pictures."
+        0,
+        0,
+        100_000,
+        "find",
+        "Smallest face to look for: longer side of its box in pixels; smaller takes longer. 0 = automatic (16, more in "
+        "pictures above 2.6 megapixels).",
+        unit="pixels",
     )
-    max_faces: int = _number(0, 0, 10_000, "At most so many faces of an image are restored; 0 restores all.")
-    order: FaceOrder = _choice("score", FaceOrder, "Which faces come first, where max_faces or indices choose.")
-    rotated: bool = _switch(False, "Also look for heads on their side or upside down (four times the search).")
-    white_balance: WhiteBalance = _choice("none", WhiteBalance, "How a colour cast of the whole picture is taken off.")
-    deblock: float = _number(0.0, 0.0, 1.0, "How much the edges of JPEG's blocks are softened, in the whole picture.")
-    exposure: float = _number(0.0, 0.0, 1.0, "How much the shadows of faces against the light are lifted.")
-    frequency_blend: float = _number(
-        1.0, 0.0, 1.0, "1 takes from the network only what is finer than the photograph's own detail; 0 all of it."
+    max_faces: int = _number(
+        0, 0, 10_000, "find", "Maximum number of faces in each picture, the first of the order. 0 = all.", unit="faces"
     )
-    deblur: float = _number(
-        0.5, 0.0, 1.0, "With frequency_blend: how much contrast the photograph's blur has taken is given back."
+    order: FaceOrder = _choice(
+        "score",
+        FaceOrder,
+        "find",
+        "How the faces of a picture are numbered, and which come first. centre = nearest to the middle first, score = "
+        "surest first.",
     )
-    local_enhance: float = _number(0.0, 0.0, 2.0, "How much weak but credible detail is raised.")
-    strength: float = _number(1.0, 0.0, 1.0, "0 leaves the photograph as it is, 1 is the network's answer.")
-    keep_grayscale: bool = _switch(True, "A black-and-white or toned face stays so, where colour is auto.")
-    mask_mode: MaskMode = _choice("landmarks", MaskMode, "Shape of the paste mask.")
-    feather: float = _number(0.1, 0.0, 0.5, "Width of the mask's soft edge as a share of the crop's side.")
+    rotated: bool = _switch(
+        False, "find", "Also search for heads on their side or upside down. The search takes four times as long."
+    )
+    strength: float = _number(
+        1.0, 0.0, 1.0, "restore", "0 leaves the face as it is, 1 uses the full result; values between mix the two."
+    )
+    keep_grayscale: bool = _switch(
+        True, "restore", "With colour auto: a black-and-white or toned face gets no new colour."
+    )
+    mask_mode: MaskMode = _choice(
+        "landmarks",
+        MaskMode,
+        "paste",
+        "Shape of the paste mask. landmarks: from chin to hairline; ellipse: an oval with ears and hair; parsing: "
+        "skin, ears and hair as a parsing network sees them.",
+    )
+    feather: float = _number(0.1, 0.0, 0.5, "paste", "Width of the mask's soft edge, as a share of the crop's side.")
     color_match: ColorMatch = _choice(
-        "low_band", ColorMatch, "How the restored crop is brought back to the photograph's colours."
+        "low_band",
+        ColorMatch,
+        "paste",
+        "How the restored face takes on the photograph's colours. low_band: its colours and light; mean_std: its mean "
+        "and contrast; none: not at all.",
     )
     match_grain: float = _number(
-        0.0, 0.0, 1.0, "How much of the photograph's own grain is laid over the restored face."
+        0.0, 0.0, 1.0, "paste", "How much of the photograph's own grain is added to what was restored."
     )
-    finish_sigma: float = _number(0.0, 0.0, 8.0, "Deviation in pixels of a last, light blur of the faces; 0 for none.")
-    finish_mix: float = _number(0.2, 0.0, 1.0, "Share of that blur.")
-    landmarks68: bool = _switch(
-        False, "Find the 68 landmarks with the 98-point network, where its file is here, not with the bundled one."
+    white_balance: WhiteBalance = _choice(
+        "none",
+        WhiteBalance,
+        "prepare",
+        "Removes a colour cast from the whole picture. shades_of_grey judges the light, lab the median colour. "
+        "Black-and-white pictures stay as they are.",
     )
-    levels: float = _number(0.0, 0.0, 1.0, "How far a faded picture gets its black and white back, the whole of it.")
+    deblock: float = _number(
+        0.0, 0.0, 1.0, "prepare", "How much the edges of JPEG's blocks are smoothed, in the whole picture."
+    )
+    exposure: float = _number(0.0, 0.0, 1.0, "prepare", "How much the shadows of backlit faces are lifted.")
+    frequency_blend: float = _number(
+        1.0,
+        0.0,
+        1.0,
+        "detail",
+        "1 keeps the photograph's own detail and takes only finer detail from the network; 0 takes everything from the "
+        "network.",
+    )
+    deblur: float = _number(
+        0.5,
+        0.0,
+        1.0,
+        "detail",
+        "When blending by frequency: how much of the contrast lost to blur is given back to the photograph's detail.",
+    )
+    local_enhance: float = _number(
+        0.0, 0.0, 2.0, "detail", "How much weak but credible detail is raised. 0 changes nothing, 1 is strong."
+    )
+    finish_sigma: float = _number(
+        0.0, 0.0, 8.0, "finish", "Standard deviation of a last, light blur in pixels. 0 = no blur.", unit="pixels"
+    )
+    finish_mix: float = _number(0.2, 0.0, 1.0, "finish", "How much of the blurred picture is mixed in.")
+    landmark_network: LandmarkNetwork = _choice(
+        "bundled",
+        LandmarkNetwork,
+        "paste",
+        "Network that finds the 68 landmarks for masks and parts of the face. wflw: the 98-point network, if its file "
+        "is on this machine.",
+    )
+    levels: float = _number(
+        0.0, 0.0, 1.0, "prepare", "How much contrast a faded picture gets back, in the whole picture."
+    )
     colour: Colour = _choice(
         "auto",
         Colour,
-        "auto judges for each face whether it is black and white or toned, and keeps it so; keep leaves colours as "
-        "they come; grey keeps the tone whatever is judged.",
+        "restore",
+        "auto: each face is judged, and a black-and-white or toned one stays so; keep: colours as they come; grey: no "
+        "new colour, whatever is judged.",
+        late=True,
     )
-    focus: bool = _switch(False, "Faces much smaller or much less sharp than the main ones are left alone.")
+    focus: bool = _switch(
+        False,
+        "find",
+        "Leave faces alone that are much smaller (under a third) or much less sharp (twice the blur) than the main "
+        "ones.",
+        late=True,
+    )
     denoise: float = _number(
-        0.5, 0.0, 1.0, "How much noise is taken out where the photograph's own detail stays; 0 keeps all grain."
+        0.5,
+        0.0,
+        1.0,
+        "detail",
+        "How much noise is removed where the photograph's own detail stays. 0 keeps all grain.",
+        late=True,
     )
+    landmarks68: InitVar[bool | None] = None
 
     @property
     def prepares(self) -> bool:
         """Whether whole pictures are changed before their faces are restored."""
         return self.white_balance != "none" or self.deblock > 0 or self.exposure > 0 or self.levels > 0
 
-    def __post_init__(self) -> None:
-        for entry in fields(self):
-            object.__setattr__(self, entry.name, _checked(entry, getattr(self, entry.name)))
+    def __post_init__(self, landmarks68: bool | None) -> None:
+        if landmarks68 is not None:
+            wanted = "wflw" if require_type("landmarks68", landmarks68, bool) else "bundled"
+            object.__setattr__(self, "landmark_network", wanted)
+        for name, setting in SETTINGS.items():
+            object.__setattr__(self, name, setting.check(getattr(self, name)))
 
 
-def _checked(entry: Any, value: object) -> object:
-    kind = type(entry.default)
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
-        raise SettingsError(f"{entry.name} is {value!r}, and must be of type {kind.__name__}.")
-    if "choices" in entry.metadata and value not in entry.metadata["choices"]:
-        raise SettingsError(f"{entry.name} is {value!r}; choose from {', '.join(entry.metadata['choices'])}.")
-    if "range" in entry.metadata:
-        low, high = entry.metadata["range"]
-        if not low <= value <= high:  # type: ignore[operator]
-            raise SettingsError(f"{entry.name} is {value}, and must lie between {low} and {high}.")
-    return value
+SETTINGS: dict[str, Setting] = {
+    entry.name: replace(entry.metadata["setting"], name=entry.name) for entry in fields(Settings)
+}
+"""The declaration of each setting, in the order of the widgets of GPENSavePreset."""
+
+
+def settings_of(group: Group) -> tuple[Setting, ...]:
+    """The settings of one group."""
+    return tuple(setting for setting in SETTINGS.values() if setting.group == group)
+
+
+def change_settings(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """`settings` with some fields changed.
+
+    Raises:
+        SettingsError: a field does not exist, or its value is of the wrong type or out of range.
+    """
+    require_known("setting", changes, SETTINGS.keys() | {"landmarks68"})
+    return replace(settings, **changes)

@@ -9,9 +9,10 @@ from comfy_api.latest import io
 
 from ..gpen.faces.align import Template, align_faces
 from ..gpen.types import Faces
+from ..gpen.values import require_choice
 from . import core_faces
 from .convert import to_crops, to_images
-from .model_menus import AUTO, require_choice
+from .model_menus import AUTO
 from .placement import ModelHandle
 from .schema import AlignmentWire, FaceLandmarks, FacesWire, Model, describe
 

@@ -11,15 +11,15 @@ from comfy_api.latest import io
 from ..gpen.errors import ImageError
 from ..gpen.faces.detection.detect import detect
 from ..gpen.faces.landmarks.find import find_landmarks68
-from ..gpen.faces.select import FaceOrder, select_faces, upright_faces
-from ..gpen.settings import Settings
+from ..gpen.faces.select import select_faces, upright_faces
 from ..gpen.sheets import draw_faces
 from ..gpen.types import Face, Faces
+from ..gpen.values import require_choice
 from ..gpen.wording import agree, count
-from . import core_faces, model_menus, placement, progress
+from . import core_faces, placement, progress
 from .convert import box_mask, to_image, to_images
 from .placement import ModelHandle
-from .schema import BoundingBox, FaceDetector, FaceLandmarks, FacesWire, describe
+from .schema import BoundingBox, FaceDetector, FaceLandmarks, FacesWire, describe, setting_widget
 
 Landmarks = Literal["refined", "plain"]
 
@@ -41,30 +41,9 @@ class DetectFaces(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="The pictures to search."),
                 FaceDetector.Input("face_detector", tooltip="From GPEN Load Face Detector."),
-                io.Float.Input(
-                    "score_threshold",
-                    default=Settings().score_threshold,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    display_mode=io.NumberDisplay.slider,
-                    tooltip="The least confidence of a face; 0: what suits the detector. Lower finds more, and more "
-                    "that is no face.",
-                ),
-                io.Int.Input(
-                    "min_face_size",
-                    default=0,
-                    min=0,
-                    max=100_000,
-                    tooltip="The least larger side of a face's box in pixels; smaller is slower. 0: 16, and more in "
-                    "pictures of over 2.6 megapixels (49 at 24).",
-                ),
-                io.Int.Input(
-                    "max_faces",
-                    default=0,
-                    min=0,
-                    max=10_000,
-                    tooltip="Keep only so many faces of each image, the most confident ones; 0 keeps all.",
+                *(
+                    setting_widget("GPENDetectFaces", name)
+                    for name in ("score_threshold", "min_face_size", "max_faces")
                 ),
                 io.Combo.Input(
                     "landmarks",
@@ -72,11 +51,7 @@ class DetectFaces(io.ComfyNode):
                     default="refined",
                     tooltip="refined: each face is looked at again, if the detector can; plain: its first answer.",
                 ),
-                io.Boolean.Input(
-                    "rotated",
-                    default=False,
-                    tooltip="Also find heads that lie on their side or stand upside down; takes four times as long.",
-                ),
+                setting_widget("GPENDetectFaces", "rotated"),
                 # Workflows from before this input was there run without it.
                 io.Boolean.Input(
                     "landmarks68",
@@ -115,7 +90,7 @@ class DetectFaces(io.ComfyNode):
             min_face_size=min_face_size,
             max_faces=max_faces,
             rotated=rotated,
-            refine=model_menus.require_choice("kind of landmarks", landmarks, get_args(Landmarks)) == "refined",
+            refine=require_choice("landmarks", landmarks, get_args(Landmarks)) == "refined",
             progress=partial(progress.node_progress(), "detect"),
         )
         faces, wrong_way = upright_faces(faces)
@@ -151,12 +126,7 @@ class SelectFaces(io.ComfyNode):
                 io.MultiType.Input(
                     "faces", types=[FacesWire, FaceLandmarks], tooltip="From GPEN Detect Faces, or MediaPipe's faces."
                 ),
-                io.Combo.Input(
-                    "order",
-                    options=list(get_args(FaceOrder)),
-                    default="largest",
-                    tooltip="How the faces of an image are counted.",
-                ),
+                setting_widget("GPENSelectFaces", "order"),
                 io.String.Input(
                     "indices",
                     default="",

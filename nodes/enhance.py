@@ -17,7 +17,7 @@ from ..gpen.wording import agree
 from ..gpen.wording import count as counted
 from . import placement
 from .convert import to_image, to_images
-from .schema import AlignmentWire, colour_choice, describe, unit_slider
+from .schema import AlignmentWire, describe, setting_widget, unit_slider
 
 _GAIN = 4.0
 _PART_TOOLTIPS: dict[Part, str] = {
@@ -50,27 +50,20 @@ class FrequencyBlend(io.ComfyNode):
                     tooltip="Where the two meet, in cycles per pixel: 0 measures it for each crop, 0.5 keeps the base.",
                 ),
                 unit_slider(
-                    "middle_gain", 1.0, "Detail from the cut-off to three times it: lids, lips, wrinkles.", _GAIN
+                    "middle_gain", 1.0, "Detail from the cut-off to three times it: lids, lips, wrinkles.", high=_GAIN
                 ),
-                unit_slider("high_gain", 1.0, "Detail finer than that: hair, pores.", _GAIN),
-                unit_slider("deblur", 0.5, "How much contrast the base's blur has taken is given back."),
-                io.Boolean.Input(
-                    "keep_grayscale", default=True, tooltip="A base that is black and white, or toned, stays so."
-                ),
+                unit_slider("high_gain", 1.0, "Detail finer than that: hair, pores.", high=_GAIN),
+                setting_widget("GPENFrequencyBlend", "deblur"),
+                setting_widget("GPENFrequencyBlend", "keep_grayscale"),
                 AlignmentWire.Input(
                     "alignment", optional=True, tooltip="From GPEN Align Faces, for the gains of parts."
                 ),
-                unit_slider("eyes_gain", 1.0, "Detail of the eyes; parts need the alignment.", _GAIN),
-                unit_slider("lips_gain", 1.0, "Detail of the lips.", _GAIN),
-                unit_slider("skin_gain", 1.0, "Detail of the skin.", _GAIN),
-                unit_slider("hair_gain", 1.0, "Detail of the hair.", _GAIN),
-                colour_choice(),
-                unit_slider(
-                    "denoise",
-                    Settings().denoise,
-                    "How much of the base's noise is taken out; 0 keeps all of it.",
-                    optional=True,
-                ),
+                unit_slider("eyes_gain", 1.0, "Detail of the eyes; parts need the alignment.", high=_GAIN),
+                unit_slider("lips_gain", 1.0, "Detail of the lips.", high=_GAIN),
+                unit_slider("skin_gain", 1.0, "Detail of the skin.", high=_GAIN),
+                unit_slider("hair_gain", 1.0, "Detail of the hair.", high=_GAIN),
+                setting_widget("GPENFrequencyBlend", "colour"),
+                setting_widget("GPENFrequencyBlend", "denoise"),
             ],
             outputs=[
                 io.Image.Output("blended", display_name="image", tooltip="The crops blended, as large as detail.")
@@ -126,7 +119,7 @@ class LocalAdaptiveEnhance(io.ComfyNode):
             search_aliases=["sharpen face", "detail enhance", "local contrast", "unsharp mask"],
             inputs=[
                 io.Image.Input("crops", tooltip="Square face crops, from GPEN Restore Faces or GPEN Frequency Blend."),
-                unit_slider("strength", 0.6, "0 changes nothing, 1 is strong.", high=2.0),
+                setting_widget("GPENLocalAdaptiveEnhance", "strength"),
                 *strengths,
                 AlignmentWire.Input(
                     "alignment", optional=True, tooltip="From GPEN Align Faces: where eyes and lips are."

@@ -61,7 +61,7 @@ class LoadModel(io.ComfyNode):
     def execute(cls, model: str, precision: Precision, backend: Backend) -> io.NodeOutput:
         model_menus.make_available(model, "generator")
         with placement.building():
-            loaded = load_generator(model, precision, backend, placement.device())
+            loaded = load_generator(model, device=placement.device(), backend=backend, precision=precision)
         for note in loaded.notes:
             progress.say(note)
         return io.NodeOutput(placement.generator_handle(loaded))

@@ -6,7 +6,7 @@ anywhere; after them the files a user has put into ComfyUI's folders and that th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -47,17 +47,6 @@ def _loose_files(kind: Kind) -> Iterable[Path]:
             fits = fits and path.suffix.lower() in _SUFFIXES and registry.find(path.name) is None
             if fits and places.is_file(path):
                 yield path
-
-
-def require_choice(what: str, value: str, choices: Sequence[str]) -> str:
-    """`value`, where it is one of the choices; some versions of ComfyUI let others through.
-
-    Raises:
-        SettingsError: it is not.
-    """
-    if value not in choices:
-        raise SettingsError(f"There is no {what} {value!r} here; choose from {', '.join(choices)}.")
-    return value
 
 
 def require_model(name: str, kind: Kind) -> str:
@@ -112,4 +101,4 @@ def make_available(name: str, kind: Kind) -> None:
     progress.say(f"Downloaded {name} to {path}. {record.licence}: {record.licence_note}")
 
 
-__all__ = ["AUTO", "Kind", "fingerprint", "make_available", "model_names", "require_choice", "require_model"]
+__all__ = ["AUTO", "Kind", "fingerprint", "make_available", "model_names", "require_model"]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import torch
 from comfy_api.latest import io
 
-from ..gpen.faces.masks.paste_masks import MaskMode, draw_masks
-from ..gpen.faces.paste import ColorMatch, paste_faces
+from ..gpen.faces.masks.paste_masks import draw_masks
+from ..gpen.faces.paste import paste_faces
+from ..gpen.settings import Settings
 from ..gpen.types import Alignment
 from . import progress
+from .block_settings import setting_widgets
 from .convert import to_images, to_mask, with_colours
-from .schema import AlignmentWire, describe, unit_slider
+from .schema import AlignmentWire, describe, setting_widget
 
 
 class PasteFaces(io.ComfyNode):
@@ -29,27 +29,7 @@ class PasteFaces(io.ComfyNode):
                 io.Image.Input("image", tooltip="The pictures the crops were cut from."),
                 io.Image.Input("crops", tooltip="The crops, in the order they were cut. Their size may have changed."),
                 AlignmentWire.Input("alignment", tooltip="From GPEN Align Faces."),
-                io.Combo.Input(
-                    "mask_mode",
-                    options=_MASK_MODES,
-                    default="landmarks",
-                    tooltip="landmarks: the face from chin to hairline; ellipse: an oval with ears and hair.",
-                ),
-                unit_slider("feather", 0.1, "Width of the soft edge as a share of the crop's side.", high=0.5),
-                io.Combo.Input(
-                    "color_match",
-                    options=list(get_args(ColorMatch)),
-                    default="low_band",
-                    tooltip="low_band keeps the picture's colours and light; mean_std its mean and contrast.",
-                ),
-                unit_slider("match_grain", 0.0, "How much of the picture's own grain is laid over the crop."),
-                unit_slider("strength", 1.0, "0 leaves the pictures as they are, 1 pastes all."),
-                unit_slider(
-                    "denoise",
-                    0.5,
-                    "How much noise finer than a crop is taken from large faces; 0 keeps all grain.",
-                    optional=True,
-                ),
+                *(setting_widget("GPENPasteFaces", name) for name in setting_widgets("GPENPasteFaces")),
             ],
             outputs=[
                 io.Image.Output("pasted", display_name="image", tooltip="The pictures with the crops in place."),
@@ -68,7 +48,7 @@ class PasteFaces(io.ComfyNode):
         color_match: str,
         match_grain: float,
         strength: float,
-        denoise: float = 0.5,
+        denoise: float = Settings().denoise,
     ) -> io.NodeOutput:
         images = to_images(image)
         # Without a face the one crop is a black stand-in, which belongs nowhere; see `convert.to_crops`.
@@ -88,7 +68,3 @@ class PasteFaces(io.ComfyNode):
             denoise=denoise,
         )
         return io.NodeOutput(with_colours(image, images, result), to_mask(mask))
-
-
-# `parsing` needs a network of its own, which this block has no socket for.
-_MASK_MODES = [mode for mode in get_args(MaskMode) if mode != "parsing"]

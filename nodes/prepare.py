@@ -7,14 +7,15 @@ from typing import Any, get_args
 import torch
 from comfy_api.latest import io
 
+from ..gpen.choices import WhiteBalance
 from ..gpen.detail.finish import finish
 from ..gpen.detail.finish import match_grain as grain_like
-from ..gpen.photograph.prepare import WhiteBalance, prepare
+from ..gpen.photograph.prepare import prepare
 from ..gpen.types import Faces
+from ..gpen.values import require_choice
 from . import core_faces
 from .convert import from_mask, to_images, to_report, with_colours
-from .model_menus import require_choice
-from .schema import FaceLandmarks, FacesWire, describe, unit_slider
+from .schema import FaceLandmarks, FacesWire, describe, setting_widget
 
 
 class PrepareImage(io.ComfyNode):
@@ -30,25 +31,14 @@ class PrepareImage(io.ComfyNode):
             search_aliases=["white balance", "jpeg artifacts", "deblock", "backlight", "old photo"],
             inputs=[
                 io.Image.Input("image", tooltip="The pictures to prepare."),
-                io.Combo.Input(
-                    "white_balance",
-                    options=list(get_args(WhiteBalance)),
-                    # What a picture is full of, such as an orange suit, passes for a cast: for the user to judge.
-                    default="none",
-                    tooltip="For a plain cast: shades_of_grey judges the light, lab the middle colour. Black and white "
-                    "stays as it is.",
-                ),
-                unit_slider("deblock", 0.5, "How much JPEG's blocks are softened, where there are any."),
-                unit_slider(
-                    "exposure", 0.5, "How much the shadows of faces against the light are lifted; needs faces."
-                ),
+                *(setting_widget("GPENPrepareImage", name) for name in ("white_balance", "deblock", "exposure")),
                 io.MultiType.Input(
                     "faces",
                     types=[FacesWire, FaceLandmarks],
                     optional=True,
                     tooltip="From GPEN Detect Faces.",
                 ),
-                unit_slider("levels", 0.0, "How far a faded picture gets its black and white back."),
+                setting_widget("GPENPrepareImage", "levels"),
             ],
             outputs=[
                 io.Image.Output("prepared", display_name="image", tooltip="The pictures, prepared."),
@@ -87,19 +77,17 @@ class Finish(io.ComfyNode):
         return describe(
             node_id="GPENFinish",
             display_name="GPEN Finish",
-            description="Softens lightly, and gives the grain that a reference has. 0.3 and 0.2 are the article's, and "
-            "next to invisible.",
+            description="Softens lightly, and gives the grain that a reference has. 0.3 and 0.2, the preset "
+            "article's, are next to invisible.",
             search_aliases=["film grain", "soften", "blur blend"],
             inputs=[
                 io.Image.Input("image", tooltip="The pictures to finish."),
-                io.Float.Input(
-                    "sigma", default=0.6, min=0.0, max=8.0, step=0.05, tooltip="Deviation of the blur in pixels."
-                ),
-                unit_slider("mix", 0.2, "Share of the blurred picture."),
+                setting_widget("GPENFinish", "sigma"),
+                setting_widget("GPENFinish", "mix"),
                 io.Image.Input(
                     "reference", optional=True, tooltip="The pictures before, whose grain is to be matched."
                 ),
-                unit_slider("match_grain", 0.5, "How much of the missing grain is given; needs the reference."),
+                setting_widget("GPENFinish", "match_grain"),
                 io.Mask.Input("mask", optional=True, tooltip="Only here; from GPEN Paste Faces."),
             ],
             outputs=[io.Image.Output("finished", display_name="image", tooltip="The pictures, finished.")],

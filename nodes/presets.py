@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, fields
 from typing import Any
 
 from comfy_api.latest import io
@@ -10,8 +9,9 @@ from comfy_api.latest import io
 from ..gpen.errors import SettingsError
 from ..gpen.presets import Preset, load_preset, preset_names, save_preset
 from ..gpen.settings import Settings
-from .model_menus import require_choice
-from .schema import PresetWire, describe
+from ..gpen.values import require_choice
+from .block_settings import SAVE_PRESET, setting_widgets
+from .schema import PresetWire, describe, setting_widget
 
 _PRESET_OUTPUT = "The settings, for GPEN Face Restore."
 
@@ -55,7 +55,7 @@ class SavePreset(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return describe(
-            node_id="GPENSavePreset",
+            node_id=SAVE_PRESET,
             display_name="GPEN Save Preset",
             description="Saves settings under a name, as a file to keep or send to somebody.",
             search_aliases=["face restore settings"],
@@ -64,7 +64,7 @@ class SavePreset(io.ComfyNode):
                 io.String.Input("name", default="mine", tooltip="Letters, digits, blanks and . _ - make a name."),
                 io.String.Input("description", default="", tooltip="A sentence about what it is for."),
                 io.Boolean.Input("overwrite", default=False, tooltip="Replace your own preset of the same name."),
-                *(_widget(entry) for entry in sorted(fields(Settings), key=_place)),
+                *(setting_widget(SAVE_PRESET, widget_id) for widget_id in setting_widgets(SAVE_PRESET)),
             ],
             outputs=[PresetWire.Output("settings", display_name="preset", tooltip=_PRESET_OUTPUT)],
         )
@@ -74,35 +74,3 @@ class SavePreset(io.ComfyNode):
         preset = Preset(name, description, Settings(**settings))
         path = save_preset(preset, overwrite=overwrite)
         return io.NodeOutput(preset, ui={"text": [str(path)]})
-
-
-# Saved workflows know widgets by their position: these came first, and what `Settings` gains stands behind them.
-_FIRST = (
-    *("score_threshold", "min_face_size", "max_faces", "order", "rotated", "strength", "keep_grayscale"),
-    *("mask_mode", "feather", "color_match", "match_grain"),
-)
-
-
-# Workflows and prompts that were saved before these settings came run without them.
-_OPTIONAL = ("colour", "focus", "denoise")
-
-
-def _place(entry: Field[Any]) -> int:
-    return _FIRST.index(entry.name) if entry.name in _FIRST else len(_FIRST)
-
-
-def _widget(entry: Field[Any]) -> Any:
-    """The widget of a setting, with the choices or the range its field states."""
-    common = {
-        "default": entry.default,
-        "tooltip": entry.metadata["meaning"],
-        "optional": entry.name in _OPTIONAL,
-    }
-    if "choices" in entry.metadata:
-        return io.Combo.Input(entry.name, options=list(entry.metadata["choices"]), **common)
-    if isinstance(entry.default, bool):
-        return io.Boolean.Input(entry.name, **common)
-    low, high = entry.metadata["range"]
-    if isinstance(entry.default, int):
-        return io.Int.Input(entry.name, min=low, max=high, **common)
-    return io.Float.Input(entry.name, min=low, max=high, step=0.01, **common)

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ..gpen.models import choose_landmarker
 from ..gpen.pipeline import restore_batch
-from ..gpen.presets import Preset
+from ..gpen.presets import DEFAULT, Preset
 from ..gpen.report import batch_report
 from ..gpen.restore import restore_crops
 from ..gpen.stages import Networks
@@ -17,7 +17,7 @@ from ..gpen.tasks import TASKS
 from . import placement, progress
 from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
 from .placement import ModelHandle
-from .schema import FaceDetector, Model, PresetWire, colour_choice, describe, unit_slider
+from .schema import FaceDetector, Model, PresetWire, describe, setting_widget, unit_slider
 
 _PREVIEW_NOTE = (
     "{model} is a small bundled model of preview quality; gpen-bfr-512 does better: choose it in GPEN Load Model, "
@@ -39,14 +39,10 @@ class RestoreFaces(io.ComfyNode):
             inputs=[
                 Model.Input("gpen_model", tooltip="From GPEN Load Model."),
                 io.Image.Input("crops", tooltip="From GPEN Align Faces, or any aligned faces."),
-                unit_slider("strength", 1.0, "0 gives the crops back, 1 is the network's answer, between them a mix."),
-                io.Boolean.Input(
-                    "keep_grayscale",
-                    default=True,
-                    tooltip="A crop that is black and white, or toned in one colour, stays so.",
-                ),
+                setting_widget("GPENRestoreFaces", "strength"),
+                setting_widget("GPENRestoreFaces", "keep_grayscale"),
                 io.Int.Input("batch_size", default=0, min=0, max=256, tooltip=_BATCH_SIZE_TOOLTIP),
-                colour_choice(),
+                setting_widget("GPENRestoreFaces", "colour"),
             ],
             outputs=[
                 io.Image.Output("restored", display_name="crops", tooltip="The restored crops, at the model's size.")
@@ -75,6 +71,8 @@ class RestoreFaces(io.ComfyNode):
             place=place,
             progress=progress.node_progress(),
         )
+        for fault in gpen_model.loaded.faults:
+            progress.say(fault)
         return io.NodeOutput(to_image(restored))
 
 
@@ -93,7 +91,7 @@ class FaceRestore(io.ComfyNode):
                 Model.Input("gpen_model", tooltip="From GPEN Load Model."),
                 FaceDetector.Input("face_detector", tooltip="From GPEN Load Face Detector."),
                 PresetWire.Input(
-                    "preset", optional=True, tooltip="From GPEN Preset; the standard settings if nothing is connected."
+                    "preset", optional=True, tooltip="From GPEN Preset; the default settings if nothing is connected."
                 ),
                 unit_slider("strength", 1.0, "How much of the preset's strength is used; 0 changes nothing."),
             ],
@@ -115,10 +113,10 @@ class FaceRestore(io.ComfyNode):
         strength: float,
         preset: Preset | None = None,
     ) -> io.NodeOutput:
-        preset = preset or Preset("standard")
+        preset = preset or DEFAULT
         settings = replace(preset.settings, strength=preset.settings.strength * strength)
         with placement.building():
-            landmarker, notes = choose_landmarker(settings.landmarks68)
+            landmarker, notes = choose_landmarker(settings.landmark_network)
         place = placement.of_models(gpen_model, face_detector, placement.detector_handle(landmarker))
         networks = Networks(gpen_model.loaded, face_detector.loaded, landmarker, place=place, notes=notes)
         images = to_images(image)

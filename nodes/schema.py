@@ -22,11 +22,11 @@ All of them are immutable or treated so: ComfyUI keeps outputs and hands them to
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 from comfy_api.latest import io
 
-from ..gpen.pixels.tone import Colour
+from .block_settings import SAVE_PRESET, setting_widgets
 
 Model = io.Custom("GPEN_MODEL")
 FaceDetector = io.Custom("GPEN_FACE_DETECTOR")
@@ -38,6 +38,8 @@ BoundingBox = io.Custom("BOUNDING_BOX")
 FaceLandmarks = io.Custom("FACE_LANDMARKS")
 
 CATEGORY = "GPEN Blocks"
+# On a longer one a step is less than a pixel.
+_LONGEST_SLIDER = 2.0
 
 
 def describe(**schema: Any) -> io.Schema:
@@ -46,7 +48,7 @@ def describe(**schema: Any) -> io.Schema:
     return io.Schema(**{"category": CATEGORY, **{name: value for name, value in schema.items() if name in known}})
 
 
-def unit_slider(name: str, default: float, tooltip: str, high: float = 1.0, optional: bool = False) -> Any:
+def unit_slider(name: str, default: float, tooltip: str, *, high: float = 1.0) -> Any:
     """A number from 0 to `high` as a slider."""
     return io.Float.Input(
         name,
@@ -56,19 +58,30 @@ def unit_slider(name: str, default: float, tooltip: str, high: float = 1.0, opti
         step=0.01,
         display_mode=io.NumberDisplay.slider,
         tooltip=tooltip,
-        optional=optional,
     )
 
 
-def colour_choice() -> Any:
-    """What is done about colour; optional, since `keep_grayscale` came before it, and last for the same reason."""
-    return io.Combo.Input(
-        "colour",
-        options=list(get_args(Colour)),
-        default="auto",
-        optional=True,
-        tooltip="auto: as keep_grayscale says; keep: colours as they come; grey: the tone stays whatever is judged.",
-    )
+def setting_widget(node_id: str, widget_id: str) -> Any:
+    """A widget of a block that is a setting of the chain, see `block_settings`."""
+    widget = setting_widgets(node_id)[widget_id]
+    setting = widget.declaration
+    common = {"default": widget.shown_default, "tooltip": widget.tooltip, "optional": widget.optional}
+    if widget.label[0]:
+        common["display_name"] = widget.label[0]
+    if widget.on:
+        return io.Boolean.Input(widget_id, **{**common, "default": widget.shown_default == widget.on})
+    if setting.choices:
+        offered = [choice for choice in setting.choices if choice not in widget.without]
+        return io.Combo.Input(widget_id, options=offered, **common)
+    if setting.range is None:
+        return io.Boolean.Input(widget_id, **common)
+    low, high = setting.range
+    if isinstance(setting.default, int):
+        return io.Int.Input(widget_id, min=int(low), max=int(high), **common)
+    # A block with a handful of widgets has room for sliders; in GPENSavePreset numbers are read faster.
+    slider = node_id != SAVE_PRESET and high <= _LONGEST_SLIDER
+    mode = {"display_mode": io.NumberDisplay.slider} if slider else {}
+    return io.Float.Input(widget_id, min=low, max=high, step=0.01, **mode, **common)
 
 
 __all__ = [
@@ -79,7 +92,7 @@ __all__ = [
     "FacesWire",
     "Model",
     "PresetWire",
-    "colour_choice",
     "describe",
+    "setting_widget",
     "unit_slider",
 ]

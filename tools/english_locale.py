@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from workflows.client import Client
-from workflows.object_info import Info, inputs_of
+from comfyui_client import Client
+from object_info import Info, inputs_of
 
 FILE = Path(__file__).resolve().parents[1] / "locales" / "en" / "nodeDefs.json"
 
@@ -24,7 +24,10 @@ def texts(info: Info) -> dict[str, Any]:
         node_id: {
             "display_name": about["display_name"],
             "description": about["description"],
-            "inputs": {entry.name: _named(entry.name, entry.options["tooltip"]) for entry in inputs_of(about)},
+            "inputs": {
+                entry.name: _named(entry.options.get("display_name") or entry.name, entry.options["tooltip"])
+                for entry in inputs_of(about)
+            },
             "outputs": {
                 str(index): _named(name, tooltip)
                 for index, (name, tooltip) in enumerate(

@@ -10,6 +10,7 @@ import typer
 
 from ..errors import GPENError, NoPictureError
 from . import degrade, demo, detect, doctor, evaluate, models, restore, spectrum, train
+from .setting_options import GroupedCommand
 from .terminal import alarming, say_error
 
 app = typer.Typer(
@@ -22,8 +23,8 @@ app = typer.Typer(
     context_settings={"max_content_width": 120},
     pretty_exceptions_enable=False,
 )
-app.command("restore")(restore.restore)
-app.command("detect")(detect.detect)
+app.command("restore", cls=GroupedCommand)(restore.restore)
+app.command("detect", cls=GroupedCommand)(detect.detect)
 app.command("spectrum")(spectrum.spectrum)
 app.command("degrade")(degrade.degrade)
 app.command("train")(train.train)

@@ -10,22 +10,18 @@ import typer
 
 from ..wording import count
 from . import options
+from .setting_options import given, takes_settings
 
 if TYPE_CHECKING:
     from ..images import Picture
     from ..jobs.plan import Job
 
 
+@takes_settings("find")
 def detect(
     inputs: options.Inputs,
     output: options.Output = None,
     preset: options.Preset = None,
-    threshold: options.Threshold = None,
-    min_face_size: options.MinFaceSize = None,
-    order: options.Order = None,
-    max_faces: options.MaxFaces = None,
-    rotated: options.Rotated = None,
-    focus: options.Focus = None,
     report: options.Report = None,
     overlay: Annotated[bool, typer.Option(help="Write the picture with its faces numbered.")] = True,
     overwrite: options.Overwrite = False,
@@ -34,10 +30,11 @@ def detect(
     device: options.Device = "auto",
     log: options.Log = None,
     allow_damaged: options.AllowDamaged = False,
+    **settings: Any,
 ) -> None:
     """Find faces: a numbered overlay beside each picture, and boxes and landmarks as JSON with --report.
 
-    The numbers are those that `gpen restore --faces` takes, given the same preset and options. Faces that it would
+    The numbers are those that `gpen restore --indices` takes, given the same preset and options. Faces that it would
     leave alone for their size, place or focus are drawn in red; whether one is sharp already shows when it is restored.
     """
     from ..devices import on_device, select_device
@@ -46,25 +43,14 @@ def detect(
     from ..models import load_detector
     from ..presets import load_preset
     from ..report import describe_face
-    from ..restorer import change_settings
-    from ..settings import Settings
+    from ..settings import Settings, change_settings
     from ..sheets import draw_faces
     from ..stages import find_faces
     from .files import open_report
     from .pages import has_pages, left_pages, work_on_pages
     from .run import Run, logging_to
 
-    settings = change_settings(
-        load_preset(preset).settings if preset else Settings(),
-        options.given(
-            score_threshold=threshold,
-            min_face_size=min_face_size,
-            max_faces=max_faces,
-            order=order,
-            rotated=rotated,
-            focus=focus,
-        ),
-    )
+    wanted = change_settings(load_preset(preset).settings if preset else Settings(), given(settings))
     jobs, passed_over = collect(inputs, recursive, output)
     open_report(report)
     planned: dict[Job, Targets] = {}
@@ -91,7 +77,7 @@ def detect(
         return f"{job.source}{f' → {target}' if target else ''}: {words}", {**head, **told}
 
     def look_at(picture: Picture, show: Callable[[int, int], None]) -> tuple[Picture, dict[str, Any]]:
-        found = find_faces(picture.pixels, model.module, settings, progress=show)
+        found = find_faces(picture.pixels, model.module, wanted, progress=show)
         told = [
             *({**describe_face(face), "number": found.numbers[face]} for face in found.selected),
             *(

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from ..wording import count
 from . import options
+from .setting_options import given, takes_settings
 
 if TYPE_CHECKING:
     from ..images import Picture
@@ -21,64 +22,31 @@ if TYPE_CHECKING:
     from .run import Outcome
 
 
+@takes_settings()
 def restore(
     inputs: options.Inputs,
     output: options.Output = None,
     model: Annotated[
         str, typer.Option(help="Registry name or file of the GPEN model; auto: the best one here.")
     ] = "auto",
-    strength: Annotated[
-        float | None, typer.Option(help="0: as it is .. 1: the network's answer.", show_default=False)
-    ] = None,
+    detector: options.Detector = "auto",
     preset: options.Preset = None,
-    frequency_blend: Annotated[
-        float | None,
+    indices: options.Indices = "",
+    compare: Annotated[bool, typer.Option("--compare", help="Also write a before-and-after sheet.")] = False,
+    save_faces: Annotated[bool, typer.Option("--save-faces", help="Also write each crop, before and after.")] = False,
+    quality: Annotated[
+        int | None,
         typer.Option(
-            help="1: the photograph keeps its own detail, and GPEN adds finer; 0: all of GPEN.", show_default=False
-        ),
-    ] = None,
-    local_enhance: Annotated[
-        float | None, typer.Option(help="0..2: how much weak detail is raised.", show_default=False)
-    ] = None,
-    white_balance: Annotated[
-        str | None, typer.Option(help="none, shades_of_grey or lab, for the whole picture.", show_default=False)
-    ] = None,
-    deblock: Annotated[
-        float | None, typer.Option(help="0..1: how much JPEG's blocks are softened.", show_default=False)
-    ] = None,
-    levels: Annotated[
-        float | None, typer.Option(help="0..1: how far a faded picture gets its contrast back.", show_default=False)
-    ] = None,
-    exposure: Annotated[
-        float | None, typer.Option(help="0..1: how much faces against the light are lifted.", show_default=False)
-    ] = None,
-    colour: Annotated[
-        str | None,
-        typer.Option(
-            help="auto: black-and-white and toned faces stay so; keep: colours as they come; grey: no new colour.",
+            min=1,
+            max=100,
+            help="Of JPEG and lossy WebP; left out: a fine source's own, else 95.",
             show_default=False,
         ),
     ] = None,
-    denoise: Annotated[
-        float | None, typer.Option(help="0..1: how much noise is taken out; 0 keeps all grain.", show_default=False)
-    ] = None,
-    faces: options.Faces = "",
-    order: options.Order = None,
-    max_faces: options.MaxFaces = None,
-    min_face_size: options.MinFaceSize = None,
-    threshold: options.Threshold = None,
-    rotated: options.Rotated = None,
-    focus: options.Focus = None,
-    compare: Annotated[bool, typer.Option("--compare", help="Also write a before-and-after sheet.")] = False,
-    save_faces: Annotated[bool, typer.Option("--save-faces", help="Also write each crop, before and after.")] = False,
     report: options.Report = None,
     overwrite: options.Overwrite = False,
     recursive: options.Recursive = False,
-    detector: options.Detector = "auto",
     device: options.Device = "auto",
-    precision: Annotated[
-        str, typer.Option(help="fp32, bf16 or fp16; one that changes the picture gives way to fp32.")
-    ] = "fp32",
     backend: Annotated[
         str,
         typer.Option(
@@ -86,9 +54,13 @@ def restore(
             "openvino, onnxruntime, cudagraph or tensorrt."
         ),
     ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="fp32, bf16 or fp16; one that changes the picture gives way to fp32.")
+    ] = "fp32",
     batch_size: Annotated[int, typer.Option(min=0, help="Faces per forward pass; 0: as many as fit.")] = 0,
     log: options.Log = None,
     allow_damaged: options.AllowDamaged = False,
+    **settings: Any,
 ) -> None:
     """Restore the faces of photographs; everything outside the faces stays as it is, bit for bit.
 
@@ -96,10 +68,12 @@ def restore(
 
     Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130: interrupted.
     """
+    from ..backends import Backend, Precision
     from ..jobs.plan import collect, plan
     from ..jobs.read_ahead import ReadAhead
     from ..report import PREVIEW_NOTE
     from ..restorer import Restorer
+    from ..values import require_choice
     from .files import open_report
     from .run import Run, logging_to
     from .terminal import noted, say
@@ -111,35 +85,20 @@ def restore(
     restorer = Restorer(
         model,
         detector,
-        preset,
-        device,
-        backend,  # type: ignore[arg-type]  # checked by the loader, which names the choices
-        precision,  # type: ignore[arg-type]
-        **options.given(
-            strength=strength,
-            frequency_blend=frequency_blend,
-            local_enhance=local_enhance,
-            white_balance=white_balance,
-            deblock=deblock,
-            exposure=exposure,
-            levels=levels,
-            colour=colour,
-            denoise=denoise,
-            order=order,
-            max_faces=max_faces,
-            min_face_size=min_face_size,
-            score_threshold=threshold,
-            rotated=rotated,
-            focus=focus,
-        ),
+        preset=preset,
+        device=device,
+        backend=require_choice("backend", backend, get_args(Backend)),
+        precision=require_choice("precision", precision, get_args(Precision)),
+        **given(settings),
     )
     preview = PREVIEW_NOTE.format(model=restorer.generator.name)
     run = Run(jobs, passed_over, report=report, said_once=(preview,))
     with logging_to(log), ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         work = _Work(
             restorer,
-            faces,
+            indices,
             batch_size,
+            quality,
             compare,
             save_faces,
             planned,
@@ -160,6 +119,7 @@ class _Work:
     restorer: Restorer
     indices: str
     batch_size: int
+    quality: int | None
     compare: bool
     save_faces: bool
     planned: dict[Job, Targets]
@@ -231,7 +191,7 @@ class _Work:
         from .files import save_png
         from .pages import left_pages
 
-        notes = (*left_pages(result.picture, target), *result.save(target))
+        notes = (*left_pages(result.picture, target), *result.save(target, quality=self.quality))
         report = {"output": str(target), **result.report, "notes": [*result.report["notes"], *notes]}
         if sheet:
             from ..sheets import restoration_sheet

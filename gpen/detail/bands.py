@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 
 from ..checks import require_between, require_finite_images, require_same_shape
+from ..choices import Colour
 from ..errors import ImageError, SettingsError
 from ..pixels.color import from_luma_chroma, luma_chroma
 from ..pixels.filters import gaussian_blur
-from ..pixels.tone import Colour, colour_rule, judge_tone, keep_tones
+from ..pixels.tone import colour_rule, judge_tone, keep_tones
 from ..wording import count as counted
 from .spectrum.crossover import SIGMA_PER_PERIOD, Meeting, meeting_point, passed_noise
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 import torch.nn.functional as F
 
 from ..checks import all_finite, require_between, require_images
+from ..choices import ColorMatch, MaskMode
 from ..errors import ImageError, MaskError, SettingsError
 from ..pixels.color import match_low_band, match_mean_std
 from ..pixels.filters import box_mean
@@ -18,10 +19,8 @@ from ..types import Alignment
 from ..wording import agree, count
 from .align import crop_aligned
 from .masks.parsing import FaceParser
-from .masks.paste_masks import MaskMode, face_masks
+from .masks.paste_masks import face_masks
 from .place import NO_PIXELS, Place, find_place, overlap
-
-ColorMatch = Literal["low_band", "mean_std", "none"]
 
 # Standard deviation of the low band, as a share of the crop's side: 16 px at 512.
 _LOW_BAND = 1 / 32

@@ -6,12 +6,11 @@ import math
 import re
 import reprlib
 from functools import partial
-from typing import Literal, get_args
+from typing import get_args
 
+from ..choices import FaceOrder
 from ..errors import SettingsError
 from ..types import Face, Faces, Size
-
-FaceOrder = Literal["largest", "left_to_right", "top_to_bottom", "centre", "score"]
 
 # A number or a range in a list such as `0,2-4`. Four digits are more faces than a picture has, and keep a slip of the
 # finger from asking for millions of numbers.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 
 from ..checks import require_between, require_finite_images
+from ..choices import WhiteBalance
 from ..errors import ImageError, SettingsError
 from ..types import Faces
 from ..wording import count
@@ -17,10 +18,10 @@ from .exposure import FaceLight, lift_faces
 from .levels import Fading, restore_levels
 from .white_balance import Cast, lab_balance, shades_of_grey
 
-WhiteBalance = Literal["none", "shades_of_grey", "lab"]
 JpegTables = Mapping[int, Sequence[int]] | Sequence[Sequence[int]]
 
-# The article wants a face to fill half of the frame. Aligned, it does: a smaller one is cut out.
+# The blog article behind the preset `article` wants a face to fill half of the frame. Aligned, it does: a smaller one
+# is cut out.
 _HALF = 0.5
 # Every 45 degrees of hue in CIELAB.
 _HUES = ("pink", "orange", "yellow", "yellow-green", "green", "cyan", "blue", "magenta")

@@ -13,12 +13,10 @@ import torch
 import torch.nn.functional as F
 
 from ..checks import all_finite
+from ..choices import Colour
 from ..errors import SettingsError
 from .color import luma
 
-Colour = Literal["auto", "keep", "grey"]
-"""What is done about colour: `auto` keeps what is judged black and white or toned so; `keep` leaves colours as they
-come; `grey` keeps the tone whatever was judged."""
 Kind = Literal["black and white", "toned", "colour"]
 
 # A face is judged on a picture of this side, in so many cells a side: noise and JPEG's colour blocks average out.

@@ -60,7 +60,7 @@ def load_networks(
     """
     device = device or select_device()
     restores = load_generator(generator, precision=precision, backend=backend, device=device)
-    landmarker, notes = choose_landmarker(settings.landmarks68)
+    landmarker, notes = choose_landmarker(settings.landmark_network)
     return Networks(
         restores,
         load_detector(detector),

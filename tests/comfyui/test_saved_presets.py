@@ -61,7 +61,7 @@ def test_prepared_pictures_and_their_notes_are_those_of_the_library(comfyui, por
         "report": node("PreviewAny", source=["restore", 4]),
     }
     run = succeed(comfyui, prompt)
-    expected = Restorer("gpen-lite-256", "face-detector-lite", "article", "cpu").restore(tinted)
+    expected = Restorer("gpen-lite-256", "face-detector-lite", preset="article", device="cpu").restore(tinted)
     assert same(comfyui.pictures(run, "out")[0], expected.image, 2)
     notes = json.loads(run.outputs["report"]["text"][0])["notes"]
     assert any("cast" in note for note in notes)

@@ -53,8 +53,10 @@ def test_a_preset_and_the_strength_are_those_of_the_library(comfyui, portrait):
         "report": node("PreviewAny", source=["restore", 4]),
     }
     run = succeed(comfyui, prompt)
-    restorer = Restorer("gpen-lite-256", "face-detector-lite", "natural", "cpu")
-    half = Restorer("gpen-lite-256", "face-detector-lite", "natural", "cpu", strength=restorer.settings.strength * 0.5)
+    restorer = Restorer("gpen-lite-256", "face-detector-lite", preset="natural", device="cpu")
+    half = Restorer(
+        "gpen-lite-256", "face-detector-lite", preset="natural", device="cpu", strength=restorer.settings.strength * 0.5
+    )
     assert same(comfyui.pictures(run, "out")[0], half.restore(portrait).image, 2)
     report = json.loads(run.outputs["report"]["text"][0])
     assert report["preset"] == "natural" and report["model"] == "gpen-lite-256"

@@ -10,7 +10,7 @@ import pytest
 
 from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.nodes import progress
-from gpen_blocks.nodes.model_menus import fingerprint, make_available, model_names, require_choice, require_model
+from gpen_blocks.nodes.model_menus import fingerprint, make_available, model_names, require_model
 from gpen_blocks.weights import registry, store
 from gpen_blocks.weights.errors import DownloadError
 
@@ -57,12 +57,6 @@ def test_files_of_the_users_follow(folder):
 def test_what_the_menu_does_not_have_is_refused(name, folder):
     with pytest.raises(SettingsError, match="There is no generator"):
         require_model(name, "generator")
-
-
-def test_a_choice_names_the_others():
-    assert require_choice("size", "small", ("small", "large")) == "small"
-    with pytest.raises(SettingsError, match="no size 'huge' here; choose from small, large"):
-        require_choice("size", "huge", ("small", "large"))
 
 
 def test_the_fingerprint_is_that_of_the_file_and_the_same_before_it_is_fetched(folder):

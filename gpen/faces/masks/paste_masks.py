@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from ...checks import all_finite
+from ...choices import MaskMode
 from ...errors import ImageError, MaskError, SettingsError
 from ...pixels.filters import gaussian_blur, smoothstep
 from ...types import Alignment
 from .contour import head_outline, landmark_outline, signed_distance
 from .parsing import FaceParser, face_probability
-
-MaskMode = Literal["landmarks", "ellipse", "parsing"]
 
 # Outlines are drawn on a grid of this side and enlarged: a soft edge has no finer detail.
 _GRID = 64

@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ....weights.toml import tomllib
 from ...degradation.degrade import Degradation
 from ...errors import SettingsError
 from ...faces.align import TEMPLATES
 from ...network.config import GeneratorConfig
+from ...values import require_choice, require_known, require_type
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -50,8 +51,7 @@ class Model:
     template: str = "ffhq"
 
     def __post_init__(self) -> None:
-        if self.template not in TEMPLATES:
-            raise SettingsError(f"template must be one of {', '.join(TEMPLATES)}, got {self.template}.")
+        require_choice("template", self.template, tuple(TEMPLATES))
         if self.size < 8 or self.size & (self.size - 1):
             raise SettingsError(f"size must be a power of two of 8 or more, got {self.size}.")
         _require_positive(self, "style_dim", "n_mlp", "channel_multiplier", "narrow")
@@ -202,30 +202,19 @@ def read_config(path: Path) -> TrainingConfig:
 
 def _fill(kind: type, values: Mapping[str, Any], where: str) -> Any:
     hints = get_type_hints(kind)
-    known = [entry.name for entry in fields(kind)]
-    given: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in known:
-            raise SettingsError(f"{where} has an unknown entry {name}; known are {', '.join(known)}.")
-        given[name] = _convert(hints[name], value, f"{where}, {name}")
-    return kind(**given)
+    require_known("entry", values, (entry.name for entry in fields(kind)), f"in {where}")
+    return kind(**{name: _convert(hints[name], value, f"{where}, {name}") for name, value in values.items()})
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
+    if (is_dataclass(hint) or get_origin(hint) is Mapping) and not isinstance(value, dict):
+        raise SettingsError(f"{where} must be a table.")
     if is_dataclass(hint):
-        if not isinstance(value, dict):
-            raise SettingsError(f"{where} must be a table.")
         return _fill(hint, value, where)  # type: ignore[arg-type]
-    if get_args(hint) and isinstance(value, list):
-        return tuple(value)
-    if isinstance(value, dict) and all(isinstance(entry, int | float) for entry in value.values()):
-        return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if hint is Precision:
-        if value not in get_args(Precision):
-            raise SettingsError(f"{where} must be one of {', '.join(get_args(Precision))}, got {value}.")
-        return value
-    if not isinstance(hint, type) or not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise SettingsError(f"{where} must be {getattr(hint, '__name__', hint)}, got {value!r}.")
-    return value
+    if get_origin(hint) is Literal:
+        return require_choice(where, value, get_args(hint))
+    if get_origin(hint) is tuple:
+        return tuple(require_type(where, value, list))
+    if get_origin(hint) is Mapping:
+        return {name: require_type(f"{where}, {name}", one, get_args(hint)[1]) for name, one in value.items()}
+    return require_type(where, value, hint)

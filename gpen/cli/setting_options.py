@@ -1,0 +1,110 @@
+"""Options of the command line that derive from the settings, and help that shows them in their groups."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperCommand
+
+from ..settings import GROUPS, SETTINGS, Group, Setting
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def takes_settings(*groups: Group) -> Callable[[Command], Command]:
+    """Give a command an option for each setting of these groups, of all where none is named.
+
+    The command takes `**settings`; `given` makes of it those that the user really gave.
+    """
+
+    def extend(command: Command) -> Command:
+        # typer reads the signature, with its annotations evaluated.
+        own = inspect.signature(command, eval_str=True)
+        fixed = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        wanted = (setting for group in groups or GROUPS for setting in SETTINGS.values() if setting.group == group)
+        added = [
+            inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(setting))
+            for setting in wanted
+        ]
+        command.__signature__ = own.replace(parameters=[*fixed, *added])  # type: ignore[attr-defined]
+        return command
+
+    return extend
+
+
+def given(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings a user really gave: a preset's own values hold for the rest."""
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _option(setting: Setting) -> Any:
+    kind, name = type(setting.default), _dashed(setting.name)
+    switch = kind is bool
+    return Annotated[
+        kind | None,
+        typer.Option(
+            f"--{name}/--no-{name}" if switch else f"--{name}",
+            *(f"--{old}" for old in setting.old_options),
+            # The option's own default is none, so that a preset's value holds.
+            help=f"{setting.help}  [default: {default_of(setting)}]",
+            metavar=None if switch else values_of(setting),
+            show_default=False,
+            rich_help_panel=GROUPS[setting.group],
+        ),
+    ]
+
+
+def values_of(setting: Setting) -> str:
+    """What may be said to an option: choices, a range, or the unit of a number whose range nobody reaches."""
+    if setting.choices:
+        return "|".join(setting.choices)
+    if setting.range is None:
+        return "on|off"
+    low, high = setting.range
+    return setting.unit.upper() if type(setting.default) is int else f"{low:g}..{high:g}"
+
+
+def default_of(setting: Setting) -> str:
+    """The default of a setting, as it is written for people."""
+    if isinstance(setting.default, bool):
+        return "on" if setting.default else "off"
+    return f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+# `--faces` is what `--indices` was called.
+_OLD_NAMES = (", --faces", *(f", --{old}" for setting in SETTINGS.values() for old in setting.old_options))
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help shows the options of each panel under its title.
+
+    This is what `rich_help_panel` does, without rich, whose import takes longer than the rest of `--help`. Earlier
+    names of options go on working and are not shown.
+    """
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is None:
+                continue
+            plain = "Arguments" if param.param_type_name == "argument" else "Options"
+            title = getattr(param, "rich_help_panel", None) or plain
+            sections.setdefault(title, []).append((_without_old_names(record[0]), record[1]))
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def _without_old_names(names: str) -> str:
+    for old in _OLD_NAMES:
+        names = names.replace(old, "")
+    return names

@@ -1,0 +1,161 @@
+"""Which widgets of the blocks are settings of the chain, and what a block says of one beside its declaration.
+
+A widget has the range, choices and help of its setting, and its default unless it says otherwise here, with the reason.
+GPENSavePreset has a widget for every setting; here stands only what differs. Widgets that no setting stands for are
+described in their blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..gpen.settings import SETTINGS, Setting
+
+SAVE_PRESET = "GPENSavePreset"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Widget:
+    """How a block shows a setting.
+
+    Attributes:
+        setting: its name.
+        default: where it is not the setting's.
+        reason: why not, in English and Chinese, as the texts below.
+        more: a sentence behind the setting's help.
+        without: choices that this block does not offer.
+        on: for a switch that stands for a setting with choices, the choice it means when it is on.
+        label: where the widget's id does not say what it is.
+        optional: workflows from before this widget was there run without it.
+    """
+
+    setting: str
+    default: bool | int | float | str | None = None
+    reason: tuple[str, str] = ("", "")
+    more: tuple[str, str] = ("", "")
+    without: tuple[str, ...] = ()
+    on: str = ""
+    label: tuple[str, str] = ("", "")
+    optional: bool = False
+
+    @property
+    def declaration(self) -> Setting:
+        """The setting it shows."""
+        return SETTINGS[self.setting]
+
+    @property
+    def tooltip(self) -> str:
+        """The setting's help, and what this block adds."""
+        return f"{self.declaration.help} {self.more[0]}".strip()
+
+    @property
+    def shown_default(self) -> bool | int | float | str:
+        """What the widget shows in a new block."""
+        return self.declaration.default if self.default is None else self.default
+
+
+# Who adds such a block to a workflow wants its effect.
+_ADDED_FOR_IT = ("the block is added for this effect", "添加该节点就是为了此效果")
+
+_WIDGETS: dict[str, dict[str, Widget]] = {
+    "GPENDetectFaces": {
+        "score_threshold": Widget(
+            setting="score_threshold",
+            more=("Lower finds more faces, and more that are none.", "越低找到的人脸越多，误检也越多。"),
+        ),
+        "min_face_size": Widget(setting="min_face_size"),
+        "max_faces": Widget(setting="max_faces", more=("Here the surest come first.", "此处置信度最高的在前。")),
+        "rotated": Widget(setting="rotated"),
+    },
+    "GPENSelectFaces": {
+        "order": Widget(
+            setting="order",
+            default="largest",
+            reason=(
+                "faces are chosen by sight, which shows sizes and no scores",
+                "选择人脸靠肉眼，看得到大小，看不到置信度",
+            ),
+            more=(
+                "Presets and the command gpen number by score unless they say otherwise.",
+                "预设和 gpen 命令在未另行指定时按 score 编号。",
+            ),
+        )
+    },
+    "GPENRestoreFaces": {
+        "strength": Widget(setting="strength"),
+        "keep_grayscale": Widget(setting="keep_grayscale"),
+        "colour": Widget(setting="colour", optional=True),
+    },
+    "GPENFrequencyBlend": {
+        "deblur": Widget(setting="deblur"),
+        "keep_grayscale": Widget(setting="keep_grayscale"),
+        "colour": Widget(setting="colour", optional=True),
+        "denoise": Widget(setting="denoise", optional=True),
+    },
+    "GPENLocalAdaptiveEnhance": {
+        "strength": Widget(setting="local_enhance", default=0.6, reason=_ADDED_FOR_IT),
+    },
+    "GPENPasteFaces": {
+        "mask_mode": Widget(
+            setting="mask_mode",
+            without=("parsing",),
+            more=(
+                "This block has no socket for the network of parsing, so it does not offer it.",
+                "本节点没有解析网络的接口，因此不提供 parsing。",
+            ),
+        ),
+        "feather": Widget(setting="feather"),
+        "color_match": Widget(setting="color_match"),
+        "match_grain": Widget(setting="match_grain"),
+        "strength": Widget(setting="strength"),
+        "denoise": Widget(
+            setting="denoise",
+            more=(
+                "Here: noise finer than the crop, in faces larger than it.",
+                "此处指比裁剪图更细的噪声，见于大于裁剪图的人脸。",
+            ),
+            optional=True,
+        ),
+    },
+    "GPENPrepareImage": {
+        "white_balance": Widget(setting="white_balance"),
+        "deblock": Widget(setting="deblock", default=0.5, reason=_ADDED_FOR_IT),
+        "exposure": Widget(
+            setting="exposure", default=0.5, reason=_ADDED_FOR_IT, more=("Needs faces.", "需要连接人脸。")
+        ),
+        "levels": Widget(setting="levels"),
+    },
+    "GPENFinish": {
+        "sigma": Widget(setting="finish_sigma", default=0.6, reason=_ADDED_FOR_IT),
+        "mix": Widget(setting="finish_mix"),
+        "match_grain": Widget(
+            setting="match_grain",
+            default=0.5,
+            reason=_ADDED_FOR_IT,
+            more=("Needs the reference.", "需要连接参考图。"),
+        ),
+    },
+    SAVE_PRESET: {
+        # The setting was a switch, and saved workflows know its widget by this name.
+        "landmarks68": Widget(
+            setting="landmark_network",
+            on="wflw",
+            label=("98-point landmarks", "98 点关键点"),
+            more=("On: wflw; off: bundled.", "开启：wflw；关闭：bundled。"),
+        )
+    },
+}
+
+
+def setting_widgets(node_id: str) -> dict[str, Widget]:
+    """The widgets of a block that are settings, by their ids, in no order but that of GPENSavePreset's."""
+    own = _WIDGETS.get(node_id, {})
+    if node_id != SAVE_PRESET:
+        return own
+    ids = {widget.setting: widget_id for widget_id, widget in own.items()}
+    every = ((ids.get(name, name), Widget(setting=name, optional=one.late)) for name, one in SETTINGS.items())
+    return {widget_id: own.get(widget_id, plain) for widget_id, plain in every}
+
+
+BLOCKS = tuple(_WIDGETS)
+"""The blocks that show settings."""

@@ -1,0 +1,220 @@
+"""Writes what derives from the declarations of the settings: docs/settings.md, its Chinese twin, the tables of
+GPENSavePreset's help pages, and the settings' texts in both locales.
+
+    python tools/setting_texts.py
+
+It needs no ComfyUI. Widgets that are no settings get their English texts by tools/english_locale.py.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from english_locale import render
+
+from gpen_blocks.gpen.settings import GROUPS, SETTINGS, Group, Setting, settings_of
+from gpen_blocks.gpen.settings_zh import GROUPS as GROUPS_ZH
+from gpen_blocks.gpen.settings_zh import TEXTS as TEXTS_ZH
+from gpen_blocks.nodes.block_settings import BLOCKS, SAVE_PRESET, Widget, setting_widgets
+
+ROOT = Path(__file__).resolve().parents[1]
+
+_PAGE = """# Settings
+
+Everything that `gpen restore`, the class `Restorer` and the block **GPEN Face Restore** can be told.
+`tools/setting_texts.py` writes this page from `gpen/settings.py`, where each setting is declared.
+
+- **Command line**: an option each, as `gpen restore family.jpg --denoise 0.3`. `gpen detect` takes those of
+  "{find}". A switch is turned off by `--no-`, as `--no-rotated`.
+- **Python**: a keyword each, as `Restorer(denoise=0.3)`, or `gpen_blocks.Settings(denoise=0.3)`.
+- **ComfyUI**: a widget each in **GPEN Save Preset**. Single blocks have those that they need.
+- **Presets**: a key each in the `settings` of the file. What an option or keyword says takes precedence.
+
+Functions of the library that do a single step, such as `bands.blend`, change nothing that they are not asked for: their
+defaults are neutral.
+
+{tables}
+
+## Single blocks
+
+Widgets that are a setting under another name, or with another default:
+
+| block | widget | setting | default | why not the setting's |
+|---|---|---|---|---|
+{blocks}
+
+## Earlier names
+
+They go on working.
+
+| earlier | now |
+|---|---|
+{old}
+| `landmarks68` of presets, Python and GPEN Save Preset: on, off | `landmark_network`: `wflw`, `bundled` |
+
+`landmarks68` of **GPEN Detect Faces** is no setting: it says whether 68 landmarks are looked for at all.
+"""
+
+_PAGE_ZH = """# 设置
+
+`gpen restore`、`Restorer` 类以及“GPEN 人脸修复”节点的全部设置。本页由 `tools/setting_texts.py` 根据 `gpen/settings.py`
+生成，每项设置都在那里声明。
+
+- **命令行**：每项一个选项，如 `gpen restore family.jpg --denoise 0.3`。`gpen detect` 接受“{find}”中的各项。
+  开关用 `--no-` 关闭，如 `--no-rotated`。
+- **Python**：每项一个关键字参数，如 `Restorer(denoise=0.3)` 或 `gpen_blocks.Settings(denoise=0.3)`。
+- **ComfyUI**：“GPEN 保存预设”中每项一个控件。各单独节点只有所需的控件。
+- **预设**：文件的 `settings` 中每项一个键。选项和关键字参数优先于预设。
+
+库中只做一步的函数（如 `bands.blend`）只做所要求的改动：其默认值不带来任何改动。
+
+{tables}
+
+## 单独节点
+
+名称或默认值与设置不同的控件：
+
+| 节点 | 控件 | 设置 | 默认值 | 为何不同 |
+|---|---|---|---|---|
+{blocks}
+
+## 旧名称
+
+仍然有效。
+
+| 旧 | 新 |
+|---|---|
+{old}
+| 预设、Python 和“GPEN 保存预设”的 `landmarks68`：开、关 | `landmark_network`：`wflw`、`bundled` |
+
+“GPEN 检测人脸”的 `landmarks68` 不是设置：它决定是否查找 68 个关键点。
+"""
+
+
+def written() -> dict[Path, str]:
+    """What each file is to hold."""
+    docs, help_pages, locales = ROOT / "docs", ROOT / "nodes" / "web" / "docs", ROOT / "locales"
+    table, table_zh = help_pages / f"{SAVE_PRESET}.md", help_pages / SAVE_PRESET / "zh.md"
+    return {
+        docs / "settings.md": _page(chinese=False),
+        docs / "settings.zh-CN.md": _page(chinese=True),
+        table: _with_rows(table.read_text(encoding="utf-8"), chinese=False),
+        table_zh: _with_rows(table_zh.read_text(encoding="utf-8"), chinese=True),
+        **{
+            file: _locale(file.read_text(encoding="utf-8"), chinese=language == "zh")
+            for language in ("en", "zh")
+            for file in (locales / language / "nodeDefs.json",)
+        },
+    }
+
+
+def _page(*, chinese: bool) -> str:
+    groups = GROUPS_ZH if chinese else GROUPS
+    tables = "\n\n".join(f"## {groups[group]}\n\n{_table(group, chinese=chinese)}" for group in GROUPS)
+    old = {"faces": "indices", **{old: _dashed(one.name) for one in SETTINGS.values() for old in one.old_options}}
+    return (_PAGE_ZH if chinese else _PAGE).format(
+        find=groups["find"],
+        tables=tables,
+        blocks="\n".join(_block_rows(chinese=chinese)),
+        old="\n".join(f"| `--{before}` | `--{now}` |" for before, now in old.items()),
+    )
+
+
+def _table(group: Group, *, chinese: bool) -> str:
+    head = "| 设置 | 取值 | 默认值 | 作用 |" if chinese else "| setting | values | default | |"
+    rows = (_row(setting, chinese=chinese) for setting in settings_of(group))
+    return "\n".join([head, "|---|---|---|---|", *rows])
+
+
+def _row(setting: Setting, *, chinese: bool) -> str:
+    label, help_zh = TEXTS_ZH[setting.name]
+    name = f"{label} `{setting.name}`" if chinese else f"`{setting.name}`"
+    default = _default(setting, setting.default, chinese=chinese)
+    return f"| {name} | {_values(setting, chinese=chinese)} | {default} | {help_zh if chinese else setting.help} |"
+
+
+def _values(setting: Setting, *, chinese: bool) -> str:
+    if setting.choices:
+        return ("、" if chinese else ", ").join(f"`{choice}`" for choice in setting.choices)
+    if setting.range is None:
+        return "开、关" if chinese else "on, off"
+    low, high = setting.range
+    units = {"pixels": "像素", "faces": "张"}
+    unit = f" {units[setting.unit] if chinese else setting.unit}" if setting.unit else ""
+    return f"{low:g} {'至' if chinese else 'to'} {high:,.15g}{unit}"
+
+
+def _default(setting: Setting, value: object, *, chinese: bool) -> str:
+    if isinstance(value, bool):
+        return ("开" if value else "关") if chinese else ("on" if value else "off")
+    return f"`{value}`" if setting.choices else f"{value:g}"
+
+
+def _block_rows(*, chinese: bool) -> list[str]:
+    names = json.loads((ROOT / "locales" / ("zh" if chinese else "en") / "nodeDefs.json").read_text(encoding="utf-8"))
+    return [
+        f"| {names[block]['display_name']} | `{widget_id}` | `{widget.setting}` "
+        f"| {_default(widget.declaration, widget.shown_default, chinese=chinese)} "
+        f"| {widget.reason[chinese] or ('默认值相同' if chinese else 'same default')} |"
+        for block in BLOCKS
+        if block != SAVE_PRESET
+        for widget_id, widget in setting_widgets(block).items()
+        if widget_id != widget.setting or widget.default is not None
+    ]
+
+
+def _with_rows(page: str, *, chinese: bool) -> str:
+    """The help page of GPENSavePreset with a row for each of its settings, behind that of `overwrite`."""
+    lines = page.splitlines()
+    first = next(n for n, line in enumerate(lines) if "`overwrite`" in line) + 1
+    last = next(n for n in range(first, len(lines)) if not lines[n].startswith("|"))
+    rows = [
+        f"| {_label_zh(widget)} `{widget_id}` | {_tooltip_zh(widget)} |"
+        if chinese
+        else f"| `{widget_id}` | {widget.tooltip} |"
+        for widget_id, widget in setting_widgets(SAVE_PRESET).items()
+    ]
+    return "\n".join([*lines[:first], *rows, *lines[last:]]) + "\n"
+
+
+def _locale(text: str, *, chinese: bool) -> str:
+    """A locale with the texts of the settings' widgets; labels of widgets under another name stay as they are."""
+    blocks = json.loads(text)
+    for block in BLOCKS:
+        inputs, widgets = blocks[block]["inputs"], setting_widgets(block)
+        if block == SAVE_PRESET:
+            before = {name: entry for name, entry in inputs.items() if name in ("name", "description", "overwrite")}
+            blocks[block]["inputs"] = inputs = {
+                **before,
+                **{widget_id: inputs.get(widget_id, {}) for widget_id in widgets},
+            }
+        for widget_id, widget in widgets.items():
+            if chinese:
+                own = widget_id == widget.setting or widget.label[1] or not inputs[widget_id]
+                name = _label_zh(widget) if own else inputs[widget_id]["name"]
+                inputs[widget_id] = {"name": name, "tooltip": _tooltip_zh(widget)}
+            else:
+                inputs[widget_id] = {"name": widget.label[0] or widget_id, "tooltip": widget.tooltip}
+    return f"{render(blocks)}\n"
+
+
+def _label_zh(widget: Widget) -> str:
+    return widget.label[1] or TEXTS_ZH[widget.setting][0]
+
+
+def _tooltip_zh(widget: Widget) -> str:
+    return f"{TEXTS_ZH[widget.setting][1]}{widget.more[1]}"
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def main() -> None:
+    for file, text in written().items():
+        file.write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
