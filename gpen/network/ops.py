@@ -136,4 +136,5 @@ def without_autocast(device: torch.device) -> AbstractContextManager[object]:
 
 def _may_overwrite(*tensors: Tensor) -> bool:
     recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    return not recorded and not torch.compiler.is_compiling() and not torch.jit.is_tracing()
+    traced = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return not recorded and not traced and not torch.compiler.is_compiling()

@@ -22,7 +22,7 @@ PUBLISHED = SHARED / "weights" / "detection_mobilenet0.25_Final.pth"
 DETECTORS = {"bundled": "face-detector-lite"} | ({"published": str(PUBLISHED)} if PUBLISHED.is_file() else {})
 
 
-@pytest.fixture(scope="module", params=DETECTORS.values(), ids=DETECTORS)
+@pytest.fixture(scope="module", params=DETECTORS.values(), ids=list(DETECTORS))
 def detector(request) -> FaceDetector:
     return load_detector(request.param).module
 
