@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from caches import shelter_cache
 from contributing import ROOT, copy_package, examples, insert
 
 from gpen_blocks.gpen.backends import accelerate, trial
@@ -138,7 +139,7 @@ def test_a_block_calls_the_library(count_faces):
 
 
 def test_a_backend_gives_the_picture_and_is_named(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    shelter_cache(monkeypatch, tmp_path)
     names: dict[str, Any] = {
         "__name__": "gpen_blocks.gpen.backends.example",
         "__package__": "gpen_blocks.gpen.backends",
