@@ -53,6 +53,14 @@ def restore_crops(
     Raises:
         ImageError: `crops` has another shape or holds NaN.
         GPENError: not even one face fits into the device's memory.
+
+    Example:
+        >>> import torch
+        >>> from gpen_blocks.gpen.models import load_generator
+        >>> from gpen_blocks.gpen.restore import restore_crops
+        >>> generator = load_generator("gpen-lite-256").module
+        >>> restore_crops(generator, torch.full((1, 3, 512, 512), 0.5)).shape  # resampled to the generator's size
+        torch.Size([1, 3, 256, 256])
     """
     if crops.ndim != 4 or crops.shape[1] != 3:
         raise ImageError(f"Crops must be B x 3 x H x W, got {tuple(crops.shape)}; cut them with align_faces first.")

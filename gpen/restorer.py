@@ -96,6 +96,15 @@ class Restorer:
     Raises:
         ModelNotFoundError: a model is not on this machine (nothing is downloaded here).
         SettingsError: a preset, a setting or the device does not exist.
+
+    Example:
+        >>> from gpen_blocks import Restorer
+        >>> restorer = Restorer("gpen-lite-256", strength=0.8)
+        >>> result = restorer.restore("examples/portrait-degraded.jpg")
+        >>> result
+        Restoration(1 face in 512 x 512 pixels)
+        >>> result.save("restored.jpg")
+        ()
     """
 
     def __init__(
@@ -148,6 +157,20 @@ class Restorer:
 
         Raises:
             ImageError: the file cannot be read as a picture, or the array has another shape, type or range.
+
+        Example:
+            >>> from gpen_blocks import Restorer
+            >>> import numpy as np
+            >>> from PIL import Image
+            >>> picture = np.asarray(Image.open("examples/portrait-degraded.jpg"))
+            >>> result = Restorer("gpen-lite-256").restore(picture)
+            >>> result.image.shape, result.image.dtype
+            ((512, 512, 3), dtype('uint8'))
+            >>> result.after.shape
+            torch.Size([1, 3, 256, 256])
+            >>> outside = result.mask[0, 0].numpy() == 0
+            >>> bool((result.image[outside] == picture[outside]).all())
+            True
         """
         start = time.perf_counter()
         source = read_picture(image) if isinstance(image, str | Path) else image if isinstance(image, Picture) else None
@@ -189,6 +212,13 @@ class Restorer:
 
         Returns:
             B x 3 x S x S in 0..1 with the model's size S.
+
+        Example:
+            >>> import torch
+            >>> from gpen_blocks import Restorer
+            >>> crops = torch.full((2, 3, 256, 256), 0.5)
+            >>> Restorer("gpen-lite-256").restore_crops(crops).shape
+            torch.Size([2, 3, 256, 256])
         """
         return restore_crops(
             self.generator.module,

@@ -63,6 +63,17 @@ def find_faces(
     Raises:
         ImageError: the images have another shape or hold NaN.
         SettingsError: `indices` cannot be read.
+
+    Example:
+        >>> from gpen_blocks.gpen.images import read_picture
+        >>> from gpen_blocks.gpen.models import load_detector
+        >>> from gpen_blocks.gpen.settings import Settings
+        >>> from gpen_blocks.gpen.stages import find_faces
+        >>> detector = load_detector("face-detector-lite").module
+        >>> image = read_picture("examples/portrait-degraded.jpg").pixels
+        >>> found = find_faces(image, detector, Settings(min_face_size=150))
+        >>> len(found.selected), found.reasons
+        (0, ('smaller than 150 pixels',))
     """
     least_size = settings.min_face_size or math.ceil(smallest_face((images.shape[-2], images.shape[-1])))
     found = detect(

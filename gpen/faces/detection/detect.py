@@ -180,6 +180,17 @@ def detect(
 
     Raises:
         ImageError: the images are of another shape, without pixels, or hold NaN or infinity.
+
+    Example:
+        >>> from gpen_blocks.gpen.faces.detect import detect
+        >>> from gpen_blocks.gpen.images import read_picture
+        >>> from gpen_blocks.gpen.models import load_detector
+        >>> image = read_picture("examples/portrait-degraded.jpg").pixels
+        >>> faces = detect(image, load_detector("face-detector-lite").module)
+        >>> len(faces), faces.sizes
+        (1, ((512, 512),))
+        >>> [face.landmarks.shape for face in faces]
+        [(5, 2)]
     """
     _check(images)
     count, _, height, width = images.shape

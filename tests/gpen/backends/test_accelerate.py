@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from caches import shelter_cache
 from torch import Tensor
 
 from gpen_blocks.gpen.backends import (
@@ -39,7 +40,7 @@ choosing = sys.modules[accelerate.__module__]
 @pytest.fixture(autouse=True)
 def new_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing has been measured yet; the file where it will be kept."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    shelter_cache(monkeypatch, tmp_path)
     return places.cache_folder() / "backends.json"
 
 
