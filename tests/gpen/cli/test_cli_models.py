@@ -212,7 +212,7 @@ def test_convert_and_path(tmp_path, machine, served):
     torch.save({"g_ema": {"weight": torch.arange(3.0)}}, tmp_path / "mine.pth")
     gpen_models("convert", str(tmp_path / "mine.pth"))
     assert (tmp_path / "mine.safetensors").exists()
-    with pytest.raises(GPENError, match="exists already"):
+    with pytest.raises(GPENError, match="already exists"):
         gpen_models("convert", str(tmp_path / "mine.pth"))
     gpen_models("convert", str(tmp_path / "mine.pth"), "--overwrite")
     gpen_models("convert", str(tmp_path / "mine.pth"), "--output", str(tmp_path / "other.safetensors"))
