@@ -16,7 +16,7 @@ from .backends import Backend, Network, Precision, accelerate, backend_of, fault
 from .devices import select_device
 from .errors import ModelNotFoundError, SettingsError
 from .faces.detection.classify import load_classifier
-from .faces.detection.detect import SCORE_THRESHOLD, FaceDetector, build_detector
+from .faces.detection.detector import SCORE_THRESHOLD, FaceDetector, build_detector
 from .faces.landmarks.find import Landmarker, build_landmarker
 from .faces.masks.parsing import build_parser
 from .locks import KeyedLocks

@@ -61,10 +61,11 @@ def restore_crops(
     base = _resample(crops.float(), size)
     if not all_finite(base):
         raise ImageError("The crops hold NaN or infinity, so the network cannot read them; mend the node before.")
-    if strength == 0 or len(crops) == 0:
+    idle = strength == 0 or len(crops) == 0
+    expect(generator, faces=0 if idle else len(base))
+    if idle:
         return base
     device = (place or on_device(select_device()))(generator)
-    expect(generator, faces=len(base))
     chunk = batch_size or automatic_batch_size(generator, device)
     # From pinned memory copies run beside the work, in the order in which it was given.
     overlap = device.type == "cuda" and base.device.type == "cpu"

@@ -1,7 +1,7 @@
 """The operators of a StyleGAN2-shaped network that torch does not have by name.
 
 Convention: feature maps are B x C x H x W, stored channels-last; gains, biases and styles are (B or 1) x C.
-What overwrites a map does so only where no gradient is recorded and no compiler plans the memory itself: on a
+What overwrites a map does so only where no gradient is recorded, and neither compiler nor exporter reads along: on a
 CPU the pages of a fresh 100 MB tensor cost several times the arithmetic that fills it.
 """
 
@@ -136,4 +136,5 @@ def without_autocast(device: torch.device) -> AbstractContextManager[object]:
 
 def _may_overwrite(*tensors: Tensor) -> bool:
     recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    return not recorded and not torch.compiler.is_compiling() and not torch.jit.is_tracing()
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return not recorded and not traced
