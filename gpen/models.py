@@ -17,7 +17,7 @@ from .choices import LandmarkNetwork
 from .devices import select_device
 from .errors import ModelNotFoundError
 from .faces.detection.classify import load_classifier
-from .faces.detection.detect import SCORE_THRESHOLD, FaceDetector, build_detector
+from .faces.detection.detector import SCORE_THRESHOLD, FaceDetector, build_detector
 from .faces.landmarks.find import Landmarker, build_landmarker
 from .faces.masks.parsing import build_parser
 from .locks import KeyedLocks

@@ -70,10 +70,11 @@ def restore_crops(
     base = _resample(crops.float(), size)
     if not all_finite(base):
         raise ImageError("The crops contain NaN or infinity; correct the previous step, such as a node.")
-    if strength == 0 or len(crops) == 0:
+    idle = strength == 0 or len(crops) == 0
+    expect(generator, faces=0 if idle else len(base))
+    if idle:
         return base
     device = (place or on_device(select_device()))(generator)
-    expect(generator, faces=len(base))
     chunk = batch_size or automatic_batch_size(generator, device)
     # Copies from pinned memory run in parallel with the computation, in queue order.
     overlap = device.type == "cuda" and base.device.type == "cpu"

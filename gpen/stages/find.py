@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from ..faces.align import landmark_fault, usable_faces
-from ..faces.detection.detect import FaceDetector, detect
+from ..faces.detection.detect import detect
+from ..faces.detection.detector import FaceDetector
 from ..faces.detection.tiles import smallest_face
 from ..faces.focus import focused
 from ..faces.select import select_faces
