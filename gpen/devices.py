@@ -105,6 +105,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, Exception) and any(some in text for some in words)
 
 
+def release_memory() -> None:
+    """Give devices back what torch has set aside and does not use, so that smaller work finds room in one piece."""
+    for kind in _AUTO_ORDER:
+        if _is_available(kind):
+            getattr(torch, kind).empty_cache()
+
+
 def in_pieces(
     count: int, run: Callable[[int, int], Piece], *, most: int | None = None, too_large: str, smallest: int = 1
 ) -> list[Piece]:
@@ -139,6 +146,5 @@ def in_pieces(
             continue
         # Here and not in the handler: while an exception is handled, its frames keep the memory allocated.
         length = max((last - done) // 2, smallest)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_memory()
     return pieces

@@ -17,7 +17,7 @@ from .choices import LandmarkNetwork
 from .devices import select_device
 from .errors import ModelNotFoundError
 from .faces.detection.classify import load_classifier
-from .faces.detection.detect import SCORE_THRESHOLD, FaceDetector, build_detector
+from .faces.detection.detector import SCORE_THRESHOLD, FaceDetector, build_detector
 from .faces.landmarks.find import Landmarker, build_landmarker
 from .faces.masks.parsing import build_parser
 from .locks import KeyedLocks
@@ -201,6 +201,14 @@ def load_generator(
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
         NotGPENError: the file is another kind of network.
         SettingsError: it was trained for another task, or the precision or backend is unknown.
+
+    Example:
+        >>> from gpen_blocks.gpen.models import load_generator
+        >>> model = load_generator("gpen-lite-256")
+        >>> model.name, model.module.config.size, model.template
+        ('gpen-lite-256', 256, 'ffhq')
+        >>> load_generator("gpen-lite-256") is model  # built once
+        True
     """
     require_choice("precision", precision, get_args(Precision))
     require_choice("backend", backend, get_args(Backend))
@@ -225,6 +233,11 @@ def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
     Raises:
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
         CheckpointError: the file is another kind of network.
+
+    Example:
+        >>> from gpen_blocks.gpen.models import load_detector
+        >>> load_detector("face-detector-lite").module.score_threshold
+        0.8
     """
     resolved = _resolve(name, AUTO_DETECTORS, "detector")
     threshold = resolved.record and resolved.record.score_threshold

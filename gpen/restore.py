@@ -53,6 +53,14 @@ def restore_crops(
     Raises:
         ImageError: `crops` has a wrong shape or contains NaN.
         GPENError: there is not enough memory for even one face.
+
+    Example:
+        >>> import torch
+        >>> from gpen_blocks.gpen.models import load_generator
+        >>> from gpen_blocks.gpen.restore import restore_crops
+        >>> generator = load_generator("gpen-lite-256").module
+        >>> restore_crops(generator, torch.full((1, 3, 512, 512), 0.5)).shape  # resampled to the generator's size
+        torch.Size([1, 3, 256, 256])
     """
     if crops.ndim != 4 or crops.shape[1] != 3:
         raise ImageError(f"Crops must be B x 3 x H x W, got {tuple(crops.shape)}; cut them with align_faces first.")
@@ -62,10 +70,11 @@ def restore_crops(
     base = _resample(crops.float(), size)
     if not all_finite(base):
         raise ImageError("The crops contain NaN or infinity; correct the previous step, such as a node.")
-    if strength == 0 or len(crops) == 0:
+    idle = strength == 0 or len(crops) == 0
+    expect(generator, faces=0 if idle else len(base))
+    if idle:
         return base
     device = (place or on_device(select_device()))(generator)
-    expect(generator, faces=len(base))
     chunk = batch_size or automatic_batch_size(generator, device)
     # Copies from pinned memory run in parallel with the computation, in queue order.
     overlap = device.type == "cuda" and base.device.type == "cpu"

@@ -97,6 +97,15 @@ class Restorer:
     Raises:
         ModelNotFoundError: a model is not on this machine (nothing is downloaded here).
         SettingsError: a preset, a setting or the device does not exist.
+
+    Example:
+        >>> from gpen_blocks import Restorer
+        >>> restorer = Restorer("gpen-lite-256", strength=0.8)
+        >>> result = restorer.restore("examples/portrait-degraded.jpg")
+        >>> result
+        Restoration(1 face in 512 x 512 pixels)
+        >>> result.save("restored.jpg")
+        ()
     """
 
     def __init__(
@@ -143,12 +152,27 @@ class Restorer:
             image: an RGB array H x W x 3 (or H x W, or H x W x 4) of uint8, uint16 or float in 0..1; a PIL image; a
                 path; or a `Picture`.
             indices: numbers of the faces to restore, such as `0,2-4`; empty: all.
-            batch_size: faces per forward pass; 0: as many as memory allows. pictures_left: number of pictures that will
-            follow; with enough of them, the backend `auto` starts a faster one. progress: called regularly; an
-            exception it raises ends the work.
+            batch_size: faces per forward pass; 0: as many as memory allows.
+            pictures_left: number of pictures that will follow; with enough of them, the backend `auto` starts a faster
+                one.
+            progress: called regularly; an exception it raises ends the work.
 
         Raises:
             ImageError: the file cannot be read as a picture, or the array has a wrong shape, dtype or range.
+
+        Example:
+            >>> from gpen_blocks import Restorer
+            >>> import numpy as np
+            >>> from PIL import Image
+            >>> picture = np.asarray(Image.open("examples/portrait-degraded.jpg"))
+            >>> result = Restorer("gpen-lite-256").restore(picture)
+            >>> result.image.shape, result.image.dtype
+            ((512, 512, 3), dtype('uint8'))
+            >>> result.after.shape
+            torch.Size([1, 3, 256, 256])
+            >>> outside = result.mask[0, 0].numpy() == 0
+            >>> bool((result.image[outside] == picture[outside]).all())
+            True
         """
         start = time.perf_counter()
         source = read_picture(image) if isinstance(image, str | Path) else image if isinstance(image, Picture) else None
@@ -190,6 +214,13 @@ class Restorer:
 
         Returns:
             B x 3 x S x S in 0..1; S is the size of the model.
+
+        Example:
+            >>> import torch
+            >>> from gpen_blocks import Restorer
+            >>> crops = torch.full((2, 3, 256, 256), 0.5)
+            >>> Restorer("gpen-lite-256").restore_crops(crops).shape
+            torch.Size([2, 3, 256, 256])
         """
         return restore_crops(
             self.generator.module,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from caches import shelter_cache
 
 # The process that only hands tests to others starts without torch, which would take seconds.
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker has all the tests in ComfyUI, so that it starts once."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """One worker has all the tests in ComfyUI, so that it starts once; workers have the long tests first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
         if "comfyui" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("comfyui"))
@@ -66,7 +69,7 @@ def same_chance() -> None:
 def cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What this package works out once for a machine, tests work out for themselves, and leave no trace of it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        shelter_cache(patch, tmp_path_factory.mktemp("cache"))
         yield
 
 

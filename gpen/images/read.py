@@ -46,6 +46,12 @@ def read_picture(path: str | Path, *, page: int = 0, allow_damaged: bool = False
     Raises:
         ImageError: there is no such file or page, or it is empty, truncated, damaged, not a picture, or larger than
             `MAX_PIXELS`.
+
+    Example:
+        >>> from gpen_blocks.gpen.images import read_picture
+        >>> picture = read_picture("examples/portrait-degraded.jpg")
+        >>> picture.pixels.shape, picture.bit_depth
+        (torch.Size([1, 3, 512, 512]), 8)
     """
     path = Path(path)
     try:

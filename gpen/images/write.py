@@ -64,6 +64,15 @@ def write_picture(picture: Picture, path: str | Path, *, quality: int | None = N
     Raises:
         ImageError: the suffix is unknown, the folder cannot be written to, the quality is out of range, or
             the picture is too large for the format or holds NaN.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from gpen_blocks.gpen.images import read_picture, write_picture
+        >>> picture = read_picture("examples/portrait-degraded.jpg")
+        >>> write_picture(picture, "copy.jpg")
+        ()
+        >>> Path("copy.jpg").read_bytes() == Path("examples/portrait-degraded.jpg").read_bytes()  # nothing was changed
+        True
     """
     path = Path(path)
     kind = WRITABLE_FORMATS.get(path.suffix.lower())

@@ -200,6 +200,14 @@ def build_generator(state_dict: Mapping[str, object]) -> Generator:
     Raises:
         NotGPENError: the tensors are not those of a GPEN generator; the message says what they seem to be.
         CheckpointError: a GPEN generator with missing, unexpected or misshapen tensors.
+
+    Example:
+        >>> import torch
+        >>> from gpen_blocks.gpen.network import build_generator
+        >>> from gpen_blocks.weights import checkpoint, store
+        >>> generator = build_generator(checkpoint.read(store.resolve("gpen-lite-256").path).tensors)
+        >>> generator(torch.zeros(1, 3, 256, 256)).shape
+        torch.Size([1, 3, 256, 256])
     """
     tensors = {str(name): value for name, value in unwrap(state_dict).items() if isinstance(value, Tensor)}
     with torch.device("meta"):  # allocate nothing until the checkpoint is known to fit

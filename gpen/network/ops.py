@@ -1,8 +1,8 @@
 """Operators of StyleGAN2-like networks that torch does not provide.
 
 Convention: feature maps are B x C x H x W, stored channels-last; gains, biases and styles are (B or 1) x C.
-Operators overwrite maps only if no gradient is recorded and no compiler plans the memory: on a CPU, allocating a new
-tensor of 100 MB takes several times as long as the arithmetic that fills it.
+Operators overwrite maps only if no gradient is recorded and neither compiler nor exporter reads along: on a CPU,
+allocating a new tensor of 100 MB takes several times as long as the arithmetic that fills it.
 """
 
 from __future__ import annotations
@@ -136,5 +136,5 @@ def without_autocast(device: torch.device) -> AbstractContextManager[object]:
 
 def _may_overwrite(*tensors: Tensor) -> bool:
     recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    traced = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
-    return not recorded and not traced and not torch.compiler.is_compiling()
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return not recorded and not traced

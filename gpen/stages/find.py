@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from ..faces.align import landmark_fault, usable_faces
-from ..faces.detection.detect import FaceDetector, detect
+from ..faces.detection.detect import detect
+from ..faces.detection.detector import FaceDetector
 from ..faces.detection.tiles import smallest_face
 from ..faces.focus import focused
 from ..faces.select import select_faces
@@ -63,6 +64,17 @@ def find_faces(
     Raises:
         ImageError: the images have a wrong shape or contain NaN.
         SettingsError: `indices` cannot be parsed.
+
+    Example:
+        >>> from gpen_blocks.gpen.images import read_picture
+        >>> from gpen_blocks.gpen.models import load_detector
+        >>> from gpen_blocks.gpen.settings import Settings
+        >>> from gpen_blocks.gpen.stages import find_faces
+        >>> detector = load_detector("face-detector-lite").module
+        >>> image = read_picture("examples/portrait-degraded.jpg").pixels
+        >>> found = find_faces(image, detector, Settings(min_face_size=150))
+        >>> len(found.selected), found.reasons
+        (0, ('smaller than 150 pixels',))
     """
     least_size = settings.min_face_size or math.ceil(smallest_face((images.shape[-2], images.shape[-1])))
     found = detect(

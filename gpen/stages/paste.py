@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,8 @@ from ..settings import Settings
 from .detail import noise_around
 from .networks import Networks
 from .records import FaceRecord, RestoredFaces
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -102,4 +105,5 @@ def _here_or_on_the_cpu(work: Callable[..., Result], *pictures: torch.Tensor) ->
     except Exception as error:
         if not is_out_of_memory(error) or pictures[0].device.type == "cpu":
             raise
+    log.warning("The picture does not fit into the memory of %s; its faces are pasted on the CPU.", pictures[0].device)
     return work(*(picture.cpu() for picture in pictures))

@@ -14,6 +14,8 @@ from gpen_blocks import Restorer
 from gpen_blocks.gpen.images import from_array
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
 
+pytestmark = pytest.mark.slow
+
 BUNDLED: dict[str, Any] = {"model": "gpen-lite-256", "detector": "face-detector-lite", "device": "cpu"}
 
 

@@ -100,6 +100,7 @@ def test_small_and_unchosen_faces_are_left_alone_with_a_reason(portrait):
     assert [face["skipped"] for face in other.report["faces"]] == ["not among the chosen faces"]
 
 
+@pytest.mark.slow
 def test_batch_keeps_length_and_untouched_frames(restorer, examples):
     face = read_tensor(examples / "portrait.png")
     batch = torch.cat([torch.zeros_like(face), face, face.flip(-1)])
@@ -170,6 +171,7 @@ def test_finishing_touches_only_the_faces(portrait):
     assert (finished.image[~outside] != plain.image[~outside]).any()
 
 
+@pytest.mark.slow
 def test_in_a_large_picture_without_faces_it_is_told_how_small_ones_were_not_looked_for():
     empty = np.full((2000, 2400, 3), 128, np.uint8)
     found = Restorer(**BUNDLED).restore(empty)

@@ -458,6 +458,7 @@ def test_a_process_that_is_ended_leaves_a_part_that_the_next_call_resumes(server
     assert server.ranges_asked()[-1] == "bytes=3000-"
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_do_not_corrupt_each_other(server, folder, content):
     url = server.serve("/toy", content, drip=0.0001)
     processes = [child(url, folder, content) for _ in range(2)]

@@ -114,7 +114,7 @@ def write_registry(path: Path, served: tuple[str, Path]) -> Path:
 def machine(served, tmp_path, monkeypatch) -> Iterator[Path]:
     """A machine with a small registry and an empty folder for models; gives that folder."""
     monkeypatch.setattr(registry, "REGISTRY_FILE", write_registry(tmp_path / "registry.toml", served))
-    for variable in ("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+    for variable in ("HOME", "USERPROFILE", "WIN_PD_OVERRIDE_LOCAL_APPDATA", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / "home"))
     monkeypatch.setenv("GPEN_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")

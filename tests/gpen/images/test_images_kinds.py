@@ -214,6 +214,7 @@ def test_jpeg_2000_of_16_bits(tmp_path):
     np.testing.assert_array_equal(picture.to_array()[..., 0], deep)
 
 
+@pytest.mark.slow
 def test_reading_a_photograph_imports_nothing_that_others_need(tmp_path):
     """tifffile, rawpy, OpenCV and an XML parser are for the files that need them."""
     Image.fromarray(PIXELS).save(tmp_path / "a.jpg")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import networks
 import pytest
 import torch
 from safetensors.torch import load_file
+from speed import networks
 
 from gpen_blocks.gpen.errors import NotGPENError
 from gpen_blocks.gpen.network import Generator, GeneratorConfig, build_generator
