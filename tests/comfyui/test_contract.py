@@ -225,10 +225,10 @@ def test_menus_derive_from_the_engine(info):
         spec = info[node_id]["input"]["required"][name]
         return spec[0] if isinstance(spec[0], list) else spec[1]["options"]
 
-    models = [record.name for record in records().values() if record.kind == "generator"]
+    models = [one.name for one in records().values() if one.kind == "generator" and one.task == "restoration"]
     detectors = [record.name for record in records().values() if record.kind == "detector"]
     offered = menu("GPENLoadModel", "model")
-    assert offered[0] == "auto" and set(offered) >= set(models) - {"gpen-seg2face-512"}
+    assert offered[0] == "auto" and set(offered) >= set(models)
     assert menu("GPENLoadFaceDetector", "detector") == ["auto", *detectors]
     assert menu("GPENLoadModel", "precision") == list(get_args(Precision))
     assert menu("GPENLoadModel", "backend") == list(get_args(Backend))

@@ -69,7 +69,8 @@ def test_a_workflow_from_before_later_settings_saves_what_it_says(comfyui):
         del old["settings"][name]
     old["settings"]["landmarks68"] = True
     path.write_text(json.dumps(old), encoding="utf-8")
-    succeed(comfyui, prompt)
+    succeed(comfyui, save("from before", landmarks68=True, strength=0.25))
+    assert "landmark_network" in path.read_text(encoding="utf-8"), "the block did not run"
 
 
 def test_prepared_pictures_and_their_notes_are_those_of_the_library(comfyui, portrait):
