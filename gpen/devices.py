@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -59,10 +60,25 @@ def free_memory(device: torch.device) -> int | None:
     return None if kilobytes is None else int(kilobytes) << 10
 
 
+def processor_name() -> str:
+    """What the operating system calls the processor, such as `AMD EPYC 7763 64-Core Processor`."""
+    told = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return told
+    pairs = [[part.strip() for part in line.split(":", 1)] for line in lines if ":" in line]
+    # Arm's have numbers only, and several kinds of cores.
+    names = {value for name, value in pairs if name in ("model name", "CPU implementer", "CPU part")}
+    return " ".join(sorted(names)) or told
+
+
 def wait_for(device: torch.device) -> None:
-    """Wait for what a device was given to do beside this thread."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    """Block until all work queued on the device is done."""
+    if device.type == "mps":
+        torch.mps.synchronize()
+    elif device.type in ("cuda", "xpu"):
+        getattr(torch, device.type).synchronize(device)
 
 
 def on_device(device: torch.device) -> Placement:

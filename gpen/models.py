@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, get_args
 import torch
 
 from ..weights import checkpoint, registry, store
-from .backends import Backend, Network, Precision, accelerate, backend_of
+from .backends import Backend, Network, Precision, accelerate, backend_of, faults_of, precision_of
 from .choices import LandmarkNetwork
 from .devices import select_device
 from .errors import ModelNotFoundError
@@ -20,6 +20,7 @@ from .faces.detection.classify import load_classifier
 from .faces.detection.detect import SCORE_THRESHOLD, FaceDetector, build_detector
 from .faces.landmarks.find import Landmarker, build_landmarker
 from .faces.masks.parsing import build_parser
+from .locks import KeyedLocks
 from .network import build_generator
 from .tasks import RESTORATION, require_task
 from .values import require_choice
@@ -49,7 +50,7 @@ class LoadedModel(Generic[AnyNetwork]):
         template: landmark template its crops are aligned with (generators).
         task: what it was taught, by its name in the registry (generators).
         preview: a bundled first-choice substitute whose quality an official model exceeds.
-        precision: number format it runs in.
+        precision: number format it was loaded in.
         notes: a sentence for everything about it that is not as it was asked for.
     """
 
@@ -65,8 +66,18 @@ class LoadedModel(Generic[AnyNetwork]):
 
     @property
     def backend(self) -> str:
-        """What runs it (generators), and of `auto` what ran its last faces."""
+        """What ran its last faces in this thread, and before the first one what is going to (generators)."""
         return backend_of(self.module)
+
+    @property
+    def running(self) -> str:
+        """Backend and number format of its last faces, such as `openvino, bf16` (generators)."""
+        return f"{self.backend}, {precision_of(self.module)}"
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """A sentence for each time that its backend or its number format gave way while it ran (generators)."""
+        return faults_of(self.module)
 
 
 class ModelCache:
@@ -79,23 +90,33 @@ class ModelCache:
     def __init__(self, capacity: int = 6) -> None:
         self._capacity = capacity
         self._models: OrderedDict[tuple, LoadedModel] = OrderedDict()
-        # Held while building, too: two blocks that ask at once must get one model, not two.
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        # Held while building: two blocks that ask at once get one model, and who asks for another one does not wait.
+        self._building = KeyedLocks()
 
     def get(self, key: tuple, build: Callable[[], LoadedModel]) -> LoadedModel:
-        """The model under `key`, built by `build` where it is not there yet."""
-        with self._lock:
-            if key not in self._models:
-                self._models[key] = build()
-            self._models.move_to_end(key)
-            while len(self._models) > self._capacity:
-                self._models.popitem(last=False)
-            return self._models[key]
+        """The model under `key`, built by `build` where it is not there yet; what `build` raises is passed on."""
+        with self._building.of(key):
+            model = self._find(key)
+            return self._keep(key, build()) if model is None else model
 
     def clear(self) -> None:
         """Forget every model; memory is freed as soon as nobody else holds one."""
         with self._lock:
             self._models.clear()
+
+    def _find(self, key: tuple) -> LoadedModel | None:
+        with self._lock:
+            if key in self._models:
+                self._models.move_to_end(key)
+            return self._models.get(key)
+
+    def _keep(self, key: tuple, model: LoadedModel) -> LoadedModel:
+        with self._lock:
+            self._models[key] = model
+            while len(self._models) > self._capacity:
+                self._models.popitem(last=False)
+        return model
 
     def __len__(self) -> int:
         return len(self._models)

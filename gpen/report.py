@@ -58,7 +58,7 @@ def batch_report(
         "images": len(batch.images),
         "size": {"width": width, "height": height},
         "model": generator.name,
-        "backend": f"{generator.backend}, {generator.precision}",
+        "backend": generator.running,
         "detector": detector.name,
         "preset": preset.name,
         "settings": asdict(preset.settings),
@@ -165,6 +165,7 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
         if told is not None:
             which = "" if len(batch.images) == 1 else f"Image {index}: "
             notes += [which + note for note in told["notes"]]
+    notes += generator.faults
     if generator.preview:
         notes.append(preview_note.format(model=generator.name))
     return notes

@@ -5,6 +5,7 @@ ComfyUI is imported inside the functions that ask it something, so that the rest
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -56,12 +57,14 @@ class Patchers:
         self._make = make
         # A patcher holds the module, which knows nothing of the LoadedModel: the entry dies with its key.
         self._patchers: WeakKeyDictionary[LoadedModel, Any] = WeakKeyDictionary()
+        self._lock = threading.Lock()
 
     def of(self, model: LoadedModel) -> Any:
         """The patcher of a model; always the same one."""
-        if model not in self._patchers:
-            self._patchers[model] = self._make(model.module)
-        return self._patchers[model]
+        with self._lock:
+            if model not in self._patchers:
+                self._patchers[model] = self._make(model.module)
+            return self._patchers[model]
 
     def __len__(self) -> int:
         return len(self._patchers)

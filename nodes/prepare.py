@@ -77,8 +77,8 @@ class Finish(io.ComfyNode):
         return describe(
             node_id="GPENFinish",
             display_name="GPEN Finish",
-            description="Softens lightly, and gives the grain that a reference has. 0.3 and 0.2 are the article's, and "
-            "next to invisible.",
+            description="Softens lightly, and gives the grain that a reference has. 0.3 and 0.2, the preset "
+            "article's, are next to invisible.",
             search_aliases=["film grain", "soften", "blur blend"],
             inputs=[
                 io.Image.Input("image", tooltip="The pictures to finish."),

@@ -71,6 +71,8 @@ class RestoreFaces(io.ComfyNode):
             place=place,
             progress=progress.node_progress(),
         )
+        for fault in gpen_model.loaded.faults:
+            progress.say(fault)
         return io.NodeOutput(to_image(restored))
 
 

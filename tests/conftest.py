@@ -1,11 +1,65 @@
+"""What all tests share: the same chance in every run, and nothing of what this machine has kept."""
+
+from __future__ import annotations
+
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from comfyui_server import ComfyUI
+
+# The process that only hands tests to others starts without torch, which would take seconds.
+if TYPE_CHECKING:
+    from comfyui_server import ComfyUI
 
 ROOT = Path(__file__).resolve().parents[1]
+# More processes than these would wait for memory, and for the longest test.
+MOST_WORKERS = 8
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        # Workers share the processor: each has one thread, and so have the processes it starts.
+        os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One for each core, and none for a single file: a worker's start takes longer than most of them."""
+    only = [Path(argument.partition("::")[0]) for argument in config.args]
+    return 0 if all(path.is_file() for path in only) else min(os.cpu_count() or 1, MOST_WORKERS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker has all the tests in ComfyUI, so that it starts once."""
+    for item in items:
+        if "comfyui" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("comfyui"))
+
+
+def seed() -> None:
+    """Whoever draws without a generator of their own draws the same in every run, in any order."""
+    import numpy as np
+    import torch
+
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> None:
+    """What tests share must not depend on which of them came first."""
+    if fixturedef.scope != "function":
+        seed()
+
+
+@pytest.fixture(autouse=True)
+def same_chance() -> None:
+    """Every test draws the same in every run."""
+    seed()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,9 +90,11 @@ def comfyui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
 
     `COMFYUI_PATH` names its folder. `COMFYUI_ARGS` are its arguments, `--cpu` unless told otherwise.
     """
+    from comfyui_server import NOT_TRIED, ComfyUI
+
     folder = os.environ.get("COMFYUI_PATH")
     if not folder:
-        pytest.skip("NOT TRIED IN COMFYUI: set COMFYUI_PATH to the folder of one, to run these tests in it")
+        pytest.skip(NOT_TRIED)
     server = ComfyUI(Path(folder).resolve(), tmp_path_factory.mktemp("comfyui"))
     try:
         server.wait_until_up()

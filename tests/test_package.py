@@ -1,5 +1,6 @@
 """What importing and packaging promise, checked in fresh interpreters and against the tree."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,8 +16,8 @@ from gpen_blocks.weights.toml import tomllib
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+def run(code: str, *arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -34,15 +35,6 @@ def test_import_needs_no_network_and_no_heavy_module():
     assert run(code).strip() == "[]"
 
 
-def test_restorer_import_leaves_detection_libraries_alone():
-    """`from gpen_blocks import Restorer` may import torch, not facexlib and torchvision, which take seconds."""
-    code = (
-        "import sys; from gpen_blocks import Restorer\n"
-        "print([m for m in ('facexlib', 'torchvision', 'huggingface_hub') if m in sys.modules])"
-    )
-    assert run(code).strip() == "[]"
-
-
 # What takes seconds to import, and one photograph has no use for.
 SLOW = (
     *("torchvision", "facexlib", "scipy", "numba", "filterpy", "sympy", "matplotlib", "rich", "skimage"),
@@ -51,38 +43,39 @@ SLOW = (
 )
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("restore", "{example}", "-o", "{folder}/restored.jpg", "--report", "{folder}/report.json"),
-        ("restore", "{example}", "-o", "{folder}/natural.png", "--preset", "natural"),
-        ("detect", "{example}", "-o", "{folder}/faces.jpg"),
-    ],
-    ids=lambda command: " ".join(command[:1] + command[4:]),
-)
-def test_one_photograph_imports_nothing_that_it_has_no_use_for(command, tmp_path):
+# One photograph by the library and by commands, and what of a list has been imported after each step.
+STEPS = """
+import json, sys
+example, folder, *slow = sys.argv[1:]
+found = {}
+def told(step):
+    found[step] = [name for name in slow if name in sys.modules]
+from gpen_blocks import Restorer
+found["import"] = [name for name in ("facexlib", "torchvision", "huggingface_hub") if name in sys.modules]
+import numpy as np
+from PIL import Image
+assert len(Restorer().restore(np.asarray(Image.open(example))).faces) == 1
+told("library")
+from gpen_blocks.gpen.cli import app
+for step, *words in (
+    ("restore", "-o", folder + "/restored.jpg", "--report", folder + "/report.json"),
+    ("restore", "-o", folder + "/natural.png", "--preset", "natural"),
+    ("detect", "-o", folder + "/faces.jpg"),
+):
+    app([step, example, *words], standalone_mode=False)
+    told(" ".join([step, *words[2:3]]))
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+def test_one_photograph_imports_nothing_that_it_has_no_use_for(tmp_path):
+    """All in one interpreter: what is not there at the end was not there before."""
     example = ROOT / "examples" / "portrait-degraded.jpg"
-    words = [word.format(example=example, folder=tmp_path) for word in command]
-    code = (
-        f"import sys; sys.argv = ['gpen', *{words!r}]\n"
-        "from gpen_blocks.gpen.cli import main\n"
-        "try: main()\n"
-        "except SystemExit as end: assert not end.code, end\n"
-        f"print('imported:', [m for m in {SLOW!r} if m in sys.modules])"
-    )
-    assert run(code).splitlines()[-1] == "imported: []"
-    assert list(tmp_path.iterdir())
-
-
-def test_neither_does_the_library():
-    code = (
-        "import sys; from gpen_blocks import Restorer\n"
-        "import numpy as np; from PIL import Image\n"
-        f"picture = np.asarray(Image.open({str(ROOT / 'examples' / 'portrait-degraded.jpg')!r}))\n"
-        "assert len(Restorer().restore(picture).faces) == 1\n"
-        f"print('imported:', [m for m in {SLOW!r} if m in sys.modules])"
-    )
-    assert run(code).splitlines()[-1] == "imported: []"
+    found = json.loads(run(STEPS, str(example), str(tmp_path), *SLOW).splitlines()[-1])
+    steps = ("import", "library", "restore --report", "restore --preset", "detect")
+    assert found == {step: [] for step in steps}
+    assert {path.name for path in tmp_path.iterdir()} == {"restored.jpg", "report.json", "natural.png", "faces.jpg"}
 
 
 def test_what_people_import_is_at_the_root_and_light():

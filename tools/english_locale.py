@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from workflows.client import Client
-from workflows.object_info import Info, inputs_of
+from comfyui_client import Client
+from object_info import Info, inputs_of
 
 FILE = Path(__file__).resolve().parents[1] / "locales" / "en" / "nodeDefs.json"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ State = Literal["verified", "unverified", "rejected"]
 
 _log = logging.getLogger(__name__)
 _said: set[str] = set()
+_saying = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -238,8 +240,10 @@ def _missing(record: ModelRecord, passed_over: list[Inspection]) -> str:
 
 
 def _warn_once(sentence: str) -> None:
-    if sentence not in _said:
+    with _saying:
+        new = sentence not in _said
         _said.add(sentence)
+    if new:
         _log.warning(sentence)
 
 

@@ -23,14 +23,16 @@ from .kept import kept_file
 from .onnxruntime_engine import OnnxRuntimeEngine
 from .openvino_engine import OpenVINOEngine
 from .torch_engines import CompiledEngine, CudaGraphEngine
-from .trial import ROUNDS, Trial, compare, key_of, probe, race, recall, remembered
+from .trial import Difference, Trial, compare, key_of, probe, race, recall, remembered
 
 log = logging.getLogger(__name__)
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Backend = Literal["auto", "eager", "compile", "openvino", "onnxruntime", "cudagraph", "tensorrt"]
 
-DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+_EMULATED = "processors only emulate fp16; bf16 is what they may have."
 
 # What `auto` tries beside eager: what is ready within seconds.
 _AUTO = {"cpu": ("openvino", "onnxruntime"), "cuda": ("cudagraph",)}
@@ -69,23 +71,40 @@ class Chosen(NamedTuple):
 
 
 def backend_of(network: nn.Module) -> str:
-    """The name of what runs a network; it may change with the work."""
+    """The name of what ran a network's last faces, see `Accelerated.backend`."""
     return network.backend if isinstance(network, Accelerated) else "eager"
 
 
+def precision_of(network: nn.Module) -> Precision:
+    """The number format that a generator runs in where it lies now."""
+    generator = network.generator if isinstance(network, Accelerated) else network
+    dtype = generator.map_dtype if isinstance(generator, Generator) else torch.float32
+    return next(name for name, known in DTYPES.items() if known == dtype)
+
+
+def faults_of(network: nn.Module) -> tuple[str, ...]:
+    """A sentence for each time that a backend or a number format gave way to another since the network was loaded."""
+    faults = network.faults if isinstance(network, Accelerated) else ()
+    generator = network.generator if isinstance(network, Accelerated) else network
+    emulated = isinstance(generator, Generator) and generator.map_dtype != generator.generator.input.input.dtype
+    return (*faults, _runs_in_fp32(_EMULATED)) if emulated else faults
+
+
+def _runs_in_fp32(fault: str) -> str:
+    return f"The network runs in fp32: {fault}"
+
+
 def expect(network: nn.Module, *, faces: int | None = None, pictures_left: int | None = None) -> None:
-    """Tell `auto` of work to come.
+    """Tell a network of work to come: `auto` plans with it, and `backend_of` tells what has run since then.
 
     Args:
         network: from `accelerate`.
         faces: that the next passes bring together.
         pictures_left: pictures that follow this one.
     """
-    if not isinstance(network, Automatic):
-        return
-    if faces is not None:
+    if faces is not None and isinstance(network, Accelerated):
         network.expect(faces)
-    if pictures_left is not None:
+    if pictures_left is not None and isinstance(network, Automatic):
         network.pictures_left = pictures_left
 
 
@@ -110,14 +129,14 @@ def accelerate(
     notes: list[str] = []
     fault = _precision_fault(generator, sha256, precision, device)
     if fault:
-        notes.append(f"The network runs in fp32: {fault}")
+        notes.append(_runs_in_fp32(fault))
         precision = "fp32"
     if backend != "auto":
-        chosen = _first_of(generator, sha256, [backend], precision, device, notes.append)
+        chosen = _first_of(generator, sha256, [backend], precision, device, notes.append, raced=False)
         return Chosen(chosen or generator.set_precision(DTYPES[precision]), precision, tuple(notes))
     names = [name for name in _AUTO.get(device.type, ()) if _is_installed(name)]
     if device.type != "cpu":
-        chosen = _first_of(generator, sha256, names, precision, device, log.info)
+        chosen = _first_of(generator, sha256, names, precision, device, log.info, raced=True)
         return Chosen(chosen or generator.set_precision(DTYPES[precision]), precision, tuple(notes))
     if not names:
         return Chosen(generator.set_precision(DTYPES[precision]), precision, tuple(notes))
@@ -126,8 +145,8 @@ def accelerate(
     network = Automatic(
         generator.set_precision(DTYPES[precision]),
         device.type,
-        lambda: [recall(key_of(sha256, name, precision, device)) for name in names],
-        lambda: _first_of(original, sha256, names, precision, device, log.info),
+        lambda: [recall(key_of(sha256, name, precision, device), Trial) for name in names],
+        lambda: _first_of(original, sha256, names, precision, device, log.info, raced=True),
     )
     return Chosen(network.eval(), precision, tuple(notes))
 
@@ -139,11 +158,14 @@ def _first_of(
     precision: Precision,
     device: torch.device,
     tell: Callable[[str], object],
+    *,
+    raced: bool,
 ) -> Accelerated | None:
-    """The fastest of these backends that can be had, is close enough and, of several asked for, faster than `eager`.
+    """The first of these backends that can be had and is close enough.
 
     Args:
         tell: called with a sentence about each that cannot be had.
+        raced: they are timed beside `eager`; the fastest comes first, and what is no faster than `eager` is refused.
     """
     candidates: list[_Candidate] = []
 
@@ -154,14 +176,14 @@ def _first_of(
         if name == "eager":
             continue
         try:
-            candidates.append(_examine(generator, sha256, name, precision, device))
+            candidates.append(_examine(generator, sha256, name, precision, device, raced=raced))
         except EngineError as error:
             refuse(name, error)
     # Each was timed beside eager in a race of its own; of these, that counts which was disturbed least.
-    eager_seconds = min((candidate.eager_seconds for candidate in candidates), default=0.0)
+    eager_seconds = min((candidate.eager_seconds for candidate in candidates if candidate.seconds), default=0.0)
     for name, seconds, _, build in sorted(candidates, key=lambda candidate: candidate.seconds):
         try:
-            if len(names) > 1 and seconds > WORTH_IT * eager_seconds:
+            if seconds > WORTH_IT * eager_seconds:
                 raise EngineError(f"it takes {seconds / eager_seconds:.2f} of eager's time.")
             return build().eval()
         except EngineError as error:
@@ -170,7 +192,7 @@ def _first_of(
 
 
 class _Candidate(NamedTuple):
-    """A backend that is close enough; its seconds are 0 where only its first face will tell."""
+    """A backend that is close enough; its seconds are 0 where it was not timed."""
 
     name: str
     seconds: float
@@ -178,7 +200,9 @@ class _Candidate(NamedTuple):
     build: Callable[[], Accelerated]
 
 
-def _examine(generator: Generator, sha256: str, name: str, precision: Precision, device: torch.device) -> _Candidate:
+def _examine(
+    generator: Generator, sha256: str, name: str, precision: Precision, device: torch.device, *, raced: bool
+) -> _Candidate:
     """Try a backend.
 
     Raises:
@@ -191,54 +215,64 @@ def _examine(generator: Generator, sha256: str, name: str, precision: Precision,
     key = key_of(sha256, name, precision, device)
     build = lru_cache(partial(_STANDING[name], generator, dtype, device, kept_file(key)))
 
-    def run() -> Trial:
-        eager = generator if precision == "fp32" else copy.deepcopy(generator).set_precision(dtype)
-        began = time.perf_counter()
-        engine = build()
-        started = time.perf_counter() - began
-        return replace(_try(generator, engine, eager, device), start_seconds=started)
-
-    trial = remembered(key, run)
-    if not trial.is_close(dtype):
-        raise EngineError(
-            f"it is off by {255 * trial.mean:.2f}/255 in the mean, {255 * trial.largest:.1f}/255 at most."
-        )
-
     def accelerated() -> Accelerated:
         engine = build()  # of the weights in float32
         return Accelerated(generator.set_precision(dtype), engine, name, device.type, checked=True)
 
-    return _Candidate(name, trial.seconds, trial.eager_seconds, accelerated)
+    def race_it() -> Trial:
+        began = time.perf_counter()
+        engine = build()
+        started = time.perf_counter() - began
+        as_it_is = precision == "fp32" and device.type == "cpu"
+        eager = generator if as_it_is else copy.deepcopy(generator).set_precision(dtype).to(device)
+        return replace(_race_beside(generator, engine, eager, device), start_seconds=started)
+
+    if raced:
+        difference = trial = remembered(key, Trial, race_it)
+        candidate = _Candidate(name, trial.seconds, trial.eager_seconds, accelerated)
+    else:
+        difference = remembered(key, Difference, lambda: _difference(generator, build(), device))
+        candidate = _Candidate(name, 0.0, 0.0, accelerated)
+    if not difference.is_close(dtype):
+        raise EngineError(
+            f"it is off by {255 * difference.mean:.2f}/255 in the mean, {255 * difference.largest:.1f}/255 at most."
+        )
+    return candidate
 
 
-def _try(generator: Generator, engine: Engine, eager: Generator, device: torch.device, rounds: int = ROUNDS) -> Trial:
+@torch.inference_mode()
+def _difference(generator: Generator, engine: Engine, device: torch.device) -> Difference:
+    """How far an engine on a device is from the generator in float32 on the CPU."""
+    faces = probe(generator.config.size)
+    return Difference(*compare(generator(faces), engine(faces.to(device)).cpu()))
+
+
+def _race_beside(generator: Generator, engine: Engine, eager: Engine, device: torch.device) -> Trial:
     """How far an engine on a device is from the generator, and how long it takes beside what runs as it is written."""
     faces = probe(generator.config.size)
     with torch.inference_mode():
         truth = generator(faces)
-    (_, restored), (eager_seconds, seconds) = race([(eager, faces), (engine, faces.to(device))], rounds)
+    (_, restored), (eager_seconds, seconds) = race([eager, engine], faces.to(device))
     return Trial(*compare(truth, restored.cpu()), seconds, eager_seconds)
 
 
 def _precision_fault(generator: Generator, sha256: str, precision: Precision, device: torch.device) -> str:
     """What speaks against a number format; empty where nothing does."""
     if precision == "fp16":
-        # Processors convert at every step: a face of 512 pixels took 35 s where fp32 took 1.5 s.
-        return "processors only emulate fp16; bf16 is what they may have." if device.type == "cpu" else ""
+        return _EMULATED if device.type == "cpu" else ""
     if precision == "fp32":
         return ""
     cpu = torch.device("cpu")  # rounds as any other device
 
-    def run() -> Trial:
-        # What it shows decides, not its speed: once is enough.
-        return _try(generator, copy.deepcopy(generator).set_precision(DTYPES[precision]), generator, cpu, rounds=1)
+    def run() -> Difference:
+        return _difference(generator, copy.deepcopy(generator).set_precision(DTYPES[precision]), cpu)
 
-    trial = remembered(key_of(sha256, "eager", precision, cpu), run)
-    if trial.is_close(DTYPES[precision]):
+    difference = remembered(key_of(sha256, "eager", precision, cpu), Difference, run)
+    if difference.is_close(DTYPES[precision]):
         return ""
     return (
-        f"{precision} changes its picture by {255 * trial.mean:.2f}/255 in the mean and by "
-        f"{255 * trial.largest:.1f}/255 at most."
+        f"{precision} changes its picture by {255 * difference.mean:.2f}/255 in the mean and by "
+        f"{255 * difference.largest:.1f}/255 at most."
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ..devices import wait_for
 from ..network import Generator
 from .accelerated import Accelerated
 from .trial import Trial, likely_cost
@@ -54,46 +55,36 @@ class Automatic(Accelerated):
         self._passes = 0
         self._seconds = float("inf")  # one face took at its best
         self._calls = self._seen = self._waiting = 0
-        self._ran: list[str] = []
-
-    @property
-    def backend(self) -> str:
-        """What ran the faces since the last call of `expect`; two names where an engine took over in between."""
-        return " and ".join(self._ran) or super().backend
 
     def expect(self, faces: int) -> None:
-        """Tell how many faces the next passes bring together."""
+        """As `Accelerated.expect`."""
+        super().expect(faces)
         self._calls += 1
         self._waiting = faces
-        self._ran = []
 
     def forward(self, x: Tensor) -> Tensor:
         """As `Generator.forward`."""
-        if not len(x):
-            return super().forward(x)
-        if self._start is not None and x.device.type == self._device_type:
+        if len(x) and self._start is not None and x.device.type == self._device_type:
             if self._believed() is None:
                 first = self._timed(x[:1])
                 return first if len(x) == 1 else torch.cat([first, self(x[1:])])
             if not self._pays():
                 return self._timed(x)
             self._move()
-        self._count(len(x), super().backend)
         return super().forward(x)
 
     def _timed(self, x: Tensor) -> Tensor:
-        self._count(len(x), "eager")
         began = time.perf_counter()
-        restored = self.generator(x)
+        restored = self._run_as_written(x)
+        wait_for(x.device)
         self._seconds = min(self._seconds, (time.perf_counter() - began) / len(x))
         self._passes += 1
         return restored
 
     def _count(self, faces: int, backend: str) -> None:
+        super()._count(faces, backend)
         self._seen += faces
         self._waiting -= min(faces, self._waiting)
-        if backend not in self._ran:
-            self._ran.append(backend)
 
     def _trials(self) -> Sequence[Trial | None]:
         if self._known is None:

@@ -9,10 +9,12 @@ import json
 import logging
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +22,8 @@ from torch import Tensor
 
 from ...weights import places
 from ...weights.files import replacing
+from ..devices import processor_name, wait_for
+from ..locks import KeyedLocks
 from ..versions import installed_version, package_version
 from .engine import Engine
 
@@ -29,37 +33,68 @@ log = logging.getLogger(__name__)
 LARGEST_MEAN, LARGEST = 1 / 255, 8 / 255
 # An engine in float32 computes the same numbers in another order.
 LARGEST_FP32 = 0.2 / 255
-# Turns of a race, unless so many seconds are over.
-ROUNDS, _ENOUGH = 8, 6.0
+
+
+class Effort(NamedTuple):
+    """How long a race goes on: so many rounds, or until so many seconds are over."""
+
+    rounds: int
+    seconds: float
+
+
+# Read at each race.
+EFFORT = Effort(rounds=8, seconds=6.0)
+
+# Two races at once would measure each other.
+_racing = threading.Lock()
+# One trial of each engine at a time, and one writer of the file.
+_trying, _writing = KeyedLocks(), threading.Lock()
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What was measured.
+class Difference:
+    """How far an engine is off.
 
     Attributes:
         mean, largest: absolute difference from the network in float32, pixels in 0..1.
-        seconds: one face took.
-        eager_seconds: one face took the network as it is written, in the same number format.
-        start_seconds: the engine took to start, before there was anything of it to read.
     """
 
     mean: float
     largest: float
-    seconds: float
-    eager_seconds: float
-    start_seconds: float = 0.0
 
     @property
     def is_possible(self) -> bool:
-        """Whether these are numbers that a measurement gives."""
-        return self.mean >= 0 and self.largest >= 0 and min(self.seconds, self.eager_seconds) > 0
+        """Whether the numbers are plausible; guards against a damaged cache file."""
+        return self.mean >= 0 and self.largest >= 0
 
     def is_close(self, dtype: torch.dtype) -> bool:
         """Whether the picture stays what it is."""
         if dtype == torch.float32:
             return self.largest <= LARGEST_FP32
         return self.mean <= LARGEST_MEAN and self.largest <= LARGEST
+
+
+@dataclass(frozen=True)
+class Trial(Difference):
+    """How far an engine is off, and how fast it is.
+
+    Attributes:
+        seconds: one face took.
+        eager_seconds: one face took the network as it is written, in the same number format.
+        start_seconds: the engine took to start, before there was anything of it to read.
+    """
+
+    seconds: float
+    eager_seconds: float
+    start_seconds: float = 0.0
+
+    @property
+    def is_possible(self) -> bool:
+        """As `Difference.is_possible`."""
+        return super().is_possible and min(self.seconds, self.eager_seconds) > 0
+
+
+Result = TypeVar("Result", bound=Difference)
 
 
 def probe(size: int) -> Tensor:
@@ -76,28 +111,29 @@ def compare(truth: Tensor, restored: Tensor) -> tuple[float, float]:
     return float(difference.mean()), float(difference.max())
 
 
-def race(engines: Sequence[tuple[Engine, Tensor]], rounds: int = ROUNDS) -> tuple[list[Tensor], list[float]]:
-    """What engines make of their faces, and the seconds each takes at its best.
+def race(engines: Sequence[Engine], faces: Tensor) -> tuple[list[Tensor], list[float]]:
+    """What engines make of faces, and the seconds each takes at its best.
 
-    They take turns, so that what else the machine does slows all of them. A few seconds end a race before its time.
+    They take turns, so that what else the machine does slows all of them. `EFFORT` says when a race ends.
+
+    Args:
+        engines: on the device of the faces.
+        faces: B x 3 x S x S in -1..1. The clock stops when their device has done its work.
     """
-    with torch.inference_mode():
-        restored = [engine(faces) for engine, faces in engines]  # warms them, too
+    with _racing, torch.inference_mode():
+        restored = [engine(faces) for engine in engines]  # warms them, too
+        wait_for(faces.device)
         best = [float("inf")] * len(engines)
         began = time.perf_counter()
-        for _ in range(rounds):
-            for index, (engine, faces) in enumerate(engines):
+        for _ in range(EFFORT.rounds):
+            for index, engine in enumerate(engines):
                 start = time.perf_counter()
                 engine(faces)
+                wait_for(faces.device)
                 best[index] = min(best[index], time.perf_counter() - start)
-            if time.perf_counter() - began > _ENOUGH:
+            if time.perf_counter() - began > EFFORT.seconds:
                 break
     return restored, best
-
-
-def recall(key: str) -> Trial | None:
-    """The kept result under `key`, if there is one."""
-    return _read().get(key)
 
 
 def likely_cost(seconds: float) -> float:
@@ -106,45 +142,76 @@ def likely_cost(seconds: float) -> float:
     Engines on two cores started within 1.5 s for the smallest networks, and within 15 s for those of 512 pixels, which
     take 10 times as long; a race ends after so many rounds or seconds, and each runs once before.
     """
-    rounds = min(ROUNDS, math.ceil(_ENOUGH / (2 * seconds))) + 1
+    rounds = min(EFFORT.rounds, math.ceil(EFFORT.seconds / (2 * seconds))) + 1
     return 1.0 + 5 * seconds + rounds * 2 * seconds
 
 
-def remembered(key: str, run: Callable[[], Trial]) -> Trial:
-    """The kept result under `key`, or that of `run`, which is kept."""
-    kept = recall(key)
-    if kept is not None:
+def recall(key: str, kind: type[Result]) -> Result | None:
+    """The kept result under `key`, if there is one that tells as much as its kind does."""
+    found = _read().get(key)
+    return found if isinstance(found, kind) else None
+
+
+def remembered(key: str, kind: type[Result], run: Callable[[], Result]) -> Result:
+    """The kept result under `key`, or that of `run`, which is kept; threads that ask at once get one result."""
+    with _trying.of(key):
+        kept = recall(key, kind)
+        if kept is None:
+            kept = run()
+            _keep(key, kept)
         return kept
-    result = run()
-    path = _path()
-    all_kept = {**_read(), key: result}  # others may have written meanwhile
-    try:
-        with replacing(path) as temporary:
-            text = json.dumps({name: asdict(entry) for name, entry in all_kept.items()}, indent=1)
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        log.info("what was measured of a backend is not kept: %s", error)
-    return result
 
 
 def key_of(sha256: str, backend: str, precision: str, device: torch.device) -> str:
-    """A name for one engine of one model on this machine, with everything that could change how fast or true it is."""
-    packages = {"openvino": ("openvino",), "onnxruntime": ("onnxruntime",), "tensorrt": ("onnxruntime-gpu",)}
+    """A name for one engine of one model on this machine.
+
+    It holds everything that could change how fast or how true the engine is: the model, the number format, the
+    processor, the cores and threads it may use, and the versions of this package and of the libraries that compute.
+    """
     versions = [f"torch {torch.__version__}", f"gpen-blocks {package_version()}"]
-    versions += [f"{name} {installed_version(name)}" for name in packages.get(backend, ())]
-    processor = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
-    threads = f"{torch.get_num_threads()} of {os.cpu_count()} threads"
+    versions += [f"{name} {version}" for name in _COMPUTING.get(backend, ()) if (version := installed_version(name))]
+    processor = f"{processor_name()} {torch.backends.cpu.get_cpu_capability()}"
+    if device.type == "cuda":
+        processor = f"{torch.cuda.get_device_name(device)} with {processor}"
+    threads = f"{torch.get_num_threads()} threads on {_cores()} cores"
     return ", ".join([sha256[:16], backend, precision, device.type, processor, threads, *versions])
+
+
+# Distributions that may bring what a backend computes with; a machine has some of them.
+_ONNX_RUNTIME = ("onnxruntime", "onnxruntime-gpu")
+_COMPUTING = {
+    "openvino": ("openvino",),
+    "onnxruntime": _ONNX_RUNTIME,
+    "tensorrt": (*_ONNX_RUNTIME, "tensorrt", "tensorrt-cu12", "tensorrt-cu13"),
+}
+
+
+def _cores() -> int | None:
+    """Cores that this process may use: fewer than there are, where a job is bound to some."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _path() -> Path:
     return places.cache_folder() / "backends.json"
 
 
-def _read() -> dict[str, Trial]:
+def _keep(key: str, result: Difference) -> None:
+    try:
+        with _writing, replacing(_path()) as temporary:
+            entries = {name: asdict(entry) for name, entry in {**_read(), key: result}.items()}
+            temporary.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+    except OSError as error:
+        log.info("what was measured of a backend is not kept: %s", error)
+
+
+def _read() -> dict[str, Difference]:
     try:
         entries = json.loads(_path().read_text(encoding="utf-8"))
-        kept = {key: Trial(**{name: float(value) for name, value in entry.items()}) for key, entry in entries.items()}
+        kept = {key: _result({name: float(value) for name, value in entry.items()}) for key, entry in entries.items()}
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}  # nothing kept yet, or nothing that can be read: it is measured again
-    return {key: trial for key, trial in kept.items() if trial.is_possible}
+    return {key: result for key, result in kept.items() if result.is_possible}
+
+
+def _result(numbers: dict[str, float]) -> Difference:
+    return (Trial if "seconds" in numbers else Difference)(**numbers)

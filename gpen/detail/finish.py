@@ -23,9 +23,10 @@ def finish(
 ) -> torch.Tensor:
     """Blend a picture with its Gaussian blur: `(1 - mix) x + mix G(x)`.
 
-    The article this comes from has sigma 0.3 blended 0.8 : 0.2. That is almost invisible: the Gaussian, sampled at
-    whole pixels as OpenCV and SciPy have it, leaves 98.5 % of its weight on the centre, so that nothing changes by more
-    than 0.8/255. With sigma 0.6 a single bright pixel loses 11 %, and with 0.8 15 %.
+    Source: the blog article that the help page of GPENPreset names has sigma 0.3 blended 0.8 : 0.2 (preset `article`).
+    That is almost invisible: the Gaussian, sampled at whole pixels as OpenCV and SciPy have it, leaves 98.5 % of its
+    weight on the center, so nothing changes by more than 0.8/255. With sigma 0.6 a single bright pixel loses 11 %, and
+    with 0.8 15 %.
 
     Args:
         images: B x 3 x H x W in 0..1.

@@ -115,7 +115,7 @@ class PlainConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight if self.scale == 1.0 else self.weight * self.scale
-        return F.conv2d(x, weight, stride=self.stride, padding=self.padding)
+        return F.conv2d(x, weight.to(x.dtype), stride=self.stride, padding=self.padding)
 
 
 def encoder_layer(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -192,7 +192,7 @@ class ModulatedConv(ModulatedWeight):
             B x O x H x W (or 2H x 2W).
         """
         x = scale_channels(x, style)
-        weight = self.weight[0]
+        weight = self.weight[0].to(x.dtype)
         if self.blur is None:
             return F.conv2d(x, weight, padding=1)
         x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # B x O x (2H + 1) x (2W + 1)

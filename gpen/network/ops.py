@@ -46,7 +46,7 @@ def fir_filter(x: Tensor, kernel: Tensor, padding: int, gain: float = 1.0) -> Te
     Returns:
         B x C x (H + 2 padding - k + 1) x (W + 2 padding - k + 1).
     """
-    channels = x.shape[1]
+    channels = int(x.shape[1])  # a number where shapes are recorded, too: exporters want kernels of known shape
     flipped = (kernel * gain).flip(0, 1).to(x.dtype)  # conv2d correlates
     return F.conv2d(x, flipped.repeat(channels, 1, 1, 1), padding=padding, groups=channels)
 
@@ -64,7 +64,7 @@ def fir_upsample(x: Tensor, kernel: Tensor) -> Tensor:
     Returns:
         B x C x 2H x 2W.
     """
-    channels = x.shape[1]
+    channels = int(x.shape[1])
     weight = kernel.to(x.dtype).repeat(channels, 1, 1, 1)
     return F.conv_transpose2d(x, weight, stride=2, padding=1, groups=channels)
 
@@ -136,4 +136,5 @@ def without_autocast(device: torch.device) -> AbstractContextManager[object]:
 
 def _may_overwrite(*tensors: Tensor) -> bool:
     recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    return not recorded and not torch.compiler.is_compiling()
+    traced = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return not recorded and not traced and not torch.compiler.is_compiling()

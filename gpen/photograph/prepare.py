@@ -20,7 +20,8 @@ from .white_balance import Cast, lab_balance, shades_of_grey
 
 JpegTables = Mapping[int, Sequence[int]] | Sequence[Sequence[int]]
 
-# The article wants a face to fill half of the frame. Aligned, it does: a smaller one is cut out.
+# The blog article behind the preset `article` wants a face to fill half of the frame. Aligned, it does: a smaller one
+# is cut out.
 _HALF = 0.5
 # Every 45 degrees of hue in CIELAB.
 _HUES = ("pink", "orange", "yellow", "yellow-green", "green", "cyan", "blue", "magenta")

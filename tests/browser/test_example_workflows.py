@@ -1,62 +1,28 @@
-"""The files people open: templates and blueprints. Needs no ComfyUI."""
+"""The files people open, templates and blueprints, and the tool that checks and tidies them. Needs no ComfyUI."""
 
 from __future__ import annotations
 
-import json
+import copy
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import thumbnails
+import workflows
 from PIL import Image
+from workflow_faults import faults_in_comfyui, faults_of_blueprint, faults_of_template
 
-ROOT = Path(__file__).resolve().parents[2]
-TEMPLATES = sorted((ROOT / "example_workflows").glob("*.json"))
-BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
+import gpen_blocks
 
-
-def read(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
-def test_template_is_whole(path: Path) -> None:
-    """Wires end at slots of their type on both sides, groups hold all nodes, and a new user's machine can run it."""
-    workflow = read(path)
-    nodes = {node["id"]: node for node in workflow["nodes"]}
-    assert len(nodes) == len(workflow["nodes"]) == workflow["last_node_id"]
-    for id_, start, start_slot, end, end_slot, kind in workflow["links"]:
-        output, entry = nodes[start]["outputs"][start_slot], nodes[end]["inputs"][end_slot]
-        assert id_ in output["links"]
-        assert entry["link"] == id_
-        assert output["type"] == kind
-        assert kind in entry["type"].split(",") or entry["type"] == "*"
-    assert sum(node["type"] == "MarkdownNote" for node in nodes.values()) == 1
-    for node in nodes.values():
-        if node["type"] == "MarkdownNote":
-            continue
-        assert any(_holds(group["bounding"], node) for group in workflow["groups"]), f"{node['type']} is in no group"
-        own = node["type"].startswith("GPEN")
-        assert node["properties"]["cnr_id"] == ("gpen-blocks" if own else "comfy-core")
-        if node["type"] == "LoadImage":
-            assert node["widgets_values"][0] == "gpen-example.jpg"
-        if node["type"] in ("GPENLoadModel", "GPENLoadFaceDetector"):
-            assert node["widgets_values"][0] == "auto"
+TEMPLATES = [path for path in workflows.paths() if path.parent.name == "example_workflows"]
+BLUEPRINTS = [path for path in workflows.paths() if path.parent.name == "subgraphs"]
+Workflow = dict[str, Any]
 
 
-def _holds(bounding: list[float], node: dict) -> bool:
-    left, top, width, height = bounding
-    x, y = node["pos"]
-    return left <= x and top <= y and x + node["size"][0] <= left + width and y + node["size"][1] <= top + height
-
-
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
-def test_nodes_do_not_cover_each_other(path: Path) -> None:
-    title = 30
-    boxes = [(*node["pos"], *node["size"], node["type"]) for node in read(path)["nodes"]]
-    for index, (x, y, width, height, name) in enumerate(boxes):
-        for other_x, other_y, other_width, other_height, other in boxes[:index]:
-            apart = x >= other_x + other_width or other_x >= x + width
-            apart |= y - title >= other_y + other_height or other_y - title >= y + height
-            assert apart, f"{name} lies over {other}"
+@pytest.mark.parametrize("path", workflows.paths(), ids=lambda path: path.stem)
+def test_nothing_is_wrong(path: Path) -> None:
+    assert workflows.faults(path) == []
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
@@ -69,14 +35,168 @@ def test_thumbnail_is_square_and_small(path: Path) -> None:
         assert image.width == image.height
 
 
-@pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
-def test_blueprint_is_one_block(path: Path) -> None:
-    """The form ComfyUI wants: one node, of the type of the one subgraph, under the file's name."""
-    workflow = read(path)
-    (node,) = workflow["nodes"]
-    (subgraph,) = workflow["definitions"]["subgraphs"]
-    assert node["type"] == subgraph["id"]
-    assert node["title"] == subgraph["name"] == path.stem
-    inner = {str(each["id"]): each for each in subgraph["nodes"]}
-    for id_, widget in node["properties"]["proxyWidgets"]:
-        assert widget in {entry["name"] for entry in inner[id_]["inputs"]}
+def test_every_template_has_a_drawing() -> None:
+    assert thumbnails.DRAWINGS.keys() == {path.stem for path in TEMPLATES}
+
+
+def node_of(workflow: Workflow, type_: str) -> Workflow:
+    return next(node for node in workflow["nodes"] if node["type"] == type_)
+
+
+def cut_a_wire_on_one_side(workflow: Workflow) -> None:
+    node_of(workflow, "SaveImage")["inputs"][0]["link"] = None
+
+
+def lead_a_wire_astray(workflow: Workflow) -> None:
+    workflow["links"][0][3] = 999
+
+
+def carry_another_type(workflow: Workflow) -> None:
+    workflow["links"][0][5] = "LATENT"
+
+
+def forget_a_wire(workflow: Workflow) -> None:
+    del workflow["links"][0]
+
+
+def remove_the_note(workflow: Workflow) -> None:
+    workflow["nodes"].remove(node_of(workflow, "MarkdownNote"))
+
+
+def leave_the_groups(workflow: Workflow) -> None:
+    node_of(workflow, "SaveImage")["pos"] = [9000, 9000]
+
+
+def lie_over_another(workflow: Workflow) -> None:
+    node_of(workflow, "SaveImage")["pos"] = node_of(workflow, "GPENFaceRestore")["pos"]
+
+
+def load_ones_own_picture(workflow: Workflow) -> None:
+    node_of(workflow, "LoadImage")["widgets_values"][0] = "holiday.jpg"
+
+
+def load_ones_own_model(workflow: Workflow) -> None:
+    node_of(workflow, "GPENLoadModel")["widgets_values"][0] = "my-model.pth"
+
+
+def use_another_pack(workflow: Workflow) -> None:
+    node_of(workflow, "PreviewImage")["properties"]["cnr_id"] = "some-pack"
+
+
+def use_a_subgraph(workflow: Workflow) -> None:
+    workflow["definitions"] = {"subgraphs": [{"id": "x"}]}
+
+
+def use_an_id_twice(workflow: Workflow) -> None:
+    node_of(workflow, "SaveImage")["id"] = node_of(workflow, "LoadImage")["id"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (cut_a_wire_on_one_side, "not known to both of its ends"),
+        (lead_a_wire_astray, "leads to a node or slot that is not there"),
+        (carry_another_type, "carries LATENT"),
+        (forget_a_wire, "has a wire 1 that is not there"),
+        (remove_the_note, "one Markdown note"),
+        (leave_the_groups, "is in no group"),
+        (lie_over_another, "lies over"),
+        (load_ones_own_picture, "loads holiday.jpg"),
+        (load_ones_own_model, "loads my-model.pth"),
+        (use_another_pack, "not marked as a node of comfy-core"),
+        (use_a_subgraph, "has a subgraph"),
+        (use_an_id_twice, "same id"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_spoilt_template_is_found_out(spoil: Callable[[Workflow], None], sentence: str) -> None:
+    workflow = workflows.read(workflows.ROOT / "example_workflows" / "Restore a photograph.json")
+    spoil(workflow)
+    assert any(sentence in fault for fault in faults_of_template(workflow))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda file: file["nodes"][0].update(type="another"), "of the type of the one subgraph"),
+        (lambda file: file["definitions"]["subgraphs"][0].update(name="Another"), "is called Another"),
+        (lambda file: file["nodes"][0]["properties"]["proxyWidgets"].append(["1", "zoom"]), "shows a widget zoom"),
+        (lambda file: file["definitions"]["subgraphs"][0]["inputs"][0]["linkIds"].pop(), "not known to both"),
+        (lambda file: file["definitions"]["subgraphs"][0]["links"].pop(0), "has a wire 1 that is not there"),
+    ],
+)
+def test_a_spoilt_blueprint_is_found_out(spoil: Callable[[Workflow], None], sentence: str) -> None:
+    path = workflows.ROOT / "subgraphs" / "Restore faces with GPEN.json"
+    workflow = workflows.read(path)
+    spoil(workflow)
+    assert any(sentence in fault for fault in faults_of_blueprint(workflow, path.stem))
+
+
+INFO = {
+    "GPENThing": {
+        "input": {
+            "required": {"image": ["IMAGE", {}], "mode": ["COMBO", {"options": ["soft", "hard"], "default": "soft"}]},
+            "optional": {"mask": ["MASK", {}], "share": ["FLOAT", {"default": 0.5, "min": 0.0, "max": 1.0}]},
+        },
+        "input_order": {"required": ["image", "mode"], "optional": ["mask", "share"]},
+        "output_name": ["image", "count"],
+        "output": ["IMAGE", "INT"],
+    }
+}
+
+
+def thing(**changes: Any) -> Workflow:
+    """A node of that type, saved before it had its optional inputs and its second output."""
+    node = {"id": 2, "type": "GPENThing", "pos": [10.4, 20.6], "size": [300.2, 100], "flags": {}, "order": 7, "mode": 0}
+    node["inputs"] = [
+        {"name": "mode", "localized_name": "模式", "type": "COMBO", "widget": {"name": "mode"}, "link": None},
+        {"name": "image", "localized_name": "图像", "type": "IMAGE", "link": 1},
+    ]
+    node["outputs"] = [{"name": "image", "localized_name": "图像", "type": "IMAGE", "links": None}]
+    node["properties"] = {"ver": "0.0.1", "ue_properties": {}}
+    return {**node, "widgets_values": ["hard"], **changes}
+
+
+def test_tidying_adds_what_a_node_has_gained_and_leaves_out_what_the_page_adds() -> None:
+    source = {**thing(id=1), "inputs": [], "outputs": [{"name": "image", "type": "IMAGE", "links": [1]}]}
+    saved = {
+        "id": "x",
+        "revision": 9,
+        "nodes": [thing(), source],
+        # The socket is the page's second slot, as it counts the widget too.
+        "links": [[1, 1, 0, 2, 1, "IMAGE"]],
+        "groups": [{"id": 1, "title": "All", "bounding": [0.2, 0, 900, 900], "color": "#888", "flags": {}}],
+        "extra": {"ds": {"scale": 0.123, "offset": [1, 2]}, "frontendVersion": "1.2.3"},
+    }
+    tidied = workflows.tidy(copy.deepcopy(saved), INFO)
+    first, second = tidied["nodes"]
+    assert (first["id"], second["id"], second["pos"], second["size"]) == (1, 2, [10, 21], [300, 100])
+    assert second["inputs"] == [
+        {"name": "image", "type": "IMAGE", "link": 1},
+        {"name": "mask", "type": "MASK", "link": None, "shape": 7},
+    ]
+    assert tidied["links"] == [[1, 1, 0, 2, 0, "IMAGE"]]
+    assert [output["name"] for output in second["outputs"]] == ["image", "count"]
+    assert second["widgets_values"] == ["hard", 0.5]
+    assert second["properties"] == {"cnr_id": "gpen-blocks", "ver": gpen_blocks.__version__}
+    assert tidied["revision"] == 0 and tidied["extra"].keys() == {"ds"}
+    assert workflows.tidy(copy.deepcopy(tidied), INFO) == tidied
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"type": "Other"}, "has no node Other"),
+        ({"widgets_values": ["hard"]}, "has 1 values, and its widgets take 2"),
+        ({"widgets_values": ["loud", 0.5]}, "no choice loud in mode"),
+        ({"widgets_values": ["hard", 1.5]}, "takes no 1.5 for share"),
+        ({"widgets_values": ["hard", "much"]}, "takes no 'much' for share"),
+        ({"widgets_values": ["hard", 0.5], "inputs": []}, "needs a wire to image"),
+    ],
+)
+def test_what_comfyui_would_refuse_is_found_out(changes: Workflow, sentence: str) -> None:
+    assert any(sentence in fault for fault in faults_in_comfyui([thing(**changes)], INFO))
+
+
+def test_a_node_that_comfyui_takes_has_no_fault() -> None:
+    assert list(faults_in_comfyui([thing(widgets_values=["hard", 0.25])], INFO)) == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import workflows
 from comfyui_server import PACK
 
 from gpen_blocks.gpen.errors import SettingsError
@@ -136,6 +137,9 @@ def test_templates_open_with_all_their_wires(comfy: Any, name: str) -> None:
         wanted = known[node["class_type"]]["input"].get("required", {})
         assert set(wanted) <= set(node["inputs"]), f"{types[id_]} lacks inputs"
     assert not comfy.errors
+    # What somebody saves who has changed nothing is, tidied, the file.
+    saved = comfy.js("return JSON.parse(JSON.stringify(app.graph.serialize()))")
+    assert workflows.tidy(saved, known) == workflow
 
 
 def test_nodes_2_0_do_not_cover_each_other(comfy: Any) -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comfyui_server import module_in_comfyui
 from PIL import Image
+
+pytest_pycollect_makemodule = module_in_comfyui
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,21 @@
-"""The golden networks: the small one of tests/data, and the official sizes with weights made by a recipe."""
+"""The golden networks: the small one of tests/data, and the official sizes with weights made by a recipe. And faces."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 import pytest
-from networks import golden_value
 from safetensors.torch import load_file
+from speed.networks import official_tensors
 from torch import Tensor
 
+from gpen_blocks.gpen.degradation.faces import read_faces
+from gpen_blocks.gpen.images import read_picture
+
+ROOT = Path(__file__).resolve().parents[2]
 StateDict = dict[str, Tensor]
 
 
@@ -33,19 +37,26 @@ def tiny() -> Golden:
 
 
 @pytest.fixture(scope="session")
-def official(shared: Path) -> dict[str, dict[str, Any]]:
-    """By model name: its configuration, parameter count and the shape of every tensor."""
-    return json.loads((shared / "golden" / "official_tensors.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="session")
-def official_golden(shared: Path, official: dict[str, dict[str, Any]]) -> Callable[[int], Golden]:
+def official_golden(shared: Path) -> Callable[[int], Golden]:
     """The golden of the official model of a size."""
 
     def make(size: int) -> Golden:
-        shapes = official[f"GPEN-BFR-{size}"]["tensors"]
         io = load_file(shared / "golden" / f"generator_{size}.safetensors")
-        weights = {name: golden_value(name, shape) for name, shape in shapes.items()}
-        return Golden(weights, io["input"], io["output"])
+        return Golden(official_tensors(size), io["input"], io["output"])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def sharp(examples: Path) -> Tensor:
+    """A sharp face that a network made, 1 x 3 x 1024 x 1024 in 0..1."""
+    return read_picture(examples / "faces" / "sharp.jpg").pixels
+
+
+@pytest.fixture(scope="session")
+def aligned_faces(examples: Path) -> np.ndarray:
+    """40 x 256 x 256 x 3, 8 bits: held-out faces where ../shared is, else those of examples/ again and again."""
+    table = ROOT.parent / "shared" / "data" / "faces-256.parquet"
+    if table.is_file():
+        return read_faces(table, 40, every=10)
+    return np.resize(read_faces(examples / "faces", size=256), (40, 256, 256, 3))

@@ -1,6 +1,8 @@
 """The shared loader: one build per file and setting, safe under threads, and nothing but the asked kind."""
 
 import shutil
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,8 +10,11 @@ import torch
 from safetensors.torch import save_file
 
 from gpen_blocks.gpen import models
+from gpen_blocks.gpen.backends import accelerate
 from gpen_blocks.gpen.devices import select_device
 from gpen_blocks.gpen.errors import GPENError, SettingsError
+from gpen_blocks.gpen.locks import KeyedLocks
+from gpen_blocks.gpen.restorer import Restorer
 from gpen_blocks.weights import store
 
 LITE = "gpen-lite-256"
@@ -83,3 +88,52 @@ def test_wrong_settings_are_told():
 def test_missing_device_is_told():
     with pytest.raises(SettingsError, match="sees no cuda"):
         select_device("cuda")
+
+
+def test_who_asks_for_another_model_does_not_wait_for_one_that_is_built():
+    cache, started, may_end = models.ModelCache(), threading.Event(), threading.Event()
+    built = models.load_generator(LITE)
+
+    def slow() -> models.LoadedModel:
+        started.set()
+        assert may_end.wait(10)
+        return built
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(cache.get, ("generator",), slow)
+        assert started.wait(10)
+        second = pool.submit(cache.get, ("generator",), lambda: pytest.fail("built twice"))
+        assert pool.submit(cache.get, ("detector",), lambda: built).result(timeout=10) is built
+        assert not first.done() and not second.done()
+        may_end.set()
+        assert first.result(timeout=10) is second.result(timeout=10) is built
+
+
+def test_a_build_that_fails_frees_its_key():
+    cache = models.ModelCache()
+    built = models.load_generator(LITE)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            cache.get(("a",), lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(cache.get, ("a",), lambda: built).result(timeout=10) is built
+    assert len(cache) == 1
+
+
+def test_a_key_that_nobody_waits_for_has_no_lock():
+    locks = KeyedLocks()
+    lock = locks.of("a")
+    assert locks.of("a") is lock and locks.of("b") is not lock
+    del lock
+    assert len(locks) == 0
+
+
+def test_the_report_tells_of_a_backend_that_gave_way(monkeypatch, examples):
+    monkeypatch.setitem(
+        sys.modules[accelerate.__module__]._FOLLOWING, "compile", lambda generator: lambda faces: generator(faces) + 0.1
+    )
+    restorer = Restorer(LITE, backend="compile", device="cpu")
+    assert restorer.generator.notes == () and restorer.generator.faults == ()
+    report = restorer.restore(examples / "portrait-degraded.jpg").report
+    assert report["backend"] == "eager, fp32"
+    assert any(note.startswith("compile does not run this network: it is off by") for note in report["notes"])

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from gpen_blocks import Restorer
-from gpen_blocks.gpen.images import from_array, read_picture
+from gpen_blocks.gpen.images import from_array
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
 
 BUNDLED: dict[str, Any] = {"model": "gpen-lite-256", "detector": "face-detector-lite", "device": "cpu"}
@@ -20,12 +20,6 @@ BUNDLED: dict[str, Any] = {"model": "gpen-lite-256", "detector": "face-detector-
 @pytest.fixture(scope="module")
 def restorer():
     return Restorer(**BUNDLED, backend="eager")
-
-
-@pytest.fixture(scope="module")
-def sharp(shared) -> torch.Tensor:
-    """A sharp generated face, 1 x 3 x 1024 x 1024."""
-    return read_picture(shared / "data" / "sharp-1024" / "03.jpg").pixels
 
 
 def levels(image: torch.Tensor) -> np.ndarray:

@@ -1,7 +1,9 @@
 """Placement, progress and interruption, as far as they can be tried without ComfyUI; tests/comfyui tries the rest."""
 
 import gc
+import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,18 @@ def test_a_model_has_one_patcher_for_life():
     assert patchers.of(model) is patchers.of(model)
     assert patchers.of(model) is not patchers.of(other)
     assert patchers.of(model).model is model.module
+
+
+def test_threads_that_ask_at_once_get_one_patcher():
+    """ComfyUI takes a second patcher over the same module for a replacement of the first."""
+
+    def make(module: torch.nn.Module) -> Patcher:
+        time.sleep(0.02)
+        return Patcher(module)
+
+    patchers, model = Patchers(make), loaded()
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda _: patchers.of(model), range(8)))) == 1
 
 
 def test_the_patcher_goes_with_its_model():

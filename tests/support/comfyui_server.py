@@ -12,13 +12,27 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
+from comfyui_client import Client
 from PIL import Image
-from workflows.client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 # The folder's name is the user's choice, and with a dash it is no Python name.
 PACK = "gpen-blocks"
 START_SECONDS = 600
+NOT_TRIED = "NOT TRIED IN COMFYUI: set COMFYUI_PATH to the folder of one, to run these tests in it"
+
+
+class NotTried(pytest.Module):
+    """A file of tests that all need a ComfyUI where there is none: skipped as one, with a word."""
+
+    def collect(self) -> list[pytest.Item]:
+        pytest.skip(f"{NOT_TRIED} ({self.name})")
+
+
+def module_in_comfyui(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """For the hook `pytest_pycollect_makemodule` of folders and files whose tests all need a ComfyUI."""
+    return None if os.environ.get("COMFYUI_PATH") else NotTried.from_parent(parent, path=module_path)
 
 
 class ComfyUI(Client):
@@ -48,9 +62,9 @@ class ComfyUI(Client):
         self._log = base / "comfyui.log"
         self._output = self._log.open("wb")
         self.process = subprocess.Popen(
-            [_python_of(comfyui), "main.py", *arguments],
+            [python_of(comfyui), "main.py", *arguments],
             cwd=comfyui,
-            env=_environment(base),
+            env=sheltered_environment(base),
             stdout=self._output,
             stderr=subprocess.STDOUT,
         )
@@ -103,12 +117,13 @@ def _place_pack(target: Path) -> None:
         shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(".git", ".venv", "tests"))
 
 
-def _python_of(comfyui: Path) -> str:
+def python_of(comfyui: Path) -> str:
+    """The Python that runs a ComfyUI."""
     candidates = (comfyui / ".venv" / "bin" / "python", comfyui / ".venv" / "Scripts" / "python.exe")
     return next((str(path) for path in candidates if path.exists()), sys.executable)
 
 
-def _environment(base: Path) -> dict[str, str]:
+def sheltered_environment(base: Path) -> dict[str, str]:
     """Folders of its own, and no way to the internet: whoever asks for it meets a closed door at once."""
     closed = "http://127.0.0.1:9"
     return {

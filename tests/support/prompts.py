@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from comfyui_client import Prompt, Run
 from comfyui_server import ComfyUI
-from workflows.client import Prompt, Run
 
 
 def node(class_type: str, **inputs: object) -> dict[str, Any]:

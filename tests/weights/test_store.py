@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import sys
+import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -252,6 +254,19 @@ def test_a_conversion_of_something_else_does_not(toy, tmp_path, monkeypatch):
 def test_a_known_file_is_recognised_under_any_name(toy, tmp_path):
     model = store.resolve(put(tmp_path / "renamed.bin", toy.content))
     assert model.record is toy.record and model.verified
+
+
+def test_threads_say_a_sentence_once(monkeypatch, caplog):
+    class Slow(set):
+        def __contains__(self, sentence: object) -> bool:
+            known = super().__contains__(sentence)
+            time.sleep(0.02)
+            return known
+
+    monkeypatch.setattr(store, "_said", Slow())
+    with caplog.at_level(logging.WARNING), ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: store._warn_once("It is passed over."), range(8)))
+    assert caplog.messages == ["It is passed over."]
 
 
 def test_an_explicit_file_of_a_known_name_but_other_content_is_an_unknown_model(toy, tmp_path, caplog):

@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from gpen_blocks.gpen.backends import Accelerated, Chosen, accelerate, expect
+from gpen_blocks.gpen.backends import (
+    Accelerated,
+    Chosen,
+    accelerate,
+    automatic,
+    expect,
+    faults_of,
+    precision_of,
+    trial,
+)
 from gpen_blocks.gpen.backends.automatic import Automatic
 from gpen_blocks.gpen.backends.trial import LARGEST, LARGEST_FP32, LARGEST_MEAN, Trial, compare, probe
 from gpen_blocks.gpen.models import cache, load_generator
-from gpen_blocks.gpen.network import Generator, build_generator
+from gpen_blocks.gpen.network import Generator, GeneratorConfig, build_generator
 from gpen_blocks.gpen.restore import restore_crops
 from gpen_blocks.weights import places
 
@@ -84,10 +94,16 @@ def test_batches_and_repetition(generator, tiny, backend: Any):
     assert torch.allclose(network(tiny.input.contiguous(memory_format=torch.channels_last)), kept, atol=1e-5)
 
 
-def test_compile_is_checked_at_its_first_face(generator, tiny):
-    chosen = accelerate(generator, "tiny", "compile", "fp32", CPU)
+@pytest.mark.slow
+def test_compile_is_checked_at_its_first_face():
+    """Of two levels: each level more is compiled for seconds."""
+    network = build_generator(Generator(GeneratorConfig.from_multipliers(8, 16, 1, 1, 0.03125)).state_dict())
+    faces = torch.rand(2, 3, 8, 8) * 2 - 1
+    expected = network(faces)
+    chosen = accelerate(network, "two levels", "compile", "fp32", CPU)
     assert chosen.backend == "compile"
-    assert compare(tiny.output, chosen.network(tiny.input))[1] < LARGEST_FP32
+    assert compare(expected, chosen.network(faces))[1] < LARGEST_FP32
+    assert chosen.backend == "compile"
 
 
 @pytest.mark.parametrize("backend", ["cudagraph", "tensorrt"])
@@ -133,50 +149,62 @@ def test_so_does_one_that_is_found_off_at_its_first_face(generator, tiny, monkey
     assert len(caplog.records) == 1 and "as it is written" in caplog.text
 
 
-def test_auto_takes_only_what_is_faster(generator, monkeypatch):
-    def slow(generator: Generator, dtype: torch.dtype, device: torch.device, kept: Path | None) -> Any:
-        return lambda faces: generator(generator(generator(faces))) * 0 + generator(faces)
+class Clock:
+    """Time that passes only where a test lets it, in the place of the module `time`."""
 
-    for name in ("openvino", "onnxruntime"):
-        monkeypatch.setitem(choosing._STANDING, name, slow)
+    def __init__(self) -> None:
+        self.now = 1.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def taking(self, seconds: float, network: Any) -> Any:
+        """The network, so many seconds a pass."""
+
+        def run(faces: Tensor) -> Tensor:
+            self.now += seconds
+            return network(faces)
+
+        return run
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    for module in (choosing, trial, automatic):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.mark.parametrize(
+    "openvino, onnxruntime, backend",
+    [
+        (3.0, 2.0, "eager"),
+        (0.96, 0.97, "eager"),  # a gain of less than a twentieth is worth no memory
+        (0.94, 0.97, "openvino"),
+        (0.2, 0.1, "onnxruntime"),
+        (0.1, 0.2, "openvino"),
+    ],
+)
+def test_auto_takes_the_fastest_and_only_what_is_faster(
+    generator, clock, monkeypatch, openvino: float, onnxruntime: float, backend: str
+):
+    """Seconds of a face beside one second of the network as it is written."""
+    for name, seconds in (("openvino", openvino), ("onnxruntime", onnxruntime)):
+        engine = clock.taking(seconds, copy.deepcopy(generator))
+        monkeypatch.setitem(choosing._STANDING, name, lambda *_, engine=engine: engine)
+    monkeypatch.setattr(generator, "forward", clock.taking(1.0, copy.deepcopy(generator)))
     chosen = settled(accelerate(generator, "tiny", "auto", "fp32", CPU))
-    assert chosen.backend == "eager" and chosen.notes == ()
+    assert chosen.backend == backend and chosen.notes == ()
+    # By its name each of them can be had.
     assert accelerate(generator, "tiny", "openvino", "fp32", CPU).backend == "openvino"
-
-
-def test_auto_takes_the_fastest(generator, monkeypatch):
-    def taking(seconds: float) -> Any:
-        def build(generator: Generator, dtype: torch.dtype, device: torch.device, kept: Path | None) -> Any:
-            network = copy.deepcopy(generator)
-
-            def run(faces: Tensor) -> Tensor:
-                time.sleep(seconds)
-                return network(faces)
-
-            return run
-
-        return build
-
-    class Slow(Generator):
-        def forward(self, x: Tensor) -> Tensor:
-            time.sleep(0.3)
-            return super().forward(x)
-
-    monkeypatch.setitem(choosing._STANDING, "openvino", taking(0.2))
-    monkeypatch.setitem(choosing._STANDING, "onnxruntime", taking(0.1))
-    for engine in ("openvino", "onnxruntime"):  # they are given the network as it was
-        own = choosing._STANDING[engine]
-        monkeypatch.setitem(choosing._STANDING, engine, lambda slow, *rest, own=own: own(quick, *rest))
-    quick = copy.deepcopy(generator)
-    generator.__class__ = Slow
-    assert settled(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "onnxruntime"
 
 
 def test_a_race_that_was_disturbed_does_not_decide(generator, monkeypatch):
     """Beside ONNX Runtime eager once took twice its time, so that this seemed the faster one by far."""
     trials = {"openvino": Trial(0, 0, 0.035, 0.040), "onnxruntime": Trial(0, 0, 0.052, 0.080)}
-    monkeypatch.setattr(choosing, "remembered", lambda key, run: trials[key.split(", ")[1]])
-    monkeypatch.setattr(choosing, "recall", lambda key: trials[key.split(", ")[1]])
+    monkeypatch.setattr(choosing, "remembered", lambda key, kind, run: trials[key.split(", ")[1]])
+    monkeypatch.setattr(choosing, "recall", lambda key, kind: trials[key.split(", ")[1]])
     assert settled(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "openvino"
     monkeypatch.setattr(choosing, "_is_installed", lambda backend: backend == "onnxruntime")
     assert settled(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "onnxruntime"
@@ -201,13 +229,54 @@ def test_a_number_format_that_changes_the_picture_is_refused(tiny):
 
 
 def test_what_was_measured_is_measured_once(generator, new_machine, monkeypatch):
-    accelerate(generator, "tiny", "onnxruntime", "fp32", CPU)
-    (entry,) = json.loads(new_machine.read_text(encoding="utf-8")).values()
-    assert entry["largest"] < LARGEST_FP32 and entry["seconds"] > 0
-    monkeypatch.setattr(choosing, "race", lambda engines, rounds: pytest.fail("measured again"))
-    assert accelerate(generator, "tiny", "onnxruntime", "fp32", CPU).backend == "onnxruntime"
+    settled(accelerate(generator, "tiny", "auto", "fp32", CPU))
+    entries = json.loads(new_machine.read_text(encoding="utf-8"))
+    assert len(entries) == 2  # of OpenVINO and ONNX Runtime
+    assert all(entry["largest"] < LARGEST_FP32 and entry["seconds"] > 0 for entry in entries.values())
+    monkeypatch.setattr(choosing, "race", lambda *_: pytest.fail("measured again"))
+    settled(accelerate(generator, "tiny", "auto", "fp32", CPU))
     with pytest.raises(BaseException, match="measured again"):
-        accelerate(generator, "another", "onnxruntime", "fp32", CPU)
+        settled(accelerate(generator, "another", "auto", "fp32", CPU))
+
+
+@pytest.mark.parametrize("backend, precision", [("openvino", "bf16"), ("onnxruntime", "fp32"), ("eager", "bf16")])
+def test_what_is_asked_for_by_name_is_compared_and_not_raced(
+    generator, new_machine, monkeypatch, backend: Any, precision: Any
+):
+    """Its time would decide nothing, and taking it takes up to six seconds."""
+    monkeypatch.setattr(choosing, "race", lambda *_: pytest.fail("raced"))
+    assert accelerate(generator, "tiny", backend, precision, CPU).backend == backend
+    entries = json.loads(new_machine.read_text(encoding="utf-8")).values()
+    assert entries and all(set(entry) == {"mean", "largest"} for entry in entries)
+    monkeypatch.setattr(choosing, "_difference", lambda *_: pytest.fail("compared again"))
+    assert accelerate(build_generator(generator.state_dict()), "tiny", backend, precision, CPU).backend == backend
+
+
+def test_what_was_only_compared_is_raced_for_auto(generator, new_machine):
+    accelerate(generator, "tiny", "onnxruntime", "fp32", CPU)
+    settled(accelerate(generator, "tiny", "auto", "fp32", CPU))
+    assert all("seconds" in entry for entry in json.loads(new_machine.read_text(encoding="utf-8")).values())
+
+
+def test_a_single_engine_must_be_faster_too(generator, monkeypatch):
+    def slow(generator: Generator, dtype: torch.dtype, device: torch.device, kept: Path | None) -> Any:
+        return lambda faces: generator(generator(generator(faces))) * 0 + generator(faces)
+
+    monkeypatch.setitem(choosing._STANDING, "onnxruntime", slow)
+    monkeypatch.setattr(choosing, "_is_installed", lambda backend: backend == "onnxruntime")
+    assert settled(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "eager"
+
+
+def test_eager_is_raced_where_the_engine_is(generator):
+    """On a CPU it would lose against anything on a GPU."""
+    shown: list[str] = []
+
+    def noting(faces: Tensor) -> Tensor:
+        shown.append(faces.device.type)
+        return torch.zeros(faces.shape)
+
+    choosing._race_beside(generator, noting, noting, torch.device("meta"))
+    assert set(shown) == {"meta"}
 
 
 @pytest.mark.parametrize(
@@ -232,13 +301,13 @@ def test_a_damaged_note_is_as_good_as_none(generator, new_machine, content: str)
 
 def trials_of(monkeypatch: pytest.MonkeyPatch, **trials: Trial | None) -> None:
     monkeypatch.setattr(choosing, "_AUTO", {"cpu": tuple(trials)})
-    monkeypatch.setattr(choosing, "recall", lambda key: trials[key.split(", ")[1]])
+    monkeypatch.setattr(choosing, "recall", lambda key, kind: trials[key.split(", ")[1]])
 
 
 def test_few_faces_start_no_engine(generator, tiny, monkeypatch):
     """Neither one face nor one after the other, as long as starting one would take longer than it saves."""
     trials_of(monkeypatch, openvino=None, onnxruntime=None)
-    monkeypatch.setattr(choosing, "_first_of", lambda *_: pytest.fail("an engine was started"))
+    monkeypatch.setattr(choosing, "_first_of", lambda *_, **__: pytest.fail("an engine was started"))
     chosen = accelerate(generator, "tiny", "auto", "fp32", CPU)
     assert isinstance(chosen.network, Automatic)
     for _ in range(4):
@@ -264,7 +333,7 @@ def test_an_engine_takes_over_when_the_work_ahead_pays_for_it(
 ):
     trials_of(monkeypatch, openvino=Trial(0, 0, 1.0, 2.0, start_seconds=20.0))
     engine = Accelerated(generator, lambda faces: generator(faces), "openvino", "cpu", checked=True)
-    monkeypatch.setattr(choosing, "_first_of", lambda *_: engine)
+    monkeypatch.setattr(choosing, "_first_of", lambda *_, **__: engine)
     network: Any = accelerate(generator, "tiny", "auto", "fp32", CPU).network
     monkeypatch.setattr(network, "_believed", lambda: 2.0)
     for call in range(calls):
@@ -288,15 +357,68 @@ def test_what_ran_is_told_where_an_engine_took_over_in_between(generator, tiny, 
 
 def test_nobody_waits_for_an_engine_that_is_known_to_be_no_faster(generator, tiny, monkeypatch):
     trials_of(monkeypatch, openvino=Trial(0, 0, 0.99, 1.0, start_seconds=0.1))
-    monkeypatch.setattr(choosing, "_first_of", lambda *_: pytest.fail("an engine was started"))
+    monkeypatch.setattr(choosing, "_first_of", lambda *_, **__: pytest.fail("an engine was started"))
     assert settled(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "eager"
 
 
-def test_an_engine_that_fails_is_not_told_as_what_runs(generator, tiny, monkeypatch):
-    monkeypatch.setitem(choosing._FOLLOWING, "compile", lambda generator: lambda faces: generator(faces) + 0.1)
+def failing(faces: Tensor) -> Tensor:
+    raise RuntimeError("no kernel for this card")
+
+
+def off(generator: Generator) -> Any:
+    return lambda faces: generator(faces) + 0.1
+
+
+@pytest.mark.parametrize(
+    "build, why", [(lambda _: failing, "RuntimeError: no kernel for this card"), (off, "off by 12.8/255 at most")]
+)
+def test_an_engine_that_fails_at_its_first_face_is_not_named_as_what_runs(generator, tiny, monkeypatch, build, why):
+    monkeypatch.setitem(choosing._FOLLOWING, "compile", build)
     chosen = accelerate(generator, "tiny", "compile", "fp32", CPU)
     chosen.network(tiny.input)
     assert chosen.backend == "eager"
+    (fault,) = faults_of(chosen.network)
+    assert fault.startswith("compile does not run this network") and why in fault and "as it is written" in fault
+
+
+def test_an_engine_that_only_warms_at_its_first_face_is_checked_at_its_second(generator, tiny):
+    """A CUDA graph is recorded when a batch comes for the second time: before, the generator itself answers."""
+    calls: list[int] = []
+
+    def engine(faces: Tensor) -> Tensor:
+        calls.append(len(faces))
+        return generator(faces) + 0.1 * (len(calls) > 1)
+
+    network = Accelerated(generator, engine, "cudagraph", "cpu", checked=False)
+    assert torch.equal(network(tiny.input), generator(tiny.input))
+    assert network.backend == "eager" and "off by" in network.faults[0]
+
+
+def test_each_thread_is_told_what_ran_its_own_faces(generator, tiny):
+    network = Accelerated(generator, lambda faces: generator(faces), "magic", "cpu", checked=True)
+    assert network.backend == "magic"
+    there = tiny.input.to("meta")
+    elsewhere = Accelerated(generator, lambda faces: faces, "magic", "meta", checked=True)
+    elsewhere(tiny.input)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: (elsewhere(there), elsewhere.backend)[1]).result() == "magic"
+    assert elsewhere.backend == "eager"
+    expect(elsewhere, faces=1)
+    assert elsewhere.backend == "magic"  # what would run, until something has
+
+
+def test_threads_check_an_engine_once(generator, tiny):
+    checks: list[int] = []
+
+    def engine(faces: Tensor) -> Tensor:
+        checks.append(len(faces))
+        time.sleep(0.05)
+        return generator(faces) + 0.1
+
+    network = Accelerated(generator, engine, "magic", "cpu", checked=False)
+    with ThreadPoolExecutor(4) as pool:
+        restored = list(pool.map(lambda _: network(tiny.input), range(4)))
+    assert checks == [1, 1] and all(torch.equal(faces, restored[0]) for faces in restored)
 
 
 @pytest.mark.parametrize("backend, precision", [("openvino", "fp32"), ("openvino", "bf16"), ("onnxruntime", "fp32")])
@@ -330,13 +452,18 @@ def test_a_folder_that_cannot_be_written_costs_only_time(generator, new_machine)
     assert accelerate(generator, "tiny", "onnxruntime", "fp32", CPU).backend == "onnxruntime"
 
 
-def test_on_another_device_it_runs_as_it_is_written(generator, tiny):
+def test_on_another_device_it_runs_as_it_is_written_and_says_so(generator, tiny, caplog):
     def engine(faces: Tensor) -> Tensor:
         raise AssertionError("it is for another device")
 
     network = Accelerated(generator, engine, "magic", "cuda", checked=True)
-    assert torch.equal(network(tiny.input), generator(tiny.input))
+    with caplog.at_level(logging.WARNING):
+        assert torch.equal(network(tiny.input), generator(tiny.input))
+        network(tiny.input)
     assert network.config == generator.config and network.activation_bytes() == generator.activation_bytes()
+    assert network.backend == "eager"
+    assert network.faults == ("magic runs on cuda only, and the faces are on cpu. The network runs as it is written.",)
+    assert caplog.messages == list(network.faults)
 
 
 def test_the_loader_says_what_runs():
@@ -351,3 +478,13 @@ def test_the_loader_says_what_runs():
     found, expected = (restore_crops(model.module, crops, keep_grayscale=False) for model in (loaded, eager))
     assert (found - expected).abs().max() < LARGEST_FP32
     cache.clear()
+
+
+def test_fp16_that_comes_to_lie_on_a_processor_is_named_for_what_it_is(generator, tiny):
+    """ComfyUI leaves a network that was loaded for a GPU on the processor where its memory is short."""
+    network = accelerate(generator, "tiny", "eager", "fp16", torch.device("cuda")).network
+    assert precision_of(network) == "fp32"
+    (fault,) = faults_of(network)
+    assert fault.startswith("The network runs in fp32") and "emulate" in fault
+    assert compare(tiny.output, network(tiny.input))[1] < LARGEST
+    assert precision_of(build_generator(tiny.state_dict).set_precision(torch.bfloat16)) == "bf16"

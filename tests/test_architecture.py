@@ -1,0 +1,133 @@
+"""ARCHITECTURE.md is true: its tree is the tree, and real runs take its walks."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from walks import calls_recorded, first_not_taken, walks_of
+
+from gpen_blocks import Restorer
+from gpen_blocks.gpen import models
+from gpen_blocks.gpen.restore import restore_crops
+from gpen_blocks.gpen.settings import Settings
+from gpen_blocks.gpen.stages import load_networks
+from gpen_blocks.weights.toml import tomllib
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+WALKS = walks_of(PAGE)
+(IN_COMFYUI, FILE_TO_FILE), (CHECKPOINT,) = WALKS["A walk with one image"], WALKS["A walk with one checkpoint"]
+FOLDERS = re.findall(r"^([\w/]+)/  ", PAGE, flags=re.MULTILINE)
+PACKAGES = [
+    init.parent.relative_to(ROOT).as_posix()
+    for top in ("gpen", "weights", "nodes")
+    for init in (ROOT / top).rglob("__init__.py")
+]
+NOT_OURS = {"artifacts", "build", "dist", "node_modules"}
+
+
+def functions_in(file: str) -> set[str]:
+    """Functions and methods of a file, these with their class."""
+    found: set[str] = set()
+    for node in ast.parse((ROOT / file).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)}
+    return found
+
+
+def test_every_folder_of_the_tree_exists():
+    assert len(FOLDERS) == len(set(FOLDERS)) > 20
+    assert [folder for folder in FOLDERS if not (ROOT / folder).is_dir()] == []
+
+
+def test_every_package_and_every_top_folder_is_in_the_tree():
+    top = {
+        path.name
+        for path in ROOT.iterdir()
+        if path.is_dir() and not path.name.startswith((".", "_")) and not path.name.endswith(".egg-info")
+    }
+    assert (set(PACKAGES) | top) - NOT_OURS - set(FOLDERS) == set()
+
+
+def test_the_tree_has_the_order_of_the_layers():
+    """Each folder may import those below it."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (rooms,) = (contract["layers"] for contract in contracts if contract.get("containers") == ["gpen_blocks.gpen"])
+    floor = {room.strip(): number for number, layer in enumerate(rooms) for room in layer.split("|")}
+    listed = [
+        folder.removeprefix("gpen/") for folder in FOLDERS if folder.count("/") == 1 and folder.startswith("gpen/")
+    ]
+    assert [floor[room] for room in listed] == sorted(floor[room] for room in listed)
+
+
+def test_the_files_named_beside_the_library_exist():
+    (loose,) = re.findall(r"^gpen/  .*loose files: (.*)$", PAGE, flags=re.MULTILINE)
+    assert [name for name in loose.split(", ") if not (ROOT / "gpen" / f"{name}.py").is_file()] == []
+
+
+@pytest.mark.parametrize("walk", [IN_COMFYUI, FILE_TO_FILE, CHECKPOINT], ids=["ComfyUI", "file to file", "checkpoint"])
+def test_every_step_is_a_function_that_exists(walk):
+    assert len(walk) > 5
+    assert [(file, name) for file, name in walk if name not in functions_in(file)] == []
+
+
+def test_the_picture_of_the_flow_has_the_stages_in_the_order_of_the_walk():
+    (picture,) = re.findall(r"```mermaid\n(.*?)```", PAGE, flags=re.DOTALL)
+    shown = list(dict.fromkeys(re.findall(r"\b[a-z0-9]+_[a-z0-9_]+\b", picture.split("subgraph restore_batch")[1])))
+    called = [name for _, name in IN_COMFYUI]
+    assert len(shown) == 7
+    assert shown == [name for name in called if name in shown]
+
+
+def test_one_image_walks_as_written(tmp_path):
+    restorer = Restorer("gpen-lite-256", "face-detector-lite")
+    with calls_recorded() as calls:
+        restorer.restore(ROOT / "examples" / "portrait-degraded.jpg").save(tmp_path / "restored.png")
+    assert (tmp_path / "restored.png").is_file()
+    assert first_not_taken(FILE_TO_FILE, calls) is None
+    first = IN_COMFYUI.index(("gpen/pipeline.py", "restore_batch"))
+    last = IN_COMFYUI.index(("gpen/faces/change.py", "measure_changes"))
+    stages = IN_COMFYUI[first : last + 1]
+    assert first_not_taken(stages, calls) is None
+    for n in range(1, len(stages) - 1):
+        swapped = [*stages[:n], stages[n + 1], stages[n], *stages[n + 2 :]]
+        assert first_not_taken(swapped, calls), f"a page that swaps {stages[n]} and {stages[n + 1]} passes, too"
+
+
+def test_the_block_calls_what_the_walk_says():
+    """Its two ends, read in the source, since ComfyUI may be absent; tests/comfyui walks it whole."""
+    (block,) = (
+        node
+        for node in ast.walk(ast.parse((ROOT / "nodes" / "restore.py").read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and node.name == "FaceRestore"
+    )
+    (execute,) = (node for node in block.body if isinstance(node, ast.FunctionDef) and node.name == "execute")
+    calls = sorted(
+        (node.lineno, node.col_offset, node.func.id if isinstance(node.func, ast.Name) else node.func.attr)
+        for node in ast.walk(execute)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute)
+    )
+    names = iter(name for _, _, name in calls)
+    inside = [name for file, name in IN_COMFYUI if name in {call[2] for call in calls}]
+    assert len(inside) == 6
+    assert all(name in names for name in inside), f"not in this order: {inside}"
+
+
+def test_one_checkpoint_walks_as_written():
+    models.cache.clear()
+    try:
+        with calls_recorded() as calls:
+            networks = load_networks("gpen-lite-256", "face-detector-lite", settings=Settings())
+            restore_crops(networks.generator.module, torch.full((1, 3, 256, 256), 0.5), place=networks.place)
+    finally:
+        models.cache.clear()
+    assert first_not_taken(CHECKPOINT, calls) is None
+    assert first_not_taken(CHECKPOINT[::-1], calls) is not None
