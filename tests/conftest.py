@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from caches import shelter_cache
 
 # The process that only hands tests to others starts without torch, which would take seconds.
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def same_chance() -> None:
 def cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What this package works out once for a machine, tests work out for themselves, and leave no trace of it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        shelter_cache(patch, tmp_path_factory.mktemp("cache"))
         yield
 
 

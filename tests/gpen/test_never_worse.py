@@ -90,7 +90,7 @@ def test_small_faces_of_a_picture_have_nothing_to_add_the_second_time(restorer, 
     assert first.report["faces"][0]["restored"]
     again = restorer.restore(first.image)
     assert np.array_equal(again.image, first.image)
-    assert any("has all that a restoration would add" in note for note in again.report["notes"])
+    assert any("already has the detail that a restoration would add" in note for note in again.report["notes"])
 
 
 def test_noise_of_five_levels_is_taken_out(restorer, sharp):

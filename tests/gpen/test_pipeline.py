@@ -191,7 +191,7 @@ def test_each_face_tells_how_much_changed(restoration, portrait):
     assert face["changed"]["share"] > 0.5
 
 
-@pytest.mark.parametrize(("strength", "why"), [(0.0, "strength is 0"), (1e-6, "less than a file shows")])
+@pytest.mark.parametrize(("strength", "why"), [(0.0, "strength is 0"), (1e-6, "too small to show in a file")])
 def test_what_is_not_changed_is_not_called_restored(portrait, strength, why):
     """Nor does the last touch soften a face that nothing was done to."""
     result = Restorer(**BUNDLED, strength=strength, finish_sigma=2.0 if strength == 0 else 0.0).restore(portrait)

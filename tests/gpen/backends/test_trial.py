@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from caches import shelter_cache
 from torch import Tensor
 
 from gpen_blocks.gpen.backends import trial
@@ -22,7 +23,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 @pytest.fixture(autouse=True)
 def new_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    shelter_cache(monkeypatch, tmp_path)
     return trial._path()
 
 

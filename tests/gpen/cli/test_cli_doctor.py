@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def bare_machine(tmp_path, monkeypatch):
     """A user without models, caches or downloads of their own."""
     monkeypatch.setenv("GPEN_MODELS_DIR", str(tmp_path / "models"))
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "MODELSCOPE_CACHE"):
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA", "MODELSCOPE_CACHE"):
         monkeypatch.setenv(name, str(tmp_path / name))
 
 

@@ -152,7 +152,7 @@ def without_rawpy(monkeypatch):
 def test_a_dng_is_no_tiff(tmp_path, monkeypatch, preview):
     """The small preview of a raw file is not restored in its place: the file is named for what it is."""
     without_rawpy(monkeypatch)
-    with pytest.raises(ImageError, match=r"camera raw file; develop it first .* rawpy"):
+    with pytest.raises(ImageError, match=r"camera raw file; develop it and save .* rawpy"):
         read_picture(dng(tmp_path / "a.tif", preview))
 
 
@@ -174,7 +174,7 @@ def test_raw_files_of_the_makers(tmp_path, monkeypatch):
         paths.append(tmp_path / f"{index}.jpg")
         paths[-1].write_bytes(head + bytes(300))
     for path in paths:
-        with pytest.raises(ImageError, match="camera raw file; develop it first"):
+        with pytest.raises(ImageError, match="camera raw file; develop it and save"):
             read_picture(path)
 
 

@@ -283,17 +283,6 @@ def test_torch_exports_the_network_as_onnx(tiny, network, tmp_path, dynamic: boo
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_torch_exports_the_network_by_dynamo(tiny, network):
-    pytest.importorskip("onnxscript")
-    runtime = pytest.importorskip("onnxruntime")
-    program = torch.onnx.export(network, (tiny.input,), dynamo=True, verbose=False)
-    assert program is not None
-    session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    (restored,) = session.run(None, {session.get_inputs()[0].name: tiny.input.numpy()})
-    assert difference(torch.from_numpy(restored), network(tiny.input)) < 1e-5
-
-
-@pytest.mark.filterwarnings("ignore")
 def test_a_traced_network_takes_other_batches(tiny, network):
     traced: Any = torch.jit.trace(network, tiny.input)
     assert difference(traced(tiny.input[:1].flip(3)), network(tiny.input[:1].flip(3))) < 1e-5

@@ -13,7 +13,8 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from gpen_blocks.gpen.errors import ImageError
-from gpen_blocks.gpen.faces.detection.detect import FaceDetector, build_detector, detect
+from gpen_blocks.gpen.faces.detection.detect import detect
+from gpen_blocks.gpen.faces.detection.detector import FaceDetector, build_detector
 from gpen_blocks.gpen.faces.detection.retinaface import anchors, decode_boxes, decode_landmarks
 from gpen_blocks.gpen.models import load_detector
 from gpen_blocks.gpen.training.detector.evaluate_detector import compare

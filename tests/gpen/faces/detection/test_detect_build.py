@@ -11,7 +11,7 @@ import torch
 from trained import trained
 
 from gpen_blocks.gpen.errors import CheckpointError
-from gpen_blocks.gpen.faces.detection.detect import REFINER_PREFIX, build_detector
+from gpen_blocks.gpen.faces.detection.detector import REFINER_PREFIX, build_detector
 from gpen_blocks.gpen.faces.detection.refine import LandmarkRefiner
 from gpen_blocks.gpen.faces.detection.retinaface import RetinaFace, load_retinaface
 

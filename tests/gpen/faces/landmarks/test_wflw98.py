@@ -306,4 +306,6 @@ def test_a_missing_or_foreign_file_is_told_and_the_bundled_network_does(path, mo
     restorer = Restorer("gpen-lite-256", "face-detector-lite", device="cpu", landmarks68=True)
     result = restorer.restore(np.zeros((64, 64, 3), np.uint8))
     (note,) = [note for note in result.report["notes"] if "landmarks" in note]
-    assert "bundled network found the landmarks" in note and "alignment_WFLW_4HG.pth" in note and "passed over" in note
+    assert (
+        "not the 98-point one, found the landmarks" in note and "alignment_WFLW_4HG.pth" in note and "ignored" in note
+    )

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from gpen_blocks.gpen.degradation.faces import group_weights, read_faces
-from gpen_blocks.gpen.faces.detection.detect import build_detector
+from gpen_blocks.gpen.faces.detection.detector import build_detector
 from gpen_blocks.gpen.faces.detection.refine import CROP, MEAN_SHAPE, LandmarkRefiner, crop_frames, refine_landmarks
 from gpen_blocks.gpen.faces.detection.retinaface import anchors
 from gpen_blocks.gpen.training.detector import teach_detector
