@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 # More processes than these would wait for memory, and for the longest test.
 MOST_WORKERS = 8
+# What starts once, and so for one worker: the tests of which folders and files share it.
+TOGETHER = {
+    "tests/comfyui/": "ComfyUI",
+    "tests/browser/": "ComfyUI",
+    "tests/gpen/training/generator/test_train.py": "training run",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,20 +32,29 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One for each core, and none for a single file: a worker's start takes longer than most of them."""
     only = [Path(argument.partition("::")[0]) for argument in config.args]
     return 0 if all(path.is_file() for path in only) else min(os.cpu_count() or 1, MOST_WORKERS)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """One worker has all the tests in ComfyUI, so that it starts once; workers have the long tests first."""
+    """Workers have the long tests first."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    for item in items:
-        if "comfyui" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("comfyui"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each test goes to the worker that is free, but for those that share what takes long to start."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((what for path, what in TOGETHER.items() if nodeid.startswith(path)), nodeid)
+
+    return Scheduling(config, log)
 
 
 def seed() -> None:

@@ -41,6 +41,37 @@ def test_the_page_has_the_examples_that_are_tried_here():
     }
 
 
+@pytest.mark.slow
+def test_the_api_reference_builds_by_the_one_command_of_the_page(tmp_path):
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"`uv run (pdoc gpen_blocks\.gpen .*) -o docs/api`", page)
+    assert "/docs/api/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split(), "-o", str(tmp_path)],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = {
+        *(
+            ("restorer", "Restorer.restore"),
+            ("stages", "find_faces"),
+            ("images", "read_picture"),
+            ("faces/detect", "detect"),
+        ),
+        *(
+            ("network", "build_generator"),
+            ("detail/bands", "blend"),
+            ("detail/spectrum", "analyze"),
+            ("models", "cache"),
+        ),
+    }
+    for module, name in shown:
+        assert f'id="{name}"' in (tmp_path / "gpen_blocks" / "gpen" / f"{module}.html").read_text("utf-8"), name
+    assert (tmp_path / "gpen_blocks" / "weights" / "store.html").is_file()
+
+
 def test_commands_of_the_page_are_those_of_the_workflow():
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     workflow = (ROOT / ".github" / "workflows" / "checks.yml").read_text(encoding="utf-8")
@@ -158,6 +189,7 @@ def test_a_backend_gives_the_picture_and_is_named(tmp_path, monkeypatch):
         engine(model.module, torch.float32, torch.device("cuda"))
 
 
+@pytest.mark.slow
 def test_a_setting_yields_option_widget_preset_and_texts(tmp_path):
     """In a copy of the package, with the page's own command."""
     package = copy_package(tmp_path)

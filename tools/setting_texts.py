@@ -31,8 +31,8 @@ Everything that `gpen restore`, the class `Restorer` and the block **GPEN Face R
 - **ComfyUI**: a widget each in **GPEN Save Preset**. Single blocks have those that they need.
 - **Presets**: a key each in the `settings` of the file. What an option or keyword says takes precedence.
 
-Functions of the library that do a single step, such as `bands.blend`, change nothing that they are not asked for: their
-defaults are neutral.
+These are the defaults of the whole chain. A function of the library that does a single step, such as `finish`, is
+called for its effect, and may have another default, which its documentation states.
 
 {tables}
 
@@ -67,7 +67,7 @@ _PAGE_ZH = """# 设置
 - **ComfyUI**：“GPEN 保存预设”中每项一个控件。各单独节点只有所需的控件。
 - **预设**：文件的 `settings` 中每项一个键。选项和关键字参数优先于预设。
 
-库中只做一步的函数（如 `bands.blend`）只做所要求的改动：其默认值不带来任何改动。
+以上是整个流程的默认值。库中只做一步的函数（如 `finish`）正是为其效果而调用，默认值可能不同，见其说明。
 
 {tables}
 

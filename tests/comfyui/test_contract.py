@@ -7,10 +7,10 @@ from typing import get_args
 import pytest
 
 from gpen_blocks.gpen.backends import Backend, Precision
-from gpen_blocks.gpen.faces.paste import ColorMatch
-from gpen_blocks.gpen.faces.select import FaceOrder
-from gpen_blocks.gpen.photograph.prepare import WhiteBalance
+from gpen_blocks.gpen.choices import ColorMatch, FaceOrder, WhiteBalance
 from gpen_blocks.gpen.presets import bundled_presets
+from gpen_blocks.gpen.settings import SETTINGS
+from gpen_blocks.nodes.block_settings import setting_widgets
 from gpen_blocks.weights.registry import records
 
 # node: ({input: type, optional ones in brackets}, {output: type}), in the order of the sockets.
@@ -225,10 +225,10 @@ def test_menus_derive_from_the_engine(info):
         spec = info[node_id]["input"]["required"][name]
         return spec[0] if isinstance(spec[0], list) else spec[1]["options"]
 
-    models = [record.name for record in records().values() if record.kind == "generator"]
+    models = [one.name for one in records().values() if one.kind == "generator" and one.task == "restoration"]
     detectors = [record.name for record in records().values() if record.kind == "detector"]
     offered = menu("GPENLoadModel", "model")
-    assert offered[0] == "auto" and set(offered) >= set(models) - {"gpen-seg2face-512"}
+    assert offered[0] == "auto" and set(offered) >= set(models)
     assert menu("GPENLoadFaceDetector", "detector") == ["auto", *detectors]
     assert menu("GPENLoadModel", "precision") == list(get_args(Precision))
     assert menu("GPENLoadModel", "backend") == list(get_args(Backend))
@@ -236,6 +236,37 @@ def test_menus_derive_from_the_engine(info):
     assert menu("GPENPasteFaces", "color_match") == list(get_args(ColorMatch))
     assert menu("GPENPrepareImage", "white_balance") == list(get_args(WhiteBalance))
     assert set(bundled_presets()) <= set(menu("GPENPreset", "preset"))
+
+
+# Inputs that bear the name of a setting and are something else.
+NAMESAKES = {
+    ("GPENSelectFaces", "min_face_size"),  # of faces that were found already; 0 leaves none out
+    ("GPENFaceRestore", "strength"),  # a share of the preset's
+}
+
+
+@pytest.mark.parametrize("node_id", CONTRACT)
+def test_a_setting_is_the_same_in_every_block(info, node_id):
+    """Range, choices, default and words are those of its declaration."""
+    widgets = setting_widgets(node_id)
+    inputs = {name.strip("[]"): spec for name, spec in inputs_of(info[node_id]).items()}
+    unclaimed = {name for name in inputs if name in SETTINGS and name not in widgets}
+    assert {(node_id, name) for name in unclaimed} <= NAMESAKES
+    assert [name for name in inputs if name in widgets] == list(widgets)
+    for name, widget in widgets.items():
+        kind, options = inputs[name][0], inputs[name][1]
+        setting = widget.declaration
+        assert options["tooltip"] == widget.tooltip
+        assert (f"[{name}]" in inputs_of(info[node_id])) == widget.optional
+        if widget.on:
+            assert kind == "BOOLEAN" and options["default"] == (widget.shown_default == widget.on)
+            continue
+        assert options["default"] == widget.shown_default, name
+        if setting.choices:
+            offered = kind if isinstance(kind, list) else options["options"]
+            assert offered == [choice for choice in setting.choices if choice not in widget.without]
+        elif setting.range:
+            assert (options["min"], options["max"]) == setting.range, name
 
 
 def test_the_pack_loads_whole(comfyui, info):

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from comfyui_server import python_of, sheltered_environment
+from comfyui_server import NOT_TRIED, python_of, sheltered_environment
 from contributing import copy_package, examples, insert
 
 _RUN = """
@@ -31,10 +31,11 @@ print("ADDED", json.dumps({"info": info, "count": node.execute(Faces((face, face
 """
 
 
+@pytest.mark.slow
 def test_a_block_that_was_added_is_offered_and_runs(tmp_path: Path):
     folder = os.environ.get("COMFYUI_PATH")
     if not folder:
-        pytest.skip("NOT TRIED IN COMFYUI: set COMFYUI_PATH to the folder of one, to run these tests in it")
+        pytest.skip(NOT_TRIED)
     comfyui, base = Path(folder).resolve(), tmp_path / "base"
     package, written = copy_package(tmp_path), examples()
     (package / "nodes" / "count_faces.py").write_text(written["nodes/count_faces.py"], encoding="utf-8")

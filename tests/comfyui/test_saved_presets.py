@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 from pictures import same
 from prompts import load, models, node, preview, succeed, whole
 
-from gpen_blocks import Restorer
-from gpen_blocks.gpen.settings import Settings
+from gpen_blocks import Restorer, Settings
+from gpen_blocks.gpen.presets import load_preset
+from gpen_blocks.nodes.block_settings import SAVE_PRESET, setting_widgets
 
 
 def save(name: str, **changes: object) -> dict:
-    settings = {field: getattr(Settings(), field) for field in Settings.__dataclass_fields__} | changes
-    return {"save": node("GPENSavePreset", name=name, description="a test", overwrite=False, **settings)}
+    widgets = setting_widgets(SAVE_PRESET)
+    values = {
+        name: widget.shown_default == widget.on if widget.on else widget.shown_default
+        for name, widget in widgets.items()
+    }
+    return {"save": node(SAVE_PRESET, name=name, description="a test", overwrite=False, **values | changes)}
 
 
 def test_presets_are_saved_and_found_again(comfyui, portrait):
@@ -47,6 +53,24 @@ def test_the_report_tells_what_the_settings_could_not_have_and_what_to_choose(co
     notes = json.loads(succeed(comfyui, prompt).outputs["report"]["text"][0])["notes"]
     assert any("bundled network, not the 98-point one, found the landmarks" in note for note in notes)
     assert any("gpen-bfr-512" in note and "choose it in GPEN Load Model" in note for note in notes)
+
+
+def test_a_workflow_from_before_later_settings_saves_what_it_says(comfyui):
+    """Its widgets are those of the first release: none is missed, and the switch for the landmarks is understood."""
+    late = [name for name, widget in setting_widgets(SAVE_PRESET).items() if widget.optional]
+    prompt = save("from before", landmarks68=True, strength=0.25)
+    for name in late:
+        del prompt["save"]["inputs"][name]
+    path = Path(succeed(comfyui, prompt).outputs["save"]["text"][0])
+    assert late and load_preset(path).settings == Settings(landmark_network="wflw", strength=0.25)
+    # A file of the release that wrote it, with that release's names, is no other preset.
+    old = json.loads(path.read_text(encoding="utf-8"))
+    for name in (*late, "landmark_network"):
+        del old["settings"][name]
+    old["settings"]["landmarks68"] = True
+    path.write_text(json.dumps(old), encoding="utf-8")
+    succeed(comfyui, save("from before", landmarks68=True, strength=0.25))
+    assert "landmark_network" in path.read_text(encoding="utf-8"), "the block did not run"
 
 
 def test_prepared_pictures_and_their_notes_are_those_of_the_library(comfyui, portrait):

@@ -13,9 +13,16 @@ from typer.testing import CliRunner
 
 from gpen_blocks import Restorer
 from gpen_blocks.gpen.cli import app
+from gpen_blocks.gpen.detail.bands import blend
+from gpen_blocks.gpen.detail.finish import finish
+from gpen_blocks.gpen.detail.local_adaptive import enhance
 from gpen_blocks.gpen.errors import SettingsError
+from gpen_blocks.gpen.faces.detection.detect import detect
+from gpen_blocks.gpen.faces.paste import paste_faces
 from gpen_blocks.gpen.models import choose_landmarker, load_generator
+from gpen_blocks.gpen.photograph.prepare import prepare
 from gpen_blocks.gpen.presets import parse_preset
+from gpen_blocks.gpen.restore import restore_crops
 from gpen_blocks.gpen.restorer import Restoration
 from gpen_blocks.gpen.settings import GROUPS, SETTINGS, Settings, change_settings, settings_of
 from gpen_blocks.gpen.settings_zh import GROUPS as GROUPS_ZH
@@ -145,7 +152,29 @@ def test_what_has_many_arguments_takes_them_by_name():
     assert by_position(Restoration.save) == ["self", "path"]
     assert by_position(Settings) == []
     loaded, restored = (list(inspect.signature(one).parameters) for one in (load_generator, Restorer))
-    assert loaded[1:] == [name for name in restored if name in loaded]
+    assert loaded[1:4] == [name for name in restored if name in loaded]
+
+
+# What functions of single steps call otherwise, and where one of them has another default, with the reason.
+OTHER_NAMES = {(enhance, "strength"): "local_enhance", (finish, "sigma"): "finish_sigma", (finish, "mix"): "finish_mix"}
+OTHER_DEFAULTS = {
+    (blend, "deblur"): 0.0,  # blending a picture with itself gives the picture
+    (blend, "denoise"): 1.0,  # the base is taken for a photograph whose noise nobody wants
+    (enhance, "strength"): 0.6,  # called for this effect
+    (finish, "sigma"): 0.6,  # called for this effect
+}
+
+
+@pytest.mark.parametrize("function", [blend, enhance, finish, paste_faces, prepare, detect, restore_crops])
+def test_functions_have_the_defaults_of_the_settings_or_a_reason(function):
+    compared = 0
+    for parameter in inspect.signature(function).parameters.values():
+        setting = SETTINGS.get(OTHER_NAMES.get((function, parameter.name), parameter.name))
+        if setting is not None:
+            wanted = OTHER_DEFAULTS.get((function, parameter.name), setting.default)
+            assert parameter.default == wanted, f"{parameter.name} of {function.__name__}"
+            compared += 1
+    assert compared
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from gpen_blocks.gpen.cli import app, main
+from gpen_blocks.gpen.presets import Preset
+from gpen_blocks.gpen.settings import Settings
 
 RUNNER = CliRunner()
 BUNDLED = ["--model", "gpen-lite-256", "--detector", "face-detector-lite", "--device", "cpu"]
@@ -39,6 +42,30 @@ def test_one_picture_with_everything(photo, tmp_path):
     ]
     entry = json.loads(report.read_text(encoding="utf-8"))["pictures"][0]
     assert entry["output"] == str(out) and entry["faces"][0]["restored"]
+
+
+def test_a_quality_can_be_asked_for(photo, tmp_path):
+    """Of JPEG; left out, a picture is written as finely as its source at least."""
+    sizes = {}
+    for quality in (40, 100, None):
+        out = tmp_path / f"{quality}.jpg"
+        asked = ("--quality", quality) if quality else ()
+        done = gpen("restore", photo, *BUNDLED, "-o", out, *asked)
+        assert done.exit_code == 0, done.output
+        sizes[quality] = out.stat().st_size
+    assert sizes[40] < sizes[None] / 2 and sizes[100] > sizes[None]
+    assert gpen("restore", photo, *BUNDLED, "-o", tmp_path / "no.jpg", "--quality", 101).exit_code == 2
+
+
+def test_settings_that_a_preset_switches_on_can_be_switched_off(photo, tmp_path):
+    preset, report = tmp_path / "mine.json", tmp_path / "report.json"
+    wanted = Preset("mine", "", Settings(focus=True, keep_grayscale=False, deblur=0.25, mask_mode="ellipse"))
+    preset.write_text(wanted.to_json(), encoding="utf-8")
+    words = ("--preset", preset, "--no-focus", "--keep-grayscale", "--mask-mode", "landmarks", "--match-grain", 0.5)
+    done = gpen("restore", photo, *BUNDLED, *words, "-o", tmp_path / "out.png", "--report", report)
+    assert done.exit_code == 0, done.output
+    told = json.loads(report.read_text(encoding="utf-8"))["pictures"][0]["settings"]
+    assert told == asdict(Settings(deblur=0.25, match_grain=0.5))
 
 
 def test_only_what_changed_is_counted_as_restored(photo, tmp_path):

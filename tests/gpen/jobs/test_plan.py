@@ -31,7 +31,7 @@ def test_what_a_folder_holds_beside_pictures_is_passed_over_with_a_reason(tmp_pa
     touch(tmp_path, "a-restored-faces/face00-after.png", "out/a.jpg", "a.jpg-compare.png", "b-restored-12-compare.png")
     jobs, passed_over = collect([str(tmp_path)], recursive=False)
     assert [job.source.name for job in jobs] == ["a.jpg", "b.PNG", "c-faces.png"]
-    reasons = {str(one.path.relative_to(tmp_path)): one.reason for one in passed_over}
+    reasons = {one.path.relative_to(tmp_path).as_posix(): one.reason for one in passed_over}
     assert reasons == {
         "notes.txt": "other",
         ".hidden.jpg": "hidden",

@@ -27,9 +27,6 @@ from gpen_blocks.weights import checkpoint
 
 pytest.importorskip("accelerate")
 
-# What looks at the whole run is done where it was made.
-one_run = pytest.mark.xdist_group("training run")
-
 TINY = """
 [model]
 size = 32
@@ -86,7 +83,6 @@ def whole_run(config, faces, tmp_path_factory) -> Path:
     return folder
 
 
-@one_run
 @pytest.mark.slow
 def test_the_command_leaves_what_it_promises(whole_run):
     names = {path.name for path in whole_run.iterdir()}
@@ -108,7 +104,6 @@ def gpen_train(config: Path, faces: Path, output: Path, *more: str) -> None:
     assert done.exit_code == 0, done.exception
 
 
-@one_run
 @pytest.mark.slow
 def test_a_finished_run_whose_log_is_gone_is_exported_all_the_same(config, faces, whole_run, tmp_path, caplog):
     folder = tmp_path / "run"
@@ -121,7 +116,6 @@ def test_a_finished_run_whose_log_is_gone_is_exported_all_the_same(config, faces
     assert all(torch.equal(found[name], kept[name]) for name in kept)
 
 
-@one_run
 @pytest.mark.slow
 def test_both_files_restore_and_agree(whole_run):
     inner = checkpoint.read(whole_run / "g_ema.pth")
@@ -136,7 +130,6 @@ def test_both_files_restore_and_agree(whole_run):
     assert metadata["template"] == "ffhq" and json.loads(metadata["recipe"])["run"]["steps"] == 12
 
 
-@one_run
 @pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(config, faces, whole_run, tmp_path):
     """Killed without a word after its first saved state, it sees the same pairs and ends with the same weights."""
@@ -220,7 +213,6 @@ def test_training_goes_on_from_an_official_kind_of_checkpoint(tiny, tmp_path):
     assert not torch.equal(before["final_linear.0.weight"], trainer.generator.state_dict()["final_linear.0.weight"])
 
 
-@one_run
 @pytest.mark.slow
 def test_a_state_of_another_network_is_refused(config, whole_run, faces, tmp_path):
     other = tmp_path / "other.toml"
