@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..errors import ImageError
+from ..pixels.filters import row_strips
 
 # Pixels converted at once: temporaries stay near 16 MB whatever the picture's size.
 _BAND_PIXELS = 1 << 20
@@ -21,9 +22,7 @@ DEFLATE_LEVEL = 3
 
 def bands(height: int, width: int) -> Iterator[slice]:
     """Slices of rows that together cover a picture."""
-    rows = max(1, _BAND_PIXELS // max(1, width))
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))
+    return row_strips(height, width, _BAND_PIXELS)
 
 
 def scale_into(planes: np.ndarray, alpha: np.ndarray | None, samples: np.ndarray) -> None:

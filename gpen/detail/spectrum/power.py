@@ -14,6 +14,7 @@ import torch
 
 from ...errors import ImageError
 from ...pixels.color import luma
+from ...pixels.filters import hann_window, taper
 from .noise_limit import noise_limit
 
 BAND_EDGES = (1 / 16, 1 / 8, 1 / 4)
@@ -125,11 +126,10 @@ class View:
 
     def power(self) -> torch.Tensor:
         """`|FFT(w (x - sum(w x) / sum(w)))|^2 / sum(w^2)`, H x (W // 2 + 1), ordered as by `torch.fft.rfft2`."""
-        total, energy = float(self.window.sum()), float((self.window**2).sum())
+        energy = float((self.window**2).sum())
         if energy == 0:
             return self.gray.new_zeros(self.gray.shape[0], self.gray.shape[1] // 2 + 1)
-        mean = float((self.window * self.gray).sum()) / total
-        spectrum = torch.fft.rfft2(self.window * (self.gray - mean))
+        spectrum = torch.fft.rfft2(taper(self.gray, self.window))
         return torch.view_as_real(spectrum).square_().sum(dim=-1).div_(energy)
 
 
@@ -216,7 +216,6 @@ def _inside_border(gray: torch.Tensor) -> tuple[slice, slice]:
 
 def _hann(inside: slice, length: int) -> torch.Tensor:
     """length; a Hann window over `inside`, sampled at pixel centres so that it is symmetric and never all 0."""
-    count = inside.stop - inside.start
     window = torch.zeros(length)
-    window[inside] = torch.sin(math.pi * (torch.arange(count) + 0.5) / count) ** 2
+    window[inside] = hann_window(inside.stop - inside.start)
     return window

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from ...errors import ImageError
+from ...pixels.filters import smoothstep
 from ...types import Alignment
 from ..align import TEMPLATES
 from .contour import convex_hull, head_outline, landmark_outline, signed_distance
@@ -190,8 +191,7 @@ def _soft(distance: np.ndarray) -> np.ndarray:
 
 def _ramp(distance: np.ndarray, width: float) -> np.ndarray:
     """Smooth step from 0 at a distance of 0 to 1 at `width`."""
-    x = (distance / max(width, 1e-9)).clip(0, 1)
-    return x * x * (3 - 2 * x)
+    return smoothstep(distance, 0.0, max(width, 1e-9))
 
 
 def _enlarge(grid: torch.Tensor, size: int) -> torch.Tensor:

@@ -6,7 +6,6 @@ Frequencies are in cycles per pixel.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from ...detail.spectrum.power import BAND_EDGES, column_counts, frequency_plane
 from ...network.ops import without_autocast
 from ...pixels.color import luma
+from ...pixels.filters import hann_window, taper
 
 # An 8-bit step: differences of energy below it cannot be seen, and divisions stay finite.
 _STEP = 1 / 255
@@ -81,13 +81,12 @@ class BandTerms(nn.Module):
     ) -> None:
         super().__init__()
         self.window = window
-        hann = torch.sin(math.pi * (torch.arange(window) + 0.5) / window) ** 2
-        taper = hann[:, None] * hann
+        hann = hann_window(window)
         frequency = frequency_plane(window, window)
         band = torch.bucketize(frequency, torch.tensor(BAND_EDGES), right=True)
         counts = column_counts(window)
         bands = torch.stack([(band == index) * counts for index in range(len(BAND_EDGES) + 1)])
-        self.register_buffer("taper", taper, persistent=False)
+        self.register_buffer("taper", hann[:, None] * hann, persistent=False)
         self.register_buffer("bands", bands.flatten(1), persistent=False)
         self.register_buffer("floor", bands.flatten(1).sum(dim=1) * _STEP**2, persistent=False)
         self.register_buffer("band_weights", torch.tensor(band_weights), persistent=False)
@@ -111,8 +110,7 @@ class BandTerms(nn.Module):
         """B x windows x window x (window // 2 + 1), complex."""
         tiles = luma(images.float())[:, 0].unfold(1, self.window, self.window // 2)
         tiles = tiles.unfold(2, self.window, self.window // 2).flatten(1, 2)
-        mean = (tiles * self.taper).sum(dim=(-2, -1), keepdim=True) / self.taper.sum()
-        return torch.fft.rfft2((tiles - mean) * self.taper)
+        return torch.fft.rfft2(taper(tiles, self.taper))
 
     def _energies(self, spectra: Tensor) -> Tensor:
         power = torch.view_as_real(spectra).square().sum(dim=-1).flatten(2)
