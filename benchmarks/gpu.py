@@ -27,6 +27,7 @@ from gpen_blocks.gpen.images import Picture, read_picture, write_picture
 from gpen_blocks.gpen.models import LoadedModel, load_detector, load_generator
 from gpen_blocks.gpen.network import Generator
 from gpen_blocks.gpen.pipeline import restore_batch
+from gpen_blocks.gpen.stages import Networks
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _ROUNDS = 7
@@ -113,7 +114,8 @@ def portraits(portrait: Path, generator: LoadedModel, device: torch.device, coun
         for index, file in enumerate(files):
             write_picture(Picture(large.roll(index % 16, 3)), file)
         detector = load_detector("face-detector-lite")
-        restore = partial(restore_batch, generator=generator, detector=detector, place=on_device(device))
+        networks = Networks(generator, detector, place=on_device(device))
+        restore = partial(restore_batch, networks=networks)
         restore(large.repeat(2, 1, 1, 1))
         marks = [time.perf_counter()]
         images = torch.cat(list(pool.map(lambda file: read_picture(file).pixels, files)))

@@ -72,6 +72,7 @@ def main() -> None:
     from gpen_blocks.gpen.devices import on_device
     from gpen_blocks.gpen.models import load_detector, load_generator
     from gpen_blocks.gpen.pipeline import restore_batch
+    from gpen_blocks.gpen.stages import Networks
 
     device = torch.device("cpu")
     with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +88,8 @@ def main() -> None:
     detector = load_detector("face-detector-lite")
     images, reading = _job(options.job, options.photograph)
     batch_size = 1 if options.precision == _PUBLISHED else 0
-    restore = partial(restore_batch, images, generator, detector, batch_size=batch_size, place=on_device(device))
+    networks = Networks(generator, detector, place=on_device(device))
+    restore = partial(restore_batch, images, networks, batch_size=batch_size)
     done = restore()  # warms
     rounds = []
     for _ in range(3 if options.model == "bundled" else 1):

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, get_args
 
 import torch
 
-from ..weights import checkpoint, store
+from ..weights import checkpoint, registry, store
 from .backends import Backend, Network, Precision, accelerate, backend_of
 from .devices import select_device
 from .errors import ModelNotFoundError, SettingsError
@@ -20,6 +20,7 @@ from .faces.detection.detect import SCORE_THRESHOLD, FaceDetector, build_detecto
 from .faces.landmarks.find import Landmarker, build_landmarker
 from .faces.masks.parsing import build_parser
 from .network import build_generator
+from .tasks import RESTORATION, require_task
 
 # The best model that is already on disk; the bundled ones close their rows, so something is always found.
 AUTO_GENERATORS = ("gpen-bfr-512", "gpen-bfr-1024", "gpen-bfr-256", "gpen-lite-256")
@@ -29,8 +30,7 @@ AUTO_PARSERS = ("bisenet", "parsenet")
 AUTO_LANDMARKERS = ("wflw-4hg", "face-landmarks-lite")
 
 # A file that is in no registry and says nothing about itself is taken for one of GPEN's own kind.
-_DEFAULT_TEMPLATE = "gpen"
-
+DEFAULT_TEMPLATE = "gpen"
 
 AnyNetwork = TypeVar("AnyNetwork", bound=torch.nn.Module)
 
@@ -45,6 +45,7 @@ class LoadedModel(Generic[AnyNetwork]):
         sha256: of that file, lower-case hexadecimal.
         module: in eval mode, without gradients.
         template: landmark template its crops are aligned with (generators).
+        task: what it was taught, by its name in the registry (generators).
         preview: a bundled first-choice substitute whose quality an official model exceeds.
         precision: number format it runs in.
         notes: a sentence for everything about it that is not as it was asked for.
@@ -54,7 +55,8 @@ class LoadedModel(Generic[AnyNetwork]):
     path: Path
     sha256: str
     module: AnyNetwork
-    template: str = _DEFAULT_TEMPLATE
+    template: str = DEFAULT_TEMPLATE
+    task: str = RESTORATION.name
     preview: bool = False
     precision: Precision = "fp32"
     notes: tuple[str, ...] = ()
@@ -113,6 +115,12 @@ def _resolve(name: str, candidates: tuple[str, ...], kind: str) -> store.Resolve
     return resolved
 
 
+def _task_of(resolved: store.ResolvedModel) -> str:
+    """What a model was taught: the registry tells; a file of one's own that bears a published name is of that kind."""
+    record = resolved.record or registry.find(resolved.path.name)
+    return (record and record.task) or RESTORATION.name
+
+
 def _load(
     resolved: store.ResolvedModel,
     build: Callable[[dict[str, torch.Tensor]], AnyNetwork],
@@ -137,7 +145,8 @@ def _load(
             path=resolved.path,
             sha256=resolved.sha256,
             module=module,
-            template=(record.template if record else content.metadata.get("template")) or _DEFAULT_TEMPLATE,
+            template=(record.template if record else content.metadata.get("template")) or DEFAULT_TEMPLATE,
+            task=_task_of(resolved),
             preview=bool(record and record.bundled),
             **told,
         )
@@ -150,6 +159,8 @@ def load_generator(
     precision: Precision = "fp32",
     backend: Backend = "auto",
     device: torch.device | None = None,
+    *,
+    task: str | None = RESTORATION.name,
 ) -> LoadedModel[Network]:
     """A GPEN generator, ready to run.
 
@@ -161,11 +172,12 @@ def load_generator(
             on a processor `eager` until there are faces enough to pay for the start of one. Each is compared with
             `eager` before it is used, and gives way to it with a note.
         device: where it is going to run; the best device there is where left out.
+        task: what it is to do; None takes a generator of any task, for those who do not run it.
 
     Raises:
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
         NotGPENError: the file is another kind of network.
-        SettingsError: an unknown precision or backend.
+        SettingsError: it was taught another task; an unknown precision or backend.
     """
     if precision not in get_args(Precision):
         raise SettingsError(f"{precision!r} is not a precision; choose from {', '.join(get_args(Precision))}.")
@@ -173,6 +185,8 @@ def load_generator(
         raise SettingsError(f"{backend!r} is not a backend; choose from {', '.join(get_args(Backend))}.")
     place = device or select_device()
     resolved = _resolve(name, AUTO_GENERATORS, "generator")
+    if task:
+        require_task(resolved.record.name if resolved.record else str(resolved.path), _task_of(resolved), task)
 
     def run(generator: Any) -> tuple[Network, dict[str, Any]]:
         chosen = accelerate(generator, resolved.sha256, backend, precision, place)

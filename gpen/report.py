@@ -10,11 +10,12 @@ import numpy as np
 
 from .detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY
 from .faces.detection.tiles import SMALLEST_FACE
-from .find import NOT_CHOSEN
 from .models import LoadedModel
 from .pixels.warp import scale_of
 from .presets import Preset
 from .settings import Settings
+from .stages import FaceRecord, Networks
+from .stages.find import NOT_CHOSEN
 from .types import Face
 from .wording import agree, count
 
@@ -34,8 +35,7 @@ PREVIEW_NOTE = (
 
 def batch_report(
     batch: RestoredBatch,
-    generator: LoadedModel,
-    detector: LoadedModel,
+    networks: Networks,
     preset: Preset,
     preview_note: str = PREVIEW_NOTE,
 ) -> dict[str, Any]:
@@ -43,13 +43,13 @@ def batch_report(
 
     Args:
         batch: from `restore_batch`.
-        generator: the model it was made with.
-        detector: the detector it was made with.
+        networks: what it was made with.
         preset: the settings it was made with, and their name.
         preview_note: what is told of a generator of preview quality, whose name stands for `{model}`.
     """
     height, width = batch.images.shape[-2:]
-    chosen = [_describe_chosen(batch, index, generator.name) for index in range(len(batch.faces))]
+    generator, detector = networks.generator, networks.detector
+    chosen = [_describe_chosen(record, generator.name) for record in batch.records]
     skipped = [
         {**_placed(face), "restored": False, "skipped": reason}
         for face, reason in zip(batch.found.rejected, batch.found.reasons, strict=True)
@@ -65,7 +65,7 @@ def batch_report(
         "prepared": list(batch.prepared),
         "seconds": {stage: round(value, 4) for stage, value in batch.seconds.items()},
         "faces": chosen + skipped,
-        "notes": _notes(batch, generator, preset.settings, preview_note),
+        "notes": [*_notes(batch, generator, preset.settings, preview_note), *networks.notes],
     }
 
 
@@ -107,17 +107,17 @@ def _placed(face: Face) -> dict[str, Any]:
     return {"image": face.image_index, **describe_face(face)}
 
 
-def _describe_chosen(batch: RestoredBatch, index: int, model: str) -> dict[str, Any]:
+def _describe_chosen(record: FaceRecord, model: str) -> dict[str, Any]:
     """A face that was worked on: what changed of it (amounts in levels of 255), or why nothing did."""
-    why, change = batch.left_alone[index], batch.changes[index]
-    told: dict[str, Any] = {**_placed(batch.faces.faces[index]), "restored": why is None}
+    why, change = record.left_alone, record.change
+    told: dict[str, Any] = {**_placed(record.face), "restored": why is None}
     if why is not None:
         told["skipped"] = why
     share, mean, largest = (change.share, change.mean, change.largest) if change else (0.0, 0.0, 0.0)
     told["changed"] = {"share": round(share, 4), "mean": round(mean, 2), "max": round(largest, 2)}
-    told["colour"] = batch.tones[index].kind
-    told |= _noise_told(batch.noise[index])
-    return {**told, "crop_pixels": batch.alignments[index].crop_size, "model": model}
+    told["colour"] = record.tone.kind
+    told |= _noise_told(record.noise)
+    return {**told, "crop_pixels": record.alignment.crop_size, "model": model}
 
 
 def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, preview_note: str) -> list[str]:
@@ -134,7 +134,7 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
     ]
     for why, faces in Counter(passed_over).items():
         notes.append(f"{count(faces, 'face')} {agree(faces, 'was', 'were')} left alone: {why}.")
-    for why, faces in Counter(filter(None, batch.left_alone)).items():
+    for why, faces in Counter(record.left_alone for record in batch.records if record.left_alone).items():
         if why == SHARP_ALREADY:
             which = agree(
                 faces, "is sharp already and was left as it was", "are sharp already and were left as they were"
@@ -150,9 +150,9 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
         else:
             notes.append(f"{count(faces, 'face')} {agree(faces, 'stays', 'stay')} as before: {why}.")
     coarse = [
-        alignment
-        for alignment, why in zip(batch.alignments, batch.left_alone, strict=True)
-        if why is None and scale_of(alignment.inverse) > _COARSE
+        record.alignment
+        for record in batch.records
+        if record.left_alone is None and scale_of(record.alignment.inverse) > _COARSE
     ]
     if coarse:
         have = f"{count(len(coarse), 'face')} {agree(len(coarse), 'has', 'have')}"

@@ -11,6 +11,7 @@ from .devices import Placement, free_memory, in_pieces, on_device, select_device
 from .errors import ImageError
 from .pixels.tone import Colour, colour_rule, judge_tone, keep_tones
 from .progress import Progress, Viewer, silent
+from .tasks import RESTORATION, Task
 
 # The most that one chunk may take on the CPU, where larger ones are no faster, and on devices that do not tell how much
 # is free.
@@ -23,6 +24,7 @@ def restore_crops(
     generator: Network,
     crops: torch.Tensor,
     *,
+    task: Task = RESTORATION,
     strength: float = 1.0,
     keep_grayscale: bool = True,
     colour: Colour | str = "auto",
@@ -36,6 +38,7 @@ def restore_crops(
         generator: from `load_generator` or `build_generator`.
         crops: B x 3 x H x W in 0..1, aligned to the template the generator was trained on. Another size than the
             generator's is resampled to it.
+        task: what the generator was taught: how crops are shown to it, and how its answer is used.
         strength: 0 gives the (resampled) crops back, 1 the network's answer, between them a mix.
         keep_grayscale: a crop that is black and white, or toned in one colour, stays so.
         colour: `keep` or `grey` where that is not to be judged, see `pixels.tone.Colour`.
@@ -71,8 +74,8 @@ def restore_crops(
         piece = base[first:last]
         with torch.inference_mode():
             shown = (piece.pin_memory() if overlap else piece).to(device, non_blocking=overlap)
-            answer = generator(shown.mul(2).sub(1)).add(1).div(2).clamp(0, 1)
-            restored[first:last].copy_(answer, non_blocking=overlap)
+            result = task.use(generator(task.feed(shown)), shown)
+            restored[first:last].copy_(result, non_blocking=overlap)
         if isinstance(progress, Viewer):
             wait_for(device)
             progress.show(restored[first:last])

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .backends import Backend, Precision, expect
-from .devices import on_device, select_device
+from .backends import Backend, Network, Precision, expect
+from .devices import select_device
 from .errors import SettingsError
+from .faces.detection import FaceDetector
 from .images import Picture, from_array, read_picture, to_array, write_picture
-from .models import choose_landmarker, load_detector, load_generator, load_parser
+from .models import LoadedModel
 from .pipeline import restore_batch
 from .presets import Preset, load_preset
 from .progress import Progress, silent
 from .report import batch_report
 from .restore import restore_crops
 from .settings import Settings
+from .stages import load_networks
+from .tasks import TASKS
 from .types import Alignment, Faces
 from .wording import count
 
@@ -29,8 +33,6 @@ class Restoration:
     """One restored picture.
 
     Attributes:
-        image: the result, of the same kind as what came in; for a path or `Picture` an H x W x 3 array of the file's
-            bit depth.
         faces: the faces worked on; the report tells for each whether it was restored, how much changed, or why nothing.
         alignment: where each crop came from, in the order of `faces`.
         before: N x 3 x S x S in 0..1, the aligned crops.
@@ -40,9 +42,9 @@ class Restoration:
         original: 1 x 3 x H x W in 0..1, the picture as it came in.
         restored: 1 x 3 x H x W in 0..1, the result; the same tensor as `original` where nothing was changed.
         picture: the result with its file's metadata, where a path or `Picture` came in.
+        source: what came in.
     """
 
-    image: Any
     faces: Faces
     alignment: tuple[Alignment, ...]
     before: torch.Tensor
@@ -51,7 +53,15 @@ class Restoration:
     report: dict[str, Any]
     original: torch.Tensor
     restored: torch.Tensor
-    picture: Picture | None = None
+    picture: Picture | None
+    source: Any
+
+    @cached_property
+    def image(self) -> Any:
+        """The result, of the same kind as what came in; for a path or `Picture` an H x W x 3 array of the file's bit
+        depth.
+        """
+        return self.picture.to_array() if self.picture else to_array(self.restored, like=self.source)
 
     def __repr__(self) -> str:
         height, width = self.original.shape[-2:]
@@ -99,12 +109,19 @@ class Restorer:
         self.preset = loaded.name
         self.settings = change_settings(loaded.settings, settings)
         self.device = select_device(device)
-        self.generator = load_generator(model, precision, backend, self.device)
-        self.detector = load_detector(detector)
-        self._parser = load_parser() if self.settings.mask_mode == "parsing" else None
-        self._landmarker, notes = choose_landmarker(self.settings.landmarks68)
-        self._notes = (*self.generator.notes, *notes)
-        self._place = on_device(self.device)
+        self.networks = load_networks(
+            model, detector, settings=self.settings, device=self.device, backend=backend, precision=precision
+        )
+
+    @property
+    def generator(self) -> LoadedModel[Network]:
+        """The model that restores."""
+        return self.networks.generator
+
+    @property
+    def detector(self) -> LoadedModel[FaceDetector]:
+        """The model that finds faces."""
+        return self.networks.detector
 
     def restore(
         self,
@@ -135,23 +152,18 @@ class Restorer:
         expect(self.generator.module, pictures_left=pictures_left)
         batch = restore_batch(
             pixels,
-            self.generator,
-            self.detector,
+            self.networks,
             self.settings,
-            parser=self._parser,
-            landmarker=self._landmarker,
             indices=indices,
             batch_size=batch_size,
             jpeg_tables=[source.info.jpeg_tables] if source else None,
-            place=self._place,
             progress=progress,
         )
         picture = source.with_pixels(batch.images) if source else None
-        report = batch_report(batch, self.generator, self.detector, Preset(self.preset, settings=self.settings))
+        report = batch_report(batch, self.networks, Preset(self.preset, settings=self.settings))
         report["seconds"] = {"read": round(read_seconds, 4), **report["seconds"]}
-        report["notes"] = [*(source.notes if source else ()), *report["notes"], *self._notes]
+        report["notes"] = [*(source.notes if source else ()), *report["notes"]]
         return Restoration(
-            image=picture.to_array() if picture else to_array(batch.images, like=image),
             faces=batch.faces,
             alignment=batch.alignments,
             before=batch.before,
@@ -161,6 +173,7 @@ class Restorer:
             original=pixels,
             restored=batch.images,
             picture=picture,
+            source=image,
         )
 
     def restore_crops(self, crops: torch.Tensor, *, batch_size: int = 0) -> torch.Tensor:
@@ -176,11 +189,12 @@ class Restorer:
         return restore_crops(
             self.generator.module,
             crops,
+            task=TASKS[self.generator.task],
             strength=self.settings.strength,
             keep_grayscale=self.settings.keep_grayscale,
             colour=self.settings.colour,
             batch_size=batch_size,
-            place=self._place,
+            place=self.networks.place,
         )
 
 

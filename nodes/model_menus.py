@@ -12,6 +12,7 @@ from typing import Literal
 
 from ..gpen.errors import SettingsError
 from ..gpen.models import AUTO_DETECTORS, AUTO_GENERATORS
+from ..gpen.tasks import RESTORATION, TASKS, require_task
 from ..weights import places, registry, store
 from ..weights.download import download
 from ..weights.registry import ModelRecord
@@ -36,8 +37,7 @@ def model_names(kind: Kind) -> list[str]:
 
 
 def _is_offered(record: ModelRecord, kind: Kind) -> bool:
-    # Generators of another range are fed with something else than photographs.
-    return record.kind == kind and record.input_range == (-1.0, 1.0)
+    return record.kind == kind and (record.task is None or record.task in TASKS)
 
 
 def _loose_files(kind: Kind) -> Iterable[Path]:
@@ -64,8 +64,11 @@ def require_model(name: str, kind: Kind) -> str:
     """`name`, where the menu of its kind has it.
 
     Raises:
-        SettingsError: it is no registry name, nor a file of the user's.
+        SettingsError: it is no registry name, nor a file of the user's, or does another task than restoration.
     """
+    record = registry.find(name)
+    if record and record.task:
+        require_task(name, record.task, RESTORATION.name)
     if name not in model_names(kind):
         folder = places.download_folder(kind).with_name(_OWN_FOLDER)
         raise SettingsError(

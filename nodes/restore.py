@@ -12,6 +12,8 @@ from ..gpen.pipeline import restore_batch
 from ..gpen.presets import Preset
 from ..gpen.report import batch_report
 from ..gpen.restore import restore_crops
+from ..gpen.stages import Networks
+from ..gpen.tasks import TASKS
 from . import placement, progress
 from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
 from .placement import ModelHandle
@@ -65,6 +67,7 @@ class RestoreFaces(io.ComfyNode):
         restored = restore_crops(
             gpen_model.loaded.module,
             to_images(crops),
+            task=TASKS[gpen_model.loaded.task],
             strength=strength,
             keep_grayscale=keep_grayscale,
             colour=colour,
@@ -117,19 +120,17 @@ class FaceRestore(io.ComfyNode):
         with placement.building():
             landmarker, notes = choose_landmarker(settings.landmarks68)
         place = placement.of_models(gpen_model, face_detector, placement.detector_handle(landmarker))
-        images, models = to_images(image), (gpen_model.loaded, face_detector.loaded)
+        networks = Networks(gpen_model.loaded, face_detector.loaded, landmarker, place=place, notes=notes)
+        images = to_images(image)
         batch = restore_batch(
             images,
-            *models,
+            networks,
             settings,
-            landmarker=landmarker,
             batch_size=placement.batch_size(gpen_model, place, 0),
-            place=place,
             progress=progress.node_progress(),
         )
         size = gpen_model.loaded.module.config.size
         restored = with_colours(image, images, batch.images)
         crops = to_crops(batch.before, size), to_crops(batch.after, size)
-        report = batch_report(batch, *models, replace(preset, settings=settings), _PREVIEW_NOTE)
-        report["notes"] += notes
+        report = batch_report(batch, networks, replace(preset, settings=settings), _PREVIEW_NOTE)
         return io.NodeOutput(restored, *crops, to_mask(batch.mask), to_report(report))

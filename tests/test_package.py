@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import gpen_blocks
+from gpen_blocks.weights.toml import tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -84,7 +85,7 @@ def test_neither_does_the_library():
 
 def test_every_package_folder_is_in_the_wheel():
     """The root is the package, so packages are listed by hand; a forgotten one would be missing from the wheel."""
-    listed = set(re.findall(r'"(gpen_blocks[\w.]*)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8")))
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"])
     found = {"gpen_blocks"}
     for top in ("gpen", "weights", "nodes"):
         for init in (ROOT / top).rglob("__init__.py"):

@@ -90,7 +90,6 @@ class ModelRecord:
         bundled: comes with the package.
         task: what a generator was trained for; None for other kinds.
         template: landmark template a generator wants its crops aligned with; None for other kinds.
-        input_range: values a generator's input and output span; -1..1 except where noted.
         score_threshold: the least score of a detector that means a face, as measured; None for other kinds.
     """
 
@@ -107,7 +106,6 @@ class ModelRecord:
     bundled: bool = False
     task: Task | None = None
     template: Template | None = None
-    input_range: tuple[float, float] = (-1.0, 1.0)
     score_threshold: float | None = None
 
     @property
@@ -173,8 +171,6 @@ def _record(entry: dict[str, Any], licences: dict[str, dict[str, str]]) -> Model
         "aliases": tuple(entry.get("aliases", ())),
         "sources": tuple(Source.parse(text) for text in entry.get("sources", ())),
     }
-    if "input_range" in entry:
-        entry["input_range"] = tuple(entry["input_range"])
     return ModelRecord(**entry)
 
 

@@ -41,7 +41,6 @@ def detect(
     leave alone for their size, place or focus are drawn in red; whether one is sharp already shows when it is restored.
     """
     from ..devices import on_device, select_device
-    from ..find import find_faces
     from ..images import read_picture, write_picture
     from ..jobs.plan import Targets, collect, plan
     from ..models import load_detector
@@ -50,6 +49,7 @@ def detect(
     from ..restorer import change_settings
     from ..settings import Settings
     from ..sheets import draw_faces
+    from ..stages import find_faces
     from .files import open_report
     from .pages import has_pages, left_pages, work_on_pages
     from .run import Run, logging_to

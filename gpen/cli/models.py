@@ -109,7 +109,7 @@ def export_model(
     from ..backends.export import export_onnx
     from ..models import load_generator
 
-    loaded = load_generator(model, backend="eager", device=torch.device("cpu"))
+    loaded = load_generator(model, backend="eager", device=torch.device("cpu"), task=None)
     target = output or Path(f"{loaded.name}.onnx")
     export_onnx(
         loaded.module,

@@ -20,6 +20,7 @@ REQUIRED = (
     ("filelock", "filelock", "3.10"),
     ("huggingface-hub", "huggingface_hub", "0.23"),
     ("pillow", "PIL.Image", "10.1"),
+    ("platformdirs", "platformdirs", "4"),
     ("tifffile", "tifffile", "2024.1.30"),
     ("typer", "typer", "0.12"),
     ("rich", "rich", "13"),

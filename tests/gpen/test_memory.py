@@ -20,6 +20,7 @@ from gpen_blocks.gpen.models import LoadedModel, load_detector, load_generator, 
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.restore import restore_crops
 from gpen_blocks.gpen.settings import Settings
+from gpen_blocks.gpen.stages import Networks, detail, paste
 
 PLACE = on_device(torch.device("cpu"))
 FULL = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
@@ -63,9 +64,8 @@ def group(examples) -> torch.Tensor:
 
 
 def restored(group: torch.Tensor, models: tuple[LoadedModel, ...], **changes: Any) -> pipeline.RestoredBatch:
-    generator, detector, landmarker = models
     settings = replace(Settings(), **changes)
-    return restore_batch(group, generator, detector, settings, landmarker=landmarker, place=PLACE)
+    return restore_batch(group, Networks(*models, place=PLACE), settings)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_landmarks_are_sought_in_fewer_crops(models, group):
 
 def test_detail_is_shaped_a_face_at_a_time(models, group, monkeypatch):
     whole = restored(group, models)
-    own, asked = pipeline.shape_detail, []
+    own, asked = detail.shape_detail, []
 
     def shape(images: torch.Tensor, before: torch.Tensor, *rest: Any) -> Any:
         asked.append(len(before))
@@ -199,18 +199,20 @@ def test_detail_is_shaped_a_face_at_a_time(models, group, monkeypatch):
             raise FULL
         return own(images, before, *rest)
 
-    monkeypatch.setattr(pipeline, "shape_detail", shape)
+    monkeypatch.setattr(detail, "shape_detail", shape)
     found = restored(group, models)
     assert asked[0] == 6 and asked.count(1) == 6
     assert (whole.images - found.images).abs().max() < 1e-4
 
 
-@pytest.mark.parametrize("stage", ["paste_faces", "align_faces", "finish"])
-def test_elsewhere_it_is_a_sentence_that_names_the_stage(models, group, monkeypatch, stage):
+@pytest.mark.parametrize(
+    ("room", "function", "stage"),
+    [(paste, "paste_faces", "paste"), (pipeline, "align_faces", "align"), (paste, "finish", "paste")],
+)
+def test_elsewhere_it_is_a_sentence_that_names_the_stage(models, group, monkeypatch, room, function, stage):
     def full(*args: Any, **kwargs: Any) -> None:
         raise FULL
 
-    monkeypatch.setattr(pipeline, stage, full)
-    told = {"paste_faces": "paste", "align_faces": "align", "finish": "paste"}[stage]
-    with pytest.raises(GPENError, match=rf"not enough memory for the picture \(stage {told}\)"):
+    monkeypatch.setattr(room, function, full)
+    with pytest.raises(GPENError, match=rf"not enough memory for the picture \(stage {stage}\)"):
         restored(group, models)

@@ -14,6 +14,7 @@ from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import LoadedModel, load_detector, load_generator, load_landmarker
 from gpen_blocks.gpen.pipeline import RestoredBatch, restore_batch
 from gpen_blocks.gpen.settings import Settings
+from gpen_blocks.gpen.stages import Networks
 
 CPU = torch.device("cpu")
 
@@ -48,7 +49,7 @@ def restore_on_cuda(
     patch.setattr(torch.cuda, "mem_get_info", lambda device=None: (free, free))
     patch.setattr(torch.cuda, "synchronize", lambda device=None: None)
     with PretendCuda():
-        return restore_batch(images, settings=settings, **models, place=lambda module: DEVICE)
+        return restore_batch(images, Networks(**models, place=lambda module: DEVICE), settings)
 
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -64,7 +65,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_the_chain_is_the_same_beside_the_networks(settings, free, images, models, moved, monkeypatch):
     own = Settings(**settings)
-    expected = restore_batch(images, settings=own, **models, place=lambda module: CPU)
+    expected = restore_batch(images, Networks(**models, place=lambda module: CPU), own)
     done = restore_on_cuda(monkeypatch, images, moved, own, free)
     assert len(done.faces) == len(expected.faces) >= 1
     for name in ("images", "mask", "before", "after"):

@@ -103,11 +103,11 @@ def test_small_and_unchosen_faces_are_left_alone_with_a_reason(portrait):
 def test_batch_keeps_length_and_untouched_frames(restorer, examples):
     face = read_tensor(examples / "portrait.png")
     batch = torch.cat([torch.zeros_like(face), face, face.flip(-1)])
-    result = restore_batch(batch, restorer.generator, restorer.detector, Settings())
+    result = restore_batch(batch, restorer.networks, Settings())
     assert result.images.shape == batch.shape
     assert torch.equal(result.images[0], batch[0])
     assert [f.image_index for f in result.faces] == [1, 2]
-    alone = restore_batch(face, restorer.generator, restorer.detector, Settings())
+    alone = restore_batch(face, restorer.networks, Settings())
     assert (result.images[1:2] - alone.images).abs().max() < 1e-4
 
 
@@ -118,7 +118,7 @@ def read_tensor(path):
 
 def test_batch_without_a_face_is_the_same_tensor(restorer):
     batch = torch.zeros(2, 3, 40, 40)
-    assert restore_batch(batch, restorer.generator, restorer.detector).images is batch
+    assert restore_batch(batch, restorer.networks).images is batch
 
 
 def test_bad_input_is_told(restorer):
@@ -218,10 +218,11 @@ def test_a_face_without_a_mask_is_left_alone_and_the_others_go_on(restorer, exam
     batch = torch.cat([face, face])
     bundled = choose_landmarker()[0]
     broken = replace(bundled, module=FirstFaceCollapses(bundled.module))
-    result = restore_batch(batch, restorer.generator, restorer.detector, landmarker=broken)
+    networks = replace(restorer.networks, landmarker=broken)
+    result = restore_batch(batch, networks)
     assert torch.equal(result.images[0], batch[0]) and not result.mask[0].any()
     assert (result.images[1] - batch[1]).abs().max() > 0.01
-    faces = batch_report(result, restorer.generator, restorer.detector, Preset("default"))["faces"]
+    faces = batch_report(result, networks, Preset("default"))["faces"]
     assert [told["restored"] for told in faces] == [False, True]
     assert "coincide" in faces[0]["skipped"] and faces[0]["changed"]["share"] == 0
 

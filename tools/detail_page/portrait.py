@@ -17,6 +17,7 @@ from gpen_blocks.gpen.pipeline import RestoredBatch, restore_batch
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.presets import load_preset
 from gpen_blocks.gpen.settings import Settings
+from gpen_blocks.gpen.stages import Networks
 
 from . import data
 from .enhancers import ENHANCERS, STRENGTH, Crop, equal_amount, gain, local_adaptive
@@ -34,7 +35,7 @@ _SHOWN = 16
 def restored(image: torch.Tensor, settings: Settings) -> RestoredBatch:
     """The chain with the bundled models, on the CPU."""
     generator, detector = load_generator(GENERATOR), load_detector(_DETECTOR)
-    return restore_batch(image, generator, detector, settings, place=on_device(torch.device("cpu")))
+    return restore_batch(image, Networks(generator, detector, place=on_device(torch.device("cpu"))), settings)
 
 
 def ways_to_restore(folder: Path) -> str:

@@ -19,6 +19,7 @@ from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import choose_landmarker, load_detector, load_generator
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.settings import Settings
+from gpen_blocks.gpen.stages import Networks
 from gpen_blocks.gpen.types import Face, Faces
 from gpen_blocks.weights import checkpoint
 
@@ -167,9 +168,8 @@ def test_crops_without_alignment_tell_their_own_points(landmarker, portrait, fac
 def test_the_chain_gives_every_face_its_points(portrait):
     models = load_generator("gpen-lite-256"), load_detector("face-detector-lite")
     loaded, _ = choose_landmarker()
-    batch = restore_batch(
-        portrait, *models, Settings(local_enhance=0.6), landmarker=loaded, place=on_device(torch.device("cpu"))
-    )
+    networks = Networks(*models, loaded, place=on_device(torch.device("cpu")))
+    batch = restore_batch(portrait, networks, Settings(local_enhance=0.6))
     assert all(alignment.face.landmarks68 is not None for alignment in batch.alignments)
     assert crop_landmarks(batch.alignments, 256).shape == (1, 68, 2)
 

@@ -20,6 +20,7 @@ from gpen_blocks.gpen.faces.landmarks.wflw98 import Landmarker98, find_peaks, to
 from gpen_blocks.gpen.models import load_detector, load_generator, load_landmarker
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.settings import Settings
+from gpen_blocks.gpen.stages import Networks
 from gpen_blocks.gpen.types import Face, Faces
 from gpen_blocks.weights import store
 
@@ -287,8 +288,8 @@ def test_the_chain_follows_the_landmarker_it_is_given(loaded, portrait):
     models = load_generator("gpen-lite-256"), load_detector("face-detector-lite")
     place = on_device(torch.device("cpu"))
     settings = Settings(frequency_blend=0.0)  # or the portrait, which is sharp, stays as it is
-    asked = restore_batch(portrait, *models, settings, landmarker=small, place=place)
-    plain = restore_batch(portrait, *models, settings, place=place)
+    asked = restore_batch(portrait, Networks(*models, small, place=place), settings)
+    plain = restore_batch(portrait, Networks(*models, place=place), settings)
     (alignment,) = asked.alignments
     assert alignment.face.landmarks68 is not None and asked.faces.faces == (alignment.face,)
     assert torch.equal(asked.before, plain.before)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from .detail.bands import blend
-from .detail.local_adaptive import enhance
-from .detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY, is_painted, is_sharp
-from .detail.spectrum.noise_limit import noise_floor
-from .faces.align import crop_aligned
-from .faces.masks.parts import crop_landmarks
-from .photograph.jpeg_quality import quality_of_pixels
-from .pixels.color import luma
-from .pixels.warp import bounds, scale_of
-from .settings import Settings
-from .types import Alignment
+from ..detail.bands import blend
+from ..detail.local_adaptive import enhance
+from ..detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY, is_painted, is_sharp
+from ..detail.spectrum.noise_limit import noise_floor
+from ..devices import in_pieces
+from ..faces.align import crop_aligned, cut_around
+from ..faces.masks.parts import crop_landmarks
+from ..photograph.jpeg_quality import quality_of_pixels
+from ..pixels.color import luma
+from ..pixels.tone import SIDE as JUDGED_SIDE
+from ..pixels.tone import Tone, colour_rule, judge_tone, keep_tones
+from ..pixels.warp import bounds, scale_of
+from ..settings import Settings
+from ..types import Alignment
+from .records import FaceRecord, RestoredFaces
 
 # From so many pixels of the photograph to one of the crop, a side, JPEG's blocks are finer than the crop.
 _BLOCKS_SEEN = 1.5
@@ -26,6 +30,48 @@ _ENLARGED = 0.9
 _AVERAGED = 1.2
 # Noise is told from at least and at most so many pixels a side.
 _LEAST_JUDGED, _MOST_JUDGED = 192, 512
+# Whether a face is in colour is judged on so many times its crop, and on so many pixels of the picture a side at least:
+# in fewer, JPEG's blocks of colour are as large as a face.
+_AROUND, _LEAST_AROUND = 1.5, 128
+
+
+def keep_own_detail(
+    images: torch.Tensor,
+    before: torch.Tensor,
+    answer: torch.Tensor,
+    alignments: tuple[Alignment, ...],
+    settings: Settings,
+) -> RestoredFaces:
+    """Let each face keep its own detail and tone, and find out which faces are left as they are.
+
+    Args:
+        images: B x 3 x H x W in 0..1, which the crops were cut from.
+        before: N x 3 x S x S in 0..1, the crops, from `align_faces`.
+        answer: N x 3 x S x S in 0..1, the network's answer, from `restore_crops`.
+        alignments: where each crop came from.
+        settings: how much is kept.
+
+    Raises:
+        GPENError: not even one face fits into memory.
+    """
+    pieces = in_pieces(
+        len(before),
+        lambda a, b: shape_detail(images, before[a:b], answer[a:b], alignments[a:b], settings),
+        too_large="There is not enough memory to shape the detail of a single face; free some or choose a smaller "
+        "model.",
+    )
+    after = torch.cat([crops for crops, _ in pieces]) if pieces else answer
+    left_alone = [reason for _, reasons in pieces for reason in reasons]
+    tones = [_judge_tone(images, alignment) for alignment in alignments]
+    after = keep_tones(after, tones, colour_rule(settings.colour, settings.keep_grayscale))
+    return RestoredFaces(before, after, tuple(map(FaceRecord, alignments, tones, left_alone)))
+
+
+def _judge_tone(images: torch.Tensor, alignment: Alignment) -> Tone:
+    """Whether a face is in colour, judged on its crop and what lies around it."""
+    side = alignment.crop_size * scale_of(alignment.inverse)
+    reach = max(_AROUND, _LEAST_AROUND / side)
+    return judge_tone(cut_around(images, alignment, reach, JUDGED_SIDE), reach)
 
 
 def shape_detail(

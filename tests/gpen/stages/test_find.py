@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from gpen_blocks.gpen.find import find_faces
 from gpen_blocks.gpen.models import load_detector
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
 from gpen_blocks.gpen.settings import Settings
+from gpen_blocks.gpen.stages import find_faces
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def detector():
 @pytest.fixture(scope="module")
 def head() -> torch.Tensor:
     """1 x 3 x 256 x 256, a head and shoulders (NASA, public domain)."""
-    path = Path(__file__).resolve().parents[2] / "examples" / "portrait.png"
+    path = Path(__file__).resolve().parents[3] / "examples" / "portrait.png"
     picture = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)[None].float() / 255
     return picture[:, :, :256, 96:352]
 

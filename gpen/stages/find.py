@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import torch
 
-from .faces.align import landmark_fault, usable_faces
-from .faces.detection.detect import FaceDetector, detect
-from .faces.detection.tiles import smallest_face
-from .faces.focus import focused
-from .faces.select import select_faces
-from .settings import Settings
-from .types import Face, Faces
+from ..faces.align import landmark_fault, usable_faces
+from ..faces.detection.detect import FaceDetector, detect
+from ..faces.detection.tiles import smallest_face
+from ..faces.focus import focused
+from ..faces.select import select_faces
+from ..models import DEFAULT_TEMPLATE
+from ..settings import Settings
+from ..types import Face, Faces
 
-DEFAULT_TEMPLATE = "gpen"
 NOT_CHOSEN = "not among the chosen faces"
 """Why a face is left alone that the user did not ask for."""
 # Smaller faces that a search happens upon are told, from this share of the limit on.

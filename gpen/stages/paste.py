@@ -1,0 +1,105 @@
+"""Restored faces back into their images, and what that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+import torch
+
+from ..detail.finish import finish
+from ..devices import is_out_of_memory
+from ..faces.change import Change, measure_changes
+from ..faces.masks import draw_masks
+from ..faces.paste import paste_faces
+from ..faces.place import NO_PIXELS
+from ..settings import Settings
+from .detail import noise_around
+from .networks import Networks
+from .records import FaceRecord, RestoredFaces
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class PastedFaces:
+    """Images with their restored faces.
+
+    Attributes:
+        images: B x 3 x H x W in 0..1; the very tensor that came in where nothing was pasted.
+        mask: B x 1 x H x W in 0..1; outside of it every pixel is the input's, bit for bit.
+        records: what is known of each face, now with what changed of it.
+    """
+
+    images: torch.Tensor
+    mask: torch.Tensor
+    records: tuple[FaceRecord, ...]
+
+
+def paste_back(images: torch.Tensor, faces: RestoredFaces, networks: Networks, settings: Settings) -> PastedFaces:
+    """Paste restored faces into the images they were cut from.
+
+    Args:
+        images: B x 3 x H x W in 0..1.
+        faces: from `keep_own_detail`, for these images.
+        networks: of these the parser is used, for the mask mode `parsing`.
+        settings: the masks, and how much is pasted.
+    """
+    alignments = faces.alignments
+    parser = networks.parser
+    if parser is not None:
+        networks.place(parser.module)
+    masks, faults = draw_masks(
+        alignments,
+        faces.after.shape[-1],
+        settings.mask_mode,
+        settings.feather,
+        crops=faces.after,
+        parser=parser.module if parser else None,
+    )
+    masks[[record.left_alone is not None for record in faces.records]] = 0
+    paste = partial(
+        paste_faces,
+        alignments=alignments,
+        masks=masks,
+        color_match=settings.color_match,
+        match_grain=settings.match_grain,
+        strength=settings.strength,
+        denoise=settings.denoise,
+    )
+    pasted, mask = _here_or_on_the_cpu(paste, images, faces.after)
+    if pasted is not images:
+        sharpen = partial(finish, sigma=settings.finish_sigma, mix=settings.finish_mix)
+        pasted = _here_or_on_the_cpu(lambda pasted, mask: sharpen(pasted, mask=mask), pasted, mask)
+    changes = measure_changes(images, pasted, alignments, masks)
+    records = tuple(
+        replace(
+            record,
+            left_alone=record.left_alone or fault or _why_unchanged(change, settings),
+            change=change,
+            noise=noise_around(images, pasted, record.alignment),
+        )
+        for record, fault, change in zip(faces.records, faults, changes, strict=True)
+    )
+    return PastedFaces(pasted, mask, records)
+
+
+def _why_unchanged(change: Change | None, settings: Settings) -> str | None:
+    """Why nothing changed of a face; None where something did."""
+    if change is None:
+        return NO_PIXELS
+    if change.share > 0:
+        return None
+    return "the strength is 0" if settings.strength == 0 else "the result differs from it by less than a file shows"
+
+
+def _here_or_on_the_cpu(work: Callable[..., Result], *pictures: torch.Tensor) -> Result:
+    """Work on pictures where they are, or on the CPU where a GPU has too little memory for it."""
+    try:
+        return work(*pictures)
+    except Exception as error:
+        if not is_out_of_memory(error) or pictures[0].device.type == "cpu":
+            raise
+    return work(*(picture.cpu() for picture in pictures))
