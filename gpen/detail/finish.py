@@ -74,11 +74,11 @@ def match_grain(
     reference: torch.Tensor,
     amount: float = 1.0,
     mask: torch.Tensor | None = None,
-    seed: int = 0,
 ) -> torch.Tensor:
     """Give pictures the grain that a reference has and they lack, as `missing_grain` measures it.
 
-    Beyond the result, it needs about twice the memory of one picture.
+    Equal arguments give equal grain; each picture of a batch has grain of its own. Beyond the result, it needs about
+    twice the memory of one picture.
 
     Args:
         images: B x 3 x H x W in 0..1, smoother than they should be.
@@ -86,7 +86,6 @@ def match_grain(
         amount: 0..1, share of the missing grain.
         mask: B x 1 x H x W in 0..1, or None for the whole picture. Grain is judged where it is above a half and laid
             on in its measure; where it is 0 every bit stays.
-        seed: equal seeds give equal grain; picture n of the batch has `seed + n`.
 
     Returns:
         B x 3 x H x W in 0..1; the very tensor `images` where the amount is 0.
@@ -108,7 +107,7 @@ def match_grain(
     cover = images.new_ones(1).expand_as(images[:, :1]) if mask is None else mask.to(images).clamp(0, 1)
     result = torch.empty_like(images)
     for n, (image, photograph, part) in enumerate(zip(images, reference.to(images), cover, strict=True)):
-        grain = missing_grain(photograph[None], image[None], part[None], seed + n)[0]
+        grain = missing_grain(photograph[None], image[None], part[None], n)[0]
         grainy = grain.mul_(amount * part).add_(image).clamp_(0, 1)
         torch.where(part > 0, grainy, image, out=result[n])
     return result

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..checks import require_between
+from ..checks import require_between, require_finite_images
 from ..errors import ImageError, SettingsError
 from ..faces.align import TEMPLATES
 from ..faces.masks.parts import Part, part_gains, template_landmarks
@@ -185,13 +185,7 @@ def _check(
     part_strengths: Mapping[Part, float],
     template: str,
 ) -> None:
-    if crops.ndim != 4 or crops.shape[1] != 3 or crops.shape[-1] != crops.shape[-2] or not crops.is_floating_point():
-        raise ImageError(
-            f"Crops must be B x 3 x S x S floating point in 0..1, got {tuple(crops.shape)} of {crops.dtype}; cut them "
-            "with align_faces first."
-        )
-    if not crops.sum(dtype=torch.float32).isfinite():
-        raise ImageError("The crops hold NaN or infinity, so they cannot be enhanced; mend the node before.")
+    require_finite_images(crops, "Crops", square=True)
     if landmarks is not None and len(landmarks) != len(crops):
         raise ImageError(f"Landmarks of {count(len(landmarks), 'crop')} came with {len(crops)}; give one set for each.")
     require_between("strength", strength, 0, 2)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from ..checks import require_images
 from ..errors import ImageError
 from ..pixels.filters import row_strips
 
@@ -79,5 +80,6 @@ def check_images(pixels: torch.Tensor) -> None:
     Raises:
         ImageError: not a 1 x 3 x H x W float tensor, or without pixels.
     """
-    if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or not pixels.is_floating_point() or not pixels.numel():
-        raise ImageError(f"A picture is a 1 x 3 x H x W float tensor, not {pixels.dtype} {tuple(pixels.shape)}.")
+    require_images(pixels, "A picture")
+    if len(pixels) != 1:
+        raise ImageError(f"A picture is one image, 1 x 3 x H x W, and these are {len(pixels)}.")

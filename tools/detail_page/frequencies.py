@@ -9,7 +9,7 @@ import torch
 from gpen_blocks.gpen.detail.bands import blend
 from gpen_blocks.gpen.detail.spectrum.analysis import Spectrum, analyze
 from gpen_blocks.gpen.detail.spectrum.charts import spectrum_chart
-from gpen_blocks.gpen.detail.spectrum.crossover import SIGMA_PER_PERIOD, meeting_point
+from gpen_blocks.gpen.detail.spectrum.crossover import SIGMA_PER_PERIOD, find_crossover
 from gpen_blocks.gpen.models import load_generator
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
 from gpen_blocks.gpen.restore import restore_crops
@@ -114,7 +114,7 @@ def kinds_of_damage(faces: torch.Tensor) -> tuple[str, str]:
 
 def _why(photographs: torch.Tensor, restored: torch.Tensor, faces: torch.Tensor) -> str:
     """How near the truth the two are below the cut-off, where the blend takes the photograph's word."""
-    cutoffs = meeting_point(photographs, restored).cutoff[:, 0]
+    cutoffs = find_crossover(photographs, restored).cutoff[:, 0]
     own, other = (_low_band_error(images, faces, cutoffs) for images in (photographs, restored))
     return f"Below luma's cut-off the photograph is {own:.2f} levels from the truth, the network's answer {other:.2f}."
 

@@ -68,7 +68,7 @@ class NoiseFloor:
         return float(self.power[inside].mean())
 
 
-def noise_floor(gray: torch.Tensor, weights: torch.Tensor | None = None) -> NoiseFloor | None:
+def noise_floor(gray: torch.Tensor) -> NoiseFloor | None:
     """Measure noise by minimum statistics (Martin, "Noise power spectral density estimation based on optimal smoothing
     and minimum statistics", 2001), over place instead of time.
 
@@ -78,14 +78,13 @@ def noise_floor(gray: torch.Tensor, weights: torch.Tensor | None = None) -> Nois
 
     Args:
         gray: H x W float32.
-        weights: as for `noise_limit`.
 
     Returns:
         float32 on the CPU; None where there is too little picture to judge by, and where all of it is one texture.
     """
     if min(gray.shape) < 2 * _WINDOW:
         return None
-    rings = _ring_powers(gray, weights)
+    rings = _ring_powers(gray, None)
     if rings is None:
         return None
     calm, mean = rings

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ...checks import require_images
 from ...errors import ImageError
 from ...pixels.color import luma
 from ...pixels.filters import hann_window, taper
@@ -186,10 +187,7 @@ def check_spectrum_input(images: torch.Tensor, mask: torch.Tensor | None = None)
     Raises:
         ImageError: they are not.
     """
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[1:]:
-        raise ImageError(f"Images must be B x 3 x H x W or B x 1 x H x W, got {tuple(images.shape)}.")
-    if not images.is_floating_point():
-        raise ImageError(f"Images must be floating point in 0..1, got {images.dtype}; divide by the largest value.")
+    require_images(images, gray=True)
     if mask is None:
         return
     fitting = [(count, 1, *images.shape[-2:]) for count in (len(images), 1)]

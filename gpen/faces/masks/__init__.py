@@ -1,5 +1,5 @@
 """Where on a crop the face, its parts and its outline are, as soft masks."""
 
-from .paste_masks import MaskMode, draw_masks, face_masks
+from .paste_masks import MaskMode, draw_masks, require_masks
 
-__all__ = ["MaskMode", "draw_masks", "face_masks"]
+__all__ = ["MaskMode", "draw_masks", "require_masks"]

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 
 from ...errors import ImageError
 from ...pixels.filters import smoothstep
+from ...pixels.warp import transform_points
 from ...types import Alignment
 from ..align import TEMPLATES
 from .contour import convex_hull, head_outline, landmark_outline, signed_distance
@@ -113,8 +114,7 @@ def crop_landmarks(alignments: tuple[Alignment, ...], size: int) -> np.ndarray:
     points = np.empty((len(alignments), 68 if all68 and alignments else 5, 2))
     for index, alignment in enumerate(alignments):
         own = alignment.face.landmarks68 if all68 else alignment.face.landmarks
-        in_crop = np.asarray(own) @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
-        points[index] = (in_crop + 0.5) * (size / alignment.crop_size) - 0.5
+        points[index] = (transform_points(alignment.matrix, np.asarray(own)) + 0.5) * (size / alignment.crop_size) - 0.5
     return points
 
 
