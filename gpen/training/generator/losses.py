@@ -19,27 +19,25 @@ from ...pixels.filters import hann_window, taper
 
 # An 8-bit step: differences of energy below it cannot be seen, and divisions stay finite.
 _STEP = 1 / 255
+# Of the smooth L1 loss.
+_SQUARED_BELOW = 0.05
 
 
-def smooth_l1(output: Tensor, truth: Tensor, beta: float = 0.05) -> Tensor:
-    """Mean absolute difference, squared below `beta` (Girshick, "Fast R-CNN", 2015), in units of the difference."""
-    return F.smooth_l1_loss(output, truth, beta=beta)
+def smooth_l1(output: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute difference, squared below 0.05 (Girshick, "Fast R-CNN", 2015), in units of the difference."""
+    return F.smooth_l1_loss(output, truth, beta=_SQUARED_BELOW)
 
 
-def focal_frequency(output: Tensor, truth: Tensor, alpha: float = 1.0) -> Tensor:
-    """Focal frequency loss (Jiang et al., ICCV 2021): squared difference of spectra, the frequencies that are farthest
-    off weighted most.
+def focal_frequency(output: Tensor, truth: Tensor) -> Tensor:
+    """Focal frequency loss (Jiang et al., ICCV 2021, with its alpha of 1): squared difference of spectra, the
+    frequencies that are farthest off weighted most.
 
-    Between 0 and the mean squared error, which it equals for `alpha` 0.
-
-    Args:
-        output, truth: B x 3 x H x W.
-        alpha: exponent of the weight.
+    Between 0 and the mean squared error of two batches, B x 3 x H x W.
     """
     with without_autocast(output.device):
         difference = torch.fft.fft2(output.float() - truth.float(), norm="ortho")
         power = torch.view_as_real(difference).square().sum(dim=-1)
-        weight = power.detach() ** (alpha / 2)
+        weight = power.detach().sqrt()
         largest = weight.amax(dim=(-2, -1), keepdim=True)
         return (weight / largest.clamp(min=torch.finfo(weight.dtype).tiny) * power).mean()
 
