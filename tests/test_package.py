@@ -9,8 +9,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import gpen_blocks
+from gpen_blocks.gpen.versions import required_distributions
 from gpen_blocks.weights.toml import tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,11 +132,9 @@ def test_every_package_folder_is_in_the_wheel():
 def test_requirements_leave_torch_to_comfyui():
     """requirements.txt is the wheel's list without torch, which belongs to ComfyUI."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    names = {re.split(r"[>=;\s]", line)[0] for line in lines if line and not line.startswith("#")}
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    block = project.split("dependencies = [", 1)[1].split("]", 1)[0]
-    wanted = {re.split(r"[>=;\s]", entry)[0] for entry in re.findall(r'"([^"]+)"', block)}
-    assert names == wanted - {"torch"}
+    named = {str(Requirement(line)) for line in lines if line and not line.startswith("#")}
+    wanted = {str(one) for one in map(Requirement, required_distributions()) if one.name != "torch"}
+    assert named == wanted
 
 
 def test_unknown_attribute_is_an_attribute_error():

@@ -7,12 +7,13 @@ import logging
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...degradation.faces import to_images
-from ...faces.detection.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, normalise
+from ...faces.detection.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, mirror_points
 from ...faces.detection.retinaface import RetinaFace, anchors, decode_landmarks, to_network
-from ..shared.ema import MovingAverage, warm_cosine
+from ...faces.layers import normalize
+from ..shared.learner import Learner
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def _views(pictures: list[np.ndarray], scale: float, teacher: RetinaFace) -> lis
         chosen = regressions[torch.arange(len(images)), best]
         points = decode_landmarks(chosen, anchors(side, side)[best])
         if mirrored:
-            points = torch.stack([side - points[..., 0], points[..., 1]], dim=-1)[:, list(MIRRORED)]
+            points = side * mirror_points(points / side, MIRRORED)
         answers.append((points * (pictures[0].shape[0] / side), scores))
     return answers
 
@@ -83,32 +84,31 @@ def teach_refiner(refiner: LandmarkRefiner, crops: Tensor, points: Tensor, steps
     """
     random = torch.Generator().manual_seed(seed)
     refiner.train().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(refiner.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.99))
-    average = MovingAverage(refiner)
+    learner = Learner(
+        refiner,
+        steps=steps,
+        rate=PEAK_RATE,
+        warm_steps=WARM_STEPS,
+        weight_decay=WEIGHT_DECAY,
+        largest_gradient=5,
+    )
     for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = PEAK_RATE * warm_cosine(step, steps, WARM_STEPS)
         images, targets = _draw(crops, points, random)
         with torch.autocast("cpu", torch.bfloat16):
             answers = refiner(images)
-        distance = (answers.float() - targets).norm(dim=-1) / EYE_DISTANCE
-        optimizer.zero_grad()
-        distance.mean().backward()
-        nn.utils.clip_grad_norm_(refiner.parameters(), 5)
-        optimizer.step()
-        average.update(refiner)
+        loss = ((answers.float() - targets).norm(dim=-1) / EYE_DISTANCE).mean()
+        learner.learn(loss)
         if (step + 1) % 100 == 0:
-            log.info("refiner step %d: %.4f eye distances", step + 1, distance.mean().item())
-    return average.contiguous()
+            log.info("refiner step %d: %.4f eye distances", step + 1, loss.item())
+    return learner.average.contiguous()
 
 
 def _draw(crops: Tensor, points: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
     """A batch of normalised crops, half of them mirrored, with a little noise, and their landmarks."""
     index = torch.randint(len(crops), (BATCH,), generator=random)
-    images, targets = normalise(crops[index, None].float() / 255), points[index]
+    images, targets = normalize(crops[index, None].float() / 255), points[index]
     mirror = torch.rand(BATCH, generator=random) < 0.5
-    reflected = torch.stack([1 - targets[..., 0], targets[..., 1]], dim=-1)[:, list(MIRRORED)]
     images = torch.where(mirror.view(-1, 1, 1, 1), images.flip(3), images)
-    targets = torch.where(mirror.view(-1, 1, 1), reflected, targets)
+    targets = torch.where(mirror.view(-1, 1, 1), mirror_points(targets, MIRRORED), targets)
     noise = torch.randn(images.shape, generator=random) * torch.rand(BATCH, 1, 1, 1, generator=random) * 0.15
     return (images + noise).contiguous(memory_format=torch.channels_last), targets
