@@ -180,7 +180,7 @@ def _load(
 def load_generator(
     name: str = "auto",
     *,
-    device: torch.device | None = None,
+    device: torch.device | str = "auto",
     backend: Backend = "auto",
     precision: Precision = "fp32",
     task: str | None = RESTORATION.name,
@@ -189,7 +189,7 @@ def load_generator(
 
     Args:
         name: a registry name, a path, or `auto`: the best one on this machine.
-        device: where it is going to run; the best device there is where left out.
+        device: where it is going to run: a device, its name, or `auto`, the best one there is.
         backend: what runs it: `eager` (the graph as it is written), `compile` (torch.compile), `openvino`,
             `onnxruntime`, `cudagraph`, `tensorrt`, or `auto`: the fastest of those that are ready within seconds, and
             on a processor `eager` until there are faces enough to pay for the start of one. Each is compared with
@@ -204,7 +204,7 @@ def load_generator(
     """
     require_choice("precision", precision, get_args(Precision))
     require_choice("backend", backend, get_args(Backend))
-    place = device or select_device()
+    place = device if isinstance(device, torch.device) else select_device(device)
     resolved = _resolve(name, AUTO_GENERATORS, "generator")
     if task:
         require_task(resolved.record.name if resolved.record else str(resolved.path), _task_of(resolved), task)
