@@ -129,6 +129,7 @@ def test_the_block_calls_what_the_walk_says():
     assert all(name in names for name in inside), f"not in this order: {inside}"
 
 
+@pytest.mark.slow
 def test_one_checkpoint_walks_as_written():
     models.cache.clear()
     try:
