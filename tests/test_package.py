@@ -95,6 +95,7 @@ def test_what_people_import_is_at_the_root_and_light():
         assert getattr(gpen_blocks, name) is not None
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_what_the_tree_holds(tmp_path):
     """Code and data, and the mark that tells type checkers that the package is typed."""
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)

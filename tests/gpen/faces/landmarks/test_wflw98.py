@@ -80,6 +80,7 @@ def face_at(size: float, x: float, y: float, degrees: float = 0.0, image_index: 
     return Face((*low, *high), 0.9, points, image_index)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_loads_as_facexlibs_network(fan, loaded):
     assert loaded.name == "alignment_WFLW_4HG" and not loaded.module.training
     mine, theirs = loaded.module.network.state_dict(), fan.state_dict()

@@ -197,6 +197,7 @@ def test_the_loss_falls(tmp_path):
     assert lines[-1]["smooth_l1"] < 0.9 * lines[0]["smooth_l1"]
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_an_official_kind_of_checkpoint(tiny, tmp_path):
     """A network of other people's, nested as training codes save it, decides all sizes."""
     start, weights = tmp_path / "start.pth", tiny.state_dict
