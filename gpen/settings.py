@@ -124,20 +124,20 @@ class Settings:
         unit="pixels",
     )
     max_faces: int = _number(
-        0, 0, 10_000, "find", "Maximum number of faces in each picture, the first of the order. 0 = all.", unit="faces"
+        0, 0, 10_000, "find", "Maximum number of faces in each picture, in this order. 0 = all.", unit="faces"
     )
     order: FaceOrder = _choice(
         "score",
         FaceOrder,
         "find",
-        "How the faces of a picture are numbered, and which come first. centre = nearest to the middle first, score = "
-        "surest first.",
+        "Order in which the faces of a picture are numbered. centre = nearest to the centre first, score = highest "
+        "confidence first.",
     )
     rotated: bool = _switch(
         False, "find", "Also search for heads on their side or upside down. The search takes four times as long."
     )
     strength: float = _number(
-        1.0, 0.0, 1.0, "restore", "0 leaves the face as it is, 1 uses the full result; values between mix the two."
+        1.0, 0.0, 1.0, "restore", "0 leaves the face unchanged, 1 uses the full result; values between mix the two."
     )
     keep_grayscale: bool = _switch(
         True, "restore", "With colour auto: a black-and-white or toned face gets no new colour."
@@ -147,30 +147,30 @@ class Settings:
         MaskMode,
         "paste",
         "Shape of the paste mask. landmarks: from chin to hairline; ellipse: an oval with ears and hair; parsing: "
-        "skin, ears and hair as a parsing network sees them.",
+        "skin, ears and hair, found by a parsing network.",
     )
     feather: float = _number(0.1, 0.0, 0.5, "paste", "Width of the mask's soft edge, as a share of the crop's side.")
     color_match: ColorMatch = _choice(
         "low_band",
         ColorMatch,
         "paste",
-        "How the restored face takes on the photograph's colours. low_band: its colours and light; mean_std: its mean "
-        "and contrast; none: not at all.",
+        "How the colours of the restored face are matched to the photograph. low_band: colours and light; mean_std: "
+        "mean and contrast; none: not at all.",
     )
     match_grain: float = _number(
-        0.0, 0.0, 1.0, "paste", "How much of the photograph's own grain is added to what was restored."
+        0.0, 0.0, 1.0, "paste", "How much of the photograph's own grain is added to the restored area."
     )
     white_balance: WhiteBalance = _choice(
         "none",
         WhiteBalance,
         "prepare",
         "Removes a colour cast from the whole picture. shades_of_grey judges the light, lab the median colour. "
-        "Black-and-white pictures stay as they are.",
+        "Black-and-white pictures do not change.",
     )
     deblock: float = _number(
-        0.0, 0.0, 1.0, "prepare", "How much the edges of JPEG's blocks are smoothed, in the whole picture."
+        0.0, 0.0, 1.0, "prepare", "How much the edges of JPEG blocks are smoothed, in the whole picture."
     )
-    exposure: float = _number(0.0, 0.0, 1.0, "prepare", "How much the shadows of backlit faces are lifted.")
+    exposure: float = _number(0.0, 0.0, 1.0, "prepare", "How much the shadows of backlit faces are brightened.")
     frequency_blend: float = _number(
         1.0,
         0.0,
@@ -184,10 +184,10 @@ class Settings:
         0.0,
         1.0,
         "detail",
-        "When blending by frequency: how much of the contrast lost to blur is given back to the photograph's detail.",
+        "With frequency blending: how much of the contrast lost to blur is restored in the photograph's detail.",
     )
     local_enhance: float = _number(
-        0.0, 0.0, 2.0, "detail", "How much weak but credible detail is raised. 0 changes nothing, 1 is strong."
+        0.0, 0.0, 2.0, "detail", "How much weak but credible detail is enhanced. 0 changes nothing, 1 is strong."
     )
     finish_sigma: float = _number(
         0.0, 0.0, 8.0, "finish", "Standard deviation of a last, light blur in pixels. 0 = no blur.", unit="pixels"
@@ -201,21 +201,20 @@ class Settings:
         "is on this machine.",
     )
     levels: float = _number(
-        0.0, 0.0, 1.0, "prepare", "How much contrast a faded picture gets back, in the whole picture."
+        0.0, 0.0, 1.0, "prepare", "How much of a faded picture's contrast is restored, in the whole picture."
     )
     colour: Colour = _choice(
         "auto",
         Colour,
         "restore",
-        "auto: each face is judged, and a black-and-white or toned one stays so; keep: colours as they come; grey: no "
-        "new colour, whatever is judged.",
+        "auto: judge each face, and keep a black-and-white or toned one so; keep: use the colours of the network; "
+        "grey: never add colour.",
         late=True,
     )
     focus: bool = _switch(
         False,
         "find",
-        "Leave faces alone that are much smaller (under a third) or much less sharp (twice the blur) than the main "
-        "ones.",
+        "Skip faces that are much smaller (under a third) or much less sharp (twice the blur) than the main ones.",
         late=True,
     )
     denoise: float = _number(

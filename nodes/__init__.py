@@ -1,1 +1,1 @@
-"""The blocks in ComfyUI, which only `schema` and the blocks themselves import."""
+"""The ComfyUI nodes; only `schema` and the nodes themselves import ComfyUI."""

@@ -1,4 +1,4 @@
-"""The block that cuts faces out, upright."""
+"""The block that cuts out faces, upright."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from .model_menus import AUTO
 from .placement import ModelHandle
 from .schema import AlignmentWire, FaceLandmarks, FacesWire, Model, describe
 
-# What is cut where no model says what it wants: the form of GPEN's standard model.
+# Size and template without a model: those of GPEN's standard model.
 _SIZE, _TEMPLATE = 512, "gpen"
 
 
 class AlignFaces(io.ComfyNode):
-    """Cuts the faces out of their images."""
+    """Cuts faces out of their images."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENAlignFaces",
             display_name="GPEN Align Faces",
-            description="Cuts faces out, upright and of one size. Crops are plain images that other nodes can work on.",
+            description="Cuts out faces, upright and of the same size. Crops are plain images for any other node.",
             search_aliases=["crop faces", "face crop", "align face"],
             inputs=[
-                io.Image.Input("image", tooltip="The pictures the faces were found on."),
+                io.Image.Input("image", tooltip="The images in which the faces were found."),
                 io.MultiType.Input(
                     "faces",
                     types=[FacesWire, FaceLandmarks],
@@ -43,31 +43,31 @@ class AlignFaces(io.ComfyNode):
                     min=0,
                     max=4096,
                     step=64,
-                    tooltip=f"Side of the square crops in pixels; 0 is what the model wants, {_SIZE} without a model.",
+                    tooltip=f"Side of the square crops in pixels. 0 = the model's size, or {_SIZE} without a model.",
                 ),
                 io.Combo.Input(
                     "template",
                     options=[AUTO, *get_args(Template)],
                     default=AUTO,
-                    tooltip="Where eyes, nose and mouth come to lie. Each model wants what it was trained with: "
-                    f"auto asks the model, and is {_TEMPLATE} without one.",
+                    tooltip="Position of eyes, nose and mouth in the crop. Each model needs its own: "
+                    f"auto = that of the model, or {_TEMPLATE} without a model.",
                 ),
                 Model.Input(
                     "gpen_model",
                     optional=True,
-                    tooltip="The model the crops are for: says size and template.",
+                    tooltip="The model for these crops; it sets size and template.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
                     "cut",
                     display_name="crops",
-                    tooltip="The crops of all images; a black one if there is no face.",
+                    tooltip="The crops of all images; one black crop if there is no face.",
                 ),
                 AlignmentWire.Output(
                     "alignment",
                     display_name="alignment",
-                    tooltip="Where each crop came from, for GPEN Paste Faces.",
+                    tooltip="The position of each crop, for GPEN Paste Faces.",
                 ),
             ],
         )

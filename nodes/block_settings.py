@@ -1,8 +1,8 @@
-"""Which widgets of the blocks are settings of the chain, and what a block says of one beside its declaration.
+"""Widgets of the blocks that are settings of the chain, and how they differ from the declaration.
 
-A widget has the range, choices and help of its setting, and its default unless it says otherwise here, with the reason.
-GPENSavePreset has a widget for every setting; here stands only what differs. Widgets that no setting stands for are
-described in their blocks.
+A widget has the range, choices, help and default of its setting. Another default is given here with a reason.
+GPENSavePreset has a widget for every setting; only differences are listed here. Other widgets are described in their
+blocks.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ SAVE_PRESET = "GPENSavePreset"
 
 @dataclass(frozen=True, kw_only=True)
 class Widget:
-    """How a block shows a setting.
+    """A setting as a widget of a block.
 
     Attributes:
-        setting: its name.
-        default: where it is not the setting's.
-        reason: why not, in English and Chinese, as the texts below.
-        more: a sentence behind the setting's help.
-        without: choices that this block does not offer.
-        on: for a switch that stands for a setting with choices, the choice it means when it is on.
-        label: where the widget's id does not say what it is.
-        optional: workflows from before this widget was there run without it.
+        setting: name of the setting.
+        default: default of the widget, if different.
+        reason: why it is different, in English and Chinese, as for the texts below.
+        more: a sentence to append to the help of the setting.
+        without: choices that the block does not offer.
+        on: for a switch that represents a setting with choices: the choice when it is on.
+        label: label of the widget, if its id is unclear.
+        optional: whether workflows saved without this widget can run.
     """
 
     setting: str
@@ -40,31 +40,31 @@ class Widget:
 
     @property
     def declaration(self) -> Setting:
-        """The setting it shows."""
+        """The setting of this widget."""
         return SETTINGS[self.setting]
 
     @property
     def tooltip(self) -> str:
-        """The setting's help, and what this block adds."""
+        """The help of the setting and the addition of this block."""
         return f"{self.declaration.help} {self.more[0]}".strip()
 
     @property
     def shown_default(self) -> bool | int | float | str:
-        """What the widget shows in a new block."""
+        """Value of the widget in a new block."""
         return self.declaration.default if self.default is None else self.default
 
 
-# Who adds such a block to a workflow wants its effect.
+# A user who adds such a block to a workflow wants its effect.
 _ADDED_FOR_IT = ("the block is added for this effect", "添加该节点就是为了此效果")
 
 _WIDGETS: dict[str, dict[str, Widget]] = {
     "GPENDetectFaces": {
         "score_threshold": Widget(
             setting="score_threshold",
-            more=("Lower finds more faces, and more that are none.", "越低找到的人脸越多，误检也越多。"),
+            more=("A lower value finds more faces, but also more false ones.", "值越低，找到的人脸越多，误检也越多。"),
         ),
         "min_face_size": Widget(setting="min_face_size"),
-        "max_faces": Widget(setting="max_faces", more=("Here the surest come first.", "此处置信度最高的在前。")),
+        "max_faces": Widget(setting="max_faces", more=("Here sorted by confidence.", "此处按置信度排序。")),
         "rotated": Widget(setting="rotated"),
     },
     "GPENSelectFaces": {
@@ -72,7 +72,7 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
             setting="order",
             default="largest",
             reason=(
-                "faces are chosen by sight, which shows sizes and no scores",
+                "users choose faces by eye, and see sizes but not scores",
                 "选择人脸靠肉眼，看得到大小，看不到置信度",
             ),
             more=(
@@ -100,8 +100,8 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
             setting="mask_mode",
             without=("parsing",),
             more=(
-                "This block has no socket for the network of parsing, so it does not offer it.",
-                "本节点没有解析网络的接口，因此不提供 parsing。",
+                "This block does not offer parsing, since it has no input for a parsing network.",
+                "本节点没有人脸解析网络的输入，因此不提供 parsing。",
             ),
         ),
         "feather": Widget(setting="feather"),
@@ -111,8 +111,8 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
         "denoise": Widget(
             setting="denoise",
             more=(
-                "Here: noise finer than the crop, in faces larger than it.",
-                "此处指比裁剪图更细的噪声，见于大于裁剪图的人脸。",
+                "Here: noise finer than the crop, in faces larger than the crop.",
+                "此处仅针对尺寸大于裁剪图的人脸中、比裁剪图更细的噪声。",
             ),
             optional=True,
         ),
@@ -136,7 +136,7 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
         ),
     },
     SAVE_PRESET: {
-        # The setting was a switch, and saved workflows know its widget by this name.
+        # The setting was a switch; saved workflows use this name for its widget.
         "landmarks68": Widget(
             setting="landmark_network",
             on="wflw",
@@ -148,7 +148,7 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
 
 
 def setting_widgets(node_id: str) -> dict[str, Widget]:
-    """The widgets of a block that are settings, by their ids, in no order but that of GPENSavePreset's."""
+    """The widgets of a block that are settings, by id. Only those of GPENSavePreset are in order."""
     own = _WIDGETS.get(node_id, {})
     if node_id != SAVE_PRESET:
         return own
@@ -158,4 +158,4 @@ def setting_widgets(node_id: str) -> dict[str, Widget]:
 
 
 BLOCKS = tuple(_WIDGETS)
-"""The blocks that show settings."""
+"""The blocks with settings."""

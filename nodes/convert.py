@@ -1,4 +1,4 @@
-"""ComfyUI's tensors to the engine's and back; nothing here computes with pixels.
+"""Convert ComfyUI's tensors to the engine's and back, without arithmetic on pixels.
 
 Convention: an IMAGE is B x H x W x C in 0..1 with C of 1, 3 or 4 (the fourth is alpha), a MASK is B x H x W in 0..1.
 The engine's images are float32 RGB, B x 3 x H x W in 0..1.
@@ -20,15 +20,15 @@ _NUMBERS = re.compile(r"\[[-+.\w\s,]*\]")
 
 
 def to_images(image: torch.Tensor) -> torch.Tensor:
-    """The colours of an IMAGE, B x 3 x H x W float32; a view where nothing has to be converted.
+    """The colours of an IMAGE, B x 3 x H x W float32; a view if nothing has to be converted.
 
     Raises:
-        ImageError: it is no IMAGE, or an empty one.
+        ImageError: it is not an IMAGE, or is empty.
     """
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or not image.is_floating_point():
         raise ImageError(
             f"An IMAGE must be a floating-point tensor B x H x W x C with 1, 3 or 4 channels, got "
-            f"{tuple(image.shape)} of {image.dtype}; mend the node before."
+            f"{tuple(image.shape)} of {image.dtype}; correct the previous node."
         )
     if not image.numel():
         raise ImageError(f"The IMAGE is empty, {tuple(image.shape)}; at least one picture is needed.")
@@ -43,16 +43,15 @@ def to_image(images: torch.Tensor) -> torch.Tensor:
 
 
 def with_colours(image: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-    """An IMAGE with other colours, in its own number format; alpha stays.
+    """An IMAGE with other colours, in the same dtype and with the same alpha.
 
     Args:
         image: B x H x W x C.
-        before: what `to_images` made of it.
-        after: what the engine made of that, B x 3 x H x W.
+        before: result of `to_images`.
+        after: result of the engine, B x 3 x H x W.
 
     Returns:
-        B x H x W x C (three channels for one); the very tensor `image` where the engine changed nothing and gave
-        `before` back.
+        B x H x W x C (three channels instead of one); the tensor `image` itself if `after` is `before`.
     """
     if after is before:
         return image
@@ -61,10 +60,10 @@ def with_colours(image: torch.Tensor, before: torch.Tensor, after: torch.Tensor)
 
 
 def to_crops(crops: torch.Tensor, size: int) -> torch.Tensor:
-    """Crops as an IMAGE; a single black one of this side where there is no face.
+    """Crops as an IMAGE; a single black crop of this side if there is no face.
 
-    Most of ComfyUI's nodes fail on an empty batch, and any of them may sit between aligning and pasting. Whoever pastes
-    knows by the alignments, of which there are none, that the black crop belongs nowhere.
+    Most nodes of ComfyUI fail on an empty batch, and any node may be used between aligning and pasting. The list of
+    alignments is then empty, so the black crop is not pasted.
     """
     return to_image(crops if len(crops) else crops.new_zeros((1, 3, size, size)))
 
@@ -75,10 +74,10 @@ def to_mask(masks: torch.Tensor) -> torch.Tensor:
 
 
 def from_mask(mask: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """A MASK as B x 1 x H x W for B x 3 x H x W images; one mask serves a whole batch.
+    """A MASK as B x 1 x H x W for B x 3 x H x W images; a single mask is used for the whole batch.
 
     Raises:
-        ImageError: it is of another size.
+        ImageError: it has another size.
     """
     planes = mask if mask.ndim == 3 else mask[None]
     if planes.ndim != 3 or planes.shape[1:] != images.shape[2:] or len(planes) not in (1, len(images)):
@@ -100,5 +99,5 @@ def box_mask(faces: Faces, image: torch.Tensor) -> torch.Tensor:
 
 
 def to_report(told: dict[str, Any]) -> str:
-    """JSON to be read by people, too: a list of numbers takes one line."""
+    """Human-readable JSON: each list of numbers is on one line."""
     return _NUMBERS.sub(lambda numbers: " ".join(numbers[0].split()), json.dumps(told, indent=2))

@@ -1,8 +1,8 @@
-"""Faces to and from the socket types of ComfyUI's core.
+"""Convert faces to and from the socket types of ComfyUI's core.
 
-BOUNDING_BOX: `{"x", "y", "width", "height"}` in pixels from the top-left corner, with `label` and `score` where known;
-    one of them, a list for all images, or a list for each image.
-FACE_LANDMARKS: what MediaPipe's Face Landmarker found, `{"frames", "image_size": (height, width)}`. `frames` has for
+BOUNDING_BOX: `{"x", "y", "width", "height"}` in pixels from the top-left corner, with `label` and `score` if known; a
+    single box, a list for all images, or a list for each image.
+FACE_LANDMARKS: result of MediaPipe's Face Landmarker, `{"frames", "image_size": (height, width)}`. `frames` has for
     each image a list of `{"bbox_xyxy": 4 numbers, "landmarks_xy": 478 x 2 in pixels, "score": float}`.
 """
 
@@ -20,15 +20,15 @@ from ..gpen.types import Face, Faces
 from ..gpen.wording import count as counted
 
 # MediaPipe's canonical face mesh (face_mesh_connections.py): corners of the eyes, tip of the nose, corners of the
-# mouth; the person's right side, which is the viewer's left, first. An eye's corners do not move with the gaze, its
-# iris does.
+# mouth; the person's right side (left in the image) first. Corners of the eyes are used, since the iris moves with the
+# gaze.
 _EYE_CORNERS = ((33, 133), (362, 263))
 _NOSE, _MOUTH_CORNERS = 1, (61, 291)
 _BOX_KEYS = ("x", "y", "width", "height")
 
 
 def to_faces(value: Faces | dict[str, Any]) -> Faces:
-    """This package's faces, or core's MediaPipe faces as such.
+    """Return this package's faces, or convert core's MediaPipe faces.
 
     Raises:
         ImageError: it is neither.
@@ -51,7 +51,7 @@ def _five_points(mesh: np.ndarray) -> np.ndarray:
 
 
 def to_boxes(faces: Faces) -> list[list[dict[str, Any]]]:
-    """Core's boxes, a list for each image."""
+    """Core's bounding boxes, a list for each image."""
     return [[_to_box(face) for face in faces.of_image(index)] for index in range(len(faces.sizes))]
 
 
@@ -61,10 +61,10 @@ def _to_box(face: Face) -> dict[str, Any]:
 
 
 def within(faces: Faces, regions: dict | list | None) -> Faces:
-    """The faces whose box has its centre in one of core's boxes; all where none are given.
+    """The faces whose centre is in one of core's boxes; all faces if no boxes are given.
 
     Raises:
-        ImageError: they are no boxes, or boxes for another number of images.
+        ImageError: the regions are not boxes, or are for another number of images.
     """
     if regions is None:
         return faces
@@ -80,11 +80,11 @@ def _per_image(regions: dict | list, count: int) -> list[list[dict]]:
     for box in chain.from_iterable(per_image):
         if not isinstance(box, dict) or not all(isinstance(box.get(key), Real) for key in _BOX_KEYS):
             raise ImageError(
-                f"regions holds {reprlib.repr(box)}, and a box is a number each of {', '.join(_BOX_KEYS)}, in pixels; "
-                "connect boxes, such as those of GPEN Detect Faces."
+                f"regions holds {reprlib.repr(box)}, but a box needs numbers {', '.join(_BOX_KEYS)} in pixels; "
+                "connect boxes such as those of GPEN Detect Faces."
             )
     if len(per_image) != count:
-        raise ImageError(f"regions holds boxes for {counted(len(per_image), 'image')}, and the faces are of {count}.")
+        raise ImageError(f"regions holds boxes for {counted(len(per_image), 'image')}, but the faces are of {count}.")
     return per_image
 
 

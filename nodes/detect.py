@@ -1,4 +1,4 @@
-"""Blocks that find faces and choose among them."""
+"""Blocks that detect and select faces."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from .schema import BoundingBox, FaceDetector, FaceLandmarks, FacesWire, describ
 
 Landmarks = Literal["refined", "plain"]
 
-# The page shows so many images of a batch, reduced to this longer side.
+# Number of images of a batch shown on the page, and their longer side.
 _SHOWN_IMAGES = 8
 _SHOWN_SIDE = 1280
 
 
 class DetectFaces(io.ComfyNode):
-    """Finds the faces of every image of a batch."""
+    """Finds the faces in all images of a batch."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENDetectFaces",
             display_name="GPEN Detect Faces",
-            description="Finds the faces of every image of a batch, also small ones in large pictures.",
+            description="Finds the faces in all images of a batch, including small faces in large images.",
             search_aliases=["face detection", "retinaface", "face bounding boxes", "face mask"],
             inputs=[
-                io.Image.Input("image", tooltip="The pictures to search."),
+                io.Image.Input("image", tooltip="The images to search."),
                 FaceDetector.Input("face_detector", tooltip="From GPEN Load Face Detector."),
                 *(
                     setting_widget("GPENDetectFaces", name)
@@ -49,23 +49,23 @@ class DetectFaces(io.ComfyNode):
                     "landmarks",
                     options=list(get_args(Landmarks)),
                     default="refined",
-                    tooltip="refined: each face is looked at again, if the detector can; plain: its first answer.",
+                    tooltip="refined: locate the points again, if the detector can; plain: use the first result.",
                 ),
                 setting_widget("GPENDetectFaces", "rotated"),
-                # Workflows from before this input was there run without it.
+                # Optional, since workflows may have been saved without this input.
                 io.Boolean.Input(
                     "landmarks68",
                     default=True,
                     optional=True,
-                    tooltip="Also find 68 points of each face, for masks and parts; off, five must do.",
+                    tooltip="Also find 68 points of each face, for masks and parts. Off: they are estimated from five.",
                 ),
             ],
             outputs=[
-                FacesWire.Output("found", display_name="faces", tooltip="The faces of all images."),
+                FacesWire.Output("found", display_name="faces", tooltip="The faces in all images."),
                 io.Image.Output("drawn", display_name="preview", tooltip="The images with boxes and numbers."),
-                io.Mask.Output("boxes_mask", display_name="mask", tooltip="1 within the boxes of the faces."),
-                io.Int.Output("number", display_name="count", tooltip="How many faces there are in all images."),
-                BoundingBox.Output("boxes", display_name="boxes", tooltip="Core's bounding boxes, for other nodes."),
+                io.Mask.Output("boxes_mask", display_name="mask", tooltip="1 inside the boxes of the faces."),
+                io.Int.Output("number", display_name="count", tooltip="Number of faces in all images."),
+                BoundingBox.Output("boxes", display_name="boxes", tooltip="ComfyUI's bounding boxes, for other nodes."),
             ],
         )
 
@@ -96,7 +96,7 @@ class DetectFaces(io.ComfyNode):
         faces, wrong_way = upright_faces(faces)
         if len(wrong_way):
             heads = f"{count(len(wrong_way), 'head')} on the side or upside down {agree(len(wrong_way), 'is', 'are')}"
-            progress.say(f"{heads} left out; rotated searches for such heads.")
+            progress.say(f"{heads} left out; turn on rotated to include such heads.")
         if landmarks68:
             faces = find_landmarks68(placement.ready_landmarker(), images, faces)
         return io.NodeOutput(
@@ -105,12 +105,12 @@ class DetectFaces(io.ComfyNode):
 
 
 class SelectFaces(io.ComfyNode):
-    """Chooses faces, by order and index, by size, by region, or by clicking.
+    """Selects faces by index, by size, by region or by clicking.
 
-    What the page gets (each a list): `gpen_images`, the first images of the batch as files of the temporary folder,
-    reduced, without boxes; `gpen_sizes`, the [width, height] each of them had; `gpen_faces`, the faces that can be
-    chosen on these, as {"image", "index", "box" (xyxy in pixels of the original), "score", "selected"}. `index` is
-    what `indices` calls the face: its position among the faces of its image.
+    Data for the page (each a list): `gpen_images`, the first images of the batch as reduced files in the temporary
+    folder, without boxes; `gpen_sizes`, the original [width, height] of each; `gpen_faces`, the selectable faces as
+    {"image", "index", "box" (xyxy in pixels of the original), "score", "selected"}. `index` is the number for
+    `indices`: the position among the faces of the image.
     """
 
     @classmethod
@@ -118,9 +118,10 @@ class SelectFaces(io.ComfyNode):
         return describe(
             node_id="GPENSelectFaces",
             display_name="GPEN Select Faces",
-            description="Chooses which faces to work on. After a run, click faces in the picture to choose them.",
+            description="Selects the faces to process. After a run, click faces in the picture to select them.",
             search_aliases=["choose face", "pick face", "face index", "filter faces"],
-            # So that faces can be chosen before anything else is wired; the page is told on cached runs, too.
+            # An output node can run before anything else is connected, and sends its data to the page on cached runs,
+            # too.
             is_output_node=True,
             inputs=[
                 io.MultiType.Input(
@@ -131,28 +132,28 @@ class SelectFaces(io.ComfyNode):
                     "indices",
                     default="",
                     placeholder="0,2-4",
-                    tooltip="Which of the counted faces of each image, from 0, such as 0,2-4; empty for all.",
+                    tooltip="Numbers of the faces in each image, from 0, such as 0,2-4. Empty = all.",
                 ),
                 io.Int.Input(
                     "min_face_size",
                     default=0,
                     min=0,
                     max=100_000,
-                    tooltip="Faces whose larger side has fewer pixels are neither counted nor chosen.",
+                    tooltip="Smaller faces (longer side in pixels) are neither numbered nor selected.",
                 ),
-                io.Image.Input("image", optional=True, tooltip="The pictures, to see them in the node and preview."),
+                io.Image.Input("image", optional=True, tooltip="The images, to show them in the node and the preview."),
                 BoundingBox.Input(
                     "regions",
                     optional=True,
-                    tooltip="Only faces whose centre lies in one of these boxes are counted.",
-                    # Newer versions of ComfyUI would make a widget of it, and send a box nobody drew.
+                    tooltip="Only faces with their centre in one of these boxes are numbered.",
+                    # Newer versions of ComfyUI would turn it into a widget and send a box that nobody drew.
                     extra_dict={"forceInput": True},
                 ),
             ],
             outputs=[
-                FacesWire.Output("selected", display_name="selected", tooltip="The chosen faces; none stays none."),
-                FacesWire.Output("rejected", display_name="rejected", tooltip="All the others."),
-                io.Image.Output("drawn", display_name="preview", tooltip="Chosen faces green, others red, numbered."),
+                FacesWire.Output("selected", display_name="selected", tooltip="The selected faces; may be none."),
+                FacesWire.Output("rejected", display_name="rejected", tooltip="All other faces."),
+                io.Image.Output("drawn", display_name="preview", tooltip="Selected faces green, others red, numbered."),
             ],
         )
 
@@ -188,15 +189,15 @@ class SelectFaces(io.ComfyNode):
 
 
 def _numbers(faces: Faces) -> dict[Face, int]:
-    """What the indices call each face: its position within its image."""
+    """The number of each face for `indices`: its position within its image."""
     return {face: number for index in range(len(faces.sizes)) for number, face in enumerate(faces.of_image(index))}
 
 
 def _canvas(faces: Faces, image: torch.Tensor | None) -> torch.Tensor:
-    """The images the faces were found on, B x 3 x H x W; black where they are not there.
+    """The images of the faces, B x 3 x H x W; black if they are not connected.
 
     Raises:
-        ImageError: they are other images.
+        ImageError: the images are not those of the faces.
     """
     height, width = faces.sizes[0]
     if image is None:
@@ -204,8 +205,8 @@ def _canvas(faces: Faces, image: torch.Tensor | None) -> torch.Tensor:
     images = to_images(image)
     if len(images) != len(faces.sizes) or images.shape[-2:] != (height, width):
         raise ImageError(
-            f"The faces were found on {count(len(faces.sizes), 'image')} of {width} x {height}, and image holds "
-            f"{len(images)} of {images.shape[-1]} x {images.shape[-2]}; connect the images they were found on."
+            f"The faces were found in {count(len(faces.sizes), 'image')} of {width} x {height}, but image holds "
+            f"{len(images)} of {images.shape[-1]} x {images.shape[-2]}; connect the images of these faces."
         )
     return images
 
@@ -216,7 +217,7 @@ def _draw(
     rejected: Faces | None = None,
     numbers: dict[Face, int] | None = None,
 ) -> torch.Tensor:
-    """The images with their faces drawn, as an IMAGE on the device of the images."""
+    """Draw faces on the images; returns an IMAGE on the device of the images."""
     drawn = [
         draw_faces(image, selected.of_image(index), rejected.of_image(index) if rejected else (), numbers)
         for index, image in enumerate(images.split(1))

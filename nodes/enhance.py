@@ -21,44 +21,44 @@ from .schema import AlignmentWire, describe, setting_widget, unit_slider
 
 _GAIN = 4.0
 _PART_TOOLTIPS: dict[Part, str] = {
-    "eyes": "How much of the strength eyes and brows get.",
-    "lips": "How much of the strength the lips get.",
-    "cheeks": "How much of the strength the cheekbones get.",
-    "hairline": "How much of the strength the band between forehead and hair gets.",
+    "eyes": "Share of the strength for eyes and brows.",
+    "lips": "Share of the strength for the lips.",
+    "cheeks": "Share of the strength for the cheekbones.",
+    "hairline": "Share of the strength for the band between forehead and hair.",
 }
 
 
 class FrequencyBlend(io.ComfyNode):
-    """Low band from one picture, detail from another."""
+    """Combines the low band of one picture with the detail of another."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENFrequencyBlend",
             display_name="GPEN Frequency Blend",
-            description="The base keeps what it truly shows, light, colour and shape; detail gives what is finer.",
+            description="Keeps the base's own content, light, colour and shape, and adds finer detail from the other.",
             search_aliases=["frequency separation", "wavelet color fix", "detail transfer", "natural look"],
             inputs=[
-                io.Image.Input("base", tooltip="The crops before: from GPEN Align Faces. Resized where they differ."),
-                io.Image.Input("detail", tooltip="The crops after: from GPEN Restore Faces."),
+                io.Image.Input("base", tooltip="The crops before, from GPEN Align Faces. Resized if the sizes differ."),
+                io.Image.Input("detail", tooltip="The crops after, from GPEN Restore Faces."),
                 io.Float.Input(
                     "cutoff",
                     default=0.0,
                     min=0.0,
                     max=0.5,
                     step=0.005,
-                    tooltip="Where the two meet, in cycles per pixel: 0 measures it for each crop, 0.5 keeps the base.",
+                    tooltip="Boundary of the two in cycles per pixel. 0 = measured per crop, 0.5 = only the base.",
                 ),
                 unit_slider(
-                    "middle_gain", 1.0, "Detail from the cut-off to three times it: lids, lips, wrinkles.", high=_GAIN
+                    "middle_gain", 1.0, "Detail from one to three times the cut-off: lids, lips, wrinkles.", high=_GAIN
                 ),
-                unit_slider("high_gain", 1.0, "Detail finer than that: hair, pores.", high=_GAIN),
+                unit_slider("high_gain", 1.0, "Finer detail: hair, pores.", high=_GAIN),
                 setting_widget("GPENFrequencyBlend", "deblur"),
                 setting_widget("GPENFrequencyBlend", "keep_grayscale"),
                 AlignmentWire.Input(
-                    "alignment", optional=True, tooltip="From GPEN Align Faces, for the gains of parts."
+                    "alignment", optional=True, tooltip="From GPEN Align Faces; needed for the gains of parts."
                 ),
-                unit_slider("eyes_gain", 1.0, "Detail of the eyes; parts need the alignment.", high=_GAIN),
+                unit_slider("eyes_gain", 1.0, "Detail of the eyes. Parts need the alignment.", high=_GAIN),
                 unit_slider("lips_gain", 1.0, "Detail of the lips.", high=_GAIN),
                 unit_slider("skin_gain", 1.0, "Detail of the skin.", high=_GAIN),
                 unit_slider("hair_gain", 1.0, "Detail of the hair.", high=_GAIN),
@@ -66,7 +66,7 @@ class FrequencyBlend(io.ComfyNode):
                 setting_widget("GPENFrequencyBlend", "denoise"),
             ],
             outputs=[
-                io.Image.Output("blended", display_name="image", tooltip="The crops blended, as large as detail.")
+                io.Image.Output("blended", display_name="image", tooltip="The blended crops, at the size of detail.")
             ],
         )
 
@@ -107,7 +107,7 @@ class FrequencyBlend(io.ComfyNode):
 
 
 class LocalAdaptiveEnhance(io.ComfyNode):
-    """Raises weak but credible detail."""
+    """Enhances weak but credible detail."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -115,19 +115,19 @@ class LocalAdaptiveEnhance(io.ComfyNode):
         return describe(
             node_id="GPENLocalAdaptiveEnhance",
             display_name="GPEN Local Adaptive Enhance",
-            description="Raises detail where it is weak but credible; edges, highlights and noise stay as they are.",
+            description="Enhances weak but credible detail. Edges, highlights and noise do not change.",
             search_aliases=["sharpen face", "detail enhance", "local contrast", "unsharp mask"],
             inputs=[
                 io.Image.Input("crops", tooltip="Square face crops, from GPEN Restore Faces or GPEN Frequency Blend."),
                 setting_widget("GPENLocalAdaptiveEnhance", "strength"),
                 *strengths,
                 AlignmentWire.Input(
-                    "alignment", optional=True, tooltip="From GPEN Align Faces: where eyes and lips are."
+                    "alignment", optional=True, tooltip="From GPEN Align Faces; gives the position of eyes and lips."
                 ),
             ],
             outputs=[
-                io.Image.Output("enhanced", display_name="crops", tooltip="The crops, enhanced."),
-                io.Mask.Output("gain", display_name="gain", tooltip="Where and how much was raised."),
+                io.Image.Output("enhanced", display_name="crops", tooltip="The enhanced crops."),
+                io.Mask.Output("gain", display_name="gain", tooltip="Where and how much detail was enhanced."),
             ],
         )
 
@@ -153,16 +153,16 @@ class LocalAdaptiveEnhance(io.ComfyNode):
 
 
 def _landmarks(crops: torch.Tensor, alignment: tuple[Alignment, ...]) -> np.ndarray:
-    """The 68 landmarks of each crop: its face's own, else found in it, about where alignment or template has the five.
+    """The 68 landmarks of each crop: those of its face, else found in the crop from the five of alignment or template.
 
     Raises:
-        ImageError: the crops are not those of the alignment.
+        ImageError: the crops do not belong to the alignment.
     """
     count, _, height, width = crops.shape
     if height != width or len(alignment) not in (0, count):
         raise ImageError(
             f"{counted(count, 'crop')} of {width} x {height} came with the alignment of {len(alignment)} square "
-            f"{agree(len(alignment), 'one', 'ones')}; connect the alignment of just these crops, or none."
+            f"{agree(len(alignment), 'one', 'ones')}; connect the alignment of these crops, or none."
         )
     points = crop_landmarks(alignment, width) if alignment else template_landmarks(count, width)
     return points if points.shape[1] == 68 else find_in_crops(placement.ready_landmarker(), crops, points)

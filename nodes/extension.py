@@ -1,4 +1,4 @@
-"""What ComfyUI is given when it asks for this package's nodes."""
+"""Entry point through which ComfyUI loads this package's nodes."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     SavePreset,
 )
 
-# Folders below ComfyUI's `models` that are searched for model files; see `weights.places`.
+# Folders below ComfyUI's `models` to search for model files; see `weights.places`.
 _OWN_FOLDER = "gpen"
 _MODEL_FOLDERS = ("facerestore_models", "facedetection", _OWN_FOLDER)
 
-# The picture of the workflow templates: ComfyUI's own example shows no photographed face.
+# The picture of the workflow templates: ComfyUI's own example does not show a photographed face.
 _EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "portrait-degraded.jpg"
 _EXAMPLE_NAME = "gpen-example.jpg"
 
 
 class GPENExtension(ComfyExtension):
-    """Everything this package brings to ComfyUI."""
+    """All nodes of this package."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        # Not in on_load, which older versions of ComfyUI never call.
+        # Not in on_load, which older versions of ComfyUI do not call.
         register_model_folders()
         places.set_host(model_folders)
         presets.set_user_folder(preset_folder)
@@ -61,9 +61,9 @@ class GPENExtension(ComfyExtension):
 
 
 def register_model_folders() -> None:
-    """Make ComfyUI list the model folders, also those of other drives that the user has configured.
+    """Register the model folders with ComfyUI, including those on other drives configured by the user.
 
-    The one for the user's own files is made, so that there is somewhere to put them.
+    The folder for the user's own files is created.
     """
     import folder_paths
 
@@ -71,7 +71,7 @@ def register_model_folders() -> None:
     try:
         own.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        log.info(f"The folder for models of one's own, {own}, could not be made: {error}.")
+        log.info(f"The folder for your own models, {own}, could not be created: {error}.")
 
     for name in _MODEL_FOLDERS:
         registered = folder_paths.folder_names_and_paths.get(name, ([], set()))
@@ -82,7 +82,7 @@ def register_model_folders() -> None:
 
 
 def model_folders(name: str) -> list[Path]:
-    """ComfyUI's folders of a name, those of other drives that the user has configured first."""
+    """ComfyUI's folders of a given name; those on other drives configured by the user come first."""
     import folder_paths
 
     registered = folder_paths.folder_names_and_paths.get(name, ([], set()))[0]
@@ -90,22 +90,22 @@ def model_folders(name: str) -> list[Path]:
 
 
 def preset_folder() -> Path:
-    """Where ComfyUI's user keeps presets."""
+    """Folder for presets in ComfyUI's user folder."""
     import folder_paths
 
     return Path(folder_paths.get_user_directory()) / "gpen-blocks" / "presets"
 
 
 def offer_example() -> None:
-    """Put the templates' picture into ComfyUI's input folder, unless a file of that name is there."""
+    """Copy the picture of the templates to ComfyUI's input folder, unless the file exists."""
     import folder_paths
 
     target = Path(folder_paths.get_input_directory()) / _EXAMPLE_NAME
     try:
         if target.exists():
             return
-        # In one piece: several ComfyUIs may share the folder.
+        # Atomic, since several instances of ComfyUI may share the folder.
         with replacing(target) as temporary:
             shutil.copyfile(_EXAMPLE, temporary)
     except OSError as error:
-        log.info(f"The templates' picture could not be put into {target.parent}: {error}.")
+        log.info(f"The picture of the templates could not be copied to {target.parent}: {error}.")

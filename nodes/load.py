@@ -12,42 +12,42 @@ from . import model_menus, placement, progress
 from .schema import FaceDetector, Model, describe
 
 _MENU = (
-    "auto takes the best one on this machine and never downloads. Any other name of the list is downloaded when the "
-    "block runs for the first time, if it is not here yet; the licence is shown."
+    "auto = the best one on this machine, without a download. Any other entry is downloaded when the block runs for "
+    "the first time, unless it is here already; its licence is shown."
 )
 
 
 class LoadModel(io.ComfyNode):
-    """Loads a GPEN generator."""
+    """Loads a GPEN model."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENLoadModel",
             display_name="GPEN Load Model",
-            description="Loads a GPEN face restoration network. All blocks that load the same file share one model.",
+            description="Loads a GPEN face restoration network. Blocks that load the same file share one model.",
             search_aliases=["face restoration model", "gpen loader", "load gpen"],
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=model_menus.model_names("generator"),
                     default=model_menus.AUTO,
-                    tooltip=f"The network. {_MENU} Files of your own belong in models/gpen.",
+                    tooltip=f"The network. {_MENU} Put your own files into models/gpen.",
                 ),
                 io.Combo.Input(
                     "precision",
                     options=list(get_args(Precision)),
                     default="fp32",
-                    tooltip="Number format: fp32 is exact; bf16 and fp16 are faster where the device has them. Where "
-                    "one changes the picture, fp32 is taken.",
+                    tooltip="Number format: fp32 is exact; bf16 and fp16 are faster on devices that support them. If "
+                    "one changes the picture, fp32 is used instead.",
                 ),
                 io.Combo.Input(
                     "backend",
                     options=list(get_args(Backend)),
                     default="auto",
-                    tooltip="auto takes the fastest that is installed and gives the same picture, as soon as there are "
-                    "faces enough to pay for its start; compile and tensorrt take minutes once. Whatever does not work "
-                    "here gives way to eager, with a word.",
+                    tooltip="auto = the fastest installed one that gives the same picture, once there are enough faces "
+                    "to make up for its start. compile and tensorrt take minutes the first time. A backend that fails "
+                    "here is replaced by eager, with a note.",
                 ),
             ],
             outputs=[Model.Output("loaded_model", display_name="gpen_model", tooltip="For other GPEN blocks.")],

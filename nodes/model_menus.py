@@ -1,7 +1,7 @@
-"""Which models and presets the menus offer, and what is done with a choice.
+"""Menus of models and presets, and what happens with a choice.
 
-A menu holds the registry's names, the same on every machine and before and after a download, so that a workflow opens
-anywhere; after them the files a user has put into ComfyUI's folders and that the registry does not know.
+A menu lists the names of the registry, which are the same on every machine and before and after a download, so that a
+workflow can be opened anywhere. Then follow the files in ComfyUI's folders that are not in the registry.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Kind = Literal["generator", "detector"]
 AUTO = "auto"
 _AUTO = {"generator": AUTO_GENERATORS, "detector": AUTO_DETECTORS}
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
-# Folders like facerestore_models are shared with other restorers: there a file must bear the name of its kind. What
-# lies in this package's own folder counts as a generator anyway.
+# # Folders such as facerestore_models are shared with other restorers, so a file there must have its kind in its name.
+# Every file in this package's own folder counts as a generator.
 _OWN_FOLDER = "gpen"
 _WORD = {"generator": "gpen", "detector": "retinaface"}
 
 
 def model_names(kind: Kind) -> list[str]:
-    """`auto`, the registry's names, then the names of the user's own files. Looks at folders, not into files."""
+    """`auto`, the names of the registry, then the names of the user's files. Lists folders but does not open files."""
     known = [record.name for record in registry.records().values() if _is_offered(record, kind)]
     own = sorted({path.name for path in _loose_files(kind)}, key=str.casefold)
     return [AUTO, *known, *own]
@@ -50,10 +50,10 @@ def _loose_files(kind: Kind) -> Iterable[Path]:
 
 
 def require_model(name: str, kind: Kind) -> str:
-    """`name`, where the menu of its kind has it.
+    """Return `name` if the menu of its kind has it.
 
     Raises:
-        SettingsError: it is no registry name, nor a file of the user's, or does another task than restoration.
+        SettingsError: it is neither a registry name nor a file of the user, or is for another task than restoration.
     """
     record = registry.find(name)
     if record and record.task:
@@ -61,16 +61,16 @@ def require_model(name: str, kind: Kind) -> str:
     if name not in model_names(kind):
         folder = places.download_folder(kind).with_name(_OWN_FOLDER)
         raise SettingsError(
-            f"There is no {kind} {name!r} here; choose one from the menu, or put a file of that name into {folder}."
+            f"There is no {kind} {name!r} here; choose one from the menu, or copy a file of that name into {folder}."
         )
     return name
 
 
 def fingerprint(name: str | None, kind: Kind) -> str:
-    """What a loader's result depends on: the SHA-256 of the file it would load.
+    """Fingerprint of a loader's result: the SHA-256 of the file it would load.
 
-    It is that of the registry where the file is yet to be fetched, so that fetching it changes nothing; and empty
-    where neither is known, or where the name comes from another block and is not known yet (None).
+    Before a download it is that of the registry, so that the download does not change it. It is empty if neither is
+    known, or if the name comes from another block and is not known yet (None).
     """
     if name is None:
         return ""
@@ -82,11 +82,11 @@ def fingerprint(name: str | None, kind: Kind) -> str:
 
 
 def make_available(name: str, kind: Kind) -> None:
-    """Fetch a model of the registry that is not on this machine, since the user chose it; tell its licence.
+    """Download a chosen model of the registry that is not on this machine, and show its licence.
 
     Raises:
-        SettingsError: the menu does not have the name.
-        DownloadError: no source gave the file; names the file, the sources and the folder it belongs in.
+        SettingsError: the name is not in the menu.
+        DownloadError: no source delivered the file; the message names the file, the sources and the target folder.
     """
     record = registry.find(require_model(name, kind))
     if record is None or record.bundled or store.find(name) is not None:

@@ -1,4 +1,4 @@
-"""The block that puts crops back."""
+"""The block that pastes crops back."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from .schema import AlignmentWire, describe, setting_widget
 
 
 class PasteFaces(io.ComfyNode):
-    """Lays crops over their images."""
+    """Pastes crops into their images."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENPasteFaces",
             display_name="GPEN Paste Faces",
-            description="Puts crops back where they came from. Outside of the mask every pixel stays as it was.",
+            description="Pastes crops back into their images. Pixels outside the mask do not change.",
             search_aliases=["paste back", "uncrop faces", "blend faces"],
             inputs=[
-                io.Image.Input("image", tooltip="The pictures the crops were cut from."),
-                io.Image.Input("crops", tooltip="The crops, in the order they were cut. Their size may have changed."),
+                io.Image.Input("image", tooltip="The images from which the crops were cut."),
+                io.Image.Input("crops", tooltip="The crops, in their original order. Their size may have changed."),
                 AlignmentWire.Input("alignment", tooltip="From GPEN Align Faces."),
                 *(setting_widget("GPENPasteFaces", name) for name in setting_widgets("GPENPasteFaces")),
             ],
             outputs=[
-                io.Image.Output("pasted", display_name="image", tooltip="The pictures with the crops in place."),
-                io.Mask.Output("mask", display_name="mask", tooltip="Where crops were pasted."),
+                io.Image.Output("pasted", display_name="image", tooltip="The images with the pasted crops."),
+                io.Mask.Output("mask", display_name="mask", tooltip="The pasted area."),
             ],
         )
 
@@ -51,12 +51,12 @@ class PasteFaces(io.ComfyNode):
         denoise: float = Settings().denoise,
     ) -> io.NodeOutput:
         images = to_images(image)
-        # Without a face the one crop is a black stand-in, which belongs nowhere; see `convert.to_crops`.
+        # Without a face the only crop is a black placeholder, which is not pasted; see `convert.to_crops`.
         own = to_images(crops) if alignment else images.new_zeros((0, 3, 1, 1))
         masks, faults = draw_masks(alignment, own.shape[-1], mask_mode, feather)
         for index, fault in enumerate(faults):
             if fault:
-                progress.say(f"GPEN Paste Faces leaves crop {index} out: {fault}.")
+                progress.say(f"GPEN Paste Faces skips crop {index}: {fault}.")
         result, mask = paste_faces(
             images,
             own,

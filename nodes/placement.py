@@ -1,6 +1,6 @@
-"""Where models run inside ComfyUI.
+"""Placement of models inside ComfyUI.
 
-ComfyUI is imported inside the functions that ask it something, so that the rest can be tested without it.
+ComfyUI is imported inside the functions that use it, so that the rest can be tested without it.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ from ..gpen.faces.landmarks.find import Landmarker
 from ..gpen.models import LoadedModel, choose_landmarker
 from ..gpen.restore import automatic_batch_size
 
-# What the detector takes for one pass, beside its weights: the widest activations of RetinaFace on ResNet-50 over
-# two million pixels, rounded up. The landmark network takes about half of it.
+# # Memory of the detector for one pass, without weights: the widest activations of RetinaFace on ResNet-50 for two
+# million pixels, rounded up. The landmark network takes about half of it.
 DETECTOR_WORKSPACE = 1 << 30
-# Room for so many faces is asked of ComfyUI. More would push other models out for little: one face keeps a GPU busy.
+# Number of faces for which memory is requested from ComfyUI. More would unload other models for little gain, since one
+# face already keeps a GPU busy.
 _WISHED_FACES = 4
 
 
 @dataclass(frozen=True, eq=False)
 class ModelHandle:
-    """A model on the wire.
+    """A model as passed between nodes.
 
     Attributes:
-        loaded: the model as the engine built it; the same object for every block that asks for the same file.
-        patcher: ComfyUI's ModelPatcher around its module. The name is the one ComfyUI's output cache looks for when
-            memory runs short.
-        workspace: bytes the model takes beside its weights while it runs.
+        loaded: the engine's model; the same object for every block that loads the same file.
+        patcher: ComfyUI's ModelPatcher of its module. ComfyUI's output cache looks for this attribute name when memory
+            runs short.
+        workspace: bytes that the model needs while running, without its weights.
     """
 
     loaded: LoadedModel
@@ -44,23 +45,23 @@ class ModelHandle:
 
 
 class Patchers:
-    """One ModelPatcher for each model, for as long as the model lives.
+    """One ModelPatcher per model, for the lifetime of the model.
 
-    ComfyUI holds patchers by weak references and takes a module whose patcher has gone for a leak, so a patcher must
-    live as long as its module; a second one over the same module would replace the first.
+    ComfyUI holds weak references to patchers and treats a module without its patcher as a leak, so a patcher must live
+    as long as its module. A second patcher of the same module would replace the first.
 
     Args:
-        make: builds the patcher of a module.
+        make: creates the patcher of a module.
     """
 
     def __init__(self, make: Callable[[torch.nn.Module], Any]) -> None:
         self._make = make
-        # A patcher holds the module, which knows nothing of the LoadedModel: the entry dies with its key.
+        # A patcher refers to the module, which does not refer to the LoadedModel, so the entry is freed with its key.
         self._patchers: WeakKeyDictionary[LoadedModel, Any] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def of(self, model: LoadedModel) -> Any:
-        """The patcher of a model; always the same one."""
+        """The patcher of a model; always the same object."""
         with self._lock:
             if model not in self._patchers:
                 self._patchers[model] = self._make(model.module)
@@ -74,7 +75,7 @@ def _make_patcher(module: torch.nn.Module) -> Any:
     import comfy.model_management as management
     import comfy.model_patcher as patching
 
-    # Newer versions name the class that fits their way of memory management, and choose it after their start.
+    # Newer versions have another class for their memory management, which they choose after the start.
     kind = getattr(patching, "CoreModelPatcher", patching.ModelPatcher)
     return kind(module, load_device=management.get_torch_device(), offload_device=management.unet_offload_device())
 
@@ -83,48 +84,48 @@ patchers = Patchers(_make_patcher)
 
 
 def building() -> AbstractContextManager:
-    """For building models. Nodes run in inference mode, and tensors made there would be useless outside of it."""
+    """Context for building models: nodes run in inference mode, whose tensors cannot be used outside it."""
     return torch.inference_mode(False)
 
 
 def device() -> torch.device:
-    """Where ComfyUI runs models."""
+    """The device on which ComfyUI runs models."""
     import comfy.model_management as management
 
     return management.get_torch_device()
 
 
 def generator_handle(model: LoadedModel[Network]) -> ModelHandle:
-    """A generator for the wire."""
+    """The handle of a generator."""
     return ModelHandle(model, patchers.of(model), _WISHED_FACES * model.module.activation_bytes())
 
 
 def detector_handle(model: LoadedModel) -> ModelHandle:
-    """A network that finds faces, or points in them, for the wire."""
+    """The handle of a network that finds faces or landmarks."""
     return ModelHandle(model, patchers.of(model), DETECTOR_WORKSPACE)
 
 
 def of_models(*handles: ModelHandle, load: Callable[..., None] | None = None) -> Placement:
-    """A placement that asks ComfyUI's memory manager, for the models of these handles.
+    """A placement through ComfyUI's memory manager for the models of these handles.
 
     Args:
-        handles: of every model the placement will be asked for.
-        load: `comfy.model_management.load_models_gpu` unless told otherwise.
+        handles: handles of all models that the placement will be used for.
+        load: by default `comfy.model_management.load_models_gpu`.
     """
     by_module = {id(handle.loaded.module): handle for handle in handles}
 
     def place(module: torch.nn.Module) -> torch.device:
         handle = by_module[id(module)]
-        # Without force_full_load a plain module would stay partly on the CPU where memory is short.
+        # Without force_full_load, a plain module would stay partly on the CPU if memory is short.
         (load or _load_models)([handle.patcher], memory_required=handle.workspace, force_full_load=True)
-        # Not the patcher's device: with --novram nothing is moved.
+        # Not the device of the patcher: with --novram nothing is moved.
         return next(module.parameters()).device
 
     return place
 
 
 def ready_landmarker() -> Landmarker:
-    """The bundled network for 68 landmarks, where ComfyUI wants it to run."""
+    """The bundled network for 68 landmarks, on ComfyUI's device."""
     with building():
         loaded, _ = choose_landmarker()
     of_models(detector_handle(loaded))(loaded.module)
@@ -138,7 +139,7 @@ def _load_models(*args: Any, **kwargs: Any) -> None:
 
 
 def batch_size(handle: ModelHandle, place: Placement, asked: int) -> int:
-    """Faces per forward pass: what the user asked for, or (0) what fits the memory ComfyUI says is free."""
+    """Faces per forward pass: the user's choice or, if that is 0, as many as fit into ComfyUI's free memory."""
     import comfy.model_management as management
 
     if asked:

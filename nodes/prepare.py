@@ -1,4 +1,4 @@
-"""Blocks for whole pictures: before the faces are restored, and after."""
+"""Blocks for whole pictures, before and after the faces are restored."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .schema import FaceLandmarks, FacesWire, describe, setting_widget
 
 
 class PrepareImage(io.ComfyNode):
-    """White balance, deblocking, and light on faces."""
+    """Corrects contrast, white balance, JPEG blocks and the exposure of faces."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENPrepareImage",
             display_name="GPEN Prepare Image",
-            description="Gives a faded picture its contrast back, takes off a colour cast, softens JPEG's blocks and "
-            "lifts faces out of the shade, and tells what it found.",
+            description="Restores the contrast of faded pictures, removes a colour cast, smooths JPEG blocks and "
+            "brightens backlit faces. Reports what it found.",
             search_aliases=["white balance", "jpeg artifacts", "deblock", "backlight", "old photo"],
             inputs=[
-                io.Image.Input("image", tooltip="The pictures to prepare."),
+                io.Image.Input("image", tooltip="The images to prepare."),
                 *(setting_widget("GPENPrepareImage", name) for name in ("white_balance", "deblock", "exposure")),
                 io.MultiType.Input(
                     "faces",
@@ -41,7 +41,7 @@ class PrepareImage(io.ComfyNode):
                 setting_widget("GPENPrepareImage", "levels"),
             ],
             outputs=[
-                io.Image.Output("prepared", display_name="image", tooltip="The pictures, prepared."),
+                io.Image.Output("prepared", display_name="image", tooltip="The prepared images."),
                 io.String.Output("report", display_name="report", tooltip="What was found and done, as JSON."),
             ],
         )
@@ -70,27 +70,27 @@ class PrepareImage(io.ComfyNode):
 
 
 class Finish(io.ComfyNode):
-    """A light blur, and grain."""
+    """Adds a light blur and grain."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENFinish",
             display_name="GPEN Finish",
-            description="Softens lightly, and gives the grain that a reference has. 0.3 and 0.2, the preset "
-            "article's, are next to invisible.",
+            description="Softens lightly and adds the grain of a reference. 0.3 and 0.2, as in the preset "
+            "article, are almost invisible.",
             search_aliases=["film grain", "soften", "blur blend"],
             inputs=[
-                io.Image.Input("image", tooltip="The pictures to finish."),
+                io.Image.Input("image", tooltip="The images to finish."),
                 setting_widget("GPENFinish", "sigma"),
                 setting_widget("GPENFinish", "mix"),
                 io.Image.Input(
-                    "reference", optional=True, tooltip="The pictures before, whose grain is to be matched."
+                    "reference", optional=True, tooltip="The images before the restoration, whose grain is matched."
                 ),
                 setting_widget("GPENFinish", "match_grain"),
-                io.Mask.Input("mask", optional=True, tooltip="Only here; from GPEN Paste Faces."),
+                io.Mask.Input("mask", optional=True, tooltip="Limits the change to this area; from GPEN Paste Faces."),
             ],
-            outputs=[io.Image.Output("finished", display_name="image", tooltip="The pictures, finished.")],
+            outputs=[io.Image.Output("finished", display_name="image", tooltip="The finished images.")],
         )
 
     @classmethod

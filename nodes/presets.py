@@ -17,21 +17,21 @@ _PRESET_OUTPUT = "The settings, for GPEN Face Restore."
 
 
 class LoadPreset(io.ComfyNode):
-    """Gives a preset by its name."""
+    """Loads a preset by its name."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENPreset",
             display_name="GPEN Preset",
-            description="Named settings: those that come with the package, then your own.",
+            description="Named settings: the bundled ones, then your own.",
             search_aliases=["face restore settings"],
             inputs=[
                 io.Combo.Input(
                     "preset",
                     options=list(preset_names()),
                     default="natural",
-                    tooltip="Which settings to use.",
+                    tooltip="The settings to use.",
                 )
             ],
             outputs=[PresetWire.Output("settings", display_name="preset", tooltip=_PRESET_OUTPUT)],
@@ -50,19 +50,19 @@ class LoadPreset(io.ComfyNode):
 
 
 class SavePreset(io.ComfyNode):
-    """Makes a preset of its widgets and keeps it as a file."""
+    """Saves its widgets as a preset file."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id=SAVE_PRESET,
             display_name="GPEN Save Preset",
-            description="Saves settings under a name, as a file to keep or send to somebody.",
+            description="Saves settings under a name, as a file that you can share.",
             search_aliases=["face restore settings"],
             is_output_node=True,
             inputs=[
-                io.String.Input("name", default="mine", tooltip="Letters, digits, blanks and . _ - make a name."),
-                io.String.Input("description", default="", tooltip="A sentence about what it is for."),
+                io.String.Input("name", default="mine", tooltip="Letters, digits, spaces and . _ - are allowed."),
+                io.String.Input("description", default="", tooltip="One sentence about its purpose."),
                 io.Boolean.Input("overwrite", default=False, tooltip="Replace your own preset of the same name."),
                 *(setting_widget(SAVE_PRESET, widget_id) for widget_id in setting_widgets(SAVE_PRESET)),
             ],

@@ -1,6 +1,6 @@
-"""How long work tells where it is: bar, preview, a line in the node and in the log.
+"""Progress of long work: bar, preview, and a line in the node and in the log.
 
-ComfyUI is imported inside the functions that ask it something, so that the rest can be tested without it.
+ComfyUI is imported inside the functions that use it, so that the rest can be tested without it.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from ..gpen.sheets import to_pil
 log = logging.getLogger("gpen-blocks")
 
 
-# Longest side of the pictures shown while work goes on.
+# Longest side of preview pictures.
 _PREVIEW_SIDE = 512
 
 
 class Bar(Protocol):
-    """What is used of ComfyUI's ProgressBar."""
+    """The part of ComfyUI's ProgressBar that is used here."""
 
     def update_absolute(self, value: int, total: int | None = None, preview: Any = None) -> None: ...
 
 
 class NodeProgress:
-    """The bar of the running node. Raises when the user interrupts; shows the latest picture.
+    """The bar of the running node. Raises if the user interrupts; shows the latest picture.
 
     Args:
         bar: ComfyUI's progress bar.
-        check_interrupt: raises when the user has asked to stop.
+        check_interrupt: raises if the user has interrupted the run.
     """
 
     def __init__(self, bar: Bar, check_interrupt: Callable[[], None]) -> None:
@@ -40,7 +40,7 @@ class NodeProgress:
         self._preview: tuple | None = None
 
     def show(self, pictures: torch.Tensor) -> None:
-        """The last of these pictures (B x 3 x H x W) goes along with the next step."""
+        """Show the last of these pictures (B x 3 x H x W) with the next step."""
         self._preview = ("JPEG", to_pil(pictures[-1:]), _PREVIEW_SIDE)
 
     def __call__(self, stage: str, done: int, total: int) -> None:
@@ -51,7 +51,7 @@ class NodeProgress:
 
 
 def node_progress() -> NodeProgress:
-    """The progress of the node that is running in this thread."""
+    """The progress of the node running in this thread."""
     import comfy.model_management as management
     import comfy.utils
 
@@ -59,7 +59,7 @@ def node_progress() -> NodeProgress:
 
 
 def say(text: str) -> None:
-    """Tell the user something: in the log, and as a line in the node that is running in this thread."""
+    """Show a message in the log and as a line in the node running in this thread."""
     from comfy_execution.utils import get_executing_context
     from server import PromptServer
 
@@ -70,14 +70,14 @@ def say(text: str) -> None:
 
 
 def temporary_pictures(images: Iterable[torch.Tensor], side: int) -> list[dict[str, str]]:
-    """Write pictures for the page to look at.
+    """Write temporary pictures for the page.
 
     Args:
         images: 1 x 3 x H x W in 0..1 each.
-        side: the longer side is reduced to this many pixels.
+        side: maximum longer side in pixels; larger pictures are reduced.
 
     Returns:
-        What ComfyUI's `/view` wants to know of each.
+        The parameters of ComfyUI's `/view` for each picture.
     """
     import uuid
     from pathlib import Path

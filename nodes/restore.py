@@ -1,4 +1,4 @@
-"""Blocks that restore: crops, and whole pictures in one go."""
+"""Blocks that restore crops or whole pictures."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .placement import ModelHandle
 from .schema import FaceDetector, Model, PresetWire, describe, setting_widget, unit_slider
 
 _PREVIEW_NOTE = (
-    "{model} is a small bundled model of preview quality; gpen-bfr-512 does better: choose it in GPEN Load Model, "
+    "{model} is a small bundled model of preview quality; gpen-bfr-512 is better: choose it in GPEN Load Model, "
     "which downloads it (non-commercial licence)."
 )
-_BATCH_SIZE_TOOLTIP = "Faces per pass of the network; 0 takes as many as memory allows."
+_BATCH_SIZE_TOOLTIP = "Faces per pass of the network. 0 = as many as memory allows."
 
 
 class RestoreFaces(io.ComfyNode):
-    """Runs aligned crops through the network."""
+    """Restores aligned crops with the network."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENRestoreFaces",
             display_name="GPEN Restore Faces",
-            description="Restores aligned crops. The faces of all images go through the network together.",
+            description="Restores aligned crops; the network processes the faces of all images together.",
             search_aliases=["restore crops", "face enhance", "GFPGAN", "CodeFormer"],
             inputs=[
                 Model.Input("gpen_model", tooltip="From GPEN Load Model."),
@@ -45,7 +45,7 @@ class RestoreFaces(io.ComfyNode):
                 setting_widget("GPENRestoreFaces", "colour"),
             ],
             outputs=[
-                io.Image.Output("restored", display_name="crops", tooltip="The restored crops, at the model's size.")
+                io.Image.Output("restored", display_name="crops", tooltip="The restored crops, in the model's size.")
             ],
         )
 
@@ -87,19 +87,19 @@ class FaceRestore(io.ComfyNode):
             description="Finds, cuts, restores and pastes back the faces of every image: the whole chain in one block.",
             search_aliases=["face restoration", "restore photo", "fix faces", "GFPGAN", "CodeFormer", "face enhance"],
             inputs=[
-                io.Image.Input("image", tooltip="The pictures to restore. A batch keeps its length and size."),
+                io.Image.Input("image", tooltip="The images to restore. A batch keeps its length and size."),
                 Model.Input("gpen_model", tooltip="From GPEN Load Model."),
                 FaceDetector.Input("face_detector", tooltip="From GPEN Load Face Detector."),
                 PresetWire.Input(
-                    "preset", optional=True, tooltip="From GPEN Preset; the default settings if nothing is connected."
+                    "preset", optional=True, tooltip="From GPEN Preset; not connected: the default settings."
                 ),
-                unit_slider("strength", 1.0, "How much of the preset's strength is used; 0 changes nothing."),
+                unit_slider("strength", 1.0, "Factor for the strength of the preset; 0 changes nothing."),
             ],
             outputs=[
-                io.Image.Output("restored", display_name="image", tooltip="The pictures with their faces restored."),
-                io.Image.Output("before", display_name="before", tooltip="The crops; black if there is no face."),
-                io.Image.Output("after", display_name="after", tooltip="The same crops, restored."),
-                io.Mask.Output("mask", display_name="mask", tooltip="Where restored faces were pasted."),
+                io.Image.Output("restored", display_name="image", tooltip="The images with restored faces."),
+                io.Image.Output("before", display_name="before", tooltip="The crops before; black without a face."),
+                io.Image.Output("after", display_name="after", tooltip="The restored crops."),
+                io.Mask.Output("mask", display_name="mask", tooltip="The area of the pasted faces."),
                 io.String.Output("report", display_name="report", tooltip="What was found and done, as JSON."),
             ],
         )

@@ -1,23 +1,23 @@
-"""The wires between the blocks, and how a block is described to ComfyUI.
+"""Socket types of the blocks, and helpers for their schemas.
 
 GPEN_MODEL, GPEN_FACE_DETECTOR: `placement.ModelHandle`
-    loaded: the engine's `LoadedModel`; the same object for every block that asks for the same file.
-    patcher: ComfyUI's ModelPatcher around its module.
-    workspace: bytes the model takes beside its weights while it runs.
+    loaded: the engine's `LoadedModel`; the same object for every block that loads the same file.
+    patcher: ComfyUI's ModelPatcher of its module.
+    workspace: bytes that the model needs while running, without its weights.
 GPEN_FACES: `gpen.types.Faces`
     faces: a tuple of `Face`, each with `box` (x0, y0, x1, y1) in pixels, `score` 0..1, `landmarks` 5 x 2 (x, y) in
         pixels, `image_index`, and `landmarks68` 68 x 2 or None.
-    sizes: the (height, width) of every image of the batch, also of those without a face.
+    sizes: the (height, width) of every image of the batch, including those without a face.
 GPEN_ALIGNMENT: a tuple of `gpen.types.Alignment`, one for each crop
-    matrix: 2 x 3, points of the image to points of the crop.
-    template, crop_size: which landmark template the crop is for, and its side in pixels when it was cut.
-    image_size, face: the (height, width) of its image, and the face it shows.
+    matrix: 2 x 3, maps points of the image to points of the crop.
+    template, crop_size: landmark template of the crop, and its original side in pixels.
+    image_size, face: the (height, width) of its image, and the face in the crop.
 GPEN_PRESET: `gpen.presets.Preset`
     name, description: text.
-    settings: a `Settings`, which says what each of its fields means.
-BOUNDING_BOX, FACE_LANDMARKS: core's own; see `core_faces.py`.
+    settings: a `Settings`, which documents its fields.
+BOUNDING_BOX, FACE_LANDMARKS: ComfyUI's types; see `core_faces.py`.
 
-All of them are immutable or treated so: ComfyUI keeps outputs and hands them to several blocks.
+All are immutable or treated as such, since ComfyUI caches outputs and passes them to several blocks.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ FaceDetector = io.Custom("GPEN_FACE_DETECTOR")
 FacesWire = io.Custom("GPEN_FACES")
 AlignmentWire = io.Custom("GPEN_ALIGNMENT")
 PresetWire = io.Custom("GPEN_PRESET")
-# Core's own types, by name: not every ComfyUI has classes for them.
+# ComfyUI's types by name, since not every version has classes for them.
 BoundingBox = io.Custom("BOUNDING_BOX")
 FaceLandmarks = io.Custom("FACE_LANDMARKS")
 
 CATEGORY = "GPEN Blocks"
-# On a longer one a step is less than a pixel.
+# On a longer slider, a step would be less than a pixel.
 _LONGEST_SLIDER = 2.0
 
 
 def describe(**schema: Any) -> io.Schema:
-    """A schema in this package's category; fields that this ComfyUI is too old to know are left out."""
+    """A schema in this package's category, without fields that this version of ComfyUI does not know."""
     known = io.Schema.__dataclass_fields__
     return io.Schema(**{"category": CATEGORY, **{name: value for name, value in schema.items() if name in known}})
 
@@ -62,7 +62,7 @@ def unit_slider(name: str, default: float, tooltip: str, *, high: float = 1.0) -
 
 
 def setting_widget(node_id: str, widget_id: str) -> Any:
-    """A widget of a block that is a setting of the chain, see `block_settings`."""
+    """A widget for a setting of the chain, see `block_settings`."""
     widget = setting_widgets(node_id)[widget_id]
     setting = widget.declaration
     common = {"default": widget.shown_default, "tooltip": widget.tooltip, "optional": widget.optional}
@@ -78,7 +78,7 @@ def setting_widget(node_id: str, widget_id: str) -> Any:
     low, high = setting.range
     if isinstance(setting.default, int):
         return io.Int.Input(widget_id, min=int(low), max=int(high), **common)
-    # A block with a handful of widgets has room for sliders; in GPENSavePreset numbers are read faster.
+    # Blocks with few widgets have space for sliders; in GPENSavePreset, numbers are easier to read.
     slider = node_id != SAVE_PRESET and high <= _LONGEST_SLIDER
     mode = {"display_mode": io.NumberDisplay.slider} if slider else {}
     return io.Float.Input(widget_id, min=low, max=high, step=0.01, **mode, **common)

@@ -12,7 +12,7 @@ from .schema import describe
 
 
 class FrequencySpectrum(io.ComfyNode):
-    """Measures how much detail pictures hold, and of which fineness."""
+    """Measures how much detail pictures hold and how fine it is."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -22,26 +22,24 @@ class FrequencySpectrum(io.ComfyNode):
             description="Measures how much detail pictures hold and how fine it is; compares it with a reference.",
             search_aliases=["fft", "fourier", "sharpness", "effective resolution", "high frequency"],
             inputs=[
-                io.Image.Input("image", tooltip="The pictures to measure; a batch is measured as its mean."),
-                io.Image.Input("reference", optional=True, tooltip="Pictures to compare with, of any size."),
-                io.Boolean.Input(
-                    "dark", default=True, tooltip="A dark ground for the pictures instead of a white one."
-                ),
+                io.Image.Input("image", tooltip="The images to measure; the values of a batch are averaged."),
+                io.Image.Input("reference", optional=True, tooltip="Images to compare with, of any size."),
+                io.Boolean.Input("dark", default=True, tooltip="Dark instead of white background of the pictures."),
             ],
             outputs=[
                 io.Image.Output(
                     "spectrum",
                     display_name="spectrum",
-                    tooltip="Spectrum of each image, and of the reference behind them: coarse detail in the middle, "
-                    "fine at the edges, in fixed decibels.",
+                    tooltip="Spectrum of each image, then of the reference: coarse detail in the centre, fine "
+                    "detail at the edges, on a fixed decibel scale.",
                 ),
                 io.Image.Output("chart", display_name="chart", tooltip="Power over frequency, bands, slope, cut-off."),
                 io.Float.Output(
                     "high_frequency_ratio",
                     display_name="high_frequency_ratio",
-                    tooltip="Share of the variance from 1/4 cycles per pixel on, 0 to 1.",
+                    tooltip="Share of the variance above 1/4 cycles per pixel, 0 to 1.",
                 ),
-                io.String.Output("report", display_name="report", tooltip="All the numbers with their units, as JSON."),
+                io.String.Output("report", display_name="report", tooltip="All numbers with their units, as JSON."),
             ],
         )
 

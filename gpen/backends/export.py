@@ -46,7 +46,7 @@ def export_onnx(
     if target.suffix.lower() != ".onnx":
         raise SettingsError(f"{target} must end in .onnx; choose another name.")
     if target.exists() and not overwrite:
-        raise SettingsError(f"{target} exists already; choose another name or pass --overwrite.")
+        raise SettingsError(f"{target} already exists; choose another name or pass --overwrite.")
     try:
         proto = whole_graph(generator, fixed=fixed)
     except EngineError as error:

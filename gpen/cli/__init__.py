@@ -1,4 +1,4 @@
-"""The command `gpen`. One file a command group; the heavy imports wait until a command runs."""
+"""The command `gpen`: one file per command group; heavy imports are delayed until a command runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     help="Restore, find and measure faces in photographs with GPEN.",
     no_args_is_help=True,
     add_completion=False,
-    # Help and tracebacks in boxes would take longer to import than all else that a command does before its work.
+    # Importing rich for help and tracebacks in boxes would take longer than all other work before a command starts.
     rich_markup_mode=None,
     context_settings={"max_content_width": 120},
     pretty_exceptions_enable=False,
@@ -31,18 +31,19 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
-app.add_typer(teach.app, name="teach", help="Teach the small networks that find faces and landmarks.")
-app.add_typer(models.app, name="models", help="List, fetch, verify and convert model files.")
+app.add_typer(teach.app, name="teach", help="Train the small networks that find faces and landmarks.")
+app.add_typer(models.app, name="models", help="List, download, verify and convert model files.")
 
 
 def main() -> None:
-    """Run the command line: what a user can mend is one sentence and exit code 1 or 2, never a traceback."""
-    # torch's threads spin while they wait for each other. Where another program wants the cores, each wait then lasts
-    # until the system lets both threads run: 27 faces took 134 s beside one, and 6 s with threads that soon sleep,
-    # which costs a few percent on an idle machine. The number is GNU OpenMP's own for more threads than cores.
+    """Run the command line; errors that a user can correct give one sentence and exit code 1 or 2, not a traceback."""
+    # # torch's threads spin while they wait for each other. If another program uses the cores, each wait lasts until
+    # the system schedules both threads: 27 faces took 134 s beside such a program, and 6 s with threads that soon
+    # sleep, which costs a few percent on an idle machine. The number is GNU OpenMP's default for more threads than
+    # cores.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    # What is wrong with a file is told in a sentence, not by the decoder's own warnings.
+    # Our own messages report damaged files, so the decoder's warnings are silenced.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app()

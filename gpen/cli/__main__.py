@@ -1,4 +1,4 @@
-"""`python -m gpen_blocks.gpen.cli`: the command where its script is not on the path, or another program starts it."""
+"""`python -m gpen_blocks.gpen.cli`: the command if its script is not on the path, or for use by other programs."""
 
 from . import main
 

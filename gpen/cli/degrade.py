@@ -1,4 +1,4 @@
-"""`gpen degrade`: see, or keep, the damage that training and evaluation use."""
+"""`gpen degrade`: show or save the degradations used for training and evaluation."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def degrade(
             metavar="FACES", help="A picture, or faces: a folder, a parquet file or a folder of the datasets library."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file for a sheet of what was made.")],
-    partners: Annotated[int, typer.Option(min=1, max=50, help="Degraded partners of each face.")] = 5,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many faces.")] = 8,
-    seed: Annotated[int, typer.Option(help="Of all chance: the same seed gives the same damage.")] = 0,
-    size: Annotated[int, typer.Option(min=16, help="Side that the faces of folders and tables are brought to.")] = 256,
+    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file for a sheet of the results.")],
+    partners: Annotated[int, typer.Option(min=1, max=50, help="Number of degraded versions of each face.")] = 5,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of faces.")] = 8,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same damage.")] = 0,
+    size: Annotated[int, typer.Option(min=16, help="Resize faces of folders and tables to this size.")] = 256,
     config: Annotated[
-        str | None, typer.Option(help="Training configuration whose damage to take.", show_default=False)
+        str | None, typer.Option(help="Training configuration that defines the damage.", show_default=False)
     ] = None,
     pairs: Annotated[
         Path | None,
-        typer.Option(help="Also write the pairs to folders degraded and truth in here, for gpen evaluate."),
+        typer.Option(help="Also write the pairs to subfolders degraded and truth of this folder, for gpen evaluate."),
     ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Show what the degradation pipeline makes of faces: a row for each, the face itself first.
+    """Show degraded versions of faces: one row per face, which begins with the face itself.
 
-    The steps of every partner stand below it, and what is damaged follows from picture, number and seed alone.
+    The steps of each version are printed below it. The damage depends only on the picture, its number and the seed.
     """
     from PIL import Image
 
@@ -54,9 +54,9 @@ def degrade(
     from .terminal import say
 
     if output.suffix.lower() != ".png":
-        raise ImageError(f"The sheet {output} must be called something.png; name another file.")
+        raise ImageError(f"The sheet {output} must have the suffix .png; choose another file name.")
     if source.is_dir() and output.exists() and output.resolve().is_relative_to(source.resolve()):
-        raise ImageError(f"The sheet {output} would overwrite one of the faces; name another --output.")
+        raise ImageError(f"The sheet {output} would overwrite one of the faces; choose another --output.")
     claim(output, source, {}, overwrite)
     ranges = read_config(find_config(config)).degradation if config else MIXED
     faces = _faces(source, limit, size)
@@ -69,7 +69,7 @@ def degrade(
     say(f"→ {output}")
     for number, own in enumerate(made):
         for index, pair in enumerate(own):
-            say(f"face {number}, partner {index}: {', '.join(pair.steps) or 'unharmed'}")
+            say(f"face {number}, version {index}: {', '.join(pair.steps) or 'undamaged'}")
             for name, picture in (("degraded", pair.degraded), ("truth", pair.truth)):
                 if pairs:
                     target = pairs / name / f"{number:05d}-{index}.png"
@@ -90,7 +90,7 @@ def _faces(source: Path, limit: int, size: int) -> list[np.ndarray]:
 
 
 def _caption(number: int, pairs: list[Pair]) -> str:
-    return f"face {number}: {count(len(pairs), 'partner')}"
+    return f"face {number}: {count(len(pairs), 'version')}"
 
 
 def _pictures(face: np.ndarray, pairs: list[Pair]) -> list[tuple[str, torch.Tensor]]:

@@ -12,9 +12,9 @@ DEFAULT = Path("gpen-demo.png")
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the before-and-after sheet goes.")] = DEFAULT,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Path of the before-and-after sheet.")] = DEFAULT,
 ) -> None:
-    """Restore the example portrait with the bundled models and write a before-and-after picture."""
+    """Restore the example portrait with the bundled models and write a before-and-after sheet."""
     from ..errors import ImageError
     from ..models import AUTO_DETECTORS, AUTO_GENERATORS
     from ..report import PREVIEW_NOTE
@@ -25,7 +25,7 @@ def demo(
     from .terminal import noted, say
 
     if output.exists() and output.name != DEFAULT.name:
-        raise ImageError(f"{output} exists already; name another --output.")
+        raise ImageError(f"{output} already exists; choose another --output.")
     restorer = Restorer(AUTO_GENERATORS[-1], AUTO_DETECTORS[-1])
     result = restorer.restore(EXAMPLE)
     save_png(restoration_sheet(result), output)

@@ -1,4 +1,4 @@
-"""`gpen detect`: find faces, number them, and write them down."""
+"""`gpen detect`: find and number faces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def detect(
     output: options.Output = None,
     preset: options.Preset = None,
     report: options.Report = None,
-    overlay: Annotated[bool, typer.Option(help="Write the picture with its faces numbered.")] = True,
+    overlay: Annotated[bool, typer.Option(help="Write the picture with numbered faces.")] = True,
     overwrite: options.Overwrite = False,
     recursive: options.Recursive = False,
     detector: options.Detector = "auto",
@@ -32,10 +32,11 @@ def detect(
     allow_damaged: options.AllowDamaged = False,
     **settings: Any,
 ) -> None:
-    """Find faces: a numbered overlay beside each picture, and boxes and landmarks as JSON with --report.
+    """Find faces. Writes a picture with numbered faces next to each picture, and boxes and landmarks with --report.
 
-    The numbers are those that `gpen restore --indices` takes, given the same preset and options. Faces that it would
-    leave alone for their size, place or focus are drawn in red; whether one is sharp already shows when it is restored.
+    `gpen restore --indices` uses the same numbers if preset and options are the same. Faces that it would skip because
+    of their size, position or focus are drawn in red. Whether a face is already sharp is only known after its
+    restoration.
     """
     from ..devices import on_device, select_device
     from ..images import read_picture, write_picture
@@ -101,7 +102,7 @@ def detect(
 
 
 def _in_words(faces: list[dict[str, Any]]) -> str:
-    """How many faces there are, and how many of them would not be restored."""
+    """The number of faces, and of those that would be skipped."""
     left = sum("skipped" in face for face in faces)
-    more = f", {left} that would be left alone" if left else ""
+    more = f", {left} to be skipped" if left else ""
     return count(len(faces) - left, "face") + more

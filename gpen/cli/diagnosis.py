@@ -1,4 +1,4 @@
-"""What `gpen doctor` looks at: each examination adds facts and advice, and none of them fails itself."""
+"""Checks of `gpen doctor`: each adds facts and advice, and never fails itself."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .demo import EXAMPLE
 from .packages import OPTIONAL, check_package, commands, find_conflicts, required_packages
 
 ROOT = Path(__file__).resolve().parents[2]
-# Less room than this is not enough for the largest official generators.
+# The largest official generators need this much space.
 _LITTLE_ROOM = 1e9
 
 
 @dataclass
 class Diagnosis:
-    """What was found.
+    """Results of all checks.
 
     Attributes:
-        facts: ready for JSON, by section.
-        broken: what keeps faces from being restored, one sentence each.
-        advice: what to do next, one sentence each, in the order of their weight.
+        facts: JSON-serialisable facts by section.
+        broken: faults that prevent restoring, one sentence each.
+        advice: what to do next, one sentence each, most important first.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Diagnosis:
 
 
 def examine() -> Diagnosis:
-    """Look at everything, and restore the example portrait. Nothing is fetched."""
+    """Run all checks and restore the example portrait. Nothing is downloaded."""
     diagnosis = Diagnosis()
     diagnosis.facts["python"] = {
         "version": platform.python_version(),
@@ -54,7 +54,7 @@ def examine() -> Diagnosis:
     }
     examine_packages(diagnosis)
     examine_folders(diagnosis)
-    # The rest stands on the packages: where one is broken, it would only fail for the same reason.
+    # The other checks need the packages, and would only fail for the same reason.
     if diagnosis.works:
         examine_devices(diagnosis)
         examine_models(diagnosis)
@@ -66,7 +66,7 @@ def examine() -> Diagnosis:
 
 
 def examine_packages(diagnosis: Diagnosis) -> None:
-    """Import every package this one stands on, and look for those that do not go together."""
+    """Import all required packages, and look for incompatible ones."""
     checks = [check_package(package) for package in required_packages()]
     for check in checks:
         if check.problem:
@@ -80,7 +80,7 @@ def examine_packages(diagnosis: Diagnosis) -> None:
 
 
 def examine_devices(diagnosis: Diagnosis) -> None:
-    """Name the devices torch can use, with their memory in bytes."""
+    """List the devices that torch can use, with their memory in bytes."""
     import torch
 
     devices: list[dict[str, Any]] = []
@@ -95,8 +95,8 @@ def examine_devices(diagnosis: Diagnosis) -> None:
         devices.append({"device": "mps", "name": "Apple GPU", "memory": None})
     if not devices and shutil.which("nvidia-smi"):
         diagnosis.advise(
-            f"There is an NVIDIA driver that torch {torch.__version__} cannot use; "
-            "https://pytorch.org/get-started/locally names the command that installs a torch that can."
+            f"An NVIDIA driver is installed, but torch {torch.__version__} cannot use it; "
+            "https://pytorch.org/get-started/locally gives the command to install a torch that can."
         )
     processor = platform.processor() or platform.machine()
     name = f"{processor}, {torch.get_num_threads()} threads"
@@ -104,7 +104,7 @@ def examine_devices(diagnosis: Diagnosis) -> None:
 
 
 def examine_models(diagnosis: Diagnosis) -> None:
-    """List the models on this machine; advise the official generator where only the bundled one is."""
+    """List the models on this machine; advise downloading the official generator if there is only the bundled one."""
     found = [(model, model.record) for model in store.installed() if model.record]
     diagnosis.facts["models"] = [
         {
@@ -123,13 +123,13 @@ def examine_models(diagnosis: Diagnosis) -> None:
             diagnosis.advise(f"The package is incomplete; {reinstall}.")
     if all(record.bundled for _, record in found if record.kind == "generator"):
         diagnosis.advise(
-            "The generator here is the small bundled one; `gpen models download gpen-bfr-512` fetches the official "
-            "one, which does better (284 MB, non-commercial licence)."
+            "Only the small bundled generator is here; `gpen models download gpen-bfr-512` downloads the official "
+            "one, which gives better results (284 MB, non-commercial licence)."
         )
 
 
 def examine_folders(diagnosis: Diagnosis) -> None:
-    """Say where models are looked for and kept, how much room there is, and whether this is inside ComfyUI."""
+    """List the model folders and their free space, and find out whether this is inside ComfyUI."""
     downloads = places.download_folder("generator")
     free = shutil.disk_usage(next(folder for folder in (downloads, *downloads.parents) if folder.exists())).free
     diagnosis.facts["folders"] = {
@@ -142,12 +142,12 @@ def examine_folders(diagnosis: Diagnosis) -> None:
     }
     if free < _LITTLE_ROOM:
         diagnosis.advise(
-            f"Only {free / 1e6:.0f} MB are free in {downloads}; point {places.FOLDER_VARIABLE} to a larger disk."
+            f"Only {free / 1e6:.0f} MB are free in {downloads}; set {places.FOLDER_VARIABLE} to a larger disk."
         )
 
 
 def try_restoring(diagnosis: Diagnosis) -> None:
-    """Restore the example portrait on the best device and, where that fails, on the CPU."""
+    """Restore the example portrait on the best device, and on the CPU if that fails."""
     trials: list[dict[str, Any]] = []
     for device in ("auto", "cpu"):
         start = time.perf_counter()
@@ -159,7 +159,7 @@ def try_restoring(diagnosis: Diagnosis) -> None:
             trial |= {"device": str(restorer.device), "model": restorer.generator.name}
             if not restorer.restore(EXAMPLE).faces:
                 trial["problem"] = "the face in the example portrait was not found"
-        # Whatever goes wrong here is what the doctor is asked to report.
+        # Any failure here is what the doctor has to report.
         except Exception as error:
             trial["problem"] = " ".join(f"{type(error).__name__}: {error}".split())
         trials.append(trial | {"seconds": round(time.perf_counter() - start, 2)})
@@ -168,6 +168,6 @@ def try_restoring(diagnosis: Diagnosis) -> None:
     diagnosis.facts["trials"] = trials
     if trials[-1]["problem"]:
         diagnosis.broken.append(f"Restoring the example portrait failed: {trials[-1]['problem'].rstrip('.')}.")
-        diagnosis.advise("`gpen models verify` tells whether a model file is damaged.")
+        diagnosis.advise("`gpen models verify` finds damaged model files.")
     elif len(trials) > 1:
-        diagnosis.advise(f"{trials[0]['device']} fails and the CPU works: add `--device cpu`, and update the driver.")
+        diagnosis.advise(f"{trials[0]['device']} fails but the CPU works: use `--device cpu`, and update the driver.")

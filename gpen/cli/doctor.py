@@ -1,4 +1,4 @@
-"""`gpen doctor`: what is installed, what works, and what to do next."""
+"""`gpen doctor`: show what is installed, what works, and what to do next."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .terminal import alarming, bold, fine, rich_console, say
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Examine this installation, restore the example with it, and say what to do next.
+    """Check this installation, restore the example portrait, and say what to do next.
 
-    Exit code 0: faces can be restored here; 1: something essential is broken. Nothing is fetched.
+    Exit code 0: faces can be restored; 1: something essential is broken. Nothing is downloaded.
     """
     from .diagnosis import examine
 

@@ -1,4 +1,4 @@
-"""`gpen evaluate`: how well models restore faces whose true pictures are known."""
+"""`gpen evaluate`: measure how well models restore faces, compared with the original pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..evaluation.evaluate import Evaluation, Measured
     from ..evaluation.pairs import Pairs
 
-# Rows of the sheet from each end and from the middle.
+# Number of best, median and worst rows of the sheet.
 _ROWS = 4
 
 
@@ -28,37 +28,37 @@ def evaluate(
         Path | None, typer.Option(help="Folder of aligned crops to restore.", show_default=False)
     ] = None,
     truth: Annotated[
-        Path | None, typer.Option(help="Folder of the true crops, of the same names.", show_default=False)
+        Path | None, typer.Option(help="Folder of the original crops, with the same names.", show_default=False)
     ] = None,
     faces: Annotated[
         Path | None,
         typer.Option(
-            help="Instead of pairs: good faces to be degraded here; a folder, parquet file or datasets folder.",
+            help="Instead of pairs: good faces to degrade first; a folder, parquet file or datasets folder.",
             show_default=False,
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Registry name or file, auto or bundled; may be repeated. Left out: all on this machine."),
+        typer.Option(help="Registry name or file, auto or bundled; may be repeated. Default: all on this machine."),
     ] = None,
     held_out: Annotated[
-        bool, typer.Option("--held-out", help="Of --faces only the fixed tenth that nothing is taught with.")
+        bool, typer.Option("--held-out", help="Use only the fixed tenth of --faces that is never used for training.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures.", show_default=False)] = None,
-    seed: Annotated[int, typer.Option(help="Of the degradation of --faces.")] = 0,
-    index: Annotated[int, typer.Option(min=0, help="Which degraded partner of each of --faces.")] = 0,
-    size: Annotated[int, typer.Option(min=16, help="Side that --faces are brought to.")] = 256,
-    worst: Annotated[int, typer.Option(min=0, help="Also show so many of the worst in worst.png.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of pictures.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the degradation of --faces.")] = 0,
+    index: Annotated[int, typer.Option(min=0, help="Which degraded version of each face to use.")] = 0,
+    size: Annotated[int, typer.Option(min=16, help="Resize --faces to this many pixels.")] = 256,
+    worst: Annotated[int, typer.Option(min=0, help="Also write this many of the worst results to worst.png.")] = 0,
     detector: options.Detector = "auto",
     device: options.Device = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures measured at a time.")] = 8,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures to measure at a time.")] = 8,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Compare models, unsharp masks and the input itself with the truth, in figures and in pictures.
+    """Compare models, unsharp masks and the input itself with the original pictures, in figures and pictures.
 
-    Give --degraded with --truth, or --faces, or --degraded alone for what can be said without the truth. Measures
-    whose packages or files are not here are named in the report; nothing is fetched. Pictures are ranked by the PSNR
-    that the first model gains.
+    Give --degraded with --truth, or --faces, or only --degraded for measures that need no original. The report names
+    measures whose packages or files are missing; nothing is downloaded. Pictures are ranked by the PSNR gain of the
+    first model.
     """
     from ..evaluation.report import markdown, report, table
     from .files import write_json, write_text
@@ -77,7 +77,7 @@ def evaluate(
             written.append(targets[name])
     _show(*table(body))
     for one in found.skipped:
-        say(f"passed over {one['file']}: {one['reason']}")
+        say(f"skipped {one['file']}: {one['reason']}")
     for note in found.notes:
         say(note)
     for path in written:
@@ -85,7 +85,7 @@ def evaluate(
 
 
 def _claim(output: Path, overwrite: bool) -> dict[str, Path]:
-    """The files to write by their names, after making sure that hours of work will not end at a closed folder."""
+    """Paths of the output files by name; checks before hours of work that they can be written."""
     import tempfile
 
     from ..errors import ImageError
@@ -93,26 +93,26 @@ def _claim(output: Path, overwrite: bool) -> dict[str, Path]:
     targets = {name: output / name for name in ("evaluation.md", "evaluation.json", "sheet.png", "worst.png")}
     for path in targets.values():
         if path.exists() and not overwrite:
-            raise ImageError(f"{path} exists already; name another --output or pass --overwrite.")
+            raise ImageError(f"{path} already exists; choose another --output or pass --overwrite.")
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output):
             pass
     except OSError as error:
-        raise ImageError(f"{output} is no folder to write into: {error.strerror or error}.") from None
+        raise ImageError(f"{output} is not a writable folder: {error.strerror or error}.") from None
     return targets
 
 
 def _open(degraded: Path | None, truth: Path | None, faces: Path | None, limit: int | None, **made: Any) -> Pairs:
-    """The pairs that the options name; `made` says how faces are degraded."""
+    """Open the pairs given by the options; `made` defines how faces are degraded."""
     from ..evaluation.pairs import DegradedFaces, FolderPairs
 
     if faces is not None and degraded is None and truth is None:
         return DegradedFaces(faces, limit=limit, **made)
     if made["held_out"]:
-        raise typer.BadParameter("--held-out belongs to --faces")
+        raise typer.BadParameter("--held-out needs --faces")
     if degraded is None or faces is not None:
-        raise typer.BadParameter("give --degraded, with --truth where it is known, or --faces")
+        raise typer.BadParameter("give --degraded, with --truth if available, or --faces")
     return FolderPairs(degraded, truth, limit)
 
 
@@ -138,7 +138,7 @@ def _run(pairs: Pairs, models: list[str], detector: str, device_name: str, batch
         landmarker = load_landmarker()
         place(landmarker.module)
     except ModelNotFoundError as error:
-        remarks = (f"Landmarks are the detector's five: {error}",)
+        remarks = (f"Only the five landmarks of the detector are used: {error}",)
     meter = Meter(FaceFinder(found, landmarker), find_measures(device), device, remarks)
     with Progress(console=rich_console(stderr=True), transient=True) as bar:
         task = bar.add_task("evaluate", total=len(pairs))
@@ -152,7 +152,7 @@ def _run(pairs: Pairs, models: list[str], detector: str, device_name: str, batch
 
 
 def _best_median_worst(found: Evaluation) -> list[tuple[str, Measured]]:
-    """The rows of the sheet; without a truth there is no order, and the first pictures stand for the others."""
+    """The rows of the sheet; without originals there is no ranking, so the first pictures are used."""
     ranked = found.by_gain()
     if not ranked:
         return [("", picture) for picture in found.pictures[: 3 * _ROWS]]

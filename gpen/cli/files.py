@@ -1,4 +1,4 @@
-"""Reports and sheets, written in one piece."""
+"""Write reports and sheets atomically."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ..errors import ImageError
 
 
 def open_report(path: Path | None) -> None:
-    """Make sure that a report can be written before any work is done.
+    """Check before the work that a report can be written.
 
     Raises:
-        ImageError: it is not called .json (so that no photograph is replaced), or its folder cannot be written to.
+        ImageError: its suffix is not .json (so that no photograph is replaced), or its folder is not writable.
     """
     if path is None:
         return
     if path.suffix.lower() != ".json":
-        raise ImageError(f"The report {path} must be called something.json; name another --report.")
+        raise ImageError(f"The report {path} must have the suffix .json; choose another --report.")
     if not path.exists():
         write_json(path, {"pictures": []})
 
 
 def write_json(path: Path, body: Any) -> None:
-    """Write JSON in one piece: a reader sees the old file or the new one.
+    """Write JSON atomically: a reader sees the old file or the new one.
 
     Raises:
         ImageError: the folder cannot be written to.
@@ -37,7 +37,7 @@ def write_json(path: Path, body: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text in one piece, with the folders it needs.
+    """Write text atomically, creating missing folders.
 
     Raises:
         ImageError: the folder cannot be written to.
@@ -46,7 +46,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def save_png(image: Image.Image, path: Path) -> None:
-    """Write a sheet or a crop as PNG in one piece, with the folders it needs.
+    """Write a sheet or a crop as PNG atomically, creating missing folders.
 
     Raises:
         ImageError: the folder cannot be written to.

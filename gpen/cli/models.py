@@ -1,4 +1,4 @@
-"""`gpen models`: which model files there are, fetching them, checking them, converting them."""
+"""`gpen models`: list, download, verify, convert and export model files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .terminal import alarming, bold, fine, noted, rich_console, say, say_error
 
 app = typer.Typer(no_args_is_help=True)
 
-# What a shell reports for a program that Ctrl-C ended: 128 + SIGINT.
+# Exit code of a program ended by Ctrl-C: 128 + SIGINT.
 _INTERRUPTED = 130
 
 _STATE_STYLES = {"verified": fine, "unverified": noted, "rejected": alarming}
@@ -25,7 +25,7 @@ _STATE_STYLES = {"verified": fine, "unverified": noted, "rejected": alarming}
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Show every model: what it does, its size, its licence, and where it is or how to get it."""
+    """List all models: purpose, size, licence, and location or how to download them."""
     here = {model.record.name: model for model in store.installed() if model.record}
     models = [(record, here.get(record.name)) for record in registry.records().values()]
     if as_json:
@@ -33,7 +33,7 @@ def list_models(
         return
     from rich.table import Table
 
-    table = Table(caption="`gpen models download MODEL` fetches one that is not here.")
+    table = Table(caption="`gpen models download MODEL` downloads a missing one.")
     for column in ("model", "kind", "size", "licence"):
         table.add_column(column, no_wrap=True)
     table.add_column("where", overflow="fold")
@@ -46,31 +46,31 @@ def list_models(
 
 @app.command("download")
 def download_models(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, as `gpen models list` names them.")],
-    folder: Annotated[Path | None, typer.Option(help="Where to put the files.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the licences without being asked.")] = False,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of models from `gpen models list`.")],
+    folder: Annotated[Path | None, typer.Option(help="Target folder.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the licences without a prompt.")] = False,
 ) -> None:
-    """Fetch models. An interrupted download goes on where it broke off when the command is given again."""
+    """Download models. Run the command again to resume an interrupted download."""
     wanted = list(dict.fromkeys(registry.get(name) for name in names))
     missing = [record for record in wanted if folder is not None or not _already_here(record)]
     if not missing:
         return
     _show_licences(missing)
     if not yes:
-        typer.confirm("Fetch them under these terms?", abort=True)
+        typer.confirm("Download them under these terms?", abort=True)
     try:
         for record in missing:
             _fetch(record, folder)
     except KeyboardInterrupt:
-        say_error("Interrupted; the same command goes on from here.")
+        say_error("Interrupted; run the same command again to resume.")
         raise typer.Exit(_INTERRUPTED) from None
 
 
 @app.command("verify")
 def verify_models(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="All of them by default.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Default: all models.")] = None,
 ) -> None:
-    """Read model files again and compare them with the registry; exit code 1 where one is damaged."""
+    """Read model files again and compare them with the registry; exit code 1 if one is damaged."""
     chosen = [registry.get(name) for name in names] if names else list(registry.records().values())
     inspections = [inspection for record in chosen for inspection in store.verify(record.name)]
     for inspection in inspections:
@@ -78,7 +78,7 @@ def verify_models(
     absent = {record.name for record in chosen} - {inspection.record.name for inspection in inspections}
     if names:
         for name in sorted(absent):
-            say(f"{alarming('missing')} {name}: `gpen models download {name}` fetches it")
+            say(f"{alarming('missing')} {name}: download it with `gpen models download {name}`")
     if any(one.state == "rejected" for one in inspections) or (names and absent):
         raise typer.Exit(1)
 
@@ -86,10 +86,10 @@ def verify_models(
 @app.command("convert")
 def convert_model(
     file: Annotated[Path, typer.Argument(help="A checkpoint: .pth, .pt or .safetensors.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default beside FILE.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: next to FILE.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a file that is there already.")] = False,
 ) -> None:
-    """Write a checkpoint as safetensors, which loads faster and cannot hold code."""
+    """Convert a checkpoint to safetensors, which loads faster and cannot contain code."""
     from ...weights import checkpoint
 
     written = checkpoint.convert(file, output, overwrite=overwrite)
@@ -98,12 +98,12 @@ def convert_model(
 
 @app.command("export")
 def export_model(
-    model: Annotated[str, typer.Argument(help="A generator: its name in the registry, or its file.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default MODEL.onnx.")] = None,
-    fixed: Annotated[bool, typer.Option("--fixed", help="For one face at a time; otherwise any number.")] = False,
+    model: Annotated[str, typer.Argument(help="Registry name or file of a generator.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: MODEL.onnx.")] = None,
+    fixed: Annotated[bool, typer.Option("--fixed", help="Fix the batch size at one; otherwise any.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a file that is there already.")] = False,
 ) -> None:
-    """Write a generator as ONNX: `input`, faces x 3 x size x size, RGB in -1..1, to `output`, the same."""
+    """Export a generator to ONNX. `input` and `output` are faces x 3 x size x size, RGB in -1..1."""
     import torch
 
     from ..backends.export import export_onnx
@@ -139,8 +139,8 @@ def interpolate_models(
 
 
 @app.command("path")
-def show_path(name: Annotated[str, typer.Argument(help="A model, as `gpen models list` names it.")]) -> None:
-    """Print where a model's file is; an error where it is not on this machine."""
+def show_path(name: Annotated[str, typer.Argument(help="Name of a model from `gpen models list`.")]) -> None:
+    """Print the path of a model's file; an error if it is not on this machine."""
     typer.echo(str(store.resolve(name).path))
 
 
@@ -176,7 +176,7 @@ def _where(record: ModelRecord, model: ResolvedModel | None) -> str:
 def _already_here(record: ModelRecord) -> bool:
     found = store.find(record.name)
     if found is not None:
-        say(f"{record.name} is here already: {found}")
+        say(f"{record.name} is already here: {found}")
     return found is not None
 
 
@@ -188,7 +188,7 @@ def _show_licences(records: list[ModelRecord]) -> None:
         say(note)
     for record in records:
         if record.sha256 is None:
-            say(noted(f"No SHA-256 is published for {record.file}: its origin cannot be proven."))
+            say(noted(f"No SHA-256 is published for {record.file}, so its origin cannot be verified."))
 
 
 def _fetch(record: ModelRecord, folder: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Annotated
 import typer
 
 Inputs = Annotated[list[str], typer.Argument(help="Pictures, folders of pictures, or globs.", metavar="INPUT...")]
-Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Also look into folders inside folders.")]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Also search subfolders.")]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="File (for one picture) or folder; left out: beside each picture."),
+    typer.Option("--output", "-o", help="File (for one picture) or folder. Default: next to each picture."),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist already.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
 AllowDamaged = Annotated[
     bool,
-    typer.Option("--allow-damaged", help="Of files that are cut off or damaged, take what can be read."),
+    typer.Option("--allow-damaged", help="Read as much as possible of files that are cut off or damaged."),
 ]
-Detector = Annotated[str, typer.Option(help="Registry name or file of the face detector; auto: the best one here.")]
+Detector = Annotated[str, typer.Option(help="Registry name or file of the face detector; auto: the best here.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")]
-Report = Annotated[Path | None, typer.Option(help="Write what was found and done to this JSON file.")]
+Report = Annotated[Path | None, typer.Option(help="Write a report of what was found and done to this JSON file.")]
 Log = Annotated[
     Path | None,
     typer.Option(
-        help="Keep the log, with the traceback of each failure, in this .log or .txt file.", show_default=False
+        help="Append the log, with the traceback of each failure, to this .log or .txt file.", show_default=False
     ),
 ]
 Indices = Annotated[
@@ -32,7 +32,7 @@ Indices = Annotated[
     typer.Option(
         "--indices",
         "--faces",
-        help="Which of the ordered faces, such as 0,2-4; empty: all. `gpen detect` shows the numbers.",
+        help="Numbers of the faces to restore, such as 0,2-4; empty: all. `gpen detect` shows the numbers.",
         metavar="0,2-4",
         show_default=False,
     ),

@@ -1,4 +1,4 @@
-"""The packages this one stands on: whether they work, and the command that mends one that does not."""
+"""Checks of required packages, and the commands that repair broken ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from packaging.specifiers import SpecifierSet
 
 from ..versions import installed_version, required_distributions
 
-# The module whose import shows that a distribution works, where it is not called as that is.
+# Module to import as a test, if its name differs from the distribution's.
 _MODULES = {
     "opencv-python": "cv2",
     "safetensors": "safetensors.torch",
@@ -23,19 +23,19 @@ _MODULES = {
     "matplotlib": "matplotlib.backends.backend_agg",
 }
 OPTIONAL = (
-    ("pillow-heif", "reads HEIC pictures, as iPhones take them"),
+    ("pillow-heif", "reads HEIC pictures, such as those of iPhones"),
     ("openvino", "runs the generator faster on many processors (needs onnx)"),
     ("onnxruntime", "runs the generator faster on some processors (needs onnx)"),
     ("onnx", "writes the generator as ONNX (gpen models export)"),
     ("pyarrow", "reads tables of faces, for training and evaluation"),
     ("accelerate", "trains (gpen train)"),
     ("tensorboard", "shows the curves of a training run"),
-    ("torchvision", "has the networks of LPIPS and of the perceptual loss"),
-    ("facexlib", "has the network that recognises faces, for training and evaluation"),
+    ("torchvision", "provides the networks of LPIPS and of the perceptual loss"),
+    ("facexlib", "provides the face recognition network for training and evaluation"),
     ("torchmetrics", "measures SSIM, MS-SSIM and LPIPS (gpen evaluate)"),
     ("torch-fidelity", "measures FID"),
 )
-# They install one and the same module, cv2, over each other.
+# These all install the same module, cv2, and overwrite each other.
 _OPENCV = (
     "opencv-python",
     "opencv-python-headless",
@@ -43,19 +43,19 @@ _OPENCV = (
     "opencv-contrib-python-headless",
 )
 
-# Arguments of pip, one step after the other.
+# Arguments of pip, in steps.
 _INSTALL = ("install {name}",)
 _REINSTALL = ("install --force-reinstall --no-deps {name}",)
 _REINSTALL_TORCHVISION = ("uninstall -y torchvision", "install torchvision {torch}")
 _WITHOUT_DESKTOP = ("uninstall -y opencv-python", "install opencv-python-headless")
-# What import errors say, what that means, and what mends it.
+# Patterns of import errors, their meaning, and the steps to repair them.
 _REMEDIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         r"torchvision::nms|torchvision.*undefined symbol",
         "torchvision was built for another torch",
         _REINSTALL_TORCHVISION,
     ),
-    (r"libGL\.so|libgthread|libglib", "OpenCV wants the libraries of a desktop", _WITHOUT_DESKTOP),
+    (r"libGL\.so|libgthread|libglib", "OpenCV needs desktop libraries", _WITHOUT_DESKTOP),
     (
         r"NumPy 1\.x|_ARRAY_API|numpy\.core\.multiarray|dtype size",
         "it was built for another numpy",
@@ -74,11 +74,11 @@ class PackageCheck:
     """One package.
 
     Attributes:
-        name: of the distribution.
-        version: installed, or None.
-        problem: what went wrong at its import; empty where it works.
-        reason: what that means.
-        advice: what to do about it, a sentence with commands; empty where nothing need be done.
+        name: name of the distribution.
+        version: installed version, or None.
+        problem: error of its import; empty if it works.
+        reason: meaning of the error.
+        advice: what to do, as a sentence with commands; empty if nothing needs to be done.
     """
 
     name: str
@@ -89,20 +89,20 @@ class PackageCheck:
 
 
 def required_packages() -> tuple[Requirement, ...]:
-    """What this package needs on this machine."""
+    """The packages that this one requires on this machine."""
     declared = map(Requirement, required_distributions())
     return tuple(one for one in declared if one.marker is None or one.marker.evaluate({"extra": ""}))
 
 
 def check_package(requirement: Requirement) -> PackageCheck:
-    """Import a required package, and say what to do where that fails."""
+    """Import a required package, and advise what to do if that fails."""
     name = requirement.name
     module, version = _MODULES.get(name, name), installed_version(name)
     if name == "opencv-python":
         version = next((found for found in map(installed_version, _OPENCV) if found), None)
     try:
         importlib.import_module(module)
-    # A broken binary raises anything at all: ImportError, OSError, RuntimeError, AttributeError.
+    # A broken binary may raise anything: ImportError, OSError, RuntimeError, AttributeError.
     except Exception as error:
         problem = " ".join(f"{type(error).__name__}: {error}".split())
         reason, steps = explain(error, module)
@@ -116,7 +116,7 @@ def check_package(requirement: Requirement) -> PackageCheck:
 
 
 def explain(error: Exception, module: str) -> tuple[str, tuple[str, ...]]:
-    """What an error at the import of `module` means, and the steps of pip that mend it."""
+    """Meaning of an error at the import of `module`, and the pip steps that repair it."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         missing = error.name.partition(".")[0]
         if missing != module.partition(".")[0]:
@@ -130,7 +130,7 @@ def explain(error: Exception, module: str) -> tuple[str, tuple[str, ...]]:
 
 
 def find_conflicts() -> tuple[str, ...]:
-    """Packages that do not go together although each may be imported: one sentence with commands each."""
+    """Incompatible packages, although each can be imported: one sentence with commands for each conflict."""
     conflicts = []
     opencv = [name for name in _OPENCV if installed_version(name)]
     if len(opencv) > 1:
@@ -146,13 +146,13 @@ def find_conflicts() -> tuple[str, ...]:
 
 
 def _torch_wanted() -> SpecifierSet | None:
-    """The releases of torch that torchvision was built for."""
+    """The releases of torch that torchvision requires."""
     requirements = map(Requirement, metadata.requires("torchvision") or ())
     return next((one.specifier for one in requirements if one.name == "torch"), None)
 
 
 def commands(steps: tuple[str, ...], name: str = "") -> str:
-    """The steps as commands for this very Python, joined to half a sentence."""
+    """The steps as commands for this Python interpreter, joined to a phrase."""
     version = installed_version("torch") or ""
     torch = f"torch=={version}" if version else "torch"
     if build := version.partition("+")[2]:

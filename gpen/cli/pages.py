@@ -1,4 +1,4 @@
-"""Pages of a TIFF, worked on one after the other and written as one file again."""
+"""Process the pages of a TIFF one by one, and write them to one file."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ def has_pages(picture: Picture, target: Path | None) -> bool:
 
 
 def left_pages(picture: Picture | None, target: Path) -> tuple[str, ...]:
-    """What is said of pages that the target does not hold."""
+    """Notes on pages that the target cannot hold."""
     if picture is None or picture.n_frames == 1 or picture.info.format != "TIFF" or has_pages(picture, target):
         return ()
-    return (f"{target.name} holds one page; name a result that ends in .tif to keep all {picture.n_frames}.",)
+    return (f"{target.name} can hold one page; choose a result that ends in .tif to keep all {picture.n_frames}.",)
 
 
 def work_on_pages(
     source: Path, first: Picture, target: Path | None, work: Work, *, allow_damaged: bool
 ) -> tuple[str, dict[str, Any]]:
-    """Do `work` for each page, and write what comes of it before the next page is read, so that memory holds one.
+    """Call `work` for each page, and write the result before the next page is read, to keep only one in memory.
 
     Args:
         source: the file.
         first: its first page.
-        target: the TIFF to write; None for none.
-        work: gives the picture to write and the report of a page.
-        allow_damaged: take what can be read of a damaged page.
+        target: the TIFF to write, or None.
+        work: returns the picture to write and the report of a page.
+        allow_damaged: read as much as possible of a damaged page.
 
     Returns:
-        What was done in words, and one report: the first page's, with the faces of all (each with its `page`, from 0),
-        the notes of each behind its number, and the seconds of all.
+        A summary in words, and one report: that of the first page, with the faces of all pages (each with its `page`,
+        from 0), the notes with page numbers, and the total seconds.
     """
     reports: list[dict[str, Any]] = []
 
@@ -70,7 +70,7 @@ def work_on_pages(
 
 
 def stacked(sheets: list[Image.Image]) -> Image.Image:
-    """Sheets of several pages, one below the other."""
+    """Stack the sheets of several pages vertically."""
     from PIL import Image
 
     result = Image.new("RGB", (max(s.width for s in sheets), sum(s.height for s in sheets)), "white")
@@ -90,7 +90,7 @@ def _merged(reports: list[dict[str, Any]], n_pages: int) -> dict[str, Any]:
         merged["seconds"] = {
             stage: round(sum(report["seconds"].get(stage, 0) for report in reports), 4) for stage in stages
         }
-    # What is said of every page is said once; which page it is stands before the rest.
+    # A note that all pages have is given once; others begin with the page number.
     numbers = {page_note(page, n_pages) for page in range(n_pages)}
     common = [note for note in reports[0]["notes"] if all(note in report["notes"] for report in reports)]
     merged["notes"] = common + [

@@ -1,4 +1,4 @@
-"""`gpen restore`: the faces of many photographs."""
+"""`gpen restore`: restore the faces of many photographs."""
 
 from __future__ import annotations
 
@@ -26,20 +26,18 @@ if TYPE_CHECKING:
 def restore(
     inputs: options.Inputs,
     output: options.Output = None,
-    model: Annotated[
-        str, typer.Option(help="Registry name or file of the GPEN model; auto: the best one here.")
-    ] = "auto",
+    model: Annotated[str, typer.Option(help="Registry name or file of the GPEN model; auto: the best here.")] = "auto",
     detector: options.Detector = "auto",
     preset: options.Preset = None,
     indices: options.Indices = "",
     compare: Annotated[bool, typer.Option("--compare", help="Also write a before-and-after sheet.")] = False,
-    save_faces: Annotated[bool, typer.Option("--save-faces", help="Also write each crop, before and after.")] = False,
+    save_faces: Annotated[bool, typer.Option("--save-faces", help="Also write all crops, before and after.")] = False,
     quality: Annotated[
         int | None,
         typer.Option(
             min=1,
             max=100,
-            help="Of JPEG and lossy WebP; left out: a fine source's own, else 95.",
+            help="Quality of JPEG and lossy WebP. Default: that of a high-quality source, otherwise 95.",
             show_default=False,
         ),
     ] = None,
@@ -50,21 +48,21 @@ def restore(
     backend: Annotated[
         str,
         typer.Option(
-            help="auto (the fastest that is installed and true, for few faces what starts at once), eager, compile, "
+            help="auto (the fastest installed one, or for few faces one that starts at once), eager, compile, "
             "openvino, onnxruntime, cudagraph or tensorrt."
         ),
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(help="fp32, bf16 or fp16; one that changes the picture gives way to fp32.")
+        str, typer.Option(help="fp32, bf16 or fp16; fp32 is used instead of one that changes the picture.")
     ] = "fp32",
     batch_size: Annotated[int, typer.Option(min=0, help="Faces per forward pass; 0: as many as fit.")] = 0,
     log: options.Log = None,
     allow_damaged: options.AllowDamaged = False,
     **settings: Any,
 ) -> None:
-    """Restore the faces of photographs; everything outside the faces stays as it is, bit for bit.
+    """Restore the faces of photographs; pixels outside the faces stay unchanged, bit for bit.
 
-    Levels, white balance and deblocking are for the whole picture (of one with a face), and off unless asked for.
+    Levels, white balance and deblocking change the whole picture if it has a face; they are off by default.
 
     Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130: interrupted.
     """
@@ -114,7 +112,7 @@ def restore(
 
 @dataclass
 class _Work:
-    """One picture is restored while the next is read and the one before is written."""
+    """Restores one picture while the next is read and the previous one is written."""
 
     restorer: Restorer
     indices: str

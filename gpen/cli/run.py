@@ -1,4 +1,4 @@
-"""The loop the commands share: many pictures, one progress bar, and no failure that stops the rest."""
+"""The loop shared by the commands: many pictures, one progress bar, and failures that do not stop the rest."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from .terminal import alarming, noted, rich_console, say, say_error
 log = logging.getLogger(__name__)
 
 Outcome = tuple[str, dict[str, Any]]
-"""A line for the user, and a job's report, whose `notes` are shown below the line."""
+"""A line for the user, and the report of a job; its `notes` are shown below the line."""
 Show = Callable[[str, int, int], None]
-"""Called with the stage of a picture, and what of it is done, of what."""
+"""Called with the stage, the number of finished steps and the total."""
 
-# The most of an unexpected error's own words that is shown.
+# Maximum length of the message shown for an unexpected error.
 _REASON = 300
 
 
 class Run:
-    """Does the jobs of a command, tells how each went, and writes what it told as a report, whatever happens.
+    """Runs the jobs of a command, prints the result of each, and always writes a report.
 
     Args:
         jobs: the pictures.
-        passed_over: what was found beside them.
-        report: JSON file to write.
-        done: what a picture with a result is, for the closing line.
-        said_once: notes the command shows by itself at its end.
+        passed_over: skipped files and folders.
+        report: path of the JSON report.
+        done: word for pictures with a result in the closing line.
+        said_once: notes that the command itself shows at its end.
 
     Attributes:
-        failures: number of pictures of which nothing came.
+        failures: number of pictures without a result.
     """
 
     def __init__(
@@ -60,27 +60,27 @@ class Run:
         self._told = set(said_once)
         self._unexpected = 0
         self._entries: dict[Job, dict[str, Any]] = {}
-        # Takes the bar away while lines are printed.
+        # Hides the bar while lines are printed.
         self._aside: Callable[[], AbstractContextManager] = nullcontext
         self.failures = 0
 
     @property
     def reports(self) -> list[dict[str, Any]]:
-        """One of each job that is done, in the order of the jobs; `file`, `error` and `error_type` where it failed."""
+        """The reports of all finished jobs, in order; `file`, `error` and `error_type` if a job failed."""
         return [self._entries[job] for job in self._jobs if job in self._entries]
 
     def work(
         self, work: Callable[[Job, Show], Outcome | Future[Outcome]], faults: Mapping[Job, GPENError] | None = None
     ) -> None:
-        """Do every job.
+        """Run all jobs.
 
         Args:
-            work: does one, given a progress callback. What it leaves to another thread it returns as a future, which
-                goes on beside the next job.
-            faults: jobs that cannot be done, which are told before any work.
+            work: runs one job with a progress callback. It may return a future, which continues in another thread
+                during the next job.
+            faults: jobs that cannot be run, which are reported first.
 
         Raises:
-            typer.Exit: with 130 where the user has stopped the work, with 1 where a job failed.
+            typer.Exit: with 130 if the user interrupted the work, with 1 if a job failed.
         """
         try:
             for job, fault in (faults or {}).items():
@@ -96,7 +96,7 @@ class Run:
             raise typer.Exit(1)
 
     def _work_all(self, jobs: Sequence[Job], work: Callable[[Job, Show], Outcome | Future[Outcome]]) -> None:
-        behind: list[tuple[Job, Callable[[], Outcome]]] = []  # at most one job, whose result is still being written
+        behind: list[tuple[Job, Callable[[], Outcome]]] = []  # at most one job whose result is still being written
 
         def settle() -> None:
             while behind:
@@ -115,16 +115,16 @@ class Run:
                 settle()
         except BaseException as stop:
             self._aside = nullcontext  # the bar is gone
-            settle()  # what is being written is written to its end
+            settle()  # finish writing the current result
             if not isinstance(stop, KeyboardInterrupt):
                 raise
-            say_error(f"Interrupted at {current.source if current else 'the start'}; what was written before is whole.")
+            say_error(f"Interrupted at {current.source if current else 'the start'}; all written files are complete.")
             raise typer.Exit(130) from None
 
     def _tell(self, job: Job, outcome: Callable[[], Outcome]) -> None:
         try:
             line, report = outcome()
-        # Decoders and drivers raise what they like, and a thousand other pictures are waiting.
+        # Decoders and drivers may raise anything, and a thousand other pictures are waiting.
         except Exception as error:
             self._fail(job, error)
             return
@@ -148,7 +148,7 @@ class Run:
         self._entries[job] = {"file": str(job.source), "error": reason, "error_type": type(error).__name__}
 
     def _counts(self) -> dict[str, int]:
-        """How many pictures went which way."""
+        """Number of pictures by result."""
         kinds = Counter(self._kind(entry) for entry in self._entries.values())
         return {kind: kinds[kind] for kind in (self._done, "left as they were", "without a face", "failed")}
 
@@ -168,9 +168,7 @@ class Run:
         reasons = Counter(one.reason for one in self._passed_over)
         if not reasons:
             return f"{line}."
-        return (
-            f"{line}; passed over: {', '.join(count(number, *REASONS[reason]) for reason, number in reasons.items())}."
-        )
+        return f"{line}; skipped: {', '.join(count(number, *REASONS[reason]) for reason, number in reasons.items())}."
 
     def _write_report(self) -> None:
         if self._report is None:
@@ -179,13 +177,13 @@ class Run:
         passed_over = [{"file": str(one.path), "reason": REASONS[one.reason][0]} for one in self._passed_over]
         try:
             write_json(self._report, {"pictures": self.reports, "summary": summary, "passed_over": passed_over})
-        except ImageError as error:  # the disk may have filled up; the pictures are written
+        except ImageError as error:  # the disk may be full; the pictures themselves are written
             self.failures += 1
             say_error(f"{alarming('gpen:')} {error}")
 
 
 def _attempt(work: Callable[[Job, Show], Outcome | Future[Outcome]], job: Job, show: Show) -> Callable[[], Outcome]:
-    """Do the work of a job; what came of it, or of what it left to another thread, is there when it is called for."""
+    """Run a job; returns a function that gives its result or raises its error, after waiting for another thread."""
     try:
         done = work(job, show)
     except Exception as error:
@@ -197,9 +195,9 @@ def _attempt(work: Callable[[Job, Show], Outcome | Future[Outcome]], job: Job, s
 
 @contextmanager
 def _progress_bar(total: int) -> Iterator[tuple[Callable[[Job], Any], Callable[[], AbstractContextManager]]]:
-    """Gives what shows the progress of one job, and what takes the bar away for a moment.
+    """Yield a function that shows the progress of one job, and one that hides the bar for a moment.
 
-    Nothing is shown, and rich not imported, where no terminal is there.
+    Without a terminal, nothing is shown, and rich is not imported.
     """
     errors = typer.get_text_stream("stderr")
     if not errors.isatty():
@@ -239,16 +237,16 @@ def _unseen(job: Job) -> Iterator[Show]:
 
 @contextmanager
 def logging_to(path: Path | None) -> Iterator[None]:
-    """Keep what the package logs, tracebacks of failures included, in a file, behind what is in it.
+    """Append the log of the package, including tracebacks of failures, to a file.
 
     Raises:
-        ImageError: it is not called .log or .txt (so that no photograph is written into), or cannot be written to.
+        ImageError: the suffix is not .log or .txt (so that no photograph is damaged), or the file is not writable.
     """
     if path is None:
         yield
         return
     if path.suffix.lower() not in (".log", ".txt"):
-        raise ImageError(f"The log {path} must be called something.log or something.txt; name another --log.")
+        raise ImageError(f"The log {path} must have the suffix .log or .txt; choose another --log.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(path, encoding="utf-8")

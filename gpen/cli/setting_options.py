@@ -1,4 +1,4 @@
-"""Options of the command line that derive from the settings, and help that shows them in their groups."""
+"""Command-line options derived from the settings, and help that shows them in groups."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def takes_settings(*groups: Group) -> Callable[[Command], Command]:
-    """Give a command an option for each setting of these groups, of all where none is named.
+    """Add an option to a command for each setting of these groups; without groups, for all settings.
 
-    The command takes `**settings`; `given` makes of it those that the user really gave.
+    The command receives them as `**settings`; `given` selects those that the user gave.
     """
 
     def extend(command: Command) -> Command:
@@ -36,7 +36,7 @@ def takes_settings(*groups: Group) -> Callable[[Command], Command]:
 
 
 def given(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings a user really gave: a preset's own values hold for the rest."""
+    """The settings that the user gave; all others keep the values of the preset."""
     return {name: value for name, value in settings.items() if value is not None}
 
 
@@ -48,7 +48,7 @@ def _option(setting: Setting) -> Any:
         typer.Option(
             f"--{name}/--no-{name}" if switch else f"--{name}",
             *(f"--{old}" for old in setting.old_options),
-            # The option's own default is none, so that a preset's value holds.
+            # The default of the option is None, so that the value of a preset is kept.
             help=f"{setting.help}  [default: {default_of(setting)}]",
             metavar=None if switch else values_of(setting),
             show_default=False,
@@ -58,7 +58,7 @@ def _option(setting: Setting) -> Any:
 
 
 def values_of(setting: Setting) -> str:
-    """What may be said to an option: choices, a range, or the unit of a number whose range nobody reaches."""
+    """Allowed values of an option: choices, a range, or only the unit if the range is practically unlimited."""
     if setting.choices:
         return "|".join(setting.choices)
     if setting.range is None:
@@ -68,7 +68,7 @@ def values_of(setting: Setting) -> str:
 
 
 def default_of(setting: Setting) -> str:
-    """The default of a setting, as it is written for people."""
+    """The default of a setting as readable text."""
     if isinstance(setting.default, bool):
         return "on" if setting.default else "off"
     return f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
@@ -78,15 +78,15 @@ def _dashed(name: str) -> str:
     return name.replace("_", "-")
 
 
-# `--faces` is what `--indices` was called.
+# `--faces` is the earlier name of `--indices`.
 _OLD_NAMES = (", --faces", *(f", --{old}" for setting in SETTINGS.values() for old in setting.old_options))
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help shows the options of each panel under its title.
+    """A command whose help shows its options grouped by panel.
 
-    This is what `rich_help_panel` does, without rich, whose import takes longer than the rest of `--help`. Earlier
-    names of options go on working and are not shown.
+    As `rich_help_panel` does, but without rich, whose import takes longer than the rest of `--help`. Earlier names of
+    options still work but are not shown.
     """
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

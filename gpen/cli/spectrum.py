@@ -1,4 +1,4 @@
-"""`gpen spectrum`: how much detail a photograph holds, and what a restoration added."""
+"""`gpen spectrum`: measure how much detail a photograph holds and what a restoration added."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def spectrum(
     picture: Annotated[Path, typer.Argument(help="The picture to measure.", metavar="A")],
     result: Annotated[
-        Path | None, typer.Argument(help="What came of it, to compare.", metavar="B", show_default=False)
+        Path | None, typer.Argument(help="A restored version to compare.", metavar="B", show_default=False)
     ] = None,
     reference: Annotated[
         Path | None, typer.Option(help="A picture of known quality for the chart and the report.", show_default=False)
@@ -33,14 +33,15 @@ def spectrum(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     report: options.Report = None,
-    light: Annotated[bool, typer.Option("--light", help="Draw on white instead of on a dark ground.")] = False,
+    light: Annotated[bool, typer.Option("--light", help="Draw on a white instead of a dark background.")] = False,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Measure how much detail a picture holds, or compare two.
 
-    The cut-off is the frequency where a picture's own detail ends (0.5 cycles per pixel: nowhere), and the effective
-    resolution the number of pixels across that would hold as much. Compare pictures of one size: an enlarged one has
-    its detail at lower frequencies. Of a transparent picture only what shows is measured.
+    The cut-off is the frequency at which a picture's own detail ends (0.5 cycles per pixel: it does not end). The
+    effective resolution is the number of pixels across that could hold the same detail. Compare only pictures of the
+    same size, since enlarging moves detail to lower frequencies. Only the visible part of a transparent picture is
+    measured.
     """
     from ..detail.spectrum.analysis import analyze
     from ..detail.spectrum.charts import spectrum_chart, spectrum_image
@@ -85,10 +86,10 @@ def _claim_pictures(targets: tuple[Path | None, ...], sources: list[Path], overw
         if target is None:
             continue
         if target.suffix.lower() != ".png":
-            raise ImageError(f"The picture {target} must be called something.png; name another file.")
+            raise ImageError(f"The picture {target} must have the suffix .png; choose another file name.")
         for source in sources:
             if target.exists() and source.exists() and target.samefile(source):
-                raise ImageError(f"{target} is a photograph to be measured; name another file for the result.")
+                raise ImageError(f"{target} is one of the measured photographs; choose another file for the result.")
         claim(target, sources[0], taken, overwrite)
 
 

@@ -1,4 +1,4 @@
-"""Lines for the user. Tables and bars are rich's, which is imported only where one is shown."""
+"""Terminal output. Tables and bars use rich, which is imported only when one is shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """Print a line; its colours are left out where nobody sees them."""
+    """Print a line, in colour if the output supports it."""
     typer.echo(text, color=_colour())
 
 
@@ -32,7 +32,7 @@ def noted(text: str) -> str:
 
 
 def fine(text: str) -> str:
-    """Text in the colour of what is as it should be."""
+    """Text in the colour of success."""
     return typer.style(text, fg="green")
 
 
@@ -42,12 +42,12 @@ def bold(text: str) -> str:
 
 
 def rich_console(stderr: bool = False) -> Console:
-    """For tables and bars."""
+    """A console for tables and bars."""
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
 
 
 def _colour() -> bool | None:
-    """None leaves it to typer, which asks whether a terminal is there (https://no-color.org for the variable)."""
+    """None lets typer detect a terminal (see https://no-color.org for the variable)."""
     return False if os.environ.get("NO_COLOR") else None

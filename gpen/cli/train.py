@@ -1,4 +1,4 @@
-"""`gpen train`: teach a GPEN."""
+"""`gpen train`: train a GPEN."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ import typer
 
 
 def train(
-    config: Annotated[
-        str, typer.Argument(help="A TOML file, or one that comes with the package: smoke, lite, lite-finer.")
-    ],
+    config: Annotated[str, typer.Argument(help="A TOML file or a bundled configuration: smoke, lite, lite-finer.")],
     faces: Annotated[
         Path,
         typer.Option(help="Square aligned faces: a folder, a parquet file or a folder of the datasets library."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; one that exists is gone on with.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; an existing run is continued.")],
     limit: Annotated[int | None, typer.Option(min=1, help="Read only this many faces.", show_default=False)] = None,
     stop_after: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many steps; call again to go on.", show_default=False)
+        int | None, typer.Option(min=1, help="Stop after this many steps; run again to continue.", show_default=False)
     ] = None,
 ) -> None:
     """Train a GPEN of any size, from scratch or from a checkpoint.
 
-    The folder gets the state (kill the run at any moment and call the same command again), a log, curves, samples,
-    TensorBoard's files, g_ema.pth for this package and the authors' code, and gpen.safetensors with a model card. On
-    several GPUs or machines: accelerate launch -m gpen_blocks.gpen.cli train ...
+    The folder receives the state (the run can be stopped at any time and continued with the same command), a log,
+    curves, samples, TensorBoard files, g_ema.pth for this package and the authors' code, and gpen.safetensors with a
+    model card. On several GPUs or machines: accelerate launch -m gpen_blocks.gpen.cli train ...
     """
     import logging
 
@@ -41,5 +39,5 @@ def train(
     try:
         trainer.run(stop_after)
     except KeyboardInterrupt:
-        typer.echo(f"Interrupted at step {trainer.step}; the same command goes on from the last interval.", err=True)
+        typer.echo(f"Interrupted at step {trainer.step}; run it again to resume from the last interval.", err=True)
         raise typer.Exit(130) from None

@@ -42,7 +42,7 @@ def test_regions_are_for_all_images_or_for_each(regions, kept):
 
 
 def test_regions_of_another_batch_are_told():
-    with pytest.raises(ImageError, match="boxes for 2 images, and the faces are of 3"):
+    with pytest.raises(ImageError, match="boxes for 2 images, but the faces are of 3"):
         within(FACES, [[], []])
 
 
@@ -51,7 +51,7 @@ def test_regions_of_another_batch_are_told():
     ["here", 7, [1, 2, 30, 40], [{"x": 0, "y": 0}], {"x": 0, "y": 0, "width": "wide", "height": 1}, [[{}], [], []]],
 )
 def test_regions_that_are_no_boxes_are_told(regions):
-    with pytest.raises(ImageError, match="a box is a number each of x, y, width, height"):
+    with pytest.raises(ImageError, match="a box needs numbers x, y, width, height"):
         within(FACES, regions)
 
 

@@ -90,7 +90,7 @@ def test_export_writes_what_others_open(tmp_path):
 def test_export_loses_nothing(tmp_path):
     there = tmp_path / "there.onnx"
     there.write_bytes(b"somebody's")
-    for target, said in ((there, "exists already"), (tmp_path / "model.pth", "must end in .onnx")):
+    for target, said in ((there, "already exists"), (tmp_path / "model.pth", "must end in .onnx")):
         done = export("gpen-lite-256", "-o", target)
         assert done.exit_code != 0 and said in str(done.exception)
     assert there.read_bytes() == b"somebody's" and sorted(tmp_path.iterdir()) == [there]

@@ -33,7 +33,7 @@ def test_a_sheet_and_pairs_are_written_and_the_steps_told(tmp_path):
         expected = degrade(np.asarray(file), 0, 4)
     for name, picture in (("degraded", expected.degraded), ("truth", expected.truth)):
         np.testing.assert_array_equal(np.asarray(Image.open(pairs / name / "00001-0.png")), picture)
-    assert f"face 1, partner 0: {expected.steps[0]}" in " ".join(result.output.split())
+    assert f"face 1, version 0: {expected.steps[0]}" in " ".join(result.output.split())
 
 
 def test_a_single_picture_of_any_shape_will_do(tmp_path):
@@ -44,6 +44,6 @@ def test_a_single_picture_of_any_shape_will_do(tmp_path):
 def test_nothing_is_overwritten_and_a_sheet_is_a_png(tmp_path):
     source = faces(tmp_path / "faces")
     (tmp_path / "sheet.png").write_bytes(b"mine")
-    assert "exists already" in str(run(source, "-o", tmp_path / "sheet.png").exception)
+    assert "already exists" in str(run(source, "-o", tmp_path / "sheet.png").exception)
     assert (tmp_path / "sheet.png").read_bytes() == b"mine"
-    assert "must be called something.png" in str(run(source, "-o", tmp_path / "sheet.jpg").exception)
+    assert "must have the suffix .png" in str(run(source, "-o", tmp_path / "sheet.jpg").exception)

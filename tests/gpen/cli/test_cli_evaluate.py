@@ -79,7 +79,7 @@ def test_an_evaluation_is_not_replaced_unless_asked(square, monkeypatch, capsys)
     out.mkdir()
     (out / "evaluation.json").write_text("precious", encoding="utf-8")
     arguments = ("--degraded", square / "degraded", "--model", "bundled", "-o", out)
-    assert "exists already" in said(monkeypatch, capsys, *arguments)
+    assert "already exists" in said(monkeypatch, capsys, *arguments)
     assert (out / "evaluation.json").read_text(encoding="utf-8") == "precious"
     done = gpen(*arguments, "--overwrite")
     assert done.exit_code == 0, done.output
@@ -107,7 +107,7 @@ def test_crops_that_are_not_square_are_named(crops, monkeypatch, capsys):
 def test_an_output_that_cannot_be_written_is_said_before_any_work(square, monkeypatch, capsys):
     (square / "file").write_text("precious", encoding="utf-8")
     arguments = ("--degraded", square / "degraded", "--model", "bundled", "-o", square / "file")
-    assert "no folder to write into" in said(monkeypatch, capsys, *arguments)
+    assert "not a writable folder" in said(monkeypatch, capsys, *arguments)
     assert (square / "file").read_text(encoding="utf-8") == "precious"
 
 

@@ -74,7 +74,7 @@ def test_pages_into_another_format_are_told(pages, tmp_path):
     """A JPEG holds one page; the note says what to name."""
     done = gpen("restore", pages, *BUNDLED, "-o", tmp_path / "out.jpg")
     assert done.exit_code == 0, done.output
-    assert "holds one page; name a result that ends in .tif to keep all 3" in " ".join(done.output.split())
+    assert "can hold one page; choose a result that ends in .tif to keep all 3" in " ".join(done.output.split())
 
 
 def test_faces_of_all_pages_are_detected(pages, tmp_path):

@@ -173,7 +173,7 @@ def test_declining_fetches_nothing(machine, answer):
 def test_a_model_that_is_here_is_not_fetched_again(machine, served):
     gpen_models("download", "toy", "--yes")
     served[1].unlink()
-    assert "is here already" in one_line(gpen_models("download", "TOY"))
+    assert "is already here" in one_line(gpen_models("download", "TOY"))
 
 
 def test_a_folder_can_be_named(tmp_path):
@@ -248,7 +248,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, machine, served):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "the same command goes on from here" in one_line(errors) and "Traceback" not in errors
+    assert "run the same command again to resume" in one_line(errors) and "Traceback" not in errors
     assert not (machine / "toy.safetensors").exists() and part.stat().st_size == 1000
     gpen_models("download", "toy", "--yes")
     assert (machine / "toy.safetensors").read_bytes() == served[1].read_bytes()

@@ -111,7 +111,7 @@ def test_nothing_is_overwritten_unasked(photo, tmp_path):
 def test_a_folder_that_cannot_be_written_to_is_told_before_any_work(photo, tmp_path):
     (tmp_path / "occupied").write_text("a file", encoding="utf-8")
     done = gpen("restore", photo, *BUNDLED, "-o", tmp_path / "occupied" / "out" / "photo.png")
-    assert done.exit_code == 1 and "occupied is no folder" in done.output.replace("\n", "")
+    assert done.exit_code == 1 and "occupied is not a writable folder" in done.output.replace("\n", "")
     assert "restored in" not in done.output
 
 

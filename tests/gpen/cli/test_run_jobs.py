@@ -62,11 +62,11 @@ def test_a_failure_belongs_to_its_own_picture(tmp_path, capsys):
     report = tmp_path / "report.json"
     run = Run(JOBS, [PassedOver(Path("notes.txt"), "other")] * 2, report=report)
     with ThreadPoolExecutor(1) as pool, pytest.raises(typer.Exit) as ended:
-        run.work(work, faults={JOBS[0]: ImageError("its result exists already.")})
+        run.work(work, faults={JOBS[0]: ImageError("its result already exists.")})
     assert ended.value.exit_code == 1 and run.failures == 3
     kept = json.loads(report.read_text(encoding="utf-8"))
     assert [(one.get("error_type"), one.get("error")) for one in kept["pictures"]] == [
-        ("ImageError", "its result exists already."),
+        ("ImageError", "its result already exists."),
         ("MemoryError", "MemoryError"),
         ("RuntimeError", "RuntimeError: avif: no such frame"),
         (None, None),
@@ -74,7 +74,7 @@ def test_a_failure_belongs_to_its_own_picture(tmp_path, capsys):
     assert kept["summary"] == {"restored": 1, "left_as_they_were": 0, "without_a_face": 0, "failed": 3}
     assert kept["passed_over"] == [{"file": "notes.txt", "reason": "file that is not a picture"}] * 2
     said = capsys.readouterr()
-    assert "1 restored, 0 without a face, 3 failed; passed over: 2 files that are not pictures." in said.out
+    assert "1 restored, 0 without a face, 3 failed; skipped: 2 files that are not pictures." in said.out
     assert "--log FILE keeps the traceback of each error." in said.out
     assert "RuntimeError: avif: no such frame" in said.err and "Traceback" not in said.err
 
@@ -90,7 +90,7 @@ def test_the_log_keeps_the_traceback(tmp_path, capsys):
     assert "--log" not in capsys.readouterr().out
     picture = tmp_path / "photo.jpg"
     picture.write_bytes(b"precious")
-    with pytest.raises(ImageError, match=r"must be called something\.log"), logging_to(picture):
+    with pytest.raises(ImageError, match=r"must have the suffix \.log"), logging_to(picture):
         pass
     assert picture.read_bytes() == b"precious"
 
