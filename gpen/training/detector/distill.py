@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,13 +11,11 @@ from torch import Tensor
 
 from ...degradation.faces import to_images
 from ...faces.detection.retinaface import RetinaFace, anchors, to_network
-from ..shared.learner import Learner
+from ..shared.learner import Learner, Recipe
 from ..shared.scenes import Augmenter, Scenes
 
-log = logging.getLogger(__name__)
-
 BATCH = 12
-WEIGHT_DECAY, WARM_STEPS = 1e-4, 50
+RECIPE = Recipe(rate=2e-3, weight_decay=1e-4, warm_steps=50, largest_gradient=10)
 POSITIVE = 0.3  # from this probability of the teacher on, an anchor holds a face
 HARD_NEGATIVES = 7  # per positive (SSD: Liu et al. 2016, section 2.2, takes 3)
 FEWEST_POSITIVES = 20  # a batch with fewer still shows this many times HARD_NEGATIVES negatives
@@ -28,7 +26,7 @@ NO_FACE = (8.0, -8.0)  # the logits that say so
 
 
 def teach_detector(
-    student: RetinaFace, teacher: RetinaFace, scenes: Scenes, steps: int, seed: int, rate: float = 2e-3
+    student: RetinaFace, teacher: RetinaFace, scenes: Scenes, steps: int, seed: int, rate: float = RECIPE.rate
 ) -> dict[str, Tensor]:
     """Teach `student` on scenes.
 
@@ -51,29 +49,22 @@ def teach_detector(
     random, augmenter = np.random.default_rng(seed), Augmenter(seed + 1)
     student.train().to(memory_format=torch.channels_last)
     teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    learner = Learner(
-        student,
-        steps=steps,
-        rate=rate,
-        warm_steps=WARM_STEPS,
-        weight_decay=WEIGHT_DECAY,
-        largest_gradient=10,
-    )
-    for step in range(steps):
-        clean, spoilt, heads = _draw(scenes, random, augmenter)
+
+    def loss_of_batch() -> Tensor:
+        clean, shown, heads = _draw(scenes, random, augmenter)
         with torch.no_grad():
             wanted_maps = teacher.maps(clean)
             wanted_boxes, logits, wanted_landmarks = teacher.heads(wanted_maps[-1])
             logits = torch.where(_near_heads(heads, clean.shape[-1]), logits, logits.new_tensor(NO_FACE))
             wanted = (wanted_boxes, logits, wanted_landmarks)
         with torch.autocast("cpu", torch.bfloat16):
-            maps = student.maps(spoilt)
+            maps = student.maps(shown)
         answers = student.heads([level.float() for level in maps[-1]])
-        hint = sum(_hint_loss(ours, theirs) for ours, theirs in zip(maps, wanted_maps, strict=True))
-        loss = head_loss(answers, wanted) + HINT_WEIGHT * hint
-        learner.learn(loss)
-        if (step + 1) % 100 == 0:
-            log.info("detector step %d: loss %.3f, of it hints %.3f", step + 1, loss.item(), float(hint))
+        hints = torch.stack([_hint_loss(ours, theirs) for ours, theirs in zip(maps, wanted_maps, strict=True)])
+        return head_loss(answers, wanted) + HINT_WEIGHT * hints.sum()
+
+    learner = Learner(student, replace(RECIPE, rate=rate), steps)
+    learner.run(loss_of_batch)
     return learner.average.contiguous()
 
 

@@ -23,7 +23,7 @@ from ...faces.detection.detector import FaceDetector, build_detector
 from ...faces.detection.retinaface import RetinaFace, anchors, decode_boxes, to_network
 from ...faces.layers import normalize
 from ..shared.face_crops import make_crops
-from ..shared.learner import Learner
+from ..shared.learner import Learner, Recipe
 from ..shared.state import write_network
 from .backgrounds import read_backgrounds
 from .classifier_data import NO_FACE, ClassifierCrops, MinedBoxes
@@ -31,7 +31,7 @@ from .classifier_data import NO_FACE, ClassifierCrops, MinedBoxes
 log = logging.getLogger(__name__)
 
 BATCH = 96
-PEAK_RATE, WEIGHT_DECAY, WARM_STEPS = 3e-3, 1e-2, 100
+RECIPE = Recipe(rate=3e-3, weight_decay=1e-2, warm_steps=100, largest_gradient=5)
 QUARTER_WEIGHT = 0.5
 # What a detector is this little sure of is mined: in a picture without faces it is wrong.
 MINED_FROM = 0.03
@@ -98,22 +98,15 @@ def teach_classifier(
     """
     random = torch.Generator().manual_seed(seed)
     classifier.train().to(memory_format=torch.channels_last)
-    learner = Learner(
-        classifier,
-        steps=steps,
-        rate=PEAK_RATE,
-        warm_steps=WARM_STEPS,
-        weight_decay=WEIGHT_DECAY,
-        largest_gradient=5,
-    )
-    for step in range(steps):
+
+    def loss_of_batch() -> Tensor:
         images, targets = _draw(crops, labels, random)
         with torch.autocast("cpu", torch.bfloat16):
             answers = classifier(images)
-        loss = classifier_loss(answers.float(), targets)
-        learner.learn(loss)
-        if (step + 1) % 100 == 0:
-            log.info("classifier step %d: loss %.4f", step + 1, loss.item())
+        return classifier_loss(answers.float(), targets)
+
+    learner = Learner(classifier, RECIPE, steps)
+    learner.run(loss_of_batch)
     return learner.average.contiguous()
 
 

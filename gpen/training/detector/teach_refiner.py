@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import cv2
 import numpy as np
 import torch
@@ -13,9 +11,7 @@ from ...degradation.faces import to_images
 from ...faces.detection.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, mirror_points
 from ...faces.detection.retinaface import RetinaFace, anchors, decode_landmarks, to_network
 from ...faces.layers import normalize
-from ..shared.learner import Learner
-
-log = logging.getLogger(__name__)
+from ..shared.learner import Learner, Recipe
 
 # The teacher's landmarks of one face at one scale differ by about 3 % of the eye distance from scale to
 # scale: the label is the mean of its answers at these scales of the 256-px picture, each also for the mirror
@@ -25,7 +21,7 @@ LABEL_MARGIN = 40  # pixels by which the picture's edge is drawn out, so that th
 LABEL_SCORE = 0.5
 LABEL_BATCH = 16
 BATCH = 96
-PEAK_RATE, WEIGHT_DECAY, WARM_STEPS = 3e-3, 5e-3, 100
+RECIPE = Recipe(rate=3e-3, weight_decay=5e-3, warm_steps=100, largest_gradient=5)
 EYE_DISTANCE = MEAN_SHAPE[1][0] - MEAN_SHAPE[0][0]
 
 
@@ -84,22 +80,15 @@ def teach_refiner(refiner: LandmarkRefiner, crops: Tensor, points: Tensor, steps
     """
     random = torch.Generator().manual_seed(seed)
     refiner.train().to(memory_format=torch.channels_last)
-    learner = Learner(
-        refiner,
-        steps=steps,
-        rate=PEAK_RATE,
-        warm_steps=WARM_STEPS,
-        weight_decay=WEIGHT_DECAY,
-        largest_gradient=5,
-    )
-    for step in range(steps):
+
+    def loss_of_batch() -> Tensor:
         images, targets = _draw(crops, points, random)
         with torch.autocast("cpu", torch.bfloat16):
             answers = refiner(images)
-        loss = ((answers.float() - targets).norm(dim=-1) / EYE_DISTANCE).mean()
-        learner.learn(loss)
-        if (step + 1) % 100 == 0:
-            log.info("refiner step %d: %.4f eye distances", step + 1, loss.item())
+        return ((answers.float() - targets).norm(dim=-1) / EYE_DISTANCE).mean()
+
+    learner = Learner(refiner, RECIPE, steps)
+    learner.run(loss_of_batch)
     return learner.average.contiguous()
 
 

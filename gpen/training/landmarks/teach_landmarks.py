@@ -20,7 +20,7 @@ from ...faces.landmarks.small68 import CROP, EYE_DISTANCE, Landmarker68, mirror
 from ...faces.layers import normalize
 from ..shared.ema import MovingAverage
 from ..shared.face_crops import make_crops
-from ..shared.learner import Learner
+from ..shared.learner import Learner, Recipe
 from ..shared.state import load_state, save_state, write_network
 from .evaluate_landmarks import evaluate_landmarker
 from .landmark_data import crop_maker, read_labels
@@ -28,7 +28,7 @@ from .landmark_data import crop_maker, read_labels
 log = logging.getLogger(__name__)
 
 BATCH = 64
-PEAK_RATE, WEIGHT_DECAY, WARM_STEPS = 3e-3, 5e-3, 100
+RECIPE = Recipe(rate=3e-3, weight_decay=5e-3, warm_steps=100, largest_gradient=5)
 INTERVAL = 500  # steps between checkpoints
 HELD_OUT_CROPS = 1500
 # Every fourth crop has a rectangle of up to this share of its side covered.
@@ -46,14 +46,7 @@ class Teaching:
     def __init__(self, steps: int, seed: int) -> None:
         torch.manual_seed(seed)
         self.network = Landmarker68().train().to(memory_format=torch.channels_last)
-        self.learner = Learner(
-            self.network,
-            steps=steps,
-            rate=PEAK_RATE,
-            warm_steps=WARM_STEPS,
-            weight_decay=WEIGHT_DECAY,
-            largest_gradient=5,
-        )
+        self.learner = Learner(self.network, RECIPE, steps)
         self.random = torch.Generator().manual_seed(seed)
 
     @property
@@ -77,15 +70,14 @@ class Teaching:
         Returns:
             The mean loss of these steps: the mean distance of the landmarks in eye distances.
         """
-        total, start = 0.0, self.step
-        while self.step < until:
+
+        def loss_of_batch() -> Tensor:
             images, targets = draw(crops, points, self.random)
             with torch.autocast("cpu", torch.bfloat16):
                 answers = self.network(images)
-            loss = ((answers - targets).norm(dim=-1) / EYE_DISTANCE).mean()
-            self.learner.learn(loss)
-            total += loss.item()
-        return total / max(self.step - start, 1)
+            return ((answers - targets).norm(dim=-1) / EYE_DISTANCE).mean()
+
+        return self.learner.run(loss_of_batch, until)
 
     def save(self, path: Path) -> None:
         """Write everything the run needs to go on; a kill leaves the old or the new file whole."""

@@ -3,6 +3,9 @@ averaged."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,45 +13,70 @@ from torch import Tensor, nn
 
 from .ema import MovingAverage, warm_cosine
 
+log = logging.getLogger(__name__)
+
+_LOGGED = 100  # steps
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How steps are taken.
+
+    Attributes:
+        rate: peak learning rate of AdamW.
+        weight_decay: of AdamW.
+        warm_steps: over which the rate rises.
+        largest_gradient: norm that gradients are clipped to.
+    """
+
+    rate: float
+    weight_decay: float
+    warm_steps: int
+    largest_gradient: float
+
 
 class Learner:
     """A network that is being taught.
 
     Args:
         network: changed in place.
+        recipe: how steps are taken.
         steps: in all; the learning rate falls over them.
-        rate: its peak.
-        warm_steps: over which it rises.
-        weight_decay: of AdamW.
-        largest_gradient: norm that gradients are clipped to.
 
     Attributes:
         step: how many steps have been taken.
         average: the averaged weights, which are what is kept.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        *,
-        steps: int,
-        rate: float,
-        warm_steps: int,
-        weight_decay: float,
-        largest_gradient: float,
-    ) -> None:
-        self.network, self.steps, self.step = network, steps, 0
-        self._rate, self._warm_steps, self._largest_gradient = rate, warm_steps, largest_gradient
-        self._optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=weight_decay, betas=(0.9, 0.99))
+    def __init__(self, network: nn.Module, recipe: Recipe, steps: int) -> None:
+        self.network, self.recipe, self.steps, self.step = network, recipe, steps, 0
+        self._optimizer = torch.optim.AdamW(
+            network.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.99)
+        )
         self.average = MovingAverage(network)
 
-    def learn(self, loss: Tensor) -> None:
-        """Take a step down the gradient of a loss."""
+    def run(self, loss_of_batch: Callable[[], Tensor], until: int | None = None) -> float:
+        """Take steps up to `until`, or to the end, each down the gradient of the loss of a new batch.
+
+        Returns:
+            The mean loss of these steps.
+        """
+        total, first, last = 0.0, self.step, self.steps if until is None else until
+        while self.step < last:
+            loss = loss_of_batch()
+            self._learn(loss)
+            total += loss.item()
+            if self.step % _LOGGED == 0:
+                log.info("%s step %d: loss %.4f", type(self.network).__name__, self.step, loss.item())
+        return total / max(self.step - first, 1)
+
+    def _learn(self, loss: Tensor) -> None:
+        recipe = self.recipe
         for group in self._optimizer.param_groups:
-            group["lr"] = self._rate * warm_cosine(self.step, self.steps, self._warm_steps)
+            group["lr"] = recipe.rate * warm_cosine(self.step, self.steps, recipe.warm_steps)
         self._optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self._largest_gradient)
+        nn.utils.clip_grad_norm_(self.network.parameters(), recipe.largest_gradient)
         self._optimizer.step()
         self.average.update(self.network)
         self.step += 1
