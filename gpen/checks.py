@@ -12,26 +12,39 @@ from .values import require_between
 __all__ = ["all_finite", "require_between", "require_finite_images", "require_images", "require_same_shape"]
 
 
-def require_images(images: torch.Tensor, name: str = "Images") -> None:
+def require_images(images: torch.Tensor, name: str = "Images", *, gray: bool = False, square: bool = False) -> None:
     """Check that a tensor is a batch of colour images.
+
+    Args:
+        images: what came.
+        name: what the sentence calls it.
+        gray: images of one channel will do as well.
+        square: only square ones will do.
 
     Raises:
         ImageError: it is not B x 3 x H x W of floating point, or an image has no pixels.
     """
-    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point() or 0 in images.shape[2:]:
+    fits = (
+        images.ndim == 4
+        and images.shape[1] in ((1, 3) if gray else (3,))
+        and (not square or images.shape[2] == images.shape[3])
+        and 0 not in images.shape[2:]
+        and images.is_floating_point()
+    )
+    if not fits:
+        shape = "B x 3 x S x S" if square else "B x 3 x H x W or B x 1 x H x W" if gray else "B x 3 x H x W"
         raise ImageError(
-            f"{name} must be a floating-point tensor B x 3 x H x W in 0..1, got {tuple(images.shape)} of "
-            f"{images.dtype}."
+            f"{name} must be a floating-point tensor {shape} in 0..1, got {tuple(images.shape)} of {images.dtype}."
         )
 
 
-def require_finite_images(images: torch.Tensor, name: str = "Images") -> None:
-    """Check that a tensor is a batch of colour images with finite values.
+def require_finite_images(images: torch.Tensor, name: str = "Images", *, square: bool = False) -> None:
+    """Check that a tensor is a batch of colour images with finite values; arguments as for `require_images`.
 
     Raises:
         ImageError: it is not B x 3 x H x W of floating point, has no pixels, or holds NaN or infinity.
     """
-    require_images(images, name)
+    require_images(images, name, square=square)
     if not all_finite(images):
         raise ImageError(f"{name} contain NaN or infinity; correct the previous step.")
 

@@ -34,14 +34,24 @@ class SettingsError(GPENError):
     """A preset or a setting is unknown, of the wrong type or out of range."""
 
 
+class MissingPackageError(GPENError):
+    """A package that only some of the work needs is not installed; the message says how to install it."""
+
+
+class TrainingError(GPENError):
+    """A training run cannot go on: its saved state is damaged, or its gradient is not finite."""
+
+
 __all__ = [
     "CheckpointError",
     "GPENError",
     "ImageError",
     "MaskError",
+    "MissingPackageError",
     "ModelNotFoundError",
     "NoPictureError",
     "NotGPENError",
     "SettingsError",
+    "TrainingError",
     "WeightsError",
 ]

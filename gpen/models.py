@@ -180,7 +180,7 @@ def _load(
 def load_generator(
     name: str = "auto",
     *,
-    device: torch.device | None = None,
+    device: torch.device | str = "auto",
     backend: Backend = "auto",
     precision: Precision = "fp32",
     task: str | None = RESTORATION.name,
@@ -189,7 +189,7 @@ def load_generator(
 
     Args:
         name: a registry name, a path, or `auto`: the best one on this machine.
-        device: device on which it will run; by default the best available one.
+        device: where it will run: a device, its name, or `auto`, the best available one.
         backend: `eager` (plain PyTorch), `compile` (torch.compile), `openvino`, `onnxruntime`, `cudagraph`, `tensorrt`,
             or `auto`: the fastest one that starts within seconds; on a CPU, `eager` until there are enough faces to
             make up for the start of another one. The output of each is compared with that of `eager` before it is used.
@@ -212,7 +212,7 @@ def load_generator(
     """
     require_choice("precision", precision, get_args(Precision))
     require_choice("backend", backend, get_args(Backend))
-    place = device or select_device()
+    place = device if isinstance(device, torch.device) else select_device(device)
     resolved = _resolve(name, AUTO_GENERATORS, "generator")
     if task:
         require_task(resolved.record.name if resolved.record else str(resolved.path), _task_of(resolved), task)

@@ -11,7 +11,7 @@ import numpy as np
 from .detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY
 from .faces.detection.tiles import SMALLEST_FACE
 from .models import LoadedModel
-from .pixels.warp import scale_of
+from .pixels.warp import matrix_scale
 from .presets import Preset
 from .settings import Settings
 from .stages import FaceRecord, Networks
@@ -150,7 +150,7 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
     coarse = [
         record.alignment
         for record in batch.records
-        if record.left_alone is None and scale_of(record.alignment.inverse) > _COARSE
+        if record.left_alone is None and matrix_scale(record.alignment.inverse) > _COARSE
     ]
     if coarse:
         have = f"{count(len(coarse), 'face')} {agree(len(coarse), 'has', 'have')}"

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from .backends import Network, expect
-from .checks import all_finite, require_between
+from .checks import all_finite, require_between, require_images
 from .choices import Colour
 from .devices import Placement, free_memory, in_pieces, on_device, select_device, wait_for
 from .errors import ImageError
@@ -62,8 +62,7 @@ def restore_crops(
         >>> restore_crops(generator, torch.full((1, 3, 512, 512), 0.5)).shape  # resampled to the generator's size
         torch.Size([1, 3, 256, 256])
     """
-    if crops.ndim != 4 or crops.shape[1] != 3:
-        raise ImageError(f"Crops must be B x 3 x H x W, got {tuple(crops.shape)}; cut them with align_faces first.")
+    require_images(crops, "Crops")
     require_between("strength", strength, 0, 1)
     rule = colour_rule(colour, keep_grayscale)
     size = generator.config.size

@@ -22,7 +22,7 @@ _BACKGROUND = (24, 24, 28)
 _TEXT = (235, 235, 235)
 _GAP = 12
 _TITLE = 48
-_MAX_COLUMNS = 4
+_WIDTH, _MAX_COLUMNS, _MOST_FACES = 1600, 4, 64
 
 
 def draw_faces(
@@ -72,27 +72,23 @@ def _draw_number(draw: ImageDraw.ImageDraw, text: str, face: Face, colour: tuple
     draw.text((x + 2 - left, y + 2 - top), text, fill=(0, 0, 0), font=font)
 
 
-def restoration_sheet(result: Restoration, *, width: int = 1600, max_faces: int = 64) -> Image.Image:
-    """Draw before and after side by side: the whole picture, and each face below.
+def restoration_sheet(result: Restoration) -> Image.Image:
+    """Draw before and after side by side, 1600 pixels wide: the whole picture, and up to 64 faces below.
 
-    Args:
-        result: result of a `Restorer`.
-        width: width of the sheet in pixels. Each picture takes half of it and is enlarged at most twice.
-        max_faces: maximum number of faces to show.
+    Each picture takes half of the width and is enlarged at most twice.
     """
-    half = (width - 3 * _GAP) // 2
-    shown = min(len(result.before), max_faces)
+    half = (_WIDTH - 3 * _GAP) // 2
+    shown = min(len(result.before), _MOST_FACES)
     columns = max(1, min(_MAX_COLUMNS, shown))
     side = result.before.shape[-1]
-    cell = min((width - _GAP * (columns + 1)) // (2 * columns), 2 * result.before.shape[-1])
+    cell = min((_WIDTH - _GAP * (columns + 1)) // (2 * columns), 2 * result.before.shape[-1])
     pictures = [_shrink(image, half) for image in (result.original, result.restored)]
     faces_top = _TITLE + pictures[0].height + _GAP
     rows = -(-shown // columns)
-    sheet = Image.new("RGB", (width, faces_top + rows * (cell + _GAP)), _BACKGROUND)
-    draw = ImageDraw.Draw(sheet)
+    sheet = new_sheet(_WIDTH, faces_top + rows * (cell + _GAP))
     for column, (title, picture) in enumerate(zip(("before", "after"), pictures, strict=True)):
         x = _GAP + column * (half + _GAP)
-        draw.text((x, _GAP), title, fill=_TEXT, font=ImageFont.load_default(20))
+        write_line(sheet, x, _GAP, title, size=20, room=half)
         sheet.paste(picture, (x, _TITLE))
     for index in range(shown):
         row, column = divmod(index, columns)
@@ -112,6 +108,21 @@ def _shrink(image: torch.Tensor, width: int) -> Image.Image:
     size = (max(1, round(height * scale)), max(1, round(full_width * scale)))
     # Resize the tensor: an 8-bit copy of a large photograph would cost more than the sheet.
     return to_pil(F.interpolate(image, size, mode="bicubic", antialias=True))
+
+
+def new_sheet(width: int, height: int) -> Image.Image:
+    """An empty sheet to lay pictures on."""
+    return Image.new("RGB", (width, height), _BACKGROUND)
+
+
+def write_line(sheet: Image.Image, x: int, y: int, text: str, *, size: int, room: int) -> None:
+    """Write a line of text on a sheet; it ends in an ellipsis where it is longer than `room` pixels."""
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
+    if draw.textlength(text, font) > room:
+        while text and draw.textlength(text + "...", font) > room:
+            text = text[:-1]
+        text += "..."
+    draw.text((x, y), text, fill=_TEXT, font=font)
 
 
 def to_pil(image: torch.Tensor) -> Image.Image:

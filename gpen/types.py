@@ -23,6 +23,12 @@ def _frozen(values: object, shape: tuple[int, ...], dtype: type, name: str) -> n
     return array
 
 
+def invert_matrix(matrix: np.ndarray) -> np.ndarray:
+    """The 2 x 3 matrix of the way back."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1)
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """One detected face.
@@ -127,5 +133,4 @@ class Alignment:
     @property
     def inverse(self) -> np.ndarray:
         """2 x 3 float64 matrix crop -> image."""
-        linear = np.linalg.inv(self.matrix[:, :2])
-        return np.concatenate([linear, -linear @ self.matrix[:, 2:]], axis=1)
+        return invert_matrix(self.matrix)

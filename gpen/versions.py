@@ -3,6 +3,7 @@
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 _DISTRIBUTION = "gpen-blocks"
 _PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
@@ -15,11 +16,18 @@ def package_version() -> str:
     A checkout, such as the folder that ComfyUI loads, reads it from that file, since the distribution may be missing or
     older.
     """
-    if _PROJECT.is_file():
-        from ..weights.toml import tomllib
+    return _project()["version"] if _PROJECT.is_file() else installed_version(_DISTRIBUTION) or "unknown"
 
-        return tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["version"]
-    return installed_version(_DISTRIBUTION) or "unknown"
+
+def required_distributions() -> list[str]:
+    """What this package needs, as `pyproject.toml` has it (PEP 508); of a wheel also what only extras need."""
+    return _project()["dependencies"] if _PROJECT.is_file() else metadata.requires(_DISTRIBUTION) or []
+
+
+def _project() -> dict[str, Any]:
+    from ..weights.toml import tomllib
+
+    return tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]
 
 
 def installed_version(name: str) -> str | None:

@@ -1,6 +1,8 @@
-"""Words that agree with their number."""
+"""Words that agree with their number, and tables of words."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 
 def count(number: int, singular: str, plural: str | None = None) -> str:
@@ -11,3 +13,9 @@ def count(number: int, singular: str, plural: str | None = None) -> str:
 def agree(number: int, singular: str, plural: str) -> str:
     """The verb form for a number: `has` for 1, `have` for 2."""
     return singular if number == 1 else plural
+
+
+def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown; all columns but the first are aligned to the right, as numbers are."""
+    lines = [titles, ["---", *("---:" for _ in titles[1:])], *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in lines)

@@ -95,6 +95,7 @@ def test_the_picture_of_the_flow_has_the_stages_in_the_order_of_the_walk():
     assert shown == [name for name in called if name in shown]
 
 
+@pytest.mark.slow
 def test_one_image_walks_as_written(tmp_path):
     restorer = Restorer("gpen-lite-256", "face-detector-lite")
     with calls_recorded() as calls:
@@ -129,6 +130,7 @@ def test_the_block_calls_what_the_walk_says():
     assert all(name in names for name in inside), f"not in this order: {inside}"
 
 
+@pytest.mark.slow
 def test_one_checkpoint_walks_as_written():
     models.cache.clear()
     try:

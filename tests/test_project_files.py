@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,15 @@ def test_hooks_run_the_checks_of_the_workflow():
     (repo,) = read_yaml(ROOT / ".pre-commit-config.yaml")["repos"]
     entries = {hook["entry"].removesuffix(" --fix") for hook in repo["hooks"]}
     assert entries == {"uv run ruff check", "uv run ruff format", "uv run lint-imports", "uv run pyright"}
+
+
+def test_the_promised_names_of_python_exist():
+    page = (ROOT / "docs" / "versions.md").read_text(encoding="utf-8")
+    names = re.findall(r"`(gpen_blocks(?:\.\w+)+)`", page)
+    assert len(names) > 8
+    for name in names:
+        module, _, attribute = name.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), attribute)), name
 
 
 def test_the_changelog_keeps_its_form():

@@ -9,7 +9,7 @@ import warnings
 import typer
 
 from ..errors import GPENError, NoPictureError
-from . import degrade, demo, detect, doctor, evaluate, models, restore, spectrum, train
+from . import degrade, demo, detect, doctor, evaluate, models, restore, spectrum, teach, train
 from .setting_options import GroupedCommand
 from .terminal import alarming, say_error
 
@@ -31,6 +31,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.add_typer(teach.app, name="teach", help="Train the small networks that find faces and landmarks.")
 app.add_typer(models.app, name="models", help="List, download, verify and convert model files.")
 
 

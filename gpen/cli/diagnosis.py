@@ -13,7 +13,7 @@ from typing import Any
 from ...weights import places, store
 from ..versions import installed_version
 from .demo import EXAMPLE
-from .packages import OPTIONAL, REQUIRED, check_package, commands, find_conflicts
+from .packages import OPTIONAL, check_package, commands, find_conflicts, required_packages
 
 ROOT = Path(__file__).resolve().parents[2]
 # The largest official generators need this much space.
@@ -67,7 +67,7 @@ def examine() -> Diagnosis:
 
 def examine_packages(diagnosis: Diagnosis) -> None:
     """Import all required packages, and look for incompatible ones."""
-    checks = [check_package(*package) for package in REQUIRED]
+    checks = [check_package(package) for package in required_packages()]
     for check in checks:
         if check.problem:
             diagnosis.broken.append(f"{check.name} cannot be imported: {check.reason}.")

@@ -124,6 +124,20 @@ def export_model(
     say(f"{loaded.name} → {target} ({size} pixels, template {loaded.template})")
 
 
+@app.command("interpolate")
+def interpolate_models(
+    first: Annotated[Path, typer.Argument(help="A generator, as `gpen train` exports it.")],
+    second: Annotated[Path, typer.Argument(help="Another one of the same shape and template.")],
+    share: Annotated[float, typer.Argument(min=0, max=1, help="Of the second, 0..1.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Safetensors file to write.")],
+) -> None:
+    """Write the generator that lies between two: weights are averaged, which blends what both do."""
+    from ..training.generator.interpolate import interpolate
+
+    interpolate(first, second, share, output)
+    say(f"{first}, {second} → {output}")
+
+
 @app.command("path")
 def show_path(name: Annotated[str, typer.Argument(help="Name of a model from `gpen models list`.")]) -> None:
     """Print the path of a model's file; an error if it is not on this machine."""

@@ -9,23 +9,19 @@ import re
 import sys
 from dataclasses import dataclass
 
-from ..versions import installed_version
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
-# Distribution, module to import as a test, and the oldest supported release (as in pyproject.toml).
-REQUIRED = (
-    ("torch", "torch", "2.4"),
-    ("opencv-python", "cv2", "4.8"),
-    ("numpy", "numpy", "1.26"),
-    ("safetensors", "safetensors.torch", "0.4"),
-    ("filelock", "filelock", "3.10"),
-    ("huggingface-hub", "huggingface_hub", "0.23"),
-    ("pillow", "PIL.Image", "10.1"),
-    ("platformdirs", "platformdirs", "4"),
-    ("tifffile", "tifffile", "2024.1.30"),
-    ("typer", "typer", "0.12"),
-    ("rich", "rich", "13"),
-    ("matplotlib", "matplotlib.backends.backend_agg", "3.8"),
-)
+from ..versions import installed_version, required_distributions
+
+# Module to import as a test, if its name differs from the distribution's.
+_MODULES = {
+    "opencv-python": "cv2",
+    "safetensors": "safetensors.torch",
+    "huggingface-hub": "huggingface_hub",
+    "pillow": "PIL.Image",
+    "matplotlib": "matplotlib.backends.backend_agg",
+}
 OPTIONAL = (
     ("pillow-heif", "reads HEIC pictures, such as those of iPhones"),
     ("openvino", "runs the generator faster on many processors (needs onnx)"),
@@ -38,7 +34,6 @@ OPTIONAL = (
     ("facexlib", "provides the face recognition network for training and evaluation"),
     ("torchmetrics", "measures SSIM, MS-SSIM and LPIPS (gpen evaluate)"),
     ("torch-fidelity", "measures FID"),
-    ("basicsr", "measures NIQE"),
 )
 # These all install the same module, cv2, and overwrite each other.
 _OPENCV = (
@@ -93,9 +88,16 @@ class PackageCheck:
     advice: str = ""
 
 
-def check_package(name: str, module: str, oldest: str) -> PackageCheck:
+def required_packages() -> tuple[Requirement, ...]:
+    """The packages that this one requires on this machine."""
+    declared = map(Requirement, required_distributions())
+    return tuple(one for one in declared if one.marker is None or one.marker.evaluate({"extra": ""}))
+
+
+def check_package(requirement: Requirement) -> PackageCheck:
     """Import a required package, and advise what to do if that fails."""
-    version = installed_version(name)
+    name = requirement.name
+    module, version = _MODULES.get(name, name), installed_version(name)
     if name == "opencv-python":
         version = next((found for found in map(installed_version, _OPENCV) if found), None)
     try:
@@ -105,9 +107,11 @@ def check_package(name: str, module: str, oldest: str) -> PackageCheck:
         problem = " ".join(f"{type(error).__name__}: {error}".split())
         reason, steps = explain(error, module)
         return PackageCheck(name, version, problem, reason, f"{name}: {reason}; {commands(steps, name)}.")
-    if version and _numbers(version) < _numbers(oldest):
+    if version and not requirement.specifier.contains(version, prereleases=True):
         upgrade = commands(("install --upgrade {name}",), name)
-        return PackageCheck(name, version, advice=f"{name} {version} is older than {oldest}; {upgrade}.")
+        return PackageCheck(
+            name, version, advice=f"{name} {version} will not do, for {requirement.specifier} is needed; {upgrade}."
+        )
     return PackageCheck(name, version)
 
 
@@ -134,22 +138,17 @@ def find_conflicts() -> tuple[str, ...]:
         conflicts.append(f"{len(opencv)} OpenCV packages overwrite each other; keep one: {commands(steps)}.")
     torch, torchvision = installed_version("torch"), installed_version("torchvision")
     wanted = _torch_wanted() if torch and torchvision else None
-    if torch and wanted:
-        have, want = _numbers(torch), _numbers(wanted[1])
-        if have < want or (wanted[0] == "==" and have != want):
-            conflicts.append(
-                f"torchvision {torchvision} was built for torch {wanted[1]}, and torch is {torch}; "
-                f"{commands(_REINSTALL_TORCHVISION)}."
-            )
+    if torch and wanted and not wanted.contains(torch, prereleases=True):
+        conflicts.append(
+            f"torchvision {torchvision} wants torch {wanted}, and torch is {torch}; {commands(_REINSTALL_TORCHVISION)}."
+        )
     return tuple(conflicts)
 
 
-def _torch_wanted() -> tuple[str, str] | None:
-    """The torch that torchvision requires: `==` and a release, or `>=` and the oldest one."""
-    for requirement in metadata.requires("torchvision") or ():
-        if found := re.match(r"torch\s*\(?(==|>=)\s*([\d.]+)", requirement):
-            return found[1], found[2]
-    return None
+def _torch_wanted() -> SpecifierSet | None:
+    """The releases of torch that torchvision requires."""
+    requirements = map(Requirement, metadata.requires("torchvision") or ())
+    return next((one.specifier for one in requirements if one.name == "torch"), None)
 
 
 def commands(steps: tuple[str, ...], name: str = "") -> str:
@@ -165,8 +164,3 @@ def _pip() -> str:
     if importlib.util.find_spec("pip") is None:
         return "uv pip"
     return f'"{sys.executable}" -m pip' if " " in sys.executable else f"{sys.executable} -m pip"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    numbers = [int(number) for number in re.findall(r"\d+", version.partition("+")[0])]
-    return tuple([*numbers, 0, 0, 0][:3])

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import SettingsError
+from ..errors import MissingPackageError, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ def read_faces(path: Path, limit: int | None = None, size: int = 256, every: int
         N x S x S x 3 uint8 RGB.
 
     Raises:
-        SettingsError: nothing there, no such column, a picture that cannot be read or is not square; or pyarrow is
-            needed and not installed.
+        SettingsError: nothing there, no such column, or a picture that cannot be read or is not square.
+        MissingPackageError: a table is to be read and pyarrow is not installed.
     """
     sources = _sources(path)[::every][:limit]
     if not sources:
@@ -104,7 +104,7 @@ def _column(path: Path, files: list[Path]) -> list[tuple[str, Any]]:
         import pyarrow as arrow
         import pyarrow.parquet as parquet
     except ImportError as error:
-        raise SettingsError("Reading tables of faces needs pyarrow: install gpen-blocks[training].") from error
+        raise MissingPackageError("Reading tables of faces needs pyarrow; install gpen-blocks[training].") from error
     found = []
     for file in files:
         try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-BT709 = np.array([0.2126, 0.7152, 0.0722])
+from ..pixels.color import LUMA
 
 
 def grayscale(picture: np.ndarray) -> np.ndarray:
     """BT.709 luma in all three channels."""
-    return np.repeat((picture @ BT709)[..., None], 3, axis=2)
+    return np.repeat((picture @ np.array(LUMA))[..., None], 3, axis=2)
 
 
 def tone(picture: np.ndarray, warmth: float) -> np.ndarray:

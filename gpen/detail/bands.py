@@ -18,7 +18,7 @@ from ..pixels.color import from_luma_chroma, luma_chroma
 from ..pixels.filters import gaussian_blur
 from ..pixels.tone import colour_rule, judge_tone, keep_tones
 from ..wording import count as counted
-from .spectrum.crossover import SIGMA_PER_PERIOD, Meeting, meeting_point, passed_noise
+from .spectrum.crossover import SIGMA_PER_PERIOD, Crossover, find_crossover, passed_noise
 
 # The upper band begins at so many times the cut-off.
 _UPPER_BAND = 3.0
@@ -55,7 +55,7 @@ def blend(
     Args:
         base: B x 3 x h x w in 0..1, the photographs' crops; another size than that of `detail` is resampled to it.
         detail: B x 3 x H x W, restored.
-        cutoff: where the two meet, in cycles per pixel, one for all or one for each (B); `meeting_point` measures it
+        cutoff: where the two meet, in cycles per pixel, one for all or one for each (B); `find_crossover` measures it
             where left out. 0 gives `detail`, 0.5 `base`.
         middle_gain: 0..4, on the detail from the cut-off to three times that: eyelids, lips, wrinkles.
         high_gain: 0..4, on the detail above: hair, pores.
@@ -101,18 +101,18 @@ def blend(
         raise ImageError(
             f"The gains of parts must be finite, {(len(base), 1, *base.shape[-2:])}, got {tuple(part_gain.shape)}."
         )
-    meeting = _meet(base, detail, cutoff, deblur, jpeg_quality)
+    crossover = _find_crossover(base, detail, cutoff, deblur, jpeg_quality)
     result = torch.empty_like(base)
     for index in range(len(base)):
         one = slice(index, index + 1)
         own, other = luma_chroma(base[one]), luma_chroma(detail[one])
-        blur = float(meeting.blur[index])
+        blur = float(crossover.blur[index])
         if deblur > 0 and blur > 0:
             own[:, :1] += deblur * (own[:, :1] - gaussian_blur(own[:, :1], blur))
         gain = None if part_gain is None else part_gain[one].to(base)
-        numbers = zip(meeting.cutoff[index].tolist(), (denoise * meeting.noise[index]).tolist(), strict=True)
+        numbers = zip(crossover.cutoff[index].tolist(), (denoise * crossover.noise[index]).tolist(), strict=True)
         # Below a half, some of the noise above the cut-off stays as well, where the restored face has none.
-        grain = max(0.0, 1 - 2 * denoise) if float(meeting.noise[index].max()) > 0 else 0.0
+        grain = max(0.0, 1 - 2 * denoise) if float(crossover.noise[index].max()) > 0 else 0.0
         planes = [
             _scaled(b, limit, middle_gain, high_gain, gain)
             + _low_band(a - b, limit, noise)
@@ -125,16 +125,16 @@ def blend(
     return result.clamp(0, 1)
 
 
-def _meet(
+def _find_crossover(
     base: torch.Tensor,
     detail: torch.Tensor,
     cutoff: float | torch.Tensor | None,
     deblur: float,
     jpeg_quality: Sequence[int | None] | None,
-) -> Meeting:
+) -> Crossover:
     """What is measured and what is given: a cut-off that is given comes without noise."""
     count = len(base)
-    measured = meeting_point(base, detail, jpeg_quality) if cutoff is None or deblur > 0 else None
+    measured = find_crossover(base, detail, jpeg_quality) if cutoff is None or deblur > 0 else None
     if cutoff is None and measured is not None:
         return measured
     cutoffs = torch.as_tensor(cutoff, dtype=torch.float32).reshape(-1, 1)
@@ -145,7 +145,7 @@ def _meet(
     for value in cutoffs.flatten().tolist():
         require_between("cutoff", value, 0, 0.5)
     blur = measured.blur if measured else torch.zeros(count)
-    return Meeting(cutoffs.expand(count, 3), torch.zeros(count, 3), blur)
+    return Crossover(cutoffs.expand(count, 3), torch.zeros(count, 3), blur)
 
 
 def _low_band(difference: torch.Tensor, cutoff: float, noise: float) -> torch.Tensor:

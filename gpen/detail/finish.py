@@ -5,12 +5,11 @@ Images are float RGB, B x 3 x H x W in 0..1; nothing is rounded to 8 bits on the
 
 from __future__ import annotations
 
-import math
-
 import torch
 
 from ..checks import require_between, require_finite_images
 from ..errors import ImageError
+from ..pixels.filters import gaussian_blur, kernel_reach, mirrored_index, row_strips
 from ..pixels.grain import missing_grain
 
 # Pixels blurred at a time: about what the processor's cache holds.
@@ -46,13 +45,19 @@ def finish(
     require_between("sigma", sigma, 0, 8)
     require_between("mix", mix, 0, 1)
     _require_mask(mask, images)
-    kernel = _gaussian(sigma)
-    if mix == 0 or len(kernel) == 1:
+    reach = kernel_reach(sigma)
+    if mix == 0 or reach == 0:
         return images
-    kernel = kernel.to(images)
     result = torch.empty_like(images)
-    for image, out in zip(images, result, strict=True):
-        _blend_with_blur(image, kernel, mix, out)
+    height, width = images.shape[-2:]
+    for image, out in zip(images.split(1), result.split(1), strict=True):
+        for rows in row_strips(height, width, _STRIP_PIXELS):
+            seen = mirrored_index(torch.arange(rows.start - reach, rows.stop + reach, device=image.device), height)
+            # Differences of grey are 0, whatever the rounding: grey stays grey.
+            red, others = image[:, :, seen].split((1, 2), dim=1)
+            blurred = gaussian_blur(torch.cat([red, others - red], dim=1), sigma)[:, :, reach:-reach]
+            blurred[:, 1:] += blurred[:, :1]
+            torch.add(blurred.mul_(mix), (1 - mix) * image[:, :, rows], out=out[:, :, rows])
     if mask is None:
         return result
     cover = mask.to(images).clamp(0, 1)
@@ -64,55 +69,17 @@ def _require_mask(mask: torch.Tensor | None, images: torch.Tensor) -> None:
         raise ImageError(f"The mask is {tuple(mask.shape)}, and must be {(len(images), 1, *images.shape[2:])}.")
 
 
-def _gaussian(sigma: float) -> torch.Tensor:
-    """The normalised kernel, without weights that single precision would lose."""
-    if sigma == 0:
-        return torch.ones(1)
-    reach = math.ceil(4 * sigma)
-    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).double() / sigma) ** 2)
-    weights = weights[weights > 1e-8]
-    return weights / weights.sum()
-
-
-def _blend_with_blur(image: torch.Tensor, kernel: torch.Tensor, mix: float, out: torch.Tensor) -> None:
-    """3 x H x W into `out`, a strip of rows at a time; borders are mirrored about the edge of the border pixels."""
-    _, height, width = image.shape
-    reach = len(kernel) // 2
-    columns = _mirrored(torch.arange(-reach, width + reach), width).to(image.device)
-    step = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, step):
-        bottom = min(top + step, height)
-        rows = _mirrored(torch.arange(top - reach, bottom + reach), height).to(image.device)
-        blurred = _correlate(_correlate(image[:, rows], kernel, dim=1)[..., columns], kernel, dim=2)
-        out[:, top:bottom] = (1 - mix) * image[:, top:bottom] + mix * blurred
-
-
-def _correlate(planes: torch.Tensor, kernel: torch.Tensor, dim: int) -> torch.Tensor:
-    """3 x H x W with a kernel along one dimension, without borders; one tap after another, so that the rounding is the
-    same for every channel."""
-    length = planes.shape[dim] - len(kernel) + 1
-    total = kernel[0] * planes.narrow(dim, 0, length)
-    for offset, weight in enumerate(kernel[1:], start=1):
-        total.add_(planes.narrow(dim, offset, length) * weight)
-    return total
-
-
-def _mirrored(index: torch.Tensor, length: int) -> torch.Tensor:
-    index = index % (2 * length)
-    return torch.where(index < length, index, 2 * length - 1 - index)
-
-
 @torch.no_grad()
 def match_grain(
     images: torch.Tensor,
     reference: torch.Tensor,
     amount: float = 1.0,
     mask: torch.Tensor | None = None,
-    seed: int = 0,
 ) -> torch.Tensor:
     """Give pictures the grain that a reference has and they lack, as `missing_grain` measures it.
 
-    Beyond the result, it needs about twice the memory of one picture.
+    Equal arguments give equal grain; each picture of a batch has grain of its own. Beyond the result, it needs about
+    twice the memory of one picture.
 
     Args:
         images: B x 3 x H x W in 0..1, smoother than they should be.
@@ -120,7 +87,6 @@ def match_grain(
         amount: 0..1, share of the missing grain.
         mask: B x 1 x H x W in 0..1, or None for the whole picture. Grain is judged where it is above a half and laid
             on in its measure; where it is 0 every bit stays.
-        seed: equal seeds give equal grain; picture n of the batch has `seed + n`.
 
     Returns:
         B x 3 x H x W in 0..1; the very tensor `images` where the amount is 0.
@@ -142,7 +108,7 @@ def match_grain(
     cover = images.new_ones(1).expand_as(images[:, :1]) if mask is None else mask.to(images).clamp(0, 1)
     result = torch.empty_like(images)
     for n, (image, photograph, part) in enumerate(zip(images, reference.to(images), cover, strict=True)):
-        grain = missing_grain(photograph[None], image[None], part[None], seed + n)[0]
+        grain = missing_grain(photograph[None], image[None], part[None], n)[0]
         grainy = grain.mul_(amount * part).add_(image).clamp_(0, 1)
         torch.where(part > 0, grainy, image, out=result[n])
     return result

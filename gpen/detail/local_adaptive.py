@@ -14,12 +14,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..checks import require_between
+from ..checks import require_between, require_finite_images
 from ..errors import ImageError, SettingsError
 from ..faces.align import TEMPLATES
 from ..faces.masks.parts import Part, part_gains, template_landmarks
 from ..pixels.color import luma
-from ..pixels.filters import smoothstep
+from ..pixels.filters import box_mean, gaussian_blur, robust_deviation, smoothstep
 from ..wording import count
 
 # How much of the strength each part gets.
@@ -41,7 +41,6 @@ _HIGHLIGHT = 0.92
 _DETAIL_LIMIT = 0.03
 # Gradients of noise: their floor, and how much stronger structure has to be.
 _NOISE_FLOOR, _NOISE_SPAN = 1.5, 3.0
-_DEVIATION_PER_MEDIAN = 1.4826
 
 
 def enhance(
@@ -93,7 +92,7 @@ def enhance(
     parts = part_gains(points, size, part_strengths, elsewhere=0.0).to(crops)
     lightness = luma(crops.float())
     gain = strength * parts * susceptibility(lightness)
-    detail = lightness - _blur(lightness, _DETAIL_SIGMA * size / _SIDE)
+    detail = lightness - gaussian_blur(lightness, _DETAIL_SIGMA * size / _SIDE)
     raised = lightness + gain * _DETAIL_LIMIT * torch.tanh(detail / _DETAIL_LIMIT)
     change = torch.minimum(torch.maximum(raised, _least(lightness, 5)), _greatest(lightness, 5)) - lightness
     # The step all channels can take alike. (Pairs of planes: a reduction over three is several times slower.)
@@ -125,7 +124,7 @@ def susceptibility(lightness: torch.Tensor) -> torch.Tensor:
     end = round(_VETO_END * scale) | 1
     edge = _greatest(edge, (max(round(_VETO_WINDOW * scale), 3) | 1) + end - 1)
     # What lies within the veto's own window is within the wider one for all pixels of this average: it stays whole.
-    calm = _mean(1 - smoothstep(edge, *_EDGE), end)
+    calm = box_mean(1 - smoothstep(edge, *_EDGE), end // 2)
     return credible * (1 - smoothstep(strength, *_WEAK)) * calm
 
 
@@ -139,11 +138,11 @@ def structure(lightness: torch.Tensor, sigma: float, rho: float) -> tuple[torch.
     Returns:
         The root of the tensor's trace, per pixel, and a smooth step over its coherence; B x 1 x H x W each.
     """
-    smooth = _blur(lightness, sigma)
+    smooth = gaussian_blur(lightness, sigma)
     padded = F.pad(smooth, (1, 1, 1, 1), mode="replicate")
     dx = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     dy = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
-    xx, yy, xy = _blur(torch.cat([dx * dx, dy * dy, dx * dy], dim=1), rho).split(1, dim=1)
+    xx, yy, xy = gaussian_blur(torch.cat([dx * dx, dy * dy, dx * dy], dim=1), rho).split(1, dim=1)
     trace = (xx + yy).clamp_min(0)
     coherence = ((xx - yy) ** 2 + 4 * xy**2).sqrt() / trace.clamp_min(1e-12)
     return trace.sqrt(), smoothstep(coherence, *_COHERENCE)
@@ -166,27 +165,8 @@ def noise_deviation(lightness: torch.Tensor) -> torch.Tensor:
     left = left[..., 2:] - 2 * left[..., 1:-1] + left[..., :-2]
     # A quarter of the pixels tells as much, and a median is slow.
     step = 2 if min(left.shape[-2:]) >= 64 else 1
-    left = left[..., ::step, ::step].flatten(1).abs()
-    return (_DEVIATION_PER_MEDIAN / 6 * left.median(dim=1).values).view(-1, 1, 1, 1)
-
-
-def _blur(planes: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Gaussian blur for small deviations, mirrored at the borders where there is room.
-
-    Sums of shifted planes: for a few taps far faster on a CPU than a convolution of one channel.
-    """
-    reach = max(1, math.ceil(3.5 * sigma))
-    taps = [math.exp(-0.5 * (offset / max(sigma, 0.1)) ** 2) for offset in range(reach + 1)]
-    total = taps[0] + 2 * sum(taps[1:])
-    padded = F.pad(planes, (reach,) * 4, mode="reflect" if min(planes.shape[-2:]) > reach else "replicate")
-    for axis in (-1, -2):
-        length = padded.shape[axis] - 2 * reach
-        blurred = padded.narrow(axis, reach, length) * (taps[0] / total)
-        for offset in range(1, reach + 1):
-            both = padded.narrow(axis, reach - offset, length) + padded.narrow(axis, reach + offset, length)
-            blurred.add_(both, alpha=taps[offset] / total)
-        padded = blurred
-    return padded
+    left = left[..., ::step, ::step].flatten(1)
+    return (robust_deviation(left, 1) / 6).view(-1, 1, 1, 1)
 
 
 def _greatest(planes: torch.Tensor, window: int) -> torch.Tensor:
@@ -202,18 +182,6 @@ def _greatest(planes: torch.Tensor, window: int) -> torch.Tensor:
     return padded
 
 
-def _mean(planes: torch.Tensor, window: int) -> torch.Tensor:
-    """Mean of the window around each pixel; the window is odd."""
-    padded = F.pad(planes, (window // 2,) * 4, mode="replicate")
-    for axis in (-1, -2):
-        length = padded.shape[axis] - window + 1
-        total = padded.narrow(axis, 0, length).clone()
-        for offset in range(1, window):
-            total += padded.narrow(axis, offset, length)
-        padded = total
-    return padded / window**2
-
-
 def _least(planes: torch.Tensor, window: int) -> torch.Tensor:
     return -_greatest(-planes, window)
 
@@ -225,13 +193,7 @@ def _check(
     part_strengths: Mapping[Part, float],
     template: str,
 ) -> None:
-    if crops.ndim != 4 or crops.shape[1] != 3 or crops.shape[-1] != crops.shape[-2] or not crops.is_floating_point():
-        raise ImageError(
-            f"Crops must be B x 3 x S x S floating point in 0..1, got {tuple(crops.shape)} of {crops.dtype}; cut them "
-            "with align_faces first."
-        )
-    if not crops.sum(dtype=torch.float32).isfinite():
-        raise ImageError("The crops hold NaN or infinity, so they cannot be enhanced; mend the node before.")
+    require_finite_images(crops, "Crops", square=True)
     if landmarks is not None and len(landmarks) != len(crops):
         raise ImageError(f"Landmarks of {count(len(landmarks), 'crop')} came with {len(crops)}; give one set for each.")
     require_between("strength", strength, 0, 2)

@@ -60,11 +60,6 @@ class Evaluation:
     notes: tuple[str, ...]
 
     @property
-    def paired(self) -> bool:
-        """Whether the truth was known."""
-        return any(picture.truth is not None for picture in self.pictures)
-
-    @property
     def judged(self) -> str:
         """The method that pictures are ranked by: the first model, otherwise the last method."""
         models = [method.name for method in self.methods if method.template]

@@ -60,7 +60,6 @@ class Seen:
         faces: in each.
         likeness: B x 512 unit vectors; None where identity is not measured.
         features: B x 2048 for FID; None where it is not measured.
-        niqe: B values; None where it is not measured.
     """
 
     images: torch.Tensor
@@ -68,7 +67,6 @@ class Seen:
     faces: list[Face | None]
     likeness: torch.Tensor | None
     features: torch.Tensor | None
-    niqe: list[float | None] | None
 
 
 @dataclass
@@ -110,7 +108,6 @@ class Meter:
             self.find_faces(images),
             likeness,
             measures.inception(images) if measures.inception else None,
-            measures.niqe(images) if measures.niqe else None,
         )
 
     def describe(self, seen: Seen) -> list[Row]:
@@ -119,8 +116,6 @@ class Meter:
             "effective_resolution": seen.spectrum.effective_resolution.tolist(),
             "high_frequency_share": seen.spectrum.high_frequency_ratio.tolist(),
         }
-        if seen.niqe is not None:
-            columns["niqe"] = seen.niqe
         return _rows(columns)
 
     def compare(self, seen: Seen, truth: Seen) -> list[Row]:

@@ -19,6 +19,7 @@ from ..detail.spectrum.analysis import FLOOR, Spectrum, compare
 from ..detail.spectrum.power import BAND_EDGES, column_counts, frequency_plane, views
 from ..errors import ImageError
 from ..pixels.color import luma
+from ..pixels.filters import taper
 from ..types import Face
 
 DETAIL_FROM = 1 / 8
@@ -140,7 +141,8 @@ def compare_detail(images: torch.Tensor, truth: torch.Tensor) -> DetailAgreement
     for index, view in enumerate(views(truth)):
         # So that the sum over the plane is the variance.
         unit = 1 / (float(view.window.square().sum()) * height * width)
-        x, y = (_seen_through(view.window, gray) for gray in (luma(images[index : index + 1].float())[0, 0], view.gray))
+        grays = luma(images[index : index + 1].float())[0, 0], view.gray
+        x, y = (torch.fft.rfft2(taper(gray, view.window)) for gray in grays)
         power[index], truth_power[index] = unit * (x.abs() ** 2 * fine).sum(), unit * (y.abs() ** 2 * fine).sum()
         for number, band in enumerate(bands):
             shared = unit * ((x * y.conj()).real * band).sum()
@@ -148,11 +150,6 @@ def compare_detail(images: torch.Tensor, truth: torch.Tensor) -> DetailAgreement
             if own > FLOOR and true > FLOOR:
                 correlation[index, number] = (shared / (own * true).sqrt()).clamp(-1, 1)
     return DetailAgreement(power, truth_power, correlation)
-
-
-def _seen_through(window: torch.Tensor, gray: torch.Tensor) -> torch.Tensor:
-    mean = (window * gray).sum() / window.sum()
-    return torch.fft.rfft2(window * (gray - mean))
 
 
 def spectral_distance(spectrum: Spectrum, truth: Spectrum) -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..versions import installed_version, package_version
+from ..wording import markdown_table
 from .evaluate import Evaluation, Measured
 from .meter import Row
 from .metrics import DETAIL_FROM
@@ -34,13 +35,12 @@ MEASURES = {
     "high_frequency_share": "share of the variance of luma from 1/4 cycles per pixel on",
     "landmark_distance": "eye distances, mean over the landmarks; none where a face was not found",
     "face_lost": "no face was found in the result, and one was in the truth",
-    "niqe": "lower is more natural",
     "lpips": "0 for equal pictures",
     "identity": "likeness to the face of the truth, -1..1",
 }
 """What is measured on a picture, and in what."""
 
-_PACKAGES = ("torch", "torchvision", "torchmetrics", "torch-fidelity", "basicsr", "numpy", "opencv-python", "pillow")
+_PACKAGES = ("torch", "torchvision", "torchmetrics", "torch-fidelity", "numpy", "opencv-python", "pillow")
 # Measured to be averaged otherwise, or not at all.
 _NOT_AVERAGED = frozenset({"face_lost", "spectral_distance_bands", "detail_power", "truth_detail_power"})
 
@@ -89,7 +89,6 @@ LINES = (
     Line("effective resolution, px", ("effective_resolution", "mean"), 0),
     Line("landmark distance, eye distances ↓", ("landmark_distance", "mean"), 4),
     Line("faces lost ↓", ("faces_lost",), 0),
-    Line("NIQE ↓", ("niqe", "mean"), 2),
     Line("LPIPS ↓", ("lpips", "mean"), 4),
     Line("FID ↓", ("fid",), 2),
     Line("identity ↑", ("identity", "mean")),
@@ -199,7 +198,7 @@ def markdown(body: dict[str, Any]) -> str:
     parts = [
         "# Evaluation",
         f"{body['pictures_measured']} pictures: {source}. {body['date']}.",
-        "\n".join([_line(titles), _line(["---", *("---:" for _ in titles[1:])]), *(_line(row) for row in rows)]),
+        markdown_table(titles, rows),
         "Gains are those over the input. Detail is the variance of luma from 1/8 cycles per pixel on: energy without "
         "correlation is invented. Figures of other sets of pictures do not compare with these.",
         "\n".join(models),
@@ -208,7 +207,3 @@ def markdown(body: dict[str, Any]) -> str:
         "Versions: " + ", ".join(f"{name} {version}" for name, version in body["versions"].items()) + ".",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -14,8 +14,8 @@ def hub_file(name: str) -> Path:
     """A file in torch hub's folder whose name ends in the first digits of its SHA-256, as torch hub's do."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
-        raise ModelNotFoundError(f"{path} not found")
+        raise ModelNotFoundError(f"There is no {path}; nothing is fetched here.")
     digits = path.stem.rpartition("-")[2]
     if not sha256_of(path).startswith(digits):
-        raise ModelNotFoundError(f"{path} is damaged, its SHA-256 does not begin with {digits}; remove it")
+        raise ModelNotFoundError(f"{path} is damaged, for its SHA-256 does not begin with {digits}; remove it.")
     return path

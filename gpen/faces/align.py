@@ -5,18 +5,15 @@ Convention: an alignment's matrix maps points of the image to points of the crop
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import torch
 
+from ...weights.registry import Template
 from ..checks import require_images
 from ..errors import ImageError, SettingsError
-from ..pixels.warp import compose, resizing, scale_of, warp
+from ..pixels.warp import compose, matrix_scale, resize_matrix, warp
 from ..types import Alignment, Faces
 from ..wording import count
-
-Template = Literal["gpen", "ffhq"]
 
 
 def _gpen_template() -> np.ndarray:
@@ -60,7 +57,7 @@ TEMPLATES: dict[str, np.ndarray] = {"gpen": _gpen_template(), "ffhq": _ffhq_temp
 _LARGEST_CROP = 1e6
 
 
-def estimate_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def estimate_similarity_matrix(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The turn, uniform scale and shift that bring points nearest to others, without mirroring.
 
     Least squares after Umeyama, "Least-squares estimation of transformation parameters between two point patterns"
@@ -98,7 +95,7 @@ def landmark_fault(landmarks: np.ndarray, template: Template | str) -> str | Non
     if not np.isfinite(landmarks).all():
         return "its landmarks are not finite"
     try:
-        matrix = estimate_similarity(landmarks, TEMPLATES[template])
+        matrix = estimate_similarity_matrix(landmarks, TEMPLATES[template])
     except ImageError:
         return "its landmarks all coincide"
     if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:, :2])) < _LARGEST_CROP**-2:
@@ -156,7 +153,7 @@ def align_faces(
         )
     if not len(faces):
         return images.new_zeros((0, 3, size, size)), ()
-    matrices = estimate_similarity(np.stack([face.landmarks for face in faces]), TEMPLATES[template] * size)
+    matrices = estimate_similarity_matrix(np.stack([face.landmarks for face in faces]), TEMPLATES[template] * size)
     alignments = tuple(
         Alignment(matrix, template, size, faces.sizes[face.image_index], face)
         for matrix, face in zip(matrices, faces, strict=True)
@@ -181,16 +178,16 @@ def crop_aligned(images: torch.Tensor, alignment: Alignment, size: int | None = 
         1 x 3 x S x S in 0..1.
     """
     size = size or alignment.crop_size
-    matrix = crop_to_image(alignment, size)
-    mode = "bilinear" if scale_of(matrix) <= 1 else "bicubic"
+    matrix = crop_to_image_matrix(alignment, size)
+    mode = "bilinear" if matrix_scale(matrix) <= 1 else "bicubic"
     image = images[alignment.image_index : alignment.image_index + 1]
     return warp(image, matrix, (size, size), mode=mode).clamp(0, 1)
 
 
-def crop_to_image(alignment: Alignment, size: int) -> np.ndarray:
+def crop_to_image_matrix(alignment: Alignment, size: int) -> np.ndarray:
     """The 2 x 3 matrix to the image from the crop, where that has been resized to another side."""
     scale = alignment.crop_size / size
-    return compose(alignment.inverse, resizing(scale, scale))
+    return compose(alignment.inverse, resize_matrix(scale, scale))
 
 
 def cut_around(images: torch.Tensor, alignment: Alignment, reach: float, size: int) -> torch.Tensor:

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from ...weights import checkpoint, store
-from ..errors import CheckpointError, SettingsError
+from ..errors import MissingPackageError
+from .loading import load_strictly
 
 _RECOGNISER = "arcface-ir-se50"
 # Rows and columns of a 256 x 256 crop in FFHQ's alignment that ArcFace sees, and the side it sees them at: GPEN's
@@ -41,18 +42,15 @@ def load_recogniser(device: torch.device) -> Recogniser:
     Raises:
         ModelNotFoundError: its file is not on this machine.
         CheckpointError: the file is another network's.
-        SettingsError: facexlib is not installed.
+        MissingPackageError: facexlib is not installed.
     """
     resolved = store.resolve(_RECOGNISER)
     try:
         from facexlib.recognition.arcface_arch import Backbone
     except ImportError as error:
-        raise SettingsError(f"it needs facexlib: install gpen-blocks[evaluation] ({error})") from None
-
+        raise MissingPackageError(
+            f"Recognizing faces needs facexlib ({error}); install gpen-blocks[evaluation]."
+        ) from None
     network = Backbone(num_layers=50, drop_ratio=0.6, mode="ir_se")
-    try:
-        network.load_state_dict(checkpoint.read(resolved.path).tensors)
-    except RuntimeError as error:
-        detail = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"{resolved.path} is not the recogniser ArcFace IR-SE50: {detail}") from None
-    return Recogniser(network).to(device)
+    fault = f"{resolved.path} is not the recognizer ArcFace IR-SE50"
+    return Recogniser(load_strictly(network, checkpoint.read(resolved.path).tensors, fault)).to(device)

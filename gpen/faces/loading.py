@@ -16,10 +16,10 @@ def load_strictly(module: AnyModule, state_dict: Mapping[str, Tensor], fault: st
     """Load a state dict into the module that it belongs to, changed in place, and give that.
 
     Raises:
-        CheckpointError: tensors are missing, left over or of another shape; it begins with `fault`.
+        CheckpointError: tensors are missing, left over or of another shape; its sentence begins with `fault`.
     """
     try:
         module.load_state_dict(dict(state_dict), strict=True)
     except RuntimeError as error:
-        raise CheckpointError(f"{fault}: {' '.join(str(error).split())[:300]}") from error
+        raise CheckpointError(f"{fault}: {' '.join(str(error).split())[:300].rstrip('.')}.") from error
     return module

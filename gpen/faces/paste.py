@@ -8,18 +8,17 @@ from typing import get_args
 import torch
 import torch.nn.functional as F
 
-from ..checks import all_finite, require_between, require_images
-from ..choices import ColorMatch, MaskMode
+from ..checks import all_finite, require_between, require_finite_images, require_images
+from ..choices import ColorMatch
 from ..errors import ImageError, MaskError, SettingsError
 from ..pixels.color import match_low_band, match_mean_std
 from ..pixels.filters import box_mean
 from ..pixels.grain import missing_grain
-from ..pixels.warp import scale_of, warp
+from ..pixels.warp import matrix_scale, warp
 from ..types import Alignment
 from ..wording import agree, count
 from .align import crop_aligned
-from .masks.parsing import FaceParser
-from .masks.paste_masks import face_masks
+from .masks.paste_masks import draw_masks, require_masks
 from .place import NO_PIXELS, Place, find_place, overlap
 
 # Standard deviation of the low band, as a share of the crop's side: 16 px at 512.
@@ -42,9 +41,6 @@ def paste_faces(
     alignments: tuple[Alignment, ...],
     *,
     masks: torch.Tensor | None = None,
-    mask_mode: MaskMode | str = "landmarks",
-    feather: float = 0.1,
-    parser: FaceParser | None = None,
     color_match: ColorMatch | str = "low_band",
     match_grain: float = 0.0,
     strength: float = 1.0,
@@ -68,9 +64,8 @@ def paste_faces(
         images: B x 3 x H x W float in 0..1.
         crops: N x 3 x S x S in 0..1, in the order of `alignments`; S may differ from the alignments' crop size.
         alignments: as `align_faces` gave them for these images.
-        masks: N x 1 x M x M in 0..1, the crops' masks; made by `face_masks` where left out. A crop whose mask is 0 is
-            not pasted.
-        mask_mode, feather, parser: for `face_masks`.
+        masks: N x 1 x M x M in 0..1, the crops' masks; `draw_masks` draws them along the landmarks where left out. A
+            crop whose mask is 0 is not pasted.
         color_match: `low_band` keeps the photograph's colours, light and shade and takes detail only; `mean_std`
             matches mean and contrast of each channel within the mask; `none` takes the crop as it is.
         match_grain: 0..1, how much of the grain that the photograph has and the restored face lacks is added.
@@ -108,7 +103,7 @@ def paste_faces(
     crops = crops.to(images)
     drawn = masks is None
     if masks is None:
-        masks = face_masks(alignments, crops.shape[-1], mask_mode, feather, crops=crops, parser=parser)
+        masks = require_masks(*draw_masks(alignments, crops.shape[-1]))
     masks = masks.to(images).clamp(0, 1)
     result = images
     for index in sorted({alignment.image_index for alignment in alignments}):
@@ -155,10 +150,10 @@ def _change(
     size = crop.shape[-1]
     own = crop_aligned(images, place.alignment, size)
     step = _match_color(crop, own, place.mask, color_match) - own
-    step, own = warp(torch.cat([step, own]), place.from_area(size), place.size).split(1)
+    step, own = warp(torch.cat([step, own]), place.area_to_crop_matrix(size), place.size).split(1)
     before = images[place.alignment.image_index][place.area][None]
     finest = before - own
-    scale = 1 / scale_of(place.from_area(size))
+    scale = 1 / matrix_scale(place.area_to_crop_matrix(size))
     noise = _fine_noise(finest, scale, denoise)
     # A crop has the mean of `scale` squared pixels, and so much less noise.
     yielding = _GIVE_WAY * max(1.0, scale**2) * _local_variance(step)
@@ -219,14 +214,12 @@ def _check_settings(color_match: str, match_grain: float, strength: float, denoi
 def _check_counts(
     images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...], masks: torch.Tensor | None
 ) -> None:
-    require_images(crops, "Crops")
+    require_finite_images(crops, "Crops")
     if len(crops) != len(alignments) or crops.shape[-1] != crops.shape[-2]:
         raise ImageError(
             f"The {count(len(alignments), 'alignment')} {agree(len(alignments), 'needs', 'need')} as many square "
             f"crops, got {tuple(crops.shape)}; paste all the crops that were cut, or none."
         )
-    if not all_finite(crops):
-        raise ImageError("The crops hold NaN or infinity, so they cannot be pasted; mend the node before.")
     if masks is not None and not all_finite(masks):
         raise ImageError("The masks hold NaN or infinity, so nothing can be pasted by them; mend the step before.")
     if masks is not None and (masks.ndim != 4 or masks.shape[:2] != (len(crops), 1)):

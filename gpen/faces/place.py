@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..pixels.warp import bounds, compose, resizing, scale_of, shifting, warp
+from ..pixels.warp import compose, matrix_scale, resize_matrix, shift_matrix, transformed_bounds, warp
 from ..types import Alignment, Size
-from .align import crop_to_image
+from .align import crop_to_image_matrix
 
 # Why nothing can be pasted where `find_place` finds no place.
 NO_PIXELS = "no pixel of the picture lies within its mask"
@@ -42,9 +42,9 @@ class Place:
         """(height, width) of the area."""
         return self.cover.shape[-2], self.cover.shape[-1]
 
-    def from_area(self, crop_size: int) -> np.ndarray:
+    def area_to_crop_matrix(self, crop_size: int) -> np.ndarray:
         """The matrix from the pixels of the area to those of the crop resized to a side."""
-        return _from_area(self.alignment, crop_size, self.area[1], self.area[2])
+        return _area_to_crop_matrix(self.alignment, crop_size, self.area[1], self.area[2])
 
 
 def find_place(mask: torch.Tensor, alignment: Alignment) -> Place | None:
@@ -54,25 +54,25 @@ def find_place(mask: torch.Tensor, alignment: Alignment) -> Place | None:
         return None
     top, left = int(used_rows[0]) - 1, int(used_columns[0]) - 1
     extent = (int(used_rows[-1]) - top + 2, int(used_columns[-1]) - left + 2)
-    to_image = compose(crop_to_image(alignment, mask.shape[-1]), shifting(left, top))
-    x0, y0, x1, y1 = bounds(to_image, extent)
+    to_image = compose(crop_to_image_matrix(alignment, mask.shape[-1]), shift_matrix(left, top))
+    x0, y0, x1, y1 = transformed_bounds(to_image, extent)
     height, width = alignment.image_size
     rows = slice(max(math.floor(y0), 0), min(math.ceil(y1) + 1, height))
     columns = slice(max(math.floor(x0), 0), min(math.ceil(x1) + 1, width))
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return None
-    matrix = _from_area(alignment, mask.shape[-1], rows, columns)
+    matrix = _area_to_crop_matrix(alignment, mask.shape[-1], rows, columns)
     size = (rows.stop - rows.start, columns.stop - columns.start)
     cover = warp(mask, matrix, size, mode="bilinear", border="zeros")[0].clamp(0, 1)
     if not cover.any():
         return None
-    side = alignment.crop_size / scale_of(alignment.matrix)
+    side = alignment.crop_size / matrix_scale(alignment.matrix)
     return Place(mask, alignment, (slice(None), rows, columns), cover, (cover**2 * side) ** 2)
 
 
-def _from_area(alignment: Alignment, crop_size: int, rows: slice, columns: slice) -> np.ndarray:
+def _area_to_crop_matrix(alignment: Alignment, crop_size: int, rows: slice, columns: slice) -> np.ndarray:
     scale = crop_size / alignment.crop_size
-    return compose(resizing(scale, scale), compose(alignment.matrix, shifting(columns.start, rows.start)))
+    return compose(resize_matrix(scale, scale), compose(alignment.matrix, shift_matrix(columns.start, rows.start)))
 
 
 def overlap(place: Place, other: Place) -> tuple[tuple[slice, ...], tuple[slice, ...]] | None:

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from ..checks import require_images
 from ..errors import ImageError
+from ..pixels.filters import row_strips
 
 # Pixels converted at once; limits temporaries to about 16 MB for pictures of any size.
 _BAND_PIXELS = 1 << 20
@@ -21,9 +23,7 @@ DEFLATE_LEVEL = 3
 
 def bands(height: int, width: int) -> Iterator[slice]:
     """Slices of rows that cover a picture."""
-    rows = max(1, _BAND_PIXELS // max(1, width))
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))
+    return row_strips(height, width, _BAND_PIXELS)
 
 
 def scale_into(planes: np.ndarray, alpha: np.ndarray | None, samples: np.ndarray) -> None:
@@ -80,5 +80,6 @@ def check_images(pixels: torch.Tensor) -> None:
     Raises:
         ImageError: it is not a 1 x 3 x H x W float tensor, or has no pixels.
     """
-    if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or not pixels.is_floating_point() or not pixels.numel():
-        raise ImageError(f"A picture must be a 1 x 3 x H x W float tensor, not {pixels.dtype} {tuple(pixels.shape)}.")
+    require_images(pixels, "A picture")
+    if len(pixels) != 1:
+        raise ImageError(f"A picture is one image, 1 x 3 x H x W, not {len(pixels)}.")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ..checks import require_between, require_finite_images
+from ..checks import require_finite_images
 from ..pixels.colorspace import lab_to_linear, linear_to_lab, linear_to_srgb, luminance, srgb_to_linear
 from ..pixels.tone import is_monochrome
 
@@ -28,6 +28,10 @@ _LEAST_SHARE = 0.01
 _JUDGED_SIDE = 512
 # A cast below this many Delta E is none: nobody sees it, and photographs of grey cards have as much.
 _UNSEEN = 1.0
+# A cast is taken off up to this many Delta E.
+_MOST_SHIFT = 20.0
+# The exponent of shades of grey.
+_NORM = 6
 # Whites that are clipped in all channels are white whatever the light: what is done fades out from here to 1.
 _WHITES = 0.95
 # Below this L* a shift in a* and b* fades out, or black would take colour.
@@ -62,22 +66,18 @@ class Cast:
 
 
 @torch.no_grad()
-def shades_of_grey(
-    images: torch.Tensor, p: float = 6, strength: float = 1.0, max_shift: float = 20.0
-) -> tuple[torch.Tensor, tuple[Cast, ...]]:
+def shades_of_grey(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Cast, ...]]:
     """Take off the cast that shades of grey finds, by gains in linear light.
 
     1. Each picture is reduced in linear light, clipped and dark pixels left out.
     2. The colour of the light is the p-norm of each channel (Finlayson and Trezzi, "Shades of Gray and Colour
        Constancy", CIC 2004, who find p = 6 best; 1 is grey world, a large one white patch).
-    3. The cast is limited to `max_shift`, as a picture full of one colour looks like a cast, and divided out (von
-       Kries). The mean luminance stays; whites that are clipped in all channels stay white.
+    3. The cast is limited, as a picture full of one colour looks like a cast, and divided out (von Kries): a middle
+       grey is moved by 20 Delta E at most. The mean luminance stays; whites that are clipped in all channels stay
+       white.
 
     Args:
         images: B x 3 x H x W in 0..1, whole pictures; each is judged on its own.
-        p: 1..20.
-        strength: 0..1, share of the (limited) cast to take off.
-        max_shift: Delta E (CIE 1976), 0..100, that a middle grey is moved at most.
 
     Returns:
         B x 3 x H x W in 0..1, and a `Cast` for each picture. Black-and-white and toned pictures and those without a
@@ -85,12 +85,10 @@ def shades_of_grey(
 
     Raises:
         ImageError: the images have another shape or hold NaN or infinity.
-        SettingsError: a setting is out of range.
     """
-    require_between("p", p, 1, 20)
 
     def estimate(linear: torch.Tensor, weight: torch.Tensor) -> tuple[float, float]:
-        norm = ((linear**p * weight).sum(dim=(2, 3)) / weight.sum()) ** (1 / p)
+        norm = ((linear**_NORM * weight).sum(dim=(2, 3)) / weight.sum()) ** (1 / _NORM)
         light = norm.view(1, 3, 1, 1)
         # The same light, as bright as L* = 50.
         _, a, b = linear_to_lab(light * (_middle_grey() / luminance(light)))[0, :, 0, 0].tolist()
@@ -99,30 +97,25 @@ def shades_of_grey(
     def remove(linear: torch.Tensor, cast: Cast) -> torch.Tensor:
         return linear * linear.new_tensor(cast.gains).view(1, 3, 1, 1)
 
-    return _balance(images, estimate, remove, strength, max_shift)
+    return _balance(images, estimate, remove)
 
 
 @torch.no_grad()
-def lab_balance(
-    images: torch.Tensor, strength: float = 1.0, max_shift: float = 20.0
-) -> tuple[torch.Tensor, tuple[Cast, ...]]:
+def lab_balance(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Cast, ...]]:
     """Take off the cast that the median colour of a picture shows, by a shift in CIELAB.
 
-    The medians of a* and b* are moved towards 0 and L* stays. All in floating point: 8-bit CIELAB, as OpenCV stores it,
-    has a* and b* offset by 128 and rounded to whole numbers. The shift fades out towards black and clipped white,
-    which have no colour.
+    The medians of a* and b* are moved towards 0, by 20 Delta E at most, and L* stays. All in floating point: 8-bit
+    CIELAB, as OpenCV stores it, has a* and b* offset by 128 and rounded to whole numbers. The shift fades out towards
+    black and clipped white, which have no colour.
 
     Args:
         images: B x 3 x H x W in 0..1, whole pictures; each is judged on its own.
-        strength: 0..1, share of the (limited) cast to take off.
-        max_shift: Delta E (CIE 1976), 0..100, that a colour is moved at most.
 
     Returns:
         As `shades_of_grey`.
 
     Raises:
         ImageError: the images have another shape or hold NaN or infinity.
-        SettingsError: a setting is out of range.
     """
 
     def estimate(linear: torch.Tensor, weight: torch.Tensor) -> tuple[float, float]:
@@ -134,20 +127,16 @@ def lab_balance(
         shift = cast.removed * lab.new_tensor([0, cast.a, cast.b]).view(1, 3, 1, 1)
         return lab_to_linear(lab - shift * (lab[:, :1] / _BLACKS).clamp(0, 1))
 
-    return _balance(images, estimate, remove, strength, max_shift)
+    return _balance(images, estimate, remove)
 
 
 def _balance(
     images: torch.Tensor,
     estimate: Callable[[torch.Tensor, torch.Tensor], tuple[float, float]],
     remove: Callable[[torch.Tensor, Cast], torch.Tensor],
-    strength: float,
-    max_shift: float,
 ) -> tuple[torch.Tensor, tuple[Cast, ...]]:
     require_finite_images(images)
-    require_between("strength", strength, 0, 1)
-    require_between("max_shift", max_shift, 0, 100)
-    casts = tuple(_find_cast(image[None], estimate, strength, max_shift) for image in images)
+    casts = tuple(_find_cast(image[None], estimate) for image in images)
     if not any(cast.removed for cast in casts):
         return images, casts
     result = images.clone()
@@ -158,12 +147,7 @@ def _balance(
     return result, casts
 
 
-def _find_cast(
-    image: torch.Tensor,
-    estimate: Callable[[torch.Tensor, torch.Tensor], tuple[float, float]],
-    strength: float,
-    max_shift: float,
-) -> Cast:
+def _find_cast(image: torch.Tensor, estimate: Callable[[torch.Tensor, torch.Tensor], tuple[float, float]]) -> Cast:
     linear, weight = _judged_pixels(image)
     judged, neutral = float(weight.mean()), (1.0, 1.0, 1.0)
     if is_monochrome(image):
@@ -172,7 +156,7 @@ def _find_cast(
         return Cast(0.0, 0.0, 0.0, neutral, False, judged)
     a, b = estimate(linear, weight)
     size = math.hypot(a, b)
-    removed = strength * min(1.0, max_shift / size) if size >= _UNSEEN else 0.0
+    removed = min(1.0, _MOST_SHIFT / size) if size >= _UNSEEN else 0.0
     return Cast(a, b, removed, _gains(linear, weight, removed * a, removed * b), False, judged)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from .filters import gaussian_blur
 
-# ITU-R BT.709-6, item 3.2.
+# ITU-R BT.709-6, item 3.2; sRGB has the same primaries, so that these are its luminance too.
 LUMA = (0.2126, 0.7152, 0.0722)
 
 

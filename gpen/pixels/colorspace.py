@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import torch
 
+from .color import LUMA, luma
+
 # IEC 61966-2-1: linear sRGB to XYZ; the row of Y is the luminance.
-_TO_XYZ = torch.tensor(
-    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]], dtype=torch.float64
-)
-LUMINANCE = (0.2126, 0.7152, 0.0722)
+_TO_XYZ = torch.tensor([[0.4124, 0.3576, 0.1805], LUMA, [0.0193, 0.1192, 0.9505]], dtype=torch.float64)
 _WHITE = _TO_XYZ.sum(dim=1)
 _RGB_TO_RELATIVE_XYZ = _TO_XYZ / _WHITE[:, None]
 _RELATIVE_XYZ_TO_RGB = torch.linalg.inv(_RGB_TO_RELATIVE_XYZ)
@@ -33,9 +32,8 @@ def linear_to_srgb(linear: torch.Tensor) -> torch.Tensor:
 
 
 def luminance(linear: torch.Tensor) -> torch.Tensor:
-    """Relative luminance Y of linear RGB: B x 3 x H x W to B x 1 x H x W."""
-    red, green, blue = linear.unbind(dim=1)
-    return (LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue).unsqueeze(1)
+    """Relative luminance Y of linear RGB, B x 3 x H x W to B x 1 x H x W: what luma is of encoded values."""
+    return luma(linear)
 
 
 def linear_to_lab(linear: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from ..types import Size
+from .filters import box_mean, mirrored_index, robust_deviation
 
 # Periods of about 2 to 4, 4 to 8 and 8 to 16 px: film grain in a scan is seldom coarser.
 _BANDS = 3
@@ -21,8 +22,6 @@ _BANDS = 3
 _REACH = 2 * (2**_BANDS - 1)
 # Side of the window over which calm is judged.
 _CALM_WINDOW = 9
-# Median absolute value to standard deviation, for normal noise around 0.
-_DEVIATION_PER_MEDIAN = 1.4826
 # With fewer of the face's pixels to judge by, no grain is added.
 _LEAST_PIXELS = 128
 # A face is judged by tiles of this side; of a larger one by the fullest, drawn by lot among equals.
@@ -132,20 +131,18 @@ def _tile_bands(image: torch.Tensor, tiles: list[list[int]]) -> torch.Tensor:
     margin = _REACH + _CALM_WINDOW // 2
     offsets = torch.arange(-margin, _TILE + margin, device=image.device)
 
-    def seen(start: int, length: int) -> torch.Tensor:
-        index = (start + offsets) % (2 * length)
-        return torch.minimum(index, 2 * length - 1 - index)
-
     height, width = image.shape[-2:]
-    windows = [image[0][:, seen(top, height)[:, None], seen(left, width)] for top, left in tiles]
+    windows = [
+        image[0][:, mirrored_index(top + offsets, height)[:, None], mirrored_index(left + offsets, width)]
+        for top, left in tiles
+    ]
     return _bands(_opponent(torch.stack(windows).float()))
 
 
 def _is_calm(bands: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     """T x side x side; where the lightness varies no more than around half of the face's pixels."""
-    energy = (bands[:, :, 0] ** 2).sum(dim=0)
-    for side in ((_CALM_WINDOW, 1), (1, _CALM_WINDOW)):
-        energy = F.avg_pool2d(energy, side, stride=1)
+    energy = (bands[:, :, 0] ** 2).sum(dim=0, keepdim=True)
+    energy = _cropped(box_mean(energy, _CALM_WINDOW // 2), _CALM_WINDOW // 2)[0]
     return energy <= energy[inside].median()
 
 
@@ -170,7 +167,7 @@ def _tint(finest: torch.Tensor) -> torch.Tensor:
 def _deviation(bands: torch.Tensor, tint: torch.Tensor) -> torch.Tensor:
     """Robust deviation of each band and plane, colours freed of what goes along with lightness: J x 3 x P -> J x 3."""
     own_colour = bands - tint[:, None] * bands[:, :1]
-    return _DEVIATION_PER_MEDIAN * own_colour.abs().median(dim=-1).values
+    return robust_deviation(own_colour, -1)
 
 
 def _non_negative_solution(matrix: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

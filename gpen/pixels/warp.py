@@ -24,28 +24,27 @@ def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     return outer @ np.vstack([inner, [0.0, 0.0, 1.0]])
 
 
-def invert(matrix: np.ndarray) -> np.ndarray:
-    """The 2 x 3 matrix of the way back."""
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1)
+def transform_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points ... x 2 sent through a 2 x 3 matrix."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def resizing(x_scale: float, y_scale: float) -> np.ndarray:
+def resize_matrix(x_scale: float, y_scale: float) -> np.ndarray:
     """The 2 x 3 matrix from the pixels of a picture to those of the same picture resized."""
     return np.array([[x_scale, 0.0, (x_scale - 1) / 2], [0.0, y_scale, (y_scale - 1) / 2]])
 
 
-def shifting(x: float, y: float) -> np.ndarray:
+def shift_matrix(x: float, y: float) -> np.ndarray:
     """The 2 x 3 matrix that adds (x, y)."""
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
 
 
-def scale_of(matrix: np.ndarray) -> float:
+def matrix_scale(matrix: np.ndarray) -> float:
     """How many pixels of its range one pixel of its domain covers, along a side."""
     return math.sqrt(abs(np.linalg.det(matrix[:, :2])))
 
 
-def bounds(matrix: np.ndarray, size: Size) -> tuple[float, float, float, float]:
+def transformed_bounds(matrix: np.ndarray, size: Size) -> tuple[float, float, float, float]:
     """Smallest (x0, y0, x1, y1) that holds the pixel centres of a picture of (height, width) sent through `matrix`."""
     height, width = size
     corners = np.array([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]], np.float64)
@@ -79,18 +78,18 @@ def warp(
     Returns:
         B x C x height x width. Bicubic interpolation may overshoot the range of the image a little.
     """
-    step = max(scale_of(matrix), 1.0)
-    x0, y0, x1, y1 = bounds(matrix, size)
+    step = max(matrix_scale(matrix), 1.0)
+    x0, y0, x1, y1 = transformed_bounds(matrix, size)
     reach = _REACH * step
     rows = _span(y0 - reach, y1 + reach, image.shape[-2])
     columns = _span(x0 - reach, x1 + reach, image.shape[-1])
     part = image[..., rows, columns]
-    matrix = compose(shifting(-columns.start, -rows.start), matrix)
+    matrix = compose(shift_matrix(-columns.start, -rows.start), matrix)
     if step > 1:
         height, width = part.shape[-2:]
         reduced = (max(1, round(height / step)), max(1, round(width / step)))
         part = F.interpolate(part, reduced, mode="bicubic", antialias=True)
-        matrix = compose(resizing(reduced[1] / width, reduced[0] / height), matrix)
+        matrix = compose(resize_matrix(reduced[1] / width, reduced[0] / height), matrix)
     theta = _normalized(matrix, size, (part.shape[-2], part.shape[-1]))
     theta = torch.from_numpy(theta).to(part).expand(len(part), -1, -1)
     grid = F.affine_grid(theta, [len(part), part.shape[1], *size], align_corners=False)

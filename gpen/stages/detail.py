@@ -16,7 +16,7 @@ from ..photograph.jpeg_quality import quality_of_pixels
 from ..pixels.color import luma
 from ..pixels.tone import SIDE as JUDGED_SIDE
 from ..pixels.tone import Tone, colour_rule, judge_tone, keep_tones
-from ..pixels.warp import bounds, scale_of
+from ..pixels.warp import matrix_scale, transformed_bounds
 from ..settings import Settings
 from ..types import Alignment
 from .records import FaceRecord, RestoredFaces
@@ -69,7 +69,7 @@ def keep_own_detail(
 
 def _judge_tone(images: torch.Tensor, alignment: Alignment) -> Tone:
     """Whether a face is in colour, judged on its crop and the surroundings."""
-    side = alignment.crop_size * scale_of(alignment.inverse)
+    side = alignment.crop_size * matrix_scale(alignment.inverse)
     reach = max(_AROUND, _LEAST_AROUND / side)
     return judge_tone(cut_around(images, alignment, reach, JUDGED_SIDE), reach)
 
@@ -106,9 +106,9 @@ def shape_detail(
 
 def _jpeg_quality(images: torch.Tensor, alignment: Alignment) -> int | None:
     """JPEG quality of the photograph around a face; None if the crop is too coarse to show its blocks."""
-    if scale_of(alignment.inverse) > _BLOCKS_SEEN:
+    if matrix_scale(alignment.inverse) > _BLOCKS_SEEN:
         return None
-    corners = bounds(alignment.inverse, (alignment.crop_size, alignment.crop_size))
+    corners = transformed_bounds(alignment.inverse, (alignment.crop_size, alignment.crop_size))
     left, top, right, bottom = (round(value) for value in corners)
     return quality_of_pixels(images[alignment.image_index], (left, top, right, bottom))
 
@@ -116,7 +116,7 @@ def _jpeg_quality(images: torch.Tensor, alignment: Alignment) -> int | None:
 def _why_left(
     images: torch.Tensor, crop: torch.Tensor, restored: torch.Tensor, alignment: Alignment, jpeg_quality: int | None
 ) -> str | None:
-    scale = scale_of(alignment.inverse)
+    scale = matrix_scale(alignment.inverse)
     surroundings, seen = _surroundings(images, alignment) if scale < _AVERAGED else None, (crop, restored)
     if scale < _ENLARGED:
         side = max(1, round(scale * alignment.crop_size))
@@ -129,7 +129,7 @@ def _why_left(
 
 def _surroundings(images: torch.Tensor, alignment: Alignment) -> torch.Tensor:
     """The picture in and around a face, 1 x 3 x H x W: extended for a small face, the centre of a large one."""
-    x0, y0, x1, y1 = bounds(alignment.inverse, (alignment.crop_size, alignment.crop_size))
+    x0, y0, x1, y1 = transformed_bounds(alignment.inverse, (alignment.crop_size, alignment.crop_size))
     side = min(max(min(x1 - x0, y1 - y0), _LEAST_JUDGED), _MOST_JUDGED)
     height, width = alignment.image_size
     top, left = (

@@ -82,6 +82,8 @@ def test_wrong_settings_are_told():
         models.load_generator(LITE, backend="magic")  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="not a device"):
         select_device("toaster")
+    with pytest.raises(SettingsError, match="not a device"):
+        models.load_generator(LITE, device="toaster")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")

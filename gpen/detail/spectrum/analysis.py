@@ -6,7 +6,6 @@ BT.709 luma of sRGB-encoded values in 0..1, scaled so that its mean over all fre
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,11 +51,6 @@ class Spectrum:
 
     def __len__(self) -> int:
         return len(self.cutoff)
-
-    @property
-    def azimuthal_integral(self) -> torch.Tensor:
-        """B x R; power integrated over the angle (Durall et al., "Watch your Up-Convolution", CVPR 2020, eq. 5)."""
-        return 2 * math.pi * self.radial_power
 
 
 def analyze(images: torch.Tensor, mask: torch.Tensor | None = None) -> Spectrum:

@@ -49,7 +49,7 @@ _MOST_BLUR = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Meeting:
+class Crossover:
     """Where photographs end and their restored faces go on. "Planes" are luma and the colour differences Cb and Cr.
 
     Attributes:
@@ -65,9 +65,9 @@ class Meeting:
     blur: torch.Tensor
 
 
-def meeting_point(
+def find_crossover(
     base: torch.Tensor, detail: torch.Tensor, jpeg_quality: Sequence[int | None] | None = None
-) -> Meeting:
+) -> Crossover:
     """Measure where photographs end.
 
     1. The photograph's spectrum has a cut-off (`spectrum.measure_cutoff`): above it there is little, because it is
@@ -105,13 +105,13 @@ def meeting_point(
         # Colour differences lie around 0, and what is measured around a half.
         rings = Rings.of(own[:, [plane]] + 0.5, other[:, [plane]] + 0.5) if plane else luma_rings
         doubt = torch.stack([_doubt(one[plane], rings.frequencies) for one in floors]) if len(base) else rings.shared
-        cutoffs.append(rings.first_apart(least * torch.maximum(doubt, known[:, None]), limit))
+        cutoffs.append(rings.first_disagreement(least * torch.maximum(doubt, known[:, None]), limit))
         limit = cutoffs[0]
     noise = [
         [0.0 if floor is None else floor.between(end / 2, end) for floor, end in zip(planes, ends, strict=True)]
         for planes, ends in zip(floors, torch.stack(cutoffs, dim=1).tolist(), strict=True)
     ]
-    return Meeting(
+    return Crossover(
         torch.stack(cutoffs, dim=1).float(), torch.tensor(noise).reshape(-1, 3), luma_rings.blur(cutoffs[0]).float()
     )
 
@@ -167,7 +167,7 @@ class Rings:
         inside = (self.frequencies >= low) & (self.frequencies < high)
         return self.power[:, inside].mean(dim=1) / self.painted[:, inside].mean(dim=1).clamp_min(1e-30)
 
-    def first_apart(self, least: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
+    def first_disagreement(self, least: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
         """The first frequency from which on less than `least` (B x R) is shared, or `limit` (B) if that is lower; B."""
         apart = (self.shared < least) & (self.frequencies >= _LEAST_CUTOFF)
         found = limit.clone()

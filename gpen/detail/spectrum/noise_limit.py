@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ...pixels.filters import hann_window, taper
+
 # Windows of this side, half overlapping: small beside a face, and still 16 rings of frequency.
 _WINDOW, _HOP = 32, 16
 # Rows of windows transformed at once.
@@ -66,7 +68,7 @@ class NoiseFloor:
         return float(self.power[inside].mean())
 
 
-def noise_floor(gray: torch.Tensor, weights: torch.Tensor | None = None) -> NoiseFloor | None:
+def noise_floor(gray: torch.Tensor) -> NoiseFloor | None:
     """Measure noise by minimum statistics (Martin, "Noise power spectral density estimation based on optimal smoothing
     and minimum statistics", 2001), over place instead of time.
 
@@ -76,14 +78,13 @@ def noise_floor(gray: torch.Tensor, weights: torch.Tensor | None = None) -> Nois
 
     Args:
         gray: H x W float32.
-        weights: as for `noise_limit`.
 
     Returns:
         float32 on the CPU; None where there is too little picture to judge by, and where all of it is one texture.
     """
     if min(gray.shape) < 2 * _WINDOW:
         return None
-    rings = _ring_powers(gray, weights)
+    rings = _ring_powers(gray, None)
     if rings is None:
         return None
     calm, mean = rings
@@ -127,8 +128,7 @@ def noise_limit(gray: torch.Tensor, weights: torch.Tensor | None = None) -> floa
 
 def _ring_powers(gray: torch.Tensor, weights: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor] | None:
     """Of each ring, the mean power of the calm windows and of all; None where there are too few windows."""
-    position = math.pi * (torch.arange(_WINDOW, device=gray.device) + 0.5) / _WINDOW
-    window = torch.sin(position) ** 2
+    window = hann_window(_WINDOW, gray.device)
     window = window[:, None] * window
     rows, columns = torch.fft.fftfreq(_WINDOW)[:, None], torch.fft.rfftfreq(_WINDOW)
     ring = (torch.hypot(rows, columns) * _WINDOW).round().long().flatten().to(gray.device)
@@ -140,8 +140,7 @@ def _ring_powers(gray: torch.Tensor, weights: torch.Tensor | None) -> tuple[torc
         pieces = _windows(gray[strip])
         if weights is not None:
             pieces = pieces[_windows(weights[strip]).mean(dim=(1, 2)) >= 0.5]
-        pieces = window * (pieces - (window * pieces).sum(dim=(1, 2), keepdim=True) / window.sum())
-        plane = torch.view_as_real(torch.fft.rfft2(pieces)).square().sum(dim=-1)
+        plane = torch.view_as_real(torch.fft.rfft2(taper(pieces, window))).square().sum(dim=-1)
         curves.append(plane.flatten(1) @ sums)
     power = torch.cat(curves)
     if len(power) < _LEAST_WINDOWS:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import torch
 
+from ...checks import require_images
 from ...errors import ImageError
 from ...pixels.color import luma
+from ...pixels.filters import hann_window, taper
 from .noise_limit import noise_limit
 
 BAND_EDGES = (1 / 16, 1 / 8, 1 / 4)
@@ -125,11 +127,10 @@ class View:
 
     def power(self) -> torch.Tensor:
         """`|FFT(w (x - sum(w x) / sum(w)))|^2 / sum(w^2)`, H x (W // 2 + 1), ordered as by `torch.fft.rfft2`."""
-        total, energy = float(self.window.sum()), float((self.window**2).sum())
+        energy = float((self.window**2).sum())
         if energy == 0:
             return self.gray.new_zeros(self.gray.shape[0], self.gray.shape[1] // 2 + 1)
-        mean = float((self.window * self.gray).sum()) / total
-        spectrum = torch.fft.rfft2(self.window * (self.gray - mean))
+        spectrum = torch.fft.rfft2(taper(self.gray, self.window))
         return torch.view_as_real(spectrum).square_().sum(dim=-1).div_(energy)
 
 
@@ -186,10 +187,7 @@ def check_spectrum_input(images: torch.Tensor, mask: torch.Tensor | None = None)
     Raises:
         ImageError: they are not.
     """
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[1:]:
-        raise ImageError(f"Images must be B x 3 x H x W or B x 1 x H x W, got {tuple(images.shape)}.")
-    if not images.is_floating_point():
-        raise ImageError(f"Images must be floating point in 0..1, got {images.dtype}; divide by the largest value.")
+    require_images(images, gray=True)
     if mask is None:
         return
     fitting = [(count, 1, *images.shape[-2:]) for count in (len(images), 1)]
@@ -216,7 +214,6 @@ def _inside_border(gray: torch.Tensor) -> tuple[slice, slice]:
 
 def _hann(inside: slice, length: int) -> torch.Tensor:
     """length; a Hann window over `inside`, sampled at pixel centres so that it is symmetric and never all 0."""
-    count = inside.stop - inside.start
     window = torch.zeros(length)
-    window[inside] = torch.sin(math.pi * (torch.arange(count) + 0.5) / count) ** 2
+    window[inside] = hann_window(inside.stop - inside.start)
     return window

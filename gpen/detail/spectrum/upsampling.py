@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 
 from ...errors import ImageError
 from ...pixels.color import luma
+from ...pixels.filters import hann_window, robust_deviation, taper
 from .power import check_spectrum_input
 
 PERIODS = (2, 4, 8)
@@ -25,8 +25,6 @@ _JPEG_PEAKS = [(0, 16), (0, 48), (16, 0), (48, 0)]
 _RING = (3, 8)
 # A pattern is reported where its peak is so many robust deviations and so many decibels above what surrounds it.
 _LEAST_DEVIATIONS, _LEAST_DECIBELS = 6.0, 6.0
-# Median absolute deviation to standard deviation, for normal noise.
-_DEVIATION_PER_MEDIAN = 1.4826
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +92,11 @@ def _stands_out(peaks: torch.Tensor) -> torch.Tensor:
 
 def _welch(image: torch.Tensor) -> torch.Tensor:
     """128 x 128; the mean power of the residual of 1 x C x H x W, a strip of windows at a time."""
-    position = math.pi * (torch.arange(_WINDOW, device=image.device) + 0.5) / _WINDOW
-    window = torch.sin(position) ** 2
+    window = hann_window(_WINDOW, image.device)
     window = window[:, None] * window
     total, count = torch.zeros(_WINDOW, _WINDOW, device=image.device), 0
     for strip in _residual_strips(image):
-        pieces = strip.unfold(1, _WINDOW, _HOP).transpose(0, 1)
-        pieces = window * (pieces - (window * pieces).sum(dim=(1, 2), keepdim=True) / window.sum())
+        pieces = taper(strip.unfold(1, _WINDOW, _HOP).transpose(0, 1), window)
         total += torch.view_as_real(torch.fft.fft2(pieces)).square().sum(dim=(0, -1))
         count += len(pieces)
     return total / (count * (window**2).sum())
@@ -139,7 +135,7 @@ def _strongest(level: torch.Tensor, peaks: list[tuple[int, int]]) -> torch.Tenso
     rows, columns = torch.tensor(peaks).unbind(dim=1)
     around = level[(rows[:, None] + offsets[:, 0]) % _WINDOW, (columns[:, None] + offsets[:, 1]) % _WINDOW]
     median = around.median(dim=1, keepdim=True).values
-    spread = _DEVIATION_PER_MEDIAN * (around - median).abs().median(dim=1).values
+    spread = robust_deviation(around - median, 1)
     above = level[rows, columns] - median[:, 0]
     deviations = above / spread.clamp_min(1e-6)
     best = torch.minimum(deviations / _LEAST_DEVIATIONS, above / _LEAST_DECIBELS).argmax()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ...pixels.warp import warp
+from ..layers import convolution, normalize
 from ..loading import load_strictly
 
 CROP = 64
@@ -22,15 +23,11 @@ CONTEXT = 1.7
 QUARTERS = 4
 
 
-def _convolve(into: int, out: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(into, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
-
-
 class _Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _convolve(channels, channels),
+            convolution(channels, channels),
             nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
             nn.BatchNorm2d(channels),
         )
@@ -47,12 +44,12 @@ class FaceClassifier(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _convolve(3, 24, 2),
-            _convolve(24, 48, 2),
+            convolution(3, 24, 2),
+            convolution(24, 48, 2),
             _Residual(48),
-            _convolve(48, 96, 2),
+            convolution(48, 96, 2),
             _Residual(96),
-            _convolve(96, 128, 2),
+            convolution(96, 128, 2),
             _Residual(128),
         )
         self.head = nn.Linear(128, 1 + QUARTERS)
@@ -64,12 +61,6 @@ class FaceClassifier(nn.Module):
 def load_classifier(state_dict: Mapping[str, Tensor]) -> FaceClassifier:
     """Build the classifier and load it strictly; raises CheckpointError."""
     return load_strictly(FaceClassifier(), state_dict, "The face classifier of this detector is incomplete or altered")
-
-
-def normalise(crops: Tensor) -> Tensor:
-    """Zero mean and unit deviation per crop, over all channels; a flat crop becomes zeros."""
-    centred = crops - crops.mean((1, 2, 3), keepdim=True)
-    return centred / (centred.square().mean((1, 2, 3), keepdim=True).sqrt() + 1e-3)
 
 
 def crop_matrix(box: Tensor) -> Tensor:
@@ -104,7 +95,7 @@ def classify(image: Tensor, boxes: Tensor, classifier: FaceClassifier) -> tuple[
         cut = [
             warp(image[None], crop_matrix(box).numpy(), (CROP, CROP), mode="bilinear", border="border") for box in chunk
         ]
-        crops = normalise(torch.cat(cut).float().to(device))
+        crops = normalize(torch.cat(cut).float().to(device))
         seen, reflected = classifier(torch.cat([crops, crops.flip(-1)])).float().cpu().chunk(2)
         faces.append((seen[:, 0].sigmoid() + reflected[:, 0].sigmoid()) / 2)
         # In a mirror, turned to the right is turned to the left.

@@ -14,8 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ...checks import all_finite
-from ...errors import ImageError
+from ...checks import require_finite_images
 from ...types import Face, Faces
 from .candidates import Candidates, beside_much_larger, best_framed, merge, quarter_of
 from .classify import FaceClassifier, classify
@@ -93,7 +92,7 @@ def detect(
         >>> [face.landmarks.shape for face in faces]
         [(5, 2)]
     """
-    _check(images)
+    require_finite_images(images)
     count, _, height, width = images.shape
     sizes = ((height, width),) * count
     if count == 0:
@@ -120,18 +119,6 @@ def detect(
             merged = merged[torch.arange(min(max_faces, len(merged.scores)))]
         faces += _faces(images[index], index, merged, detector.refiner if refine else None)
     return Faces(tuple(faces), sizes)
-
-
-def _check(images: Tensor) -> None:
-    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-        raise ImageError(
-            "detection needs a floating-point tensor B x 3 x H x W in 0..1, not "
-            f"{tuple(images.shape)} of {images.dtype}"
-        )
-    if 0 in images.shape[2:]:
-        raise ImageError(f"an image of {images.shape[2]} x {images.shape[3]} pixels holds nothing to search")
-    if not all_finite(images):
-        raise ImageError("the image holds NaN or infinity; repair it before looking for faces")
 
 
 def _look_again(

@@ -1,21 +1,20 @@
 """Five landmarks, refined on a small upright crop of each found face.
 
-The detector reads all landmarks of a small face off one cell of a stride-8 map. `LandmarkRefiner` looks
-again, at a crop that the first estimate has turned upright, and gives each landmark as the expectation of a
-heat map (integral
-regression: Sun et al., "Integral Human Pose Regression", ECCV 2018). A second look starts from the better
-    estimate.
+The detector reads all landmarks of a small face off one cell of a stride-8 map. `LandmarkRefiner` looks again, at a
+crop that the first estimate has turned upright, and gives each landmark as the expectation of a heat map (integral
+regression: Sun et al., "Integral Human Pose Regression", ECCV 2018). A second look starts from the better estimate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..layers import convolution, normalize
 from ..loading import load_strictly
 
 CROP = 64
@@ -27,20 +26,16 @@ MEAN_SHAPE = ((0.33, 0.354), (0.67, 0.354), (0.50, 0.550), (0.359, 0.696), (0.64
 MIRRORED = (1, 0, 2, 4, 3)  # which landmark each one becomes in a mirror
 
 
-def _convolve(into: int, out: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(into, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
-
-
 class LandmarkRefiner(nn.Module):
     """Normalised grey crops N x 1 x 64 x 64 to landmarks N x 5 x 2 in parts of the crop's side."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.fine = nn.Sequential(_convolve(1, 24, 2), _convolve(24, 32))
-        self.middle = nn.Sequential(_convolve(32, 64, 2), _convolve(64, 64))
-        self.coarse = nn.Sequential(_convolve(64, 128, 2), _convolve(128, 128), _convolve(128, 128))
+        self.fine = nn.Sequential(convolution(1, 24, 2), convolution(24, 32))
+        self.middle = nn.Sequential(convolution(32, 64, 2), convolution(64, 64))
+        self.coarse = nn.Sequential(convolution(64, 128, 2), convolution(128, 128), convolution(128, 128))
         self.widen = nn.Conv2d(128, 64, 1)
-        self.merge = _convolve(64, 64)
+        self.merge = convolution(64, 64)
         self.maps = nn.Conv2d(64, 5, 1)
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -60,9 +55,14 @@ def expectation(maps: Tensor) -> Tensor:
     return torch.stack([x, y], dim=-1)
 
 
+def mirror_points(points: Tensor, order: Sequence[int]) -> Tensor:
+    """Landmarks of the mirrored crop, N x P x 2 in parts of the side; `order` says which becomes which."""
+    return torch.stack([1 - points[..., 0], points[..., 1]], dim=-1)[:, list(order)]
+
+
 def load_refiner(state_dict: Mapping[str, Tensor]) -> LandmarkRefiner:
     """Build the refiner and load it strictly; raises CheckpointError."""
-    fault = "the landmark refiner of this face detector is incomplete or altered"
+    fault = "The landmark refiner of this face detector is incomplete or altered"
     return load_strictly(LandmarkRefiner(), state_dict, fault)
 
 
@@ -113,12 +113,6 @@ def _cut(image: Tensor, frame: Tensor) -> Tensor:
     return F.grid_sample(grey, grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
 
 
-def normalise(crops: Tensor) -> Tensor:
-    """Zero mean and unit deviation per crop; a flat crop becomes zeros."""
-    centred = crops - crops.mean((-2, -1), keepdim=True)
-    return centred / (centred.square().mean((-2, -1), keepdim=True).sqrt() + 1e-3)
-
-
 def refine_landmarks(image: Tensor, landmarks: np.ndarray, refiner: LandmarkRefiner) -> np.ndarray:
     """Look again at found faces.
 
@@ -138,15 +132,13 @@ def refine_landmarks(image: Tensor, landmarks: np.ndarray, refiner: LandmarkRefi
         return landmarks
     device = next(refiner.parameters()).device
     points = torch.as_tensor(landmarks, dtype=torch.float32)
-    mirrored = list(MIRRORED)
     for _ in range(LOOKS):
         frames = crop_frames(points)
         answers = []
         for chunk in frames.split(CHUNK):
-            crops = normalise(torch.stack([_cut(image, frame.to(image.device)) for frame in chunk]).to(device))
+            crops = normalize(torch.stack([_cut(image, frame.to(image.device)) for frame in chunk]).to(device))
             seen, reflected = refiner(torch.cat([crops, crops.flip(-1)])).float().cpu().chunk(2)
-            reflected = torch.stack([1 - reflected[..., 0], reflected[..., 1]], dim=-1)[:, mirrored]
-            answers.append((seen + reflected) / 2)
+            answers.append((seen + mirror_points(reflected, MIRRORED)) / 2)
         parts = torch.cat(answers)
         points = parts @ frames[:, :, :2].mT + frames[:, :, 2].unsqueeze(1)
     return points.numpy()

@@ -145,8 +145,8 @@ def network_of(state_dict: Mapping[str, Tensor]) -> str:
         return "resnet50"
     some = ", ".join(sorted(map(str, state_dict))[:3]) or "no tensors at all"
     raise CheckpointError(
-        "this checkpoint is not a RetinaFace face detector (mobile0.25 or ResNet-50): it holds "
-        f"{some}; choose a face detector's file"
+        "This checkpoint is not a RetinaFace face detector (mobile0.25 or ResNet-50): it holds "
+        f"{some}; choose a face detector's file."
     )
 
 
@@ -154,4 +154,4 @@ def load_retinaface(state_dict: Mapping[str, Tensor]) -> RetinaFace:
     """Build the network a state dict belongs to and load it strictly; a prefix `module.` is taken off."""
     tensors = {key.removeprefix("module."): value for key, value in state_dict.items()}
     network = RetinaFace(network_of(tensors))
-    return load_strictly(network, tensors, "this RetinaFace checkpoint is incomplete or altered")
+    return load_strictly(network, tensors, "This RetinaFace checkpoint is incomplete or altered")

@@ -18,10 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...pixels.color import luma
-from ...pixels.warp import invert, scale_of, warp
-from ...types import Face
-from ..align import estimate_similarity
-from ..detection.refine import MEAN_SHAPE, expectation, normalise
+from ...pixels.warp import matrix_scale, transform_points, warp
+from ...types import Face, invert_matrix
+from ..align import estimate_similarity_matrix
+from ..detection.refine import MEAN_SHAPE, expectation, mirror_points
+from ..layers import convolution, normalize
 from ..loading import load_strictly
 from ..masks.parts import five_of_68
 
@@ -46,10 +47,6 @@ MIRRORED68 = (
 LOOKS = 2
 
 
-def _convolve(into: int, out: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(into, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
-
-
 class Landmarker68(nn.Module):
     """Normalised grey crops N x 1 x 64 x 64 to 68 landmarks in iBUG order, N x 68 x 2 in parts of the crop's side."""
 
@@ -57,13 +54,13 @@ class Landmarker68(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fine = nn.Sequential(_convolve(1, 24, 2), _convolve(24, 48, 2), _convolve(48, 48))
-        self.middle = nn.Sequential(_convolve(48, 80, 2), _convolve(80, 80))
-        self.coarse = nn.Sequential(_convolve(80, 128, 2), _convolve(128, 128), _convolve(128, 128))
+        self.fine = nn.Sequential(convolution(1, 24, 2), convolution(24, 48, 2), convolution(48, 48))
+        self.middle = nn.Sequential(convolution(48, 80, 2), convolution(80, 80))
+        self.coarse = nn.Sequential(convolution(80, 128, 2), convolution(128, 128), convolution(128, 128))
         self.widen_coarse = nn.Conv2d(128, 80, 1)
-        self.merge_middle = _convolve(80, 80)
+        self.merge_middle = convolution(80, 80)
         self.widen_middle = nn.Conv2d(80, 48, 1)
-        self.merge_fine = _convolve(48, 48)
+        self.merge_fine = convolution(48, 48)
         self.maps = nn.Conv2d(48, POINTS, 1)
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -94,11 +91,11 @@ class Landmarker68(nn.Module):
         five = np.stack([face.landmarks for face in faces]).astype(np.float64)
         found = np.empty((len(faces), POINTS, 2))
         for _ in range(LOOKS):
-            matrices = [invert(matrix) for matrix in estimate_similarity(five, CROP_SHAPE * CROP - 0.5)]
+            matrices = [invert_matrix(matrix) for matrix in estimate_similarity_matrix(five, CROP_SHAPE * CROP - 0.5)]
             crops = [_cut(images, face.image_index, matrix) for face, matrix in zip(faces, matrices, strict=True)]
             in_crops = self._answer(torch.cat(crops)) * CROP - 0.5
             found = np.stack(
-                [points @ matrix[:, :2].T + matrix[:, 2] for points, matrix in zip(in_crops, matrices, strict=True)]
+                [transform_points(matrix, points) for points, matrix in zip(in_crops, matrices, strict=True)]
             )
             five = five_of_68(found)
         return found
@@ -106,14 +103,14 @@ class Landmarker68(nn.Module):
     @torch.inference_mode()
     def _answer(self, crops: Tensor) -> np.ndarray:
         """The mean of the answers for crops and for their mirror images."""
-        crops = normalise(crops).to(self.maps.weight)
+        crops = normalize(crops).to(self.maps.weight)
         seen, reflected = self(torch.cat([crops, crops.flip(-1)])).cpu().double().chunk(2)
         return ((seen + mirror(reflected)) / 2).numpy()
 
 
 def mirror(points: Tensor) -> Tensor:
     """68 landmarks of the mirrored crop: N x 68 x 2 in parts of the side."""
-    return torch.stack([1 - points[..., 0], points[..., 1]], dim=-1)[:, list(MIRRORED68)]
+    return mirror_points(points, MIRRORED68)
 
 
 def is_landmarker68(state_dict: Mapping[str, Tensor]) -> bool:
@@ -134,5 +131,5 @@ def _doubled(maps: Tensor) -> Tensor:
 
 def _cut(images: Tensor, index: int, matrix: np.ndarray) -> Tensor:
     """One grey crop, 1 x 1 x CROP x CROP; `matrix` leads from its pixels to the image's."""
-    mode = "bilinear" if scale_of(matrix) <= 1 else "bicubic"
+    mode = "bilinear" if matrix_scale(matrix) <= 1 else "bicubic"
     return luma(warp(images[index : index + 1], matrix, (CROP, CROP), mode=mode).clamp(0, 1).float())

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...errors import CheckpointError
-from ...pixels.warp import compose, resizing, scale_of, shifting, warp
+from ...pixels.warp import compose, matrix_scale, resize_matrix, shift_matrix, warp
 from ...types import Face, Size
-from ..align import TEMPLATES, estimate_similarity
+from ..align import TEMPLATES, estimate_similarity_matrix
+from ..loading import load_strictly
 from ..masks.contour import pose_head
 from .hourglass import StackedHourglasses
 
@@ -77,12 +77,12 @@ class Landmarker98(nn.Module):
         Raises:
             ImageError: the five landmarks of a face all coincide.
         """
-        matrices = [_crop_to_image(face.landmarks) for face in faces]
+        matrices = [_crop_to_image_matrix(face.landmarks) for face in faces]
         crops = [_cut(images, face.image_index, matrix) for face, matrix in zip(faces, matrices, strict=True)]
         with torch.inference_mode():
             maps = self(torch.cat(crops).to(next(self.parameters())))
         peaks = find_peaks(maps.float()).cpu().numpy().astype(np.float64)
-        to_crop = resizing(_CROP[1] / maps.shape[-1], _CROP[0] / maps.shape[-2])
+        to_crop = resize_matrix(_CROP[1] / maps.shape[-1], _CROP[0] / maps.shape[-2])
         to_image = np.stack([compose(matrix, to_crop) for matrix in matrices])
         return to_68(peaks @ to_image[:, :, :2].swapaxes(1, 2) + to_image[:, None, :, 2])
 
@@ -103,12 +103,7 @@ def build_landmarker98(state_dict: Mapping[str, torch.Tensor]) -> Landmarker98:
         CheckpointError: the tensors are incomplete or altered.
     """
     network = StackedHourglasses(_HOURGLASSES, _POINTS)
-    try:
-        network.load_state_dict(dict(state_dict))
-    except RuntimeError as error:
-        detail = " ".join(str(error).split())
-        raise CheckpointError(f"The landmark checkpoint does not fit its network: {detail[:300]}") from None
-    return Landmarker98(network)
+    return Landmarker98(load_strictly(network, state_dict, "The landmark checkpoint does not fit its network"))
 
 
 def find_peaks(maps: torch.Tensor) -> torch.Tensor:
@@ -141,20 +136,20 @@ def to_68(landmarks98: np.ndarray) -> np.ndarray:
     return landmarks98[..., _OF_98, :]
 
 
-def _crop_to_image(landmarks: np.ndarray) -> np.ndarray:
+def _crop_to_image_matrix(landmarks: np.ndarray) -> np.ndarray:
     """The 2 x 3 matrix to the image from the upright crop around a face, from its five landmarks."""
-    similarity = estimate_similarity(landmarks, TEMPLATES["ffhq"])
-    turn = similarity[:, :2] / scale_of(similarity)
+    similarity = estimate_similarity_matrix(landmarks, TEMPLATES["ffhq"])
+    turn = similarity[:, :2] / matrix_scale(similarity)
     between_eyes, projection = pose_head(landmarks)
     upright = np.concatenate([landmarks, between_eyes + _OUTERMOST @ projection.T]) @ turn.T
     low, high = upright.min(axis=0), upright.max(axis=0)
     scale = _MARGIN * (high - low).mean() / _CROP[0]
     corner = (low + high) / 2 - scale * (np.array(_CROP) - 1) / 2
     turn_back = np.column_stack([turn.T, np.zeros(2)])
-    return compose(turn_back, compose(shifting(*corner), np.array([[scale, 0, 0], [0, scale, 0]])))
+    return compose(turn_back, compose(shift_matrix(*corner), np.array([[scale, 0, 0], [0, scale, 0]])))
 
 
 def _cut(images: torch.Tensor, index: int, matrix: np.ndarray) -> torch.Tensor:
     """1 x 3 x 256 x 256; enlarged bilinearly, as facexlib does, and reduced with anti-aliasing."""
-    mode = "bilinear" if scale_of(matrix) <= 1 else "bicubic"
+    mode = "bilinear" if matrix_scale(matrix) <= 1 else "bicubic"
     return warp(images[index : index + 1], matrix, _CROP, mode=mode).clamp(0, 1)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ...errors import CheckpointError
+from ..loading import load_strictly
 from .parsing_networks import BiSeNet, ParseNet
 
 # Both networks are trained at this side.
@@ -72,10 +73,7 @@ def build_parser(state_dict: dict[str, torch.Tensor]) -> FaceParser:
         parser = FaceParser(network, BISENET_CLASSES, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     else:
         raise CheckpointError("This is no face parsing checkpoint; give parsing_parsenet.pth or parsing_bisenet.pth.")
-    try:
-        network.load_state_dict(state_dict)
-    except RuntimeError as error:
-        raise CheckpointError(f"The face parsing checkpoint does not fit its network: {error}") from None
+    load_strictly(network, state_dict, "The face parsing checkpoint does not fit its network")
     return parser
 
 

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 
 from ...errors import ImageError
+from ...pixels.filters import smoothstep
+from ...pixels.warp import transform_points
 from ...types import Alignment
 from ..align import TEMPLATES
 from .contour import convex_hull, head_outline, landmark_outline, signed_distance
@@ -112,8 +114,7 @@ def crop_landmarks(alignments: tuple[Alignment, ...], size: int) -> np.ndarray:
     points = np.empty((len(alignments), 68 if all68 and alignments else 5, 2))
     for index, alignment in enumerate(alignments):
         own = alignment.face.landmarks68 if all68 else alignment.face.landmarks
-        in_crop = np.asarray(own) @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
-        points[index] = (in_crop + 0.5) * (size / alignment.crop_size) - 0.5
+        points[index] = (transform_points(alignment.matrix, np.asarray(own)) + 0.5) * (size / alignment.crop_size) - 0.5
     return points
 
 
@@ -190,8 +191,7 @@ def _soft(distance: np.ndarray) -> np.ndarray:
 
 def _ramp(distance: np.ndarray, width: float) -> np.ndarray:
     """Smooth step from 0 at a distance of 0 to 1 at `width`."""
-    x = (distance / max(width, 1e-9)).clip(0, 1)
-    return x * x * (3 - 2 * x)
+    return smoothstep(distance, 0.0, max(width, 1e-9))
 
 
 def _enlarge(grid: torch.Tensor, size: int) -> torch.Tensor:

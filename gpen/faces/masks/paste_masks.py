@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 import numpy as np
@@ -12,6 +13,7 @@ from ...checks import all_finite
 from ...choices import MaskMode
 from ...errors import ImageError, MaskError, SettingsError
 from ...pixels.filters import gaussian_blur, smoothstep
+from ...pixels.warp import transform_points
 from ...types import Alignment
 from .contour import head_outline, landmark_outline, signed_distance
 from .parsing import FaceParser, face_probability
@@ -24,7 +26,7 @@ _MARGIN = 0.02
 _OVAL = (0.42, 0.48)
 
 
-def face_masks(
+def draw_masks(
     alignments: tuple[Alignment, ...],
     size: int,
     mode: MaskMode | str = "landmarks",
@@ -32,8 +34,8 @@ def face_masks(
     *,
     crops: torch.Tensor | None = None,
     parser: FaceParser | None = None,
-) -> torch.Tensor:
-    """Masks for pasting aligned crops back.
+) -> tuple[torch.Tensor, tuple[str | None, ...]]:
+    """Masks for pasting aligned crops back; a face without a mask does not keep the others from theirs.
 
     Args:
         alignments: one for each crop.
@@ -47,34 +49,11 @@ def face_masks(
         parser: from `build_parser`, for `parsing`.
 
     Returns:
-        N x 1 x S x S float32 in 0..1 on the CPU, smooth, and 0 along the border of the crop.
+        N x 1 x S x S float32 in 0..1 on the CPU, smooth, and 0 along the border of the crop. And for each face None,
+        or why it has no mask (it cannot be drawn, is not finite or is empty): then its mask is 0.
 
     Raises:
-        MaskError: the mask of a face cannot be drawn, is not finite or is empty; it says which face and why.
         SettingsError: the mode is unknown, `feather` is out of range, or `parsing` lacks crops or parser.
-    """
-    masks, faults = draw_masks(alignments, size, mode, feather, crops=crops, parser=parser)
-    if any(faults):
-        raise MaskError({index: fault for index, fault in enumerate(faults) if fault})
-    return masks
-
-
-def draw_masks(
-    alignments: tuple[Alignment, ...],
-    size: int,
-    mode: MaskMode | str = "landmarks",
-    feather: float = 0.1,
-    *,
-    crops: torch.Tensor | None = None,
-    parser: FaceParser | None = None,
-) -> tuple[torch.Tensor, tuple[str | None, ...]]:
-    """As `face_masks`, but a face without a mask does not keep the others from theirs.
-
-    Returns:
-        The masks, and for each face None, or why it has no mask: then its mask is 0.
-
-    Raises:
-        SettingsError: as `face_masks`.
     """
     if mode not in get_args(MaskMode):
         raise SettingsError(f"There is no mask mode {mode!r}; choose from {', '.join(get_args(MaskMode))}.")
@@ -106,6 +85,17 @@ def draw_masks(
     return masks, tuple(faults)
 
 
+def require_masks(masks: torch.Tensor, faults: Sequence[str | None]) -> torch.Tensor:
+    """The masks that `draw_masks` gave, where every face has one.
+
+    Raises:
+        MaskError: a face has none; it says which and why.
+    """
+    if any(faults):
+        raise MaskError({index: fault for index, fault in enumerate(faults) if fault})
+    return masks
+
+
 def _soft_probability(probability: torch.Tensor, feather: float) -> torch.Tensor:
     """Soft edge from where the face ends, half covered by the blur, to where it covers 2 %, about `feather` away."""
     blurred = gaussian_blur(probability, feather * probability.shape[-1] / 2)
@@ -130,8 +120,7 @@ def _face_outline(alignment: Alignment) -> np.ndarray:
         outline = landmark_outline(face.landmarks68)
     else:
         outline = head_outline(face.landmarks)
-    in_crop = outline @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
-    return (in_crop + 0.5) / alignment.crop_size
+    return (transform_points(alignment.matrix, outline) + 0.5) / alignment.crop_size
 
 
 def _window(size: int, feather: float) -> torch.Tensor:

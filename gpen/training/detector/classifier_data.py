@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ...faces.detection.classify import CONTEXT, CROP, QUARTERS
-from ..shared.scenes import Spoiler, darken, draw_flat, hide_partly
+from ..shared.scenes import Augmenter, darken, draw_flat, draw_head_mask, hide_partly
 
 NO_FACE = -1
 # What the crops show: heads, and for the rest pieces of backgrounds, what detectors took for faces there, heads framed
@@ -66,9 +66,7 @@ class ClassifierCrops:
         # The surer a detector was, the more there is to learn.
         self.mined_chances = np.sqrt(mined.scores) / np.sqrt(mined.scores).sum()
         self.rng = np.random.default_rng(seed)
-        self.spoiler = Spoiler(seed + 1)
-        y, x = np.mgrid[0:256, 0:256].astype(np.float32)
-        self._x, self._y = x, y
+        self.augmenter = Augmenter(seed + 1)
 
     def batch(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """`count` crops, N x CROP x CROP x 3 uint8, and N labels: quarter turns clockwise 0..3, or NO_FACE."""
@@ -254,19 +252,13 @@ class ClassifierCrops:
         canvas += (colour * light - canvas) * alpha[..., None]
 
     def _mask(self, square: bool) -> np.ndarray:
-        """How much of a face's picture is pasted: an ellipse about the head, or all."""
-        rng = self.rng
-        if square:
-            return np.ones((256, 256), np.float32)
-        width, height = rng.uniform(75, 120), rng.uniform(98, 128)
-        distance = np.hypot((self._x - 128) / width, (self._y - rng.uniform(112, 132)) / height)
-        return np.clip((1.0 - distance) * rng.uniform(4, 16), 0, 1).astype(np.float32)
+        return draw_head_mask(self.rng, square=square, widest=120, tallest=128)
 
     def _finished(self, canvas: np.ndarray) -> np.ndarray:
         """Toned, spoilt at the size of a small picture, cut by the picture's border, brought to the crop's size."""
         rng = self.rng
         crop = np.clip(canvas, 0, 255).astype(np.uint8)
-        (crop,) = self.spoiler.tone(crop)
+        (crop,) = self.augmenter.adjust_tone(crop)
         if rng.random() < 0.25:
             crop = cv2.convertScaleAbs(crop, alpha=rng.uniform(0.25, 0.9), beta=rng.uniform(0, 60))
         if rng.random() < 0.3:  # a cast
@@ -274,7 +266,7 @@ class ClassifierCrops:
         if rng.random() < 0.6:
             side = int(np.exp(rng.uniform(np.log(14), np.log(_CANVAS))))
             crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
-        crop = self.spoiler.spoil(crop, rng.uniform(0.1, 0.9))
+        crop = self.augmenter.degrade(crop, rng.uniform(0.1, 0.9))
         if rng.random() < 0.1:
             crop = cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.02, 0.08) * len(crop))
         crop = cv2.resize(crop, (CROP, CROP), interpolation=cv2.INTER_AREA if len(crop) > CROP else cv2.INTER_LINEAR)

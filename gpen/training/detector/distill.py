@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...degradation.faces import to_images
 from ...faces.detection.retinaface import RetinaFace, anchors, to_network
-from ..shared.ema import MovingAverage, warm_cosine
-from ..shared.scenes import Scenes, Spoiler
-
-log = logging.getLogger(__name__)
+from ..shared.learner import Learner, Recipe
+from ..shared.scenes import Augmenter, Scenes
 
 BATCH = 12
-PEAK_RATE, WEIGHT_DECAY, WARM_STEPS = 2e-3, 1e-4, 50
+RECIPE = Recipe(rate=2e-3, weight_decay=1e-4, warm_steps=50, largest_gradient=10)
 POSITIVE = 0.3  # from this probability of the teacher on, an anchor holds a face
 HARD_NEGATIVES = 7  # per positive (SSD: Liu et al. 2016, section 2.2, takes 3)
 FEWEST_POSITIVES = 20  # a batch with fewer still shows this many times HARD_NEGATIVES negatives
@@ -28,7 +26,7 @@ NO_FACE = (8.0, -8.0)  # the logits that say so
 
 
 def teach_detector(
-    student: RetinaFace, teacher: RetinaFace, scenes: Scenes, steps: int, seed: int, rate: float = PEAK_RATE
+    student: RetinaFace, teacher: RetinaFace, scenes: Scenes, steps: int, seed: int, rate: float = RECIPE.rate
 ) -> dict[str, Tensor]:
     """Teach `student` on scenes.
 
@@ -48,33 +46,26 @@ def teach_detector(
     Returns:
         The averaged state dict.
     """
-    random, spoiler = np.random.default_rng(seed), Spoiler(seed + 1)
+    random, augmenter = np.random.default_rng(seed), Augmenter(seed + 1)
     student.train().to(memory_format=torch.channels_last)
     teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(student.parameters(), lr=rate, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.99))
-    average = MovingAverage(student)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * warm_cosine(step, steps, WARM_STEPS)
-        clean, spoilt, heads = _draw(scenes, random, spoiler)
+
+    def loss_of_batch() -> Tensor:
+        clean, shown, heads = _draw(scenes, random, augmenter)
         with torch.no_grad():
             wanted_maps = teacher.maps(clean)
             wanted_boxes, logits, wanted_landmarks = teacher.heads(wanted_maps[-1])
             logits = torch.where(_near_heads(heads, clean.shape[-1]), logits, logits.new_tensor(NO_FACE))
             wanted = (wanted_boxes, logits, wanted_landmarks)
         with torch.autocast("cpu", torch.bfloat16):
-            maps = student.maps(spoilt)
+            maps = student.maps(shown)
         answers = student.heads([level.float() for level in maps[-1]])
-        hint = sum(_hint_loss(ours, theirs) for ours, theirs in zip(maps, wanted_maps, strict=True))
-        loss = head_loss(answers, wanted) + HINT_WEIGHT * hint
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(student.parameters(), 10)
-        optimizer.step()
-        average.update(student)
-        if (step + 1) % 100 == 0:
-            log.info("detector step %d: loss %.3f, of it hints %.3f", step + 1, loss.item(), float(hint))
-    return average.contiguous()
+        hints = torch.stack([_hint_loss(ours, theirs) for ours, theirs in zip(maps, wanted_maps, strict=True)])
+        return head_loss(answers, wanted) + HINT_WEIGHT * hints.sum()
+
+    learner = Learner(student, replace(RECIPE, rate=rate), steps)
+    learner.run(loss_of_batch)
+    return learner.average.contiguous()
 
 
 def head_loss(answers: tuple[Tensor, Tensor, Tensor], wanted: tuple[Tensor, Tensor, Tensor]) -> Tensor:
@@ -123,7 +114,7 @@ def _near_heads(heads: Tensor, side: int) -> Tensor:
     return (distance < HEAD_REACH * heads[:, None, :, 2]).any(-1, keepdim=True)
 
 
-def _draw(scenes: Scenes, random: np.random.Generator, spoiler: Spoiler) -> tuple[Tensor, Tensor, Tensor]:
+def _draw(scenes: Scenes, random: np.random.Generator, augmenter: Augmenter) -> tuple[Tensor, Tensor, Tensor]:
     """A batch as the teacher sees it and as the student does, and its heads."""
     clean, spoilt, heads = [], [], []
     for index in random.integers(0, len(scenes), BATCH):
@@ -131,9 +122,9 @@ def _draw(scenes: Scenes, random: np.random.Generator, spoiler: Spoiler) -> tupl
         if random.random() < 0.5:
             views = tuple(np.ascontiguousarray(view[:, ::-1]) for view in views)
             own = np.where(own[:, 2:] > 0, own * (-1, 1, 1) + (views[0].shape[1], 0, 0), own).astype(np.float32)
-        seen, shown = spoiler.tone(*views)
-        clean.append(spoiler.spoil(seen, 0.3) if random.random() < 0.5 else seen)
-        spoilt.append(spoiler.spoil(shown, 1.0) if random.random() < 0.4 else shown)
+        seen, shown = augmenter.adjust_tone(*views)
+        clean.append(augmenter.degrade(seen, 0.3) if random.random() < 0.5 else seen)
+        spoilt.append(augmenter.degrade(shown, 1.0) if random.random() < 0.4 else shown)
         heads.append(own)
     return _to_network(clean), _to_network(spoilt), torch.from_numpy(np.stack(heads))
 

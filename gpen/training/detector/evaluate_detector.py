@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
 from ...degradation.faces import to_images
+from ...evaluation.metrics import landmark_distance
+from ...faces.detection.boxes import box_iou
 from ...faces.detection.detect import detect
 from ...faces.detection.detector import FaceDetector
-from ...types import Face, Faces
+from ...types import Faces
 from ..shared.scenes import BOX_OF_PICTURE
 
 MATCH_IOU = 0.4
@@ -60,18 +63,14 @@ def compare(found: Faces, expected: Faces) -> Comparison:
     for index in range(len(expected.sizes)):
         theirs = list(found.of_image(index))
         for face in expected.of_image(index):
-            best = max(theirs, key=lambda other: _iou(other, face), default=None)
-            if best is not None and _iou(best, face) >= MATCH_IOU:
-                theirs.remove(best)
-                errors.append(landmark_distance(best, face))
+            if not theirs:
+                continue
+            shared = box_iou(torch.tensor([face.box]), torch.tensor([other.box for other in theirs]))[0]
+            best = int(shared.argmax())
+            if shared[best] >= MATCH_IOU:
+                errors.append(landmark_distance(theirs.pop(best), face))
         false += len(theirs)
     return Comparison(len(expected), false, tuple(errors))
-
-
-def landmark_distance(face: Face, expected: Face) -> float:
-    """Mean distance of five landmarks in parts of the expected eye distance."""
-    eyes = np.linalg.norm(expected.landmarks[0] - expected.landmarks[1])
-    return float(np.linalg.norm(face.landmarks - expected.landmarks, axis=1).mean() / eyes)
 
 
 def show_faces(faces: np.ndarray, backgrounds: np.ndarray, box: int, *, filling: bool) -> Tensor:
@@ -124,12 +123,3 @@ def _only_the_face(faces: Faces) -> Faces:
 def _resized(picture: np.ndarray, side: int) -> np.ndarray:
     shrink = side < picture.shape[0]
     return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
-
-
-def _iou(a: Face, b: Face) -> float:
-    width = min(a.box[2], b.box[2]) - max(a.box[0], b.box[0])
-    height = min(a.box[3], b.box[3]) - max(a.box[1], b.box[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (a.width * a.height + b.width * b.height - shared)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...degradation.faces import to_images
-from ...faces.detection.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, normalise
+from ...faces.detection.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, mirror_points
 from ...faces.detection.retinaface import RetinaFace, anchors, decode_landmarks, to_network
-from ..shared.ema import MovingAverage, warm_cosine
-
-log = logging.getLogger(__name__)
+from ...faces.layers import normalize
+from ..shared.learner import Learner, Recipe
 
 # The teacher's landmarks of one face at one scale differ by about 3 % of the eye distance from scale to
 # scale: the label is the mean of its answers at these scales of the 256-px picture, each also for the mirror
@@ -24,7 +21,7 @@ LABEL_MARGIN = 40  # pixels by which the picture's edge is drawn out, so that th
 LABEL_SCORE = 0.5
 LABEL_BATCH = 16
 BATCH = 96
-PEAK_RATE, WEIGHT_DECAY, WARM_STEPS = 3e-3, 5e-3, 100
+RECIPE = Recipe(rate=3e-3, weight_decay=5e-3, warm_steps=100, largest_gradient=5)
 EYE_DISTANCE = MEAN_SHAPE[1][0] - MEAN_SHAPE[0][0]
 
 
@@ -63,7 +60,7 @@ def _views(pictures: list[np.ndarray], scale: float, teacher: RetinaFace) -> lis
         chosen = regressions[torch.arange(len(images)), best]
         points = decode_landmarks(chosen, anchors(side, side)[best])
         if mirrored:
-            points = torch.stack([side - points[..., 0], points[..., 1]], dim=-1)[:, list(MIRRORED)]
+            points = side * mirror_points(points / side, MIRRORED)
         answers.append((points * (pictures[0].shape[0] / side), scores))
     return answers
 
@@ -83,32 +80,24 @@ def teach_refiner(refiner: LandmarkRefiner, crops: Tensor, points: Tensor, steps
     """
     random = torch.Generator().manual_seed(seed)
     refiner.train().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(refiner.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.99))
-    average = MovingAverage(refiner)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = PEAK_RATE * warm_cosine(step, steps, WARM_STEPS)
+
+    def loss_of_batch() -> Tensor:
         images, targets = _draw(crops, points, random)
         with torch.autocast("cpu", torch.bfloat16):
             answers = refiner(images)
-        distance = (answers.float() - targets).norm(dim=-1) / EYE_DISTANCE
-        optimizer.zero_grad()
-        distance.mean().backward()
-        nn.utils.clip_grad_norm_(refiner.parameters(), 5)
-        optimizer.step()
-        average.update(refiner)
-        if (step + 1) % 100 == 0:
-            log.info("refiner step %d: %.4f eye distances", step + 1, distance.mean().item())
-    return average.contiguous()
+        return ((answers.float() - targets).norm(dim=-1) / EYE_DISTANCE).mean()
+
+    learner = Learner(refiner, RECIPE, steps)
+    learner.run(loss_of_batch)
+    return learner.average.contiguous()
 
 
 def _draw(crops: Tensor, points: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
     """A batch of normalised crops, half of them mirrored, with a little noise, and their landmarks."""
     index = torch.randint(len(crops), (BATCH,), generator=random)
-    images, targets = normalise(crops[index, None].float() / 255), points[index]
+    images, targets = normalize(crops[index, None].float() / 255), points[index]
     mirror = torch.rand(BATCH, generator=random) < 0.5
-    reflected = torch.stack([1 - targets[..., 0], targets[..., 1]], dim=-1)[:, list(MIRRORED)]
     images = torch.where(mirror.view(-1, 1, 1, 1), images.flip(3), images)
-    targets = torch.where(mirror.view(-1, 1, 1), reflected, targets)
+    targets = torch.where(mirror.view(-1, 1, 1), mirror_points(targets, MIRRORED), targets)
     noise = torch.randn(images.shape, generator=random) * torch.rand(BATCH, 1, 1, 1, generator=random) * 0.15
     return (images + noise).contiguous(memory_format=torch.channels_last), targets

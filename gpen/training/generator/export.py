@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 
-from ....weights.files import replacing
 from ...network import Generator
+from ..shared.state import write_network
 from .config import TrainingConfig
 
 _MEASURED = {
@@ -49,9 +48,7 @@ def export(
     step = int(line["step"])
     recipe = json.dumps(asdict(config), default=dict)
     metadata = {"template": config.model.template, "steps": str(step), "faces": str(taught), "recipe": recipe}
-    half = {key: value.detach().cpu().half().contiguous() for key, value in generator.state_dict().items()}
-    with replacing(path) as temporary:
-        temporary.write_bytes(save(half, metadata))
+    write_network(generator.state_dict(), path, metadata)
     card = _card(generator, config, line, taught, path.stat().st_size)
     if len(history) > 1:
         steps = ", ".join(str(step) for step, _ in history[1:])

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from ....weights import checkpoint
-from ...errors import SettingsError
+from ...errors import MissingPackageError
 from ...evaluation.torch_hub import hub_file
+from ...faces.loading import load_strictly
 
 # Where VGG-16's maps are taken, and ImageNet's mean and deviation, with which it was trained.
 _MAPS = (3, 8, 15, 22)
@@ -42,14 +43,17 @@ def load_features() -> Features:
 
     Raises:
         ModelNotFoundError: its file is not in torch hub's folder.
-        SettingsError: torchvision is not installed.
+        CheckpointError: the file is another network's.
+        MissingPackageError: torchvision is not installed.
     """
     try:
         from torchvision.models import VGG16_Weights, vgg16
     except ImportError as error:
-        raise SettingsError(f"it needs torchvision: install gpen-blocks[training] ({error})") from None
+        raise MissingPackageError(
+            f"The perceptual loss needs torchvision ({error}); install gpen-blocks[training]."
+        ) from None
 
     path = hub_file(Path(str(VGG16_Weights.IMAGENET1K_V1.url)).name)
     network = vgg16()
-    network.load_state_dict(checkpoint.read(path).tensors)
+    load_strictly(network, checkpoint.read(path).tensors, f"{path} is not torchvision's VGG-16")
     return Features(nn.Sequential(*list(network.features.children())[: max(_MAPS) + 1]))

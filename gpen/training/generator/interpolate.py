@@ -3,23 +3,19 @@
 Where one was taught on from the other, the networks between them do as well as either or better, and trade what
 one does better for what the other does (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 
-    python -m gpen_blocks.gpen.training.generator.interpolate a.safetensors b.safetensors 0.6 -o c.safetensors
+    gpen models interpolate a.safetensors b.safetensors 0.6 -o c.safetensors
 """
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-
-from safetensors.torch import save
-from torch import Tensor
 
 from ....weights import checkpoint
 from ....weights.digest import sha256_of
-from ....weights.files import replacing
 from ...checks import require_between
 from ...errors import SettingsError
 from ...network import build_generator
+from ..shared.state import write_network
 
 
 def interpolate(first: Path, second: Path, share: float, output: Path) -> None:
@@ -43,26 +39,10 @@ def interpolate(first: Path, second: Path, share: float, output: Path) -> None:
         raise SettingsError(
             f"{first} and {second} name the templates {templates[0]} and {templates[1]}; both must name one."
         )
-    mean: dict[str, Tensor] = {name: ours[name].lerp(theirs[name], share).half().contiguous() for name in ours}
+    mean = {name: ours[name].lerp(theirs[name], share) for name in ours}
     metadata = {
         "template": templates[0],
         "interpolation": f"{1 - share:g} of {sha256_of(first)} and {share:g} of {sha256_of(second)}",
         **{f"recipe_{number}": file.metadata.get("recipe", "") for number, file in enumerate(files, start=1)},
     }
-    with replacing(output) as temporary:
-        temporary.write_bytes(save(mean, metadata))
-
-
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("first", type=Path)
-    parser.add_argument("second", type=Path)
-    parser.add_argument("share", type=float, help="of the second, 0..1")
-    parser.add_argument("--output", "-o", type=Path, required=True)
-    options = parser.parse_args()
-    interpolate(options.first, options.second, options.share, options.output)
-
-
-if __name__ == "__main__":
-    main()
+    write_network(mean, output, metadata)

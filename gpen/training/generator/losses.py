@@ -6,7 +6,6 @@ Frequencies are in cycles per pixel.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -16,30 +15,29 @@ from torch import Tensor, nn
 from ...detail.spectrum.power import BAND_EDGES, column_counts, frequency_plane
 from ...network.ops import without_autocast
 from ...pixels.color import luma
+from ...pixels.filters import hann_window, taper
 
 # An 8-bit step: differences of energy below it cannot be seen, and divisions stay finite.
 _STEP = 1 / 255
+# Of the smooth L1 loss.
+_SQUARED_BELOW = 0.05
 
 
-def smooth_l1(output: Tensor, truth: Tensor, beta: float = 0.05) -> Tensor:
-    """Mean absolute difference, squared below `beta` (Girshick, "Fast R-CNN", 2015), in units of the difference."""
-    return F.smooth_l1_loss(output, truth, beta=beta)
+def smooth_l1(output: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute difference, squared below 0.05 (Girshick, "Fast R-CNN", 2015), in units of the difference."""
+    return F.smooth_l1_loss(output, truth, beta=_SQUARED_BELOW)
 
 
-def focal_frequency(output: Tensor, truth: Tensor, alpha: float = 1.0) -> Tensor:
-    """Focal frequency loss (Jiang et al., ICCV 2021): squared difference of spectra, the frequencies that are farthest
-    off weighted most.
+def focal_frequency(output: Tensor, truth: Tensor) -> Tensor:
+    """Focal frequency loss (Jiang et al., ICCV 2021, with its alpha of 1): squared difference of spectra, the
+    frequencies that are farthest off weighted most.
 
-    Between 0 and the mean squared error, which it equals for `alpha` 0.
-
-    Args:
-        output, truth: B x 3 x H x W.
-        alpha: exponent of the weight.
+    Between 0 and the mean squared error of two batches, B x 3 x H x W.
     """
     with without_autocast(output.device):
         difference = torch.fft.fft2(output.float() - truth.float(), norm="ortho")
         power = torch.view_as_real(difference).square().sum(dim=-1)
-        weight = power.detach() ** (alpha / 2)
+        weight = power.detach().sqrt()
         largest = weight.amax(dim=(-2, -1), keepdim=True)
         return (weight / largest.clamp(min=torch.finfo(weight.dtype).tiny) * power).mean()
 
@@ -81,13 +79,12 @@ class BandTerms(nn.Module):
     ) -> None:
         super().__init__()
         self.window = window
-        hann = torch.sin(math.pi * (torch.arange(window) + 0.5) / window) ** 2
-        taper = hann[:, None] * hann
+        hann = hann_window(window)
         frequency = frequency_plane(window, window)
         band = torch.bucketize(frequency, torch.tensor(BAND_EDGES), right=True)
         counts = column_counts(window)
         bands = torch.stack([(band == index) * counts for index in range(len(BAND_EDGES) + 1)])
-        self.register_buffer("taper", taper, persistent=False)
+        self.register_buffer("taper", hann[:, None] * hann, persistent=False)
         self.register_buffer("bands", bands.flatten(1), persistent=False)
         self.register_buffer("floor", bands.flatten(1).sum(dim=1) * _STEP**2, persistent=False)
         self.register_buffer("band_weights", torch.tensor(band_weights), persistent=False)
@@ -111,8 +108,7 @@ class BandTerms(nn.Module):
         """B x windows x window x (window // 2 + 1), complex."""
         tiles = luma(images.float())[:, 0].unfold(1, self.window, self.window // 2)
         tiles = tiles.unfold(2, self.window, self.window // 2).flatten(1, 2)
-        mean = (tiles * self.taper).sum(dim=(-2, -1), keepdim=True) / self.taper.sum()
-        return torch.fft.rfft2((tiles - mean) * self.taper)
+        return torch.fft.rfft2(taper(tiles, self.taper))
 
     def _energies(self, spectra: Tensor) -> Tensor:
         power = torch.view_as_real(spectra).square().sum(dim=-1).flatten(2)

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from ....weights import checkpoint
 from ....weights.checkpoint import unwrap
 from ...degradation.faces import split, to_images
-from ...errors import SettingsError
+from ...errors import MissingPackageError, SettingsError, TrainingError
 from ...network import Generator, GeneratorConfig, build_generator
 from ...network.discriminator import Discriminator
 from ...wording import count
@@ -42,6 +42,10 @@ log = logging.getLogger(__name__)
 
 # A gradient beyond it is an accident, mostly of the first steps; between 0.1 and 1 are seen in the later ones.
 _LARGEST_GRADIENT = 5.0
+# What the state of a run holds.
+_STATE_PARTS = {
+    *("step", "generator", "discriminator", "generator_optimizer", "discriminator_optimizer", "average", "config"),
+}
 
 
 class Trainer:
@@ -53,15 +57,16 @@ class Trainer:
         folder: of the run; what is in it is gone on with.
 
     Raises:
-        SettingsError: accelerate is missing, the state in the folder is of another network, or the faces are too few
-            or of another size.
+        MissingPackageError: accelerate is not installed.
+        SettingsError: the state in the folder is of another network, or the faces are too few or of another size.
+        TrainingError: the state in the folder is damaged.
     """
 
     def __init__(self, config: TrainingConfig, faces: np.ndarray, folder: Path) -> None:
         try:
             from accelerate import Accelerator
         except ImportError as error:
-            raise SettingsError("Training needs accelerate: install gpen-blocks[training].") from error
+            raise MissingPackageError("Training needs accelerate; install gpen-blocks[training].") from error
         self.config, self.folder = config, folder
         precision = "bf16" if config.run.precision == "bf16" else "no"
         self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
@@ -79,7 +84,7 @@ class Trainer:
         faces_digest = hashlib.sha256(self.taught.data).hexdigest()
         # From which step on which recipe held.
         self.history: list[list[Any]] = [[0, json.dumps({**asdict(config), "faces": faces_digest}, default=dict)]]
-        state = load_state(folder / "state.pt")
+        state = load_state(folder / "state.pt", _STATE_PARTS)
         if state:
             self._restore(state, generator, discriminator)
         device = self.accelerator.device
@@ -107,7 +112,7 @@ class Trainer:
         sums: dict[str, float] = {}
         summed = 0
         for degraded, truth in self._batches(last):
-            for name, value in self._learn(degraded, truth).items():
+            for name, value in self._teach_step(degraded, truth).items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach())
             self.step, summed = self.step + 1, summed + 1
             if self.step % run.interval and self.step < last:
@@ -177,7 +182,7 @@ class Trainer:
         batches = Batches(self.taught, order, self.config.degradation, self.step, last, *ranks)
         return DataLoader(batches, batch_size=None, num_workers=run.workers, prefetch_factor=4 if run.workers else None)
 
-    def _learn(self, degraded: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    def _teach_step(self, degraded: Tensor, truth: Tensor) -> dict[str, Tensor]:
         """One step of the generator, and one of the discriminator where it has entered."""
         config, device = self.config, self.accelerator.device
         degraded, truth = (to_images(side.to(device)) for side in (degraded, truth))
@@ -191,22 +196,22 @@ class Trainer:
             1.0, (self.step - config.adversary.start + 1) / config.adversary.ramp
         )
         if adversarial > 0:
-            parts["adversarial"] = self._fool(restored)
+            parts["adversarial"] = self._adversarial_loss(restored)
             total = total + adversarial * parts["adversarial"]
-        self._descend(total, self.generator_optimizer, self.generator)
+        self._step_optimizer(total, self.generator_optimizer, self.generator)
         self.average.update(self.generator)
         if adversarial > 0:
-            parts |= self._learn_to_tell(restored.detach(), truth * 2 - 1)
+            parts |= self._teach_discriminator(restored.detach(), truth * 2 - 1)
         return parts
 
-    def _fool(self, restored: Tensor) -> Tensor:
+    def _adversarial_loss(self, restored: Tensor) -> Tensor:
         self.discriminator.requires_grad_(False)
         with self.accelerator.autocast():
             scores = self.discriminator(restored)
         self.discriminator.requires_grad_(True)
         return generator_adversarial(scores.float())
 
-    def _learn_to_tell(self, restored: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    def _teach_discriminator(self, restored: Tensor, truth: Tensor) -> dict[str, Tensor]:
         adversary = self.config.adversary
         with self.accelerator.autocast():
             real_scores, fake_scores = self.discriminator(truth), self.discriminator(restored)
@@ -217,10 +222,10 @@ class Trainer:
             penalty = r1_penalty(self.discriminator(real), real)
             loss = loss + adversary.r1 / 2 * adversary.r1_every * penalty
             parts["r1"] = penalty * adversary.r1_every  # the mean over an interval is the penalty's
-        self._descend(loss, self.discriminator_optimizer, self.discriminator)
+        self._step_optimizer(loss, self.discriminator_optimizer, self.discriminator)
         return parts
 
-    def _descend(self, loss: Tensor, optimizer: torch.optim.Optimizer, network: nn.Module) -> None:
+    def _step_optimizer(self, loss: Tensor, optimizer: torch.optim.Optimizer, network: nn.Module) -> None:
         """Go down the mean gradient of all processes."""
         optimizer.zero_grad()
         loss.backward()
@@ -231,7 +236,7 @@ class Trainer:
                 gradient.copy_(part.view_as(gradient))
         norm = nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
         if not torch.isfinite(norm):
-            raise SettingsError(
+            raise TrainingError(
                 f"The gradient is {float(norm)} at step {self.step}; go on from the last state with a lower rate."
             )
         optimizer.step()

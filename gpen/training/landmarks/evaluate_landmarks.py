@@ -9,7 +9,7 @@ from ...degradation.faces import to_images
 from ...faces.landmarks.find import Landmarker, find_landmarks68
 from ...faces.masks.parts import five_of_68
 from ...types import Face, Faces
-from ..shared.scenes import BOX_OF_PICTURE, Spoiler
+from ..shared.scenes import BOX_OF_PICTURE, Augmenter
 from .landmark_data import eye_distance
 
 # What a detector's five landmarks are off by, in eye distances along each axis.
@@ -33,7 +33,7 @@ def evaluate_landmarker(
         N errors for each kind of picture: clean; spoilt by blur, loss of resolution, grain, JPEG and fading; reduced
         to faces `SMALL` pixels wide.
     """
-    rng, spoiler = np.random.default_rng(seed), Spoiler(seed)
+    rng, augmenter = np.random.default_rng(seed), Augmenter(seed)
     reach = eye_distance(points)
     five = five_of_68(points) + rng.normal(0, FIVE_OFF, (len(points), 5, 2)) * reach[:, None, None]
     side = faces.shape[1]
@@ -41,7 +41,7 @@ def evaluate_landmarker(
     scale = small / side
     shown = {
         "clean": (faces, 1.0),
-        "spoilt": (np.stack([spoiler.spoil(spoiler.tone(face)[0], 1.0) for face in faces]), 1.0),
+        "spoilt": (np.stack([augmenter.degrade(augmenter.adjust_tone(face)[0], 1.0) for face in faces]), 1.0),
         f"{SMALL} px": (np.stack([cv2.resize(f, (small, small), interpolation=cv2.INTER_AREA) for f in faces]), scale),
     }
     errors = {}

@@ -1,18 +1,14 @@
 """Labelling faces for the landmark network: the mesh that MediaPipe's face mesh lays over each picture.
 
-    python -m gpen_blocks.gpen.training.landmarks.label_landmarks --faces faces.parquet --output labels.npz
-
-MediaPipe (Apache-2.0; its model comes with the wheel) is needed for this script alone, and pins versions of its own:
-give it an environment of its own, with pyarrow and this package on the path (no torch). Written against mediapipe
-0.10.14, with the attention mesh, which follows eyes and lips more closely (Grishchenko et al., "Attention Mesh:
-High-fidelity Face Mesh Prediction in Real-time", 2020).
+`gpen teach labels`. MediaPipe (Apache-2.0; its model comes with the wheel) is needed for this alone, and pins versions
+of its own: give it an environment of its own, with this package and pyarrow. Written against mediapipe 0.10.14, with
+the attention mesh, which follows eyes and lips more closely (Grishchenko et al., "Attention Mesh: High-fidelity Face
+Mesh Prediction in Real-time", 2020).
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +16,7 @@ import cv2
 import numpy as np
 
 from ...degradation.faces import read_faces
-from ...errors import SettingsError
+from ...errors import MissingPackageError
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +29,12 @@ _CONFIDENCE = 0.3
 
 
 def open_labeller() -> Any:
-    """MediaPipe's face mesh for single pictures; raises SettingsError where it is not installed."""
+    """MediaPipe's face mesh for single pictures; raises MissingPackageError where it is not installed."""
     try:
         from mediapipe.python.solutions.face_mesh import FaceMesh  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise SettingsError(
-            "Labelling needs mediapipe 0.10; install it in an environment of its own and run this script there."
+        raise MissingPackageError(
+            "Labelling needs mediapipe 0.10; install it in an environment of its own and run this command there."
         ) from error
     return FaceMesh(
         static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=_CONFIDENCE
@@ -87,18 +83,12 @@ def _mesh(face: np.ndarray, zoom: float, angle: float, labeller: Any) -> np.ndar
     return (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Label the faces of a parquet file and write the meshes."""
-    parser = argparse.ArgumentParser(prog="label_landmarks", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--faces", type=Path, required=True, help="parquet file of FFHQ-aligned faces")
-    parser.add_argument("--output", type=Path, required=True, help="npz file of the meshes")
-    parser.add_argument("--limit", type=int, default=None, help="label only this many faces")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    meshes, spread = label_faces(read_faces(options.faces, options.limit), open_labeller())
-    np.savez(options.output, mesh=meshes, spread=spread)
-    log.info("wrote %s: %d of %d faces were seen in all views", options.output, np.isfinite(spread).sum(), len(spread))
+def label(faces: Path, output: Path, *, limit: int | None = None) -> None:
+    """Label the faces of a parquet file and write the meshes to an npz file.
 
-
-if __name__ == "__main__":
-    main()
+    Raises:
+        MissingPackageError: mediapipe is not installed.
+    """
+    meshes, spread = label_faces(read_faces(faces, limit), open_labeller())
+    np.savez(output, mesh=meshes, spread=spread)
+    log.info("wrote %s: %d of %d faces were seen in all views", output, np.isfinite(spread).sum(), len(spread))

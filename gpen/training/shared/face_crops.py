@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import cv2
 import numpy as np
 import torch
@@ -9,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from ...faces.detection.refine import CROP, MEAN_SHAPE
-from .scenes import Spoiler
+from .scenes import Augmenter
 
 # Faces are kept at this side: at the crop's usual zoom one of their pixels is about one of the crop's.
 STORED = 128
@@ -45,7 +47,7 @@ class CropMaker:
         self.wanted = self.landmarks if wanted is None else wanted.astype(np.float32) * (STORED / faces.shape[1])
         self.side, self.shape = side, np.asarray(shape, np.float32)
         self.rng = np.random.default_rng(seed)
-        self.spoiler = Spoiler(seed + 1)
+        self.augmenter = Augmenter(seed + 1)
         self._y, self._x = (np.mgrid[0:STORED, 0:STORED] + 0.5).astype(np.float32)
 
     def batch(self, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +68,7 @@ class CropMaker:
         crop = cv2.warpAffine(face, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         # `matrix` maps pixel centres at integers; the landmarks have the corner at (0, 0).
         points = ((self.wanted[index] - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5) / self.side
-        return self._spoilt(self._lit(crop)), points.astype(np.float32)
+        return self._degraded(self._lit(crop)), points.astype(np.float32)
 
     def _frame(self, points: np.ndarray) -> np.ndarray:
         """Face to crop as a detector's estimate would give it: mostly a little off, sometimes far off."""
@@ -139,15 +141,15 @@ class CropMaker:
         value = (value - 0.5) * rng.uniform(0.35, 1.2) + 0.5 + rng.uniform(-0.15, 0.15)
         return np.clip(value * 255, 0, 255).astype(np.uint8)
 
-    def _spoilt(self, crop: np.ndarray) -> np.ndarray:
+    def _degraded(self, crop: np.ndarray) -> np.ndarray:
         """As a face of 12 px up to the crop's own size would look, with blur, grain and JPEG at that size."""
         rng = self.rng
         if rng.random() < 0.6:
             side = int(np.exp(rng.uniform(np.log(20), np.log(self.side))))
             small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
-            small = self.spoiler.spoil(np.dstack([small] * 3), rng.uniform(0.1, 0.8))[..., 0]
+            small = self.augmenter.degrade(np.dstack([small] * 3), rng.uniform(0.1, 0.8))[..., 0]
             return cv2.resize(small, (self.side, self.side), interpolation=cv2.INTER_LINEAR)
-        return self.spoiler.spoil(np.dstack([crop] * 3), 0.8)[..., 0]
+        return self.augmenter.degrade(np.dstack([crop] * 3), 0.8)[..., 0]
 
 
 def _small_grey(picture: np.ndarray) -> np.ndarray:
@@ -155,8 +157,16 @@ def _small_grey(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(grey, (STORED, STORED), interpolation=cv2.INTER_AREA)
 
 
-def make_crops(maker: CropMaker, count: int) -> tuple[Tensor, Tensor]:
-    """Crops to teach with, N x 64 x 64 uint8, and their landmarks N x 5 x 2: made once, seen many times."""
+class MakesCrops(Protocol):
+    """Whatever draws crops and what is to be said of them."""
+
+    def batch(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """`count` crops, uint8, and their landmarks or labels."""
+        ...
+
+
+def make_crops(maker: MakesCrops, count: int) -> tuple[Tensor, Tensor]:
+    """Crops to teach with and their landmarks or labels, as the maker draws them: made once, seen many times."""
     pairs = [maker.batch(min(500, count - start)) for start in range(0, count, 500)]
-    crops, points = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    return torch.from_numpy(crops), torch.from_numpy(points)
+    crops, targets = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return torch.from_numpy(crops), torch.from_numpy(targets)

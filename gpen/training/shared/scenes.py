@@ -59,8 +59,6 @@ class SceneComposer:
         self.backgrounds = backgrounds
         self.rng = np.random.default_rng(seed)
         self.chances = None if weights is None else weights / weights.sum()
-        y, x = np.mgrid[0:256, 0:256].astype(np.float32)
-        self._x, self._y = x, y
 
     def compose(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One scene: SCENE x SCENE x 3 uint8 as the teacher and as the student sees it, and its heads, K x 3."""
@@ -156,14 +154,13 @@ class SceneComposer:
         angle = rng.uniform(-180, 180) if rng.random() < 0.05 else rng.normal(0, 13)
         matrix = cv2.getRotationMatrix2D((128, 134), angle, scale)
         matrix[:, 2] += np.array([x - 128, y - 134])
+        mask = draw_head_mask(rng, square=square, widest=115, tallest=125)
         # Shrink first so that the warp does not alias.
         if scale < 0.5:
             small = max(round(256 * scale * 1.3), 8)
             looks = tuple(cv2.resize(look, (small, small), interpolation=cv2.INTER_AREA) for look in looks)
             matrix[:, :2] *= 256 / small
-            mask = cv2.resize(self._mask(square), (small, small), interpolation=cv2.INTER_AREA)
-        else:
-            mask = self._mask(square)
+            mask = cv2.resize(mask, (small, small), interpolation=cv2.INTER_AREA)
         reach = int(size / BOX_OF_PICTURE * 0.75) + 2
         x0, x1 = max(int(x) - reach, 0), min(int(x) + reach, SCENE)
         y0, y1 = max(int(y) - reach, 0), min(int(y) + reach, SCENE)
@@ -192,15 +189,6 @@ class SceneComposer:
             face = draw_flat(face, rng)
         return face
 
-    def _mask(self, square: bool) -> np.ndarray:
-        """How much of a face's picture is pasted: 256 x 256 in 0..1, an ellipse about the head or all."""
-        rng = self.rng
-        if square:
-            return np.ones((256, 256), np.float32)
-        width, height = rng.uniform(75, 115), rng.uniform(98, 125)
-        distance = np.hypot((self._x - 128) / width, (self._y - rng.uniform(112, 132)) / height)
-        return np.clip((1.0 - distance) * rng.uniform(4, 16), 0, 1).astype(np.float32)
-
     def _suit(self, views: Sequence[np.ndarray], x: float, y: float, size: float) -> None:
         """Shoulders under a head: mostly dark, with a light wedge of shirt."""
         rng = self.rng
@@ -228,6 +216,22 @@ class SceneComposer:
         for view in views:
             cv2.ellipse(view, (int(x), int(brim)), (int(half), thick), 0, 0, 360, colour, -1, cv2.LINE_8)
             cv2.rectangle(view, (int(x - crown), int(top)), (int(x + crown), int(brim)), colour, -1)
+
+
+def draw_head_mask(rng: np.random.Generator, *, square: bool, widest: float, tallest: float) -> np.ndarray:
+    """How much of a face's picture is pasted, 256 x 256 float32 in 0..1: all of it, or an ellipse about the head.
+
+    Args:
+        rng: of all chance.
+        square: all of it.
+        widest, tallest: half axes of the largest ellipse, in pixels.
+    """
+    if square:
+        return np.ones((256, 256), np.float32)
+    y, x = np.mgrid[0:256, 0:256].astype(np.float32)
+    width, height = rng.uniform(75, widest), rng.uniform(98, tallest)
+    distance = np.hypot((x - 128) / width, (y - rng.uniform(112, 132)) / height)
+    return np.clip((1.0 - distance) * rng.uniform(4, 16), 0, 1).astype(np.float32)
 
 
 def darken(face: np.ndarray, rng: np.random.Generator, gamma: tuple[float, float], least: float) -> np.ndarray:
@@ -291,14 +295,18 @@ def compose_scenes(
     return scenes
 
 
-class Spoiler:
-    """Spoils pictures as old photographs and bad copies are."""
+class Augmenter:
+    """Degrades pictures as old photographs and bad copies are: what detectors have to see through.
+
+    `degradation.degrade` makes what the generator learns to undo, records its steps and keeps a truth; it takes 4.5 ms
+    for a crop of 128 pixels where this takes 0.24.
+    """
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
         self._grain = self.rng.standard_normal((2, 1024, 1024), dtype=np.float32)
 
-    def tone(self, *pictures: np.ndarray) -> tuple[np.ndarray, ...]:
+    def adjust_tone(self, *pictures: np.ndarray) -> tuple[np.ndarray, ...]:
         """Brightness, contrast, gamma and, in two of five, grey: the same for all these pictures."""
         rng = self.rng
         levels = (np.arange(256, dtype=np.float32) / 255) ** np.exp(rng.normal(0, 0.3))
@@ -309,7 +317,7 @@ class Spoiler:
             toned = (cv2.cvtColor(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for one in toned)
         return tuple(toned)
 
-    def spoil(self, picture: np.ndarray, strength: float) -> np.ndarray:
+    def degrade(self, picture: np.ndarray, strength: float) -> np.ndarray:
         """Blur, loss of resolution, grain and JPEG, each with a chance; `strength` 1 is heavy."""
         rng = self.rng
         height, width = picture.shape[:2]
@@ -320,14 +328,14 @@ class Spoiler:
             small = (max(int(width * factor), 8), max(int(height * factor), 8))
             picture = cv2.resize(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), (width, height))
         if rng.random() < 0.5:
-            picture = self.grain(picture, rng.uniform(1, 18) * strength)
+            picture = self.add_grain(picture, rng.uniform(1, 18) * strength)
         if rng.random() < 0.35:
             quality = int(95 - rng.uniform(0, 65) * strength)
             coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
             picture = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
         return picture
 
-    def grain(self, picture: np.ndarray, sigma: float) -> np.ndarray:
+    def add_grain(self, picture: np.ndarray, sigma: float) -> np.ndarray:
         """Add grey film grain of this deviation (in 8-bit levels), fine or coarse."""
         rng = self.rng
         height, width = picture.shape[:2]

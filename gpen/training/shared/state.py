@@ -1,18 +1,18 @@
-"""Saving a training run so that it can be stopped at any moment."""
+"""Saving what a training run has learnt, so that it can be stopped at any moment."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
+from torch import Tensor
 
 from ....weights.files import replacing
-from ...errors import SettingsError
-
-PARTS = {"step", "generator", "discriminator", "generator_optimizer", "discriminator_optimizer", "average", "config"}
-"""What the state of a run holds."""
+from ...errors import TrainingError
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:
@@ -21,18 +21,32 @@ def save_state(state: dict[str, Any], path: Path) -> None:
         torch.save(state, temporary)
 
 
-def load_state(path: Path) -> dict[str, Any] | None:
+def load_state(path: Path, parts: Set[str]) -> dict[str, Any] | None:
     """The state in a file, tensors on the CPU; None where there is no file. Nothing in it is executed.
 
+    Args:
+        path: of the file.
+        parts: what the state must hold.
+
     Raises:
-        SettingsError: the file is not a state of a training run.
+        TrainingError: the file is not a state of a training run.
     """
     if not path.exists():
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
-        raise SettingsError(f"{path} is not the state of a training run; move it away to begin anew.") from error
-    if not isinstance(state, dict) or not state.keys() >= PARTS:
-        raise SettingsError(f"{path} is not the state of a training run; move it away to begin anew.")
+        raise TrainingError(f"{path} is not the state of a training run; move it away to begin anew.") from error
+    if not isinstance(state, dict) or not state.keys() >= parts:
+        raise TrainingError(f"{path} is not the state of a training run; move it away to begin anew.")
     return state
+
+
+def write_network(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write a taught network as safetensors, in half precision; whoever is stopped leaves the old file whole."""
+    half = {
+        key: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
+        for key, value in tensors.items()
+    }
+    with replacing(path) as temporary:
+        save_file(half, temporary, metadata)

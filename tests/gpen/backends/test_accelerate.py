@@ -211,6 +211,7 @@ def test_a_number_format_that_changes_the_picture_is_refused(tiny):
     assert chosen.precision == "fp32" and "bf16 changes its picture" in chosen.notes[0]
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_measured_once(generator, new_machine, monkeypatch):
     settled(accelerate(generator, "tiny", "auto", "fp32", CPU))
     entries = json.loads(new_machine.read_text(encoding="utf-8"))
@@ -235,6 +236,7 @@ def test_what_is_asked_for_by_name_is_compared_and_not_raced(
     assert accelerate(build_generator(generator.state_dict()), "tiny", backend, precision, CPU).backend == backend
 
 
+@pytest.mark.slow
 def test_what_was_only_compared_is_raced_for_auto(generator, new_machine):
     accelerate(generator, "tiny", "onnxruntime", "fp32", CPU)
     settled(accelerate(generator, "tiny", "auto", "fp32", CPU))
@@ -325,8 +327,11 @@ def test_an_engine_takes_over_when_the_work_ahead_pays_for_it(
     assert network.backend == backend
 
 
-def test_what_ran_is_told_where_an_engine_took_over_in_between(generator, tiny, monkeypatch):
+def test_what_ran_is_told_where_an_engine_took_over_in_between(generator, tiny, clock, monkeypatch):
     trials_of(monkeypatch, onnxruntime=None)
+    engine = clock.taking(0.1, copy.deepcopy(generator))
+    monkeypatch.setitem(choosing._STANDING, "onnxruntime", lambda *_: engine)
+    monkeypatch.setattr(generator, "forward", clock.taking(1.0, copy.deepcopy(generator)))
     chosen = accelerate(generator, "tiny", "auto", "fp32", CPU)
     expect(chosen.network, faces=10**6)
     assert compare(tiny.output, chosen.network(tiny.input))[1] < LARGEST_FP32

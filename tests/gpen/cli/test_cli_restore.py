@@ -96,6 +96,7 @@ def test_a_bad_file_does_not_stop_the_rest(photo, tmp_path):
     assert sorted("error" in entry for entry in pictures) == [False, True, True]
 
 
+@pytest.mark.slow
 def test_nothing_is_overwritten_unasked(photo, tmp_path):
     out = tmp_path / "kept.png"
     out.write_bytes(b"precious")

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from gpen_blocks.gpen.detail.bands import blend
-from gpen_blocks.gpen.detail.spectrum.crossover import SIGMA_PER_PERIOD, meeting_point
+from gpen_blocks.gpen.detail.spectrum.crossover import SIGMA_PER_PERIOD, find_crossover
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
@@ -116,7 +116,7 @@ def test_noise_does_not_come_back(portrait, deviation):
     restored = (clean - 0.5) * 0.9 + 0.47
     blended = blend(base, restored)
     assert error(blended, portrait) < min(error(base, portrait), error(restored, portrait))
-    limit = float(meeting_point(base, restored).cutoff[0, 0])
+    limit = float(find_crossover(base, restored).cutoff[0, 0])
     by_hand, quiet = blend(base, restored, limit), blend(portrait, restored, limit)
     assert (blended - quiet).std() < 0.85 * (by_hand - quiet).std()
 
@@ -125,9 +125,9 @@ def test_the_cut_off_follows_the_blur(portrait):
     """The more a photograph is blurred, the more the restored face gives."""
     cutoffs, blurs = [], []
     for sigma in (1.5, 3.0, 5.0):
-        meeting = meeting_point(gaussian_blur(portrait, sigma), portrait)
-        cutoffs.append(float(meeting.cutoff[0, 0]))
-        blurs.append(float(meeting.blur[0]))
+        crossover = find_crossover(gaussian_blur(portrait, sigma), portrait)
+        cutoffs.append(float(crossover.cutoff[0, 0]))
+        blurs.append(float(crossover.blur[0]))
         assert 0.6 < cutoffs[-1] * sigma / 0.2415 < 1.4
         assert 0.6 < blurs[-1] / sigma < 1.4
     assert cutoffs == sorted(cutoffs, reverse=True)
@@ -191,7 +191,7 @@ def test_official_results_keep_the_photographs_light(shared):
         pair = torch.from_numpy(pair.copy()).permute(2, 0, 1)[None].float() / 255
         base, plain = pair[..., :512], pair[..., 512:]
         # An octave below the split, where nothing of the detail is left.
-        limit = float(meeting_point(base, plain).cutoff[0, 0]) / 2
+        limit = float(find_crossover(base, plain).cutoff[0, 0]) / 2
         moved = [
             float((low(luma(result), limit) - low(luma(base), limit)).abs().mean()) / LEVEL
             for result in (plain, blend(base, plain))
@@ -219,7 +219,7 @@ def test_detail_that_the_network_smoothed_away_stays(portrait, sigma):
 
 def test_a_clean_photographs_cut_off_does_not_ask_the_network(portrait):
     base = gaussian_blur(portrait, 0.8)
-    cutoffs = [meeting_point(base, detail).cutoff[0, 0] for detail in (portrait, gaussian_blur(portrait, 4.0))]
+    cutoffs = [find_crossover(base, detail).cutoff[0, 0] for detail in (portrait, gaussian_blur(portrait, 4.0))]
     assert cutoffs[0] > 0.15 and abs(cutoffs[0] - cutoffs[1]) < 0.03
 
 
@@ -234,5 +234,5 @@ def test_denoise_takes_as_much_as_it_says(portrait):
 
 def test_a_bad_jpeg_is_believed_less(portrait):
     restored = noisy(gaussian_blur(portrait, 1.0), 8 * LEVEL)
-    good, bad = (float(meeting_point(portrait, restored, [quality]).cutoff[0, 0]) for quality in (90, 20))
+    good, bad = (float(find_crossover(portrait, restored, [quality]).cutoff[0, 0]) for quality in (90, 20))
     assert bad < good == 0.5

@@ -12,8 +12,8 @@ from gpen_blocks.gpen.faces.align import (
     TEMPLATES,
     align_faces,
     crop_aligned,
-    crop_to_image,
-    estimate_similarity,
+    crop_to_image_matrix,
+    estimate_similarity_matrix,
 )
 from gpen_blocks.gpen.types import Alignment, Face, Faces
 
@@ -43,7 +43,7 @@ def test_matrices_are_the_references(solvay, golden, size):
     """Template, order of points and estimator are GPEN's: every matrix within 1e-4."""
     _image, faces = solvay
     np.testing.assert_allclose(TEMPLATES["gpen"] * size, golden[f"template_{size}"], atol=1e-9)
-    matrices = estimate_similarity(np.stack([face.landmarks for face in faces]), TEMPLATES["gpen"] * size)
+    matrices = estimate_similarity_matrix(np.stack([face.landmarks for face in faces]), TEMPLATES["gpen"] * size)
     np.testing.assert_allclose(matrices, golden[f"matrix_{size}"], atol=1e-4, rtol=0)
     inverses = [
         Alignment(matrix, "gpen", size, (568, 1328), face).inverse for matrix, face in zip(matrices, faces, strict=True)
@@ -71,7 +71,9 @@ def test_matrices_are_those_of_another_implementation(size):
         points = scale * (target + chance.normal(0, size / 30, (5, 2))) @ rotation.T + chance.uniform(0, 2000, 2)
         expected = transform.SimilarityTransform()
         assert expected.estimate(points, target)
-        np.testing.assert_allclose(estimate_similarity(points, target), expected.params[:2], atol=1e-6, rtol=1e-9)
+        np.testing.assert_allclose(
+            estimate_similarity_matrix(points, target), expected.params[:2], atol=1e-6, rtol=1e-9
+        )
 
 
 def test_crops_are_opencvs(examples):
@@ -91,16 +93,16 @@ def test_similarity_is_recovered():
     """A known turn, scale and shift come back exactly, one set of points or many."""
     turn = np.array([[1.2, -0.7], [0.7, 1.2]])
     target = LANDMARKS.astype(np.float64) @ turn.T + np.array([3, -8])
-    matrix = estimate_similarity(LANDMARKS.astype(np.float64), target)
+    matrix = estimate_similarity_matrix(LANDMARKS.astype(np.float64), target)
     np.testing.assert_allclose(matrix, np.column_stack([turn, np.array([3, -8])]), atol=1e-10)
-    many = estimate_similarity(np.stack([LANDMARKS, LANDMARKS[::-1]]), target)
-    np.testing.assert_allclose(many[0], estimate_similarity(LANDMARKS, target), atol=1e-5)
+    many = estimate_similarity_matrix(np.stack([LANDMARKS, LANDMARKS[::-1]]), target)
+    np.testing.assert_allclose(many[0], estimate_similarity_matrix(LANDMARKS, target), atol=1e-5)
 
 
 def test_similarity_never_mirrors():
     """Swapped eyes give a poor fit, not a mirrored face."""
     mirrored = LANDMARKS * np.array([-1, 1], np.float32)
-    assert np.linalg.det(estimate_similarity(mirrored, TEMPLATES["ffhq"] * 256)[:, :2]) > 0
+    assert np.linalg.det(estimate_similarity_matrix(mirrored, TEMPLATES["ffhq"] * 256)[:, :2]) > 0
 
 
 @pytest.mark.parametrize("landmarks", [np.full((5, 2), 7.0), np.full((5, 2), np.nan)])
@@ -154,7 +156,7 @@ def test_every_image_of_a_batch_gives_its_own_faces():
 
 def test_crop_to_image_undoes_the_alignment_at_any_size():
     _, (alignment,) = align_faces(torch.rand(1, 3, 100, 100), faces_at(LANDMARKS, (100, 100)), 64)
-    corner = crop_to_image(alignment, 256) @ [-0.5, -0.5, 1]
+    corner = crop_to_image_matrix(alignment, 256) @ [-0.5, -0.5, 1]
     np.testing.assert_allclose(alignment.matrix @ [*corner, 1], [-0.5, -0.5], atol=1e-9)
     assert crop_aligned(torch.rand(1, 3, 100, 100), alignment, 256).shape == (1, 3, 256, 256)
 

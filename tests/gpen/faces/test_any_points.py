@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen_blocks.gpen.errors import GPENError, ImageError, SettingsError
-from gpen_blocks.gpen.faces.align import align_faces, estimate_similarity, landmark_fault, usable_faces
+from gpen_blocks.gpen.faces.align import align_faces, estimate_similarity_matrix, landmark_fault, usable_faces
 from gpen_blocks.gpen.faces.change import measure_changes
 from gpen_blocks.gpen.faces.detection.tiles import Pyramid, plan_tiles, reduce
 from gpen_blocks.gpen.faces.masks import contour
@@ -16,8 +16,8 @@ from gpen_blocks.gpen.faces.masks.parts import crop_landmarks, part_gains, part_
 from gpen_blocks.gpen.faces.masks.paste_masks import draw_masks
 from gpen_blocks.gpen.faces.paste import paste_faces
 from gpen_blocks.gpen.faces.select import FaceOrder, select_faces
-from gpen_blocks.gpen.pixels.warp import bounds, compose, invert, warp
-from gpen_blocks.gpen.types import Face, Faces
+from gpen_blocks.gpen.pixels.warp import compose, transformed_bounds, warp
+from gpen_blocks.gpen.types import Face, Faces, invert_matrix
 
 WIDTH, HEIGHT = 200, 160
 
@@ -101,7 +101,7 @@ def test_a_similarity_is_a_turn_and_a_scale(sets, template):
     for five in sets:
         five = five.astype(np.float32)
         if landmark_fault(five, template) is None:
-            matrix = estimate_similarity(five, np.random.default_rng(0).normal(size=(5, 2)))
+            matrix = estimate_similarity_matrix(five, np.random.default_rng(0).normal(size=(5, 2)))
             a, b, c, d = matrix[:, :2].ravel()
             assert a == pytest.approx(d, abs=1e-5 * abs(a) + 1e-12) and b == pytest.approx(
                 -c, abs=1e-5 * abs(a) + 1e-12
@@ -150,8 +150,8 @@ def test_every_affine_map_is_sampled(corners, mode, border):
     matrix = np.stack([corners[1] - corners[0], corners[2] - corners[0], corners[0]], axis=1) / [16, 16, 1]
     if not np.isfinite(matrix).all() or np.linalg.cond(matrix[:, :2]) > 1e6:
         return
-    np.testing.assert_allclose(compose(invert(matrix), matrix)[:, :2], np.eye(2), atol=1e-3)
-    x0, y0, x1, y1 = bounds(matrix, (17, 23))
+    np.testing.assert_allclose(compose(invert_matrix(matrix), matrix)[:, :2], np.eye(2), atol=1e-3)
+    x0, y0, x1, y1 = transformed_bounds(matrix, (17, 23))
     assert x0 <= x1 and y0 <= y1
     sampled = warp(picture(), matrix, (17, 23), mode=mode, border=border)
     assert sampled.shape == (1, 3, 17, 23)

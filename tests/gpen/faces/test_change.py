@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from masks import face_masks
 
 from gpen_blocks.gpen.errors import ImageError
 from gpen_blocks.gpen.faces.align import TEMPLATES, align_faces
 from gpen_blocks.gpen.faces.change import measure_changes
-from gpen_blocks.gpen.faces.masks.paste_masks import face_masks
 from gpen_blocks.gpen.types import Alignment, Face, Faces
 
 SIZE = (160, 200)

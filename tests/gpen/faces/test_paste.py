@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from masks import face_masks
 from PIL import Image
 from safetensors.numpy import load_file
 
 from gpen_blocks.gpen.errors import ImageError, MaskError, SettingsError
 from gpen_blocks.gpen.faces.align import TEMPLATES, align_faces
-from gpen_blocks.gpen.faces.masks.paste_masks import face_masks
 from gpen_blocks.gpen.faces.paste import paste_faces
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
@@ -279,8 +279,6 @@ def test_what_does_not_fit_is_refused():
         paste_faces(image, crops, alignments, match_grain=-0.1)
     with pytest.raises(SettingsError, match="low_band, mean_std, none"):
         paste_faces(image, crops, alignments, color_match="wavelet")
-    with pytest.raises(SettingsError, match="landmarks, ellipse"):
-        paste_faces(image, crops, alignments, mask_mode="box")
 
 
 # Faces of the photograph, and the files of what the official GPEN-BFR-512 made of them; their alignments agree best.
@@ -330,7 +328,9 @@ def test_official_faces_leave_no_seam(solvay, exposure):
 def test_the_seam_measure_sees_a_seam(solvay):
     """The same faces, brighter, unmatched and with a hard edge, fail the test above."""
     image, crops, alignments = solvay
-    result, mask = paste_faces(image, (crops + 0.1).clamp(0, 1), alignments, color_match="none", feather=0)
+    result, mask = paste_faces(
+        image, (crops + 0.1).clamp(0, 1), alignments, color_match="none", masks=face_masks(alignments, 64, feather=0)
+    )
     assert seam(image, result, mask)[0] > 1.08
 
 

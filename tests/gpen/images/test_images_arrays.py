@@ -123,7 +123,7 @@ def test_results_that_do_not_fit_are_refused():
     image = np.zeros((4, 4, 3), np.uint8)
     with pytest.raises(ImageError, match="pixels"):
         to_array(torch.zeros(1, 3, 4, 5), like=image)
-    with pytest.raises(ImageError, match="1 x 3 x H x W"):
+    with pytest.raises(ImageError, match="B x 3 x H x W"):
         to_array(torch.zeros(3, 4, 4), like=image)
     with pytest.raises(ImageError, match="NaN"):
         to_array(torch.full((1, 3, 4, 4), float("nan")), like=image)

@@ -177,6 +177,7 @@ OFFICIAL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", OFFICIAL)
 def test_official_lists_load_strictly(size: int):
     """A configuration makes the very tensors of the published file, which a network is built of again."""
@@ -260,6 +261,7 @@ def test_compiles_without_graph_breaks(tiny, network):
     assert difference(compiled(tiny.input), tiny.output) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the exporter's age
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_torch_exports_the_network_as_onnx(tiny, network, tmp_path, dynamic: bool):
@@ -282,6 +284,7 @@ def test_torch_exports_the_network_as_onnx(tiny, network, tmp_path, dynamic: boo
         assert difference(torch.from_numpy(restored), network(faces)) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_traced_network_takes_other_batches(tiny, network):
     traced: Any = torch.jit.trace(network, tiny.input)

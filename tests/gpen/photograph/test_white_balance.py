@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_blocks.gpen.errors import ImageError, SettingsError
+from gpen_blocks.gpen.errors import ImageError
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.photograph.white_balance import lab_balance, shades_of_grey
 from gpen_blocks.gpen.pixels.color import luma
@@ -88,23 +88,12 @@ def test_the_solvay_photograph_stays_black_and_white(shared):
 
 @pytest.mark.parametrize("balance", BALANCES)
 def test_the_shift_is_capped(balance):
-    """A picture full of one colour is moved by max_shift at most, and the report says how much of it that was."""
+    """A picture full of one colour is moved by 20 Delta E at most, and the report says how much of it that was."""
     orange = cast(neutral(), 1.6, 0.9, 0.2)
-    result, (found,) = balance(orange, max_shift=6)
-    assert found.size > 20
-    assert found.removed == pytest.approx(6 / found.size)
-    assert 3 < difference(result, orange) < 7.5
-    assert balance(orange, max_shift=0)[0] is orange
-
-
-@pytest.mark.parametrize("balance", BALANCES)
-def test_half_strength_takes_half(balance):
-    spoilt = cast(neutral(), 1.2, 1.0, 0.7)
-    full, (found,) = balance(spoilt)
-    half, (half_found,) = balance(spoilt, strength=0.5)
-    assert half_found.removed == pytest.approx(0.5 * found.removed)
-    assert difference(half, spoilt) == pytest.approx(0.5 * difference(full, spoilt), rel=0.15)
-    assert balance(spoilt, strength=0)[0] is spoilt
+    result, (found,) = balance(orange)
+    assert found.size > 30
+    assert found.removed == pytest.approx(20 / found.size)
+    assert 10 < difference(result, orange) < 25
 
 
 @pytest.mark.parametrize("balance", BALANCES)
@@ -163,11 +152,6 @@ def test_a_large_picture_is_worked_on_in_strips():
 @pytest.mark.parametrize("balance", BALANCES)
 def test_unusable_arguments_are_refused(balance):
     picture = neutral()
-    for name in ("strength", "max_shift"):
-        with pytest.raises(SettingsError, match=name):
-            balance(picture, **{name: math.nan})
-    with pytest.raises(SettingsError, match="p is 0"):
-        shades_of_grey(picture, p=0)
     with pytest.raises(ImageError, match="B x 3 x H x W"):
         balance(picture[:, :1])
     picture[0, 0, 0, 0] = math.nan

@@ -4,24 +4,24 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_blocks.gpen.pixels.warp import bounds, compose, resizing, scale_of, shifting, warp
+from gpen_blocks.gpen.pixels.warp import compose, matrix_scale, resize_matrix, shift_matrix, transformed_bounds, warp
 
 
 def test_a_whole_shift_copies_pixels():
     """Pixel centres lie at integers: a shift by whole pixels interpolates nothing."""
     image = torch.rand(1, 3, 20, 30)
-    part = warp(image, shifting(7, 4), (10, 12))
+    part = warp(image, shift_matrix(7, 4), (10, 12))
     torch.testing.assert_close(part, image[..., 4:14, 7:19], atol=1e-5, rtol=0)
 
 
 def test_resizing_keeps_edges_and_composes():
     """A picture of n pixels covers -0.5 .. n - 0.5, whatever its size, and there and back is nothing."""
-    matrix = resizing(4, 2)
+    matrix = resize_matrix(4, 2)
     np.testing.assert_allclose(matrix @ [-0.5, -0.5, 1], [-0.5, -0.5])
     np.testing.assert_allclose(matrix @ [9.5, 4.5, 1], [39.5, 9.5])
-    np.testing.assert_allclose(compose(resizing(0.25, 0.5), matrix), np.eye(2, 3), atol=1e-15)
-    assert scale_of(matrix) == pytest.approx(8**0.5)
-    assert bounds(matrix, (5, 10)) == (1.5, 0.5, 37.5, 8.5)
+    np.testing.assert_allclose(compose(resize_matrix(0.25, 0.5), matrix), np.eye(2, 3), atol=1e-15)
+    assert matrix_scale(matrix) == pytest.approx(8**0.5)
+    assert transformed_bounds(matrix, (5, 10)) == (1.5, 0.5, 37.5, 8.5)
 
 
 def test_a_turn_samples_where_it_should():
@@ -49,7 +49,7 @@ def test_only_the_region_of_interest_is_read():
     """What lies outside of the grid's surroundings does not matter, so a huge picture costs nothing."""
     image = torch.full((1, 1, 400, 400), float("nan"))
     image[..., 100:160, 100:160] = 0.25
-    part = warp(image, shifting(120, 120), (20, 20))
+    part = warp(image, shift_matrix(120, 120), (20, 20))
     torch.testing.assert_close(part, torch.full_like(part, 0.25))
 
 
@@ -57,12 +57,12 @@ def test_only_the_region_of_interest_is_read():
 def test_the_border_goes_on_mirrored(size):
     """A grid that leaves the picture sees its mirror image, however small the picture is."""
     image = torch.rand(1, 2, *size)
-    seen = warp(image, shifting(-10, -10), (60, 60))
+    seen = warp(image, shift_matrix(-10, -10), (60, 60))
     index = [np.pad(np.arange(side), (10, 50), mode="symmetric")[:60] for side in size]
     torch.testing.assert_close(seen, image[..., index[0][:, None], index[1]], atol=1e-5, rtol=0)
 
 
 def test_nothing_beyond_the_border_where_asked():
     image = torch.ones(1, 1, 10, 10)
-    seen = warp(image, shifting(-20, -20), (15, 15), border="zeros")
+    seen = warp(image, shift_matrix(-20, -20), (15, 15), border="zeros")
     assert not seen.any()

@@ -80,6 +80,7 @@ def face_at(size: float, x: float, y: float, degrees: float = 0.0, image_index: 
     return Face((*low, *high), 0.9, points, image_index)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_loads_as_facexlibs_network(fan, loaded):
     assert loaded.name == "alignment_WFLW_4HG" and not loaded.module.training
     mine, theirs = loaded.module.network.state_dict(), fan.state_dict()
@@ -202,7 +203,7 @@ def test_known_peaks_become_points_of_each_image():
         across = before.landmarks[1] - before.landmarks[0]
         across /= np.linalg.norm(across)
         down = np.array([-across[1], across[0]])
-        matrix = wflw98._crop_to_image(before.landmarks)
+        matrix = wflw98._crop_to_image_matrix(before.landmarks)
         middle = matrix @ [127.5, 127.5, 1]
         assert abs((middle - eyes) @ across) < 1.5
         assert 0.65 < (middle - eyes) @ down / ((mouth - eyes) @ down) < 0.8
@@ -214,7 +215,7 @@ def test_known_peaks_become_points_of_each_image():
 
 def test_the_crop_holds_a_face_as_wflws_training_pictures_do():
     """Eyes a third of the side apart; turned heads are cut at about the scale of the frontal one, the ear included."""
-    frontal = wflw98._crop_to_image(face_at(512, 0, 0).landmarks)
+    frontal = wflw98._crop_to_image_matrix(face_at(512, 0, 0).landmarks)
     eye_distance = np.linalg.norm(np.diff(face_at(512, 0, 0).landmarks[:2], axis=0))
     side = 256 * np.linalg.norm(frontal[:, 0])
     assert 0.32 < eye_distance / side < 0.36
@@ -223,7 +224,7 @@ def test_the_crop_holds_a_face_as_wflws_training_pictures_do():
     for yaw in (-60, -30, 30, 60):
         c, s = np.cos(np.deg2rad(yaw)), np.sin(np.deg2rad(yaw))
         project = np.array([[c, 0, s], [0, 1, 0]]) * eye_distance
-        matrix = wflw98._crop_to_image(head @ project.T)
+        matrix = wflw98._crop_to_image_matrix(head @ project.T)
         assert abs(256 * np.linalg.norm(matrix[:, 0]) / side - 1) < 0.15
         visible = ear * [-np.sign(yaw), 1, 1] @ project.T
         u, v = np.linalg.solve(matrix[:, :2], visible - matrix[:, 2])
@@ -272,7 +273,7 @@ def test_points_are_those_of_facexlibs_own_chain(fan, loaded, monkeypatch):
 
     image = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(3))
     face = face_at(180, 120, 130)
-    matrix = wflw98._crop_to_image(face.landmarks)
+    matrix = wflw98._crop_to_image_matrix(face.landmarks)
     crop = wflw98._cut(image, 0, matrix)
     with fan.l3.register_forward_hook(raise_inside), loaded.module.network.l3.register_forward_hook(raise_inside):
         (found,) = find_landmarks68(loaded.module, image, Faces((face,), ((256, 256),)))

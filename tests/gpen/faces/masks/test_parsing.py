@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from masks import face_masks
 from torch import nn
 from trained import trained
 
@@ -14,7 +15,6 @@ from gpen_blocks.gpen.faces.masks.parsing import (
     build_parser,
     face_probability,
 )
-from gpen_blocks.gpen.faces.masks.paste_masks import face_masks
 from gpen_blocks.gpen.types import Alignment, Face
 
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from masks import face_masks
 from safetensors.numpy import load_file
 
 from gpen_blocks.gpen.errors import MaskError, SettingsError
 from gpen_blocks.gpen.faces.align import TEMPLATES, align_faces
-from gpen_blocks.gpen.faces.masks.paste_masks import draw_masks, face_masks
+from gpen_blocks.gpen.faces.masks.paste_masks import draw_masks
 from gpen_blocks.gpen.types import Alignment, Face, Faces
 
 

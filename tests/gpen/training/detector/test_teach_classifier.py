@@ -7,10 +7,11 @@ import logging
 import numpy as np
 import pytest
 import torch
+from command import run_gpen
 
 from gpen_blocks.gpen.degradation.faces import read_faces
-from gpen_blocks.gpen.faces.detection.classify import CROP, FaceClassifier, load_classifier, normalise
-from gpen_blocks.gpen.training.detector import teach_classifier as script
+from gpen_blocks.gpen.faces.detection.classify import CROP, FaceClassifier, load_classifier
+from gpen_blocks.gpen.faces.layers import normalize
 from gpen_blocks.gpen.training.detector.classifier_data import NO_FACE, ClassifierCrops, MinedBoxes, reshaped
 from gpen_blocks.gpen.training.detector.teach_classifier import _draw, classifier_loss
 from gpen_blocks.weights import checkpoint
@@ -84,7 +85,7 @@ def test_loss_counts_the_turn_of_faces_alone():
 def test_a_flat_crop_gives_finite_numbers():
     classifier = FaceClassifier().eval()
     with torch.inference_mode():
-        assert torch.isfinite(classifier(normalise(torch.zeros(1, 3, CROP, CROP)))).all()
+        assert torch.isfinite(classifier(normalize(torch.zeros(1, 3, CROP, CROP)))).all()
 
 
 @pytest.mark.slow
@@ -101,6 +102,6 @@ def test_script_teaches_writes_and_measures(tmp_path, shared, caplog):
     arguments = ["--faces", shared / "data" / "faces-256.parquet", "--limit", 20, "--backgrounds", few]
     arguments += ["--teacher", teacher, "--mined-by", shared / "weights" / "face-detector-lite-v0.safetensors"]
     arguments += ["--crops", 40, "--held-out", 20, "--steps", 2, "--output", output]
-    script.main([str(argument) for argument in arguments])
+    run_gpen("teach", "classifier", *arguments)
     assert load_classifier(checkpoint.read(output).tensors)
     assert "faces turned right" in caplog.text

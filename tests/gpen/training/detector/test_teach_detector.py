@@ -8,20 +8,20 @@ import logging
 import numpy as np
 import pytest
 import torch
+from command import run_gpen
 from PIL import Image
 
 from gpen_blocks.gpen.degradation.faces import group_weights, read_faces
 from gpen_blocks.gpen.faces.detection.detector import build_detector
 from gpen_blocks.gpen.faces.detection.refine import CROP, MEAN_SHAPE, LandmarkRefiner, crop_frames, refine_landmarks
 from gpen_blocks.gpen.faces.detection.retinaface import anchors
-from gpen_blocks.gpen.training.detector import teach_detector
 from gpen_blocks.gpen.training.detector.backgrounds import cut_tiles
 from gpen_blocks.gpen.training.detector.distill import HEAD_REACH, _near_heads, head_loss
 from gpen_blocks.gpen.training.detector.evaluate_detector import compare
 from gpen_blocks.gpen.training.detector.teach_refiner import label_landmarks
 from gpen_blocks.gpen.training.shared.ema import MovingAverage, warm_cosine
 from gpen_blocks.gpen.training.shared.face_crops import CropMaker
-from gpen_blocks.gpen.training.shared.scenes import SCENE, Spoiler, compose_scenes
+from gpen_blocks.gpen.training.shared.scenes import SCENE, Augmenter, compose_scenes
 from gpen_blocks.gpen.types import Face, Faces
 from gpen_blocks.weights import checkpoint
 
@@ -101,9 +101,9 @@ def test_tiles_are_cut_from_large_pictures_only(tmp_path, pictures):
 
 
 def test_spoiling_keeps_shape_and_type(pictures):
-    spoiler = Spoiler(0)
+    augmenter = Augmenter(0)
     for _ in range(40):
-        spoilt = spoiler.spoil(spoiler.tone(pictures[0])[0], 1.0)
+        spoilt = augmenter.degrade(augmenter.adjust_tone(pictures[0])[0], 1.0)
         assert spoilt.shape == pictures[0].shape
         assert spoilt.dtype == np.uint8
 
@@ -193,19 +193,24 @@ def test_comparison_counts_found_missed_and_false():
     assert (result + result).found == 4
 
 
+def test_a_run_either_teaches_or_measures(tmp_path):
+    files = ["--faces", tmp_path, "--backgrounds", tmp_path, "--teacher", tmp_path]
+    for task in ([], ["--output", tmp_path, "--evaluate", tmp_path]):
+        assert "--output to teach, or --evaluate" in run_gpen("teach", "detector", *files, *task, code=2)
+
+
 @pytest.mark.slow
 def test_script_teaches_writes_and_measures(parquet, tmp_path, shared, caplog):
     """The whole recipe, a few steps of it: the written file is a detector with a refiner."""
     teacher = shared / "weights" / "detection_mobilenet0.25_Final.pth"
-    given = ["--backgrounds", str(parquet), "--teacher", str(teacher)]
+    given = ["--faces", shared / "data" / "faces-256.parquet", "--backgrounds", parquet, "--teacher", teacher]
     output = tmp_path / "detector.safetensors"
-    faces = ["--faces", str(shared / "data" / "faces-256.parquet")]
     caplog.set_level(logging.INFO)
-    few = ["--scenes", "4", "--steps", "2", "--crops", "8", "--refiner-steps", "2", "--limit", "20"]
-    teach_detector.main([*faces, *given, "--output", str(output), *few])
+    few = ["--scenes", 4, "--steps", 2, "--crops", 8, "--refiner-steps", 2, "--limit", 20]
+    run_gpen("teach", "detector", *given, "--output", output, *few)
     written = checkpoint.read(output)
     assert written.metadata["network"] == "retinaface_mobile0.25"
     assert build_detector(written.tensors).refiner is not None
     bundled = shared / "weights" / "face-detector-lite-v0.safetensors"
-    teach_detector.main([*faces, *given, "--evaluate", str(bundled), "--limit", "20", "--boxes", "64"])
+    run_gpen("teach", "detector", *given, "--evaluate", bundled, "--limit", 20, "--boxes", 64)
     assert "of 2 found" in caplog.text

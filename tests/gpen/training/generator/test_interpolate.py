@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from command import run_gpen
 from safetensors.torch import save_file
 
 from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.gpen.network import Generator, GeneratorConfig
-from gpen_blocks.gpen.training.generator.interpolate import interpolate, main
+from gpen_blocks.gpen.training.generator.interpolate import interpolate
 from gpen_blocks.weights import checkpoint
 
 
@@ -24,8 +25,7 @@ def file_of(path, seed: int, template: str | None = "ffhq", size: int = 16):
 def test_every_weight_lies_between(tmp_path, monkeypatch, share):
     first, second = (file_of(tmp_path / f"{seed}.safetensors", seed) for seed in (1, 2))
     output = tmp_path / "out" / "between.safetensors"
-    monkeypatch.setattr("sys.argv", ["interpolate", str(first), str(second), str(share), "-o", str(output)])
-    main()
+    run_gpen("models", "interpolate", first, second, share, "-o", output)
     ours, theirs, mean = (checkpoint.read(path) for path in (first, second, output))
     for name, value in mean.tensors.items():
         expected = ours.tensors[name] * (1 - share) + theirs.tensors[name] * share

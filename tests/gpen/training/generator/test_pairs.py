@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from gpen_blocks.gpen.degradation.degrade import MIXED
 from gpen_blocks.gpen.degradation.faces import read_faces, split
-from gpen_blocks.gpen.errors import SettingsError
+from gpen_blocks.gpen.errors import MissingPackageError, SettingsError
 from gpen_blocks.gpen.training.generator.pairs import Batches, PairOrder, training_pair
 
 
@@ -62,7 +62,7 @@ def test_what_cannot_be_read_is_named(tmp_path):
 
 def test_missing_pyarrow_is_said_with_the_cure(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(SettingsError, match=r"gpen-blocks\[training\]"):
+    with pytest.raises(MissingPackageError, match=r"gpen-blocks\[training\]"):
         read_faces(tmp_path / "any.parquet")
 
 

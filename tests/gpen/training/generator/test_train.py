@@ -17,7 +17,7 @@ from safetensors import safe_open
 from typer.testing import CliRunner
 
 from gpen_blocks.gpen.cli import app
-from gpen_blocks.gpen.errors import SettingsError
+from gpen_blocks.gpen.errors import MissingPackageError, SettingsError, TrainingError
 from gpen_blocks.gpen.network import build_generator
 from gpen_blocks.gpen.training.generator.config import CONFIGS, TrainingConfig, find_config, read_config
 from gpen_blocks.gpen.training.generator.objective import part_plane
@@ -197,6 +197,7 @@ def test_the_loss_falls(tmp_path):
     assert lines[-1]["smooth_l1"] < 0.9 * lines[0]["smooth_l1"]
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_an_official_kind_of_checkpoint(tiny, tmp_path):
     """A network of other people's, nested as training codes save it, decides all sizes."""
     start, weights = tmp_path / "start.pth", tiny.state_dict
@@ -223,8 +224,24 @@ def test_a_state_of_another_network_is_refused(config, whole_run, faces, tmp_pat
     with pytest.raises(SettingsError, match="needs faces of its size"):
         Trainer(read_config(config), np.zeros((20, 64, 64, 3), np.uint8), tmp_path)
     (tmp_path / "state.pt").write_bytes(b"nothing")
-    with pytest.raises(SettingsError, match="not the state of a training run"):
+    with pytest.raises(TrainingError, match="not the state of a training run"):
         Trainer(read_config(config), pictures, tmp_path)
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run(config, faces, tmp_path):
+    """Before it has spoilt the weights."""
+    trainer = Trainer(read_config(config), faces, tmp_path)
+    before = [value.clone() for value in trainer.generator.parameters()]
+    loss = sum(value.sum() for value in trainer.generator.parameters()) * float("inf")
+    with pytest.raises(TrainingError, match="at step 0"):
+        trainer._step_optimizer(loss, trainer.generator_optimizer, trainer.generator)
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.generator.parameters(), strict=True))
+
+
+def test_training_without_accelerate_says_what_to_install(config, faces, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(MissingPackageError, match=r"accelerate; install gpen-blocks\[training\]"):
+        Trainer(read_config(config), faces, tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("*.toml")))

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from command import run_gpen
 
 from gpen_blocks.gpen.degradation.faces import read_faces
-from gpen_blocks.gpen.errors import SettingsError
+from gpen_blocks.gpen.errors import MissingPackageError, TrainingError
 from gpen_blocks.gpen.faces.align import TEMPLATES
 from gpen_blocks.gpen.faces.landmarks.find import build_landmarker, find_in_crops
 from gpen_blocks.gpen.faces.landmarks.small68 import CROP, CROP_SHAPE, MIRRORED68, Landmarker68, mirror
@@ -49,7 +50,7 @@ def test_labels_are_laid_back_from_all_views():
 
 def test_the_labeller_is_asked_for_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "mediapipe", None)
-    with pytest.raises(SettingsError, match="environment of its own"):
+    with pytest.raises(MissingPackageError, match="environment of its own"):
         label_landmarks.open_labeller()
 
 
@@ -137,6 +138,14 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, one_thread):
     assert all(torch.equal(one, second.average.tensors[name]) for name, one in whole.average.tensors.items())
 
 
+def test_what_is_no_state_of_such_a_run_is_refused(tmp_path):
+    (tmp_path / "run.state").write_bytes(b"no state")
+    torch.save({"step": 1}, tmp_path / "other.state")
+    for name in ("run.state", "other.state"):
+        with pytest.raises(TrainingError, match="not the state of a training run"):
+            Teaching(3, seed=5).load(tmp_path / name)
+
+
 @pytest.mark.slow
 def test_teaching_learns_one_crop(one_thread):
     """A dozen steps bring the points of a single crop nearer, mirrored or not."""
@@ -158,15 +167,15 @@ def test_script_teaches_writes_and_measures(tmp_path, shared, caplog):
     data = shared / "data"
     mesh = np.random.default_rng(0).random((20, 2, 478, 2)) * 120 + 60
     np.savez(tmp_path / "labels.npz", mesh=mesh, spread=np.zeros(20))
-    given = ["--faces", str(data / "faces-256.parquet"), "--labels", str(tmp_path / "labels.npz"), "--limit", "20"]
-    given += ["--backgrounds", str(data / "backgrounds-256.parquet")]
+    given = ["--faces", data / "faces-256.parquet", "--labels", tmp_path / "labels.npz", "--limit", 20]
+    given += ["--backgrounds", data / "backgrounds-256.parquet"]
     output = tmp_path / "landmarks.safetensors"
     caplog.set_level(logging.INFO)
-    teach_landmarks.main([*given, "--output", str(output), "--crops", "8", "--steps", "2"])
+    run_gpen("teach", "landmarks", *given, "--output", output, "--crops", 8, "--steps", 2)
     written = checkpoint.read(output)
     assert written.metadata["network"] == "landmarks68" and output.stat().st_size < 2_000_000
     assert isinstance(build_landmarker(written.tensors), Landmarker68)
-    teach_landmarks.main([*given, "--evaluate", str(output)])
+    run_gpen("teach", "landmarks", *given, "--evaluate", output)
     assert "24 px: mean" in caplog.text
 
 

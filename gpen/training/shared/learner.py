@@ -1,0 +1,98 @@
+"""One step of teaching, the same for every small network: AdamW along a warm cosine, gradients clipped, weights
+averaged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .ema import MovingAverage, warm_cosine
+
+log = logging.getLogger(__name__)
+
+_LOGGED = 100  # steps
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How steps are taken.
+
+    Attributes:
+        rate: peak learning rate of AdamW.
+        weight_decay: of AdamW.
+        warm_steps: over which the rate rises.
+        largest_gradient: norm that gradients are clipped to.
+    """
+
+    rate: float
+    weight_decay: float
+    warm_steps: int
+    largest_gradient: float
+
+
+class Learner:
+    """A network that is being taught.
+
+    Args:
+        network: changed in place.
+        recipe: how steps are taken.
+        steps: in all; the learning rate falls over them.
+
+    Attributes:
+        step: how many steps have been taken.
+        average: the averaged weights, which are what is kept.
+    """
+
+    def __init__(self, network: nn.Module, recipe: Recipe, steps: int) -> None:
+        self.network, self.recipe, self.steps, self.step = network, recipe, steps, 0
+        self._optimizer = torch.optim.AdamW(
+            network.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.99)
+        )
+        self.average = MovingAverage(network)
+
+    def run(self, loss_of_batch: Callable[[], Tensor], until: int | None = None) -> float:
+        """Take steps up to `until`, or to the end, each down the gradient of the loss of a new batch.
+
+        Returns:
+            The mean loss of these steps.
+        """
+        total, first, last = 0.0, self.step, self.steps if until is None else until
+        while self.step < last:
+            loss = loss_of_batch()
+            self._learn(loss)
+            total += loss.item()
+            if self.step % _LOGGED == 0:
+                log.info("%s step %d: loss %.4f", type(self.network).__name__, self.step, loss.item())
+        return total / max(self.step - first, 1)
+
+    def _learn(self, loss: Tensor) -> None:
+        recipe = self.recipe
+        for group in self._optimizer.param_groups:
+            group["lr"] = recipe.rate * warm_cosine(self.step, self.steps, recipe.warm_steps)
+        self._optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), recipe.largest_gradient)
+        self._optimizer.step()
+        self.average.update(self.network)
+        self.step += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on."""
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.step = int(state["step"])
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self._optimizer.load_state_dict(state["optimizer"])
