@@ -24,7 +24,7 @@ from .spectrum.crossover import SIGMA_PER_PERIOD, Crossover, find_crossover, pas
 _UPPER_BAND = 3.0
 # Octaves below the cut-off in which noise is removed; in coarser ones it averages out.
 _NOISY_OCTAVES = 4
-# # Values above this multiple of the noise variance are kept. Of 1, 2 and 4, 2 is within 0.3 dB of the best for each of
+# Values above this multiple of the noise variance are kept. Of 1, 2 and 4, 2 is within 0.3 dB of the best for each of
 # 14 kinds of damage, and the smallest at which noisy skin looks smooth.
 _NOISE_MARGIN = 2.0
 # From this standard deviation on, in pixels, half the resolution is sufficient.

@@ -33,7 +33,7 @@ _GRADIENT_SIGMA, _TENSOR_SIGMA, _DETAIL_SIGMA = 1.0, 2.0, 1.5
 _COHERENCE, _TEXTURE_SHARE = (0.2, 0.6), 0.5
 # Upper limit of gradients of weak structure, and lower limit of gradients of edges, which are kept.
 _WEAK, _EDGE = (0.010, 0.030), (0.030, 0.048)
-# # Side of the window in which an edge or highlight protects its surroundings, and of the one over which this fades.
+# Side of the window in which an edge or highlight protects its surroundings, and of the one over which this fades.
 _VETO_WINDOW, _VETO_END = 11, 5
 _HIGHLIGHT = 0.92
 # Detail above this amplitude is not enhanced further.

@@ -22,7 +22,7 @@ from .power import radial_power
 # A Gaussian of this deviation, in pixels, times its cut-off passes one half of the amplitude there.
 SIGMA_PER_PERIOD = math.sqrt(2 * math.log(2)) / (2 * math.pi)
 
-# # If the coherence of the two pictures is below this and the photograph is damaged there, it contains noise or blocks.
+# If the coherence of the two pictures is below this and the photograph is damaged there, it contains noise or blocks.
 # For 48 faces with 14 kinds of damage each, 0.8 was within 0.3 dB of the best fixed cut-off in all cases with noise or
 # compression; 0.5 lost up to 4 dB.
 _SHARED = 0.8
@@ -30,11 +30,11 @@ _SHARED = 0.8
 _SHARED_COLOR = 0.6
 # A ring counts increasingly as damaged as its share of noise rises from the first to the second value.
 _DOUBT_FROM, _DOUBT_TO = 0.02, 0.2
-# # A blurred or enlarged photograph is trusted less, by this much, as its cut-off falls from the first to the second
+# A blurred or enlarged photograph is trusted less, by this much, as its cut-off falls from the first to the second
 # value: below a coherence of one third it may contain JPEG blocks, which cannot be detected after enlarging. Gains up
 # to 0.2 dB.
 _BLURRED_DOUBT, _BLURRED_FROM, _BLURRED_TO = 0.4, 0.32, 0.22
-# # JPEG hides noise but leaves blocks: a file counts increasingly as damaged as its quality falls from the first to the
+# JPEG hides noise but leaves blocks: a file counts increasingly as damaged as its quality falls from the first to the
 # second value.
 SOUND_QUALITY, _BAD_QUALITY = 45, 25
 # Minimum number of consecutive rings, to exclude chance.
@@ -194,7 +194,7 @@ class Rings:
 
 
 def passed_noise(sigma: float, coarser: float) -> float:
-    """Share of white noise's variance that the difference of two Gaussians, deviations in pixels, passes."""
+    """Share of white noise's variance that a difference of two Gaussians (deviations in pixels) passes."""
 
     def both(a: float, b: float) -> float:
         spread = 2 * math.pi * (a * a + b * b)

@@ -17,14 +17,14 @@ _ROWS = 32
 _LEAST_WINDOWS = 100
 # Quantile of the windows with little power.
 _CALM = 0.25
-# # Ratio of the power of these windows to the mean of all. It is 0.6 to 0.85 in noise and about 0.4 where detail and
+# Ratio of the power of these windows to the mean of all. It is 0.6 to 0.85 in noise and about 0.4 where detail and
 # noise are equal; in 60 sharp faces and 80 backgrounds, the medians were 0.02 to 0.09, and 95 of 100 below 0.34.
 _EVEN = 0.4
 # A picture with coarse structure this uniform is itself a texture or random, so it has no noise.
 _UNEVEN = 0.3
 # Minimum number of uniform rings (each 1/32 cycles per pixel).
 _LEAST_RINGS = 4
-# # Limits for the share of noise in a ring: none at the uniformity of undamaged faces (the mean of 35 was 0.03 to 0.08
+# Limits for the share of noise in a ring: none at the uniformity of undamaged faces (the mean of 35 was 0.03 to 0.08
 # on every ring), all at that of noise.
 _EVEN_WITHOUT, _EVEN_WITH = 0.09, 0.7
 
