@@ -1,4 +1,4 @@
-"""Writes locales/en/nodeDefs.json: what the nodes say of themselves, as the pattern for translations.
+"""Writes locales/en/nodeDefs.json: the texts of the nodes, as the basis for translations.
 
     python tools/english_locale.py http://127.0.0.1:8188
 

@@ -1,9 +1,9 @@
-"""Writes what derives from the declarations of the settings: docs/settings.md, its Chinese twin, the tables of
+"""Writes the files derived from the declarations of the settings: docs/settings.md, its Chinese twin, the tables of
 GPENSavePreset's help pages, and the settings' texts in both locales.
 
     python tools/setting_texts.py
 
-It needs no ComfyUI. Widgets that are no settings get their English texts by tools/english_locale.py.
+It needs no ComfyUI. tools/english_locale.py writes the English texts of other widgets.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 _PAGE = """# Settings
 
-Everything that `gpen restore`, the class `Restorer` and the block **GPEN Face Restore** can be told.
+All settings of `gpen restore`, the class `Restorer` and the block **GPEN Face Restore**.
 `tools/setting_texts.py` writes this page from `gpen/settings.py`, where each setting is declared.
 
-- **Command line**: an option each, as `gpen restore family.jpg --denoise 0.3`. `gpen detect` takes those of
-  "{find}". A switch is turned off by `--no-`, as `--no-rotated`.
-- **Python**: a keyword each, as `Restorer(denoise=0.3)`, or `gpen_blocks.Settings(denoise=0.3)`.
-- **ComfyUI**: a widget each in **GPEN Save Preset**. Single blocks have those that they need.
-- **Presets**: a key each in the `settings` of the file. What an option or keyword says takes precedence.
+- **Command line**: one option each, such as `gpen restore family.jpg --denoise 0.3`. `gpen detect` has those of
+  "{find}". `--no-` turns a switch off, as in `--no-rotated`.
+- **Python**: one keyword each, such as `Restorer(denoise=0.3)` or `gpen_blocks.Settings(denoise=0.3)`.
+- **ComfyUI**: one widget each in **GPEN Save Preset**. Single blocks have the widgets they need.
+- **Presets**: one key each in the `settings` of the file. Options and keywords take precedence.
 
 These are the defaults of the whole chain. A function of the library that does a single step, such as `finish`, is
 called for its effect, and may have another default, which its documentation states.
@@ -38,22 +38,22 @@ called for its effect, and may have another default, which its documentation sta
 
 ## Single blocks
 
-Widgets that are a setting under another name, or with another default:
+Widgets with another name or another default than their setting:
 
-| block | widget | setting | default | why not the setting's |
+| block | widget | setting | default | why different |
 |---|---|---|---|---|
 {blocks}
 
 ## Earlier names
 
-They go on working.
+They still work.
 
 | earlier | now |
 |---|---|
 {old}
 | `landmarks68` of presets, Python and GPEN Save Preset: on, off | `landmark_network`: `wflw`, `bundled` |
 
-`landmarks68` of **GPEN Detect Faces** is no setting: it says whether 68 landmarks are looked for at all.
+`landmarks68` of **GPEN Detect Faces** is not a setting: it decides whether 68 landmarks are searched at all.
 """
 
 _PAGE_ZH = """# 设置

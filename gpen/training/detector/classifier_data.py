@@ -1,4 +1,4 @@
-"""Crops for teaching the face classifier: heads as a detector frames them, and all that it takes for heads."""
+"""Training crops of the face classifier: heads as framed by a detector, and what a detector mistakes for heads."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ...faces.detection.classify import CONTEXT, CROP, QUARTERS
 from ..shared.scenes import Augmenter, darken, draw_flat, draw_head_mask, hide_partly
 
 NO_FACE = -1
-# What the crops show: heads, and for the rest pieces of backgrounds, what detectors took for faces there, heads framed
-# wrongly, the gap between two heads, faces on medals and prints, and round things where a head would be.
+# Share of each kind of crop: heads; otherwise parts of backgrounds, false detections in them, badly framed heads,
+# gaps between two heads, faces on medals and prints, and round objects in place of a head.
 KINDS = {
     "head": 0.48,
     "background": 0.1,
@@ -27,10 +27,10 @@ _CANVAS = 2 * CROP
 
 @dataclass(frozen=True)
 class MinedBoxes:
-    """Where detectors found faces in pictures that have none.
+    """False detections in pictures without faces.
 
     Attributes:
-        picture: N, which background.
+        picture: N, index of the background.
         boxes: N x 4 in its pixels.
         scores: N, 0..1.
     """
@@ -41,15 +41,15 @@ class MinedBoxes:
 
 
 class ClassifierCrops:
-    """Draws (crop, label) pairs; the same seed gives the same pairs.
+    """Makes random (crop, label) pairs; the same seed gives the same pairs.
 
     Args:
         faces: N x 256 x 256 x 3 uint8, FFHQ alignment.
-        boxes: N x 4, the box of each face in its pixels.
+        boxes: N x 4, box of each face in pixels of its picture.
         backgrounds: M x 256 x 256 x 3 uint8, without faces.
-        mined: boxes on these backgrounds.
-        seed: of all chance.
-        weights: N, how often each face is shown beside the others.
+        mined: false detections in these backgrounds.
+        seed: random seed.
+        weights: N, sampling weight of each face.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ClassifierCrops:
     ) -> None:
         self.faces, self.boxes, self.backgrounds, self.mined = faces, boxes, backgrounds, mined
         self.chances = weights / weights.sum()
-        # The surer a detector was, the more there is to learn.
+        # Boxes with a higher confidence are more useful for training.
         self.mined_chances = np.sqrt(mined.scores) / np.sqrt(mined.scores).sum()
         self.rng = np.random.default_rng(seed)
         self.augmenter = Augmenter(seed + 1)
@@ -116,32 +116,32 @@ class ClassifierCrops:
         picture = self.backgrounds[int(self.mined.picture[index])]
         if side > 2 * _CANVAS:
             picture = cv2.GaussianBlur(picture, (0, 0), 0.4 * side / _CANVAS)
-        # Its own resolution is part of what such a thing looks like; what lies outside is black, as in the picture.
+        # Keep its resolution, which is characteristic; the area outside is black, as in the picture.
         return cv2.warpAffine(
             picture.astype(np.float32), matrix, (_CANVAS, _CANVAS), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         )
 
     def _head(self, quarter: int, zoom: float, shift: np.ndarray) -> np.ndarray:
-        """A head framed `zoom` times as large as its box should be, off by `shift` box sizes."""
+        """A head in a box scaled by `zoom` and shifted by `shift` box sizes."""
         rng = self.rng
         canvas = self._background()
-        if rng.random() < 0.25:  # people beside or behind it
+        if rng.random() < 0.25:  # other people beside or behind
             for _ in range(rng.integers(1, 3)):
                 angle = rng.uniform(0, 2 * np.pi)
                 away = rng.uniform(0.95, 1.6) * np.array([np.cos(angle), 0.6 * np.sin(angle)])
                 self._paste(canvas, 0, 1.0, away, altered=False, square=False)
         square = rng.random() < 0.4
         self._paste(canvas, quarter, zoom, shift, altered=True, square=square)
-        if rng.random() < 0.12:  # and one before it
+        if rng.random() < 0.12:  # and one in front
             away = rng.choice([-1, 1]) * rng.uniform(1.0, 1.5)
             self._paste(canvas, 0, 1.0, np.array([away, rng.uniform(-0.4, 0.6)]), altered=False, square=False)
         return canvas
 
     def _misframed(self) -> np.ndarray:
-        """An ear, an eye, hair, a cheek; half a head; a head with its surroundings."""
+        """A badly framed head: an ear, an eye, hair or a cheek; half a head; a head with its surroundings."""
         rng = self.rng
         kind = rng.random()
-        if kind < 0.6:  # a part, as if it were a head
+        if kind < 0.6:  # a part framed like a head
             zoom, shift = rng.uniform(2.2, 7.0), rng.uniform(-0.8, 0.8, 2)
             shift = shift * zoom
         elif kind < 0.85:  # beside the head
@@ -155,7 +155,7 @@ class ClassifierCrops:
         return canvas
 
     def _gap(self) -> np.ndarray:
-        """Where two heads touch."""
+        """The gap between two touching heads."""
         rng = self.rng
         canvas = self._background()
         apart = rng.uniform(0.85, 1.5)
@@ -168,7 +168,7 @@ class ClassifierCrops:
         return canvas
 
     def _likeness(self) -> np.ndarray:
-        """A head struck on a medal, or printed on cloth in one colour."""
+        """A head as on a medal, or printed on cloth in one colour."""
         rng = self.rng
         face = cv2.cvtColor(self._face(altered=False)[0], cv2.COLOR_RGB2GRAY)
         ground = self._background()
@@ -190,7 +190,7 @@ class ClassifierCrops:
         return (ground * (1 - alpha) + rng.uniform(0, 255, 3) * alpha).astype(np.float32)
 
     def _decoy(self) -> np.ndarray:
-        """Part of another background, cut out and laid on as heads are."""
+        """Part of another background, pasted like a head."""
         rng = self.rng
         canvas, thing = self._background(), self._background()
         self._box = self.boxes[rng.integers(len(self.boxes))]
@@ -222,7 +222,7 @@ class ClassifierCrops:
         return face, box
 
     def _placed(self, quarter: int, zoom: float, shift: np.ndarray) -> np.ndarray:
-        """Matrix from the picture of the face that was drawn last to the canvas."""
+        """Matrix from the picture of the current face to the canvas."""
         x0, y0, x1, y1 = self._box
         size = np.sqrt((x1 - x0) * (y1 - y0))
         scale = zoom * _CANVAS / (CONTEXT * size)
@@ -255,7 +255,7 @@ class ClassifierCrops:
         return draw_head_mask(self.rng, square=square, widest=120, tallest=128)
 
     def _finished(self, canvas: np.ndarray) -> np.ndarray:
-        """Toned, spoilt at the size of a small picture, cut by the picture's border, brought to the crop's size."""
+        """Apply tone, degradation at a small size and cropping by the picture's border, then resize to the crop."""
         rng = self.rng
         crop = np.clip(canvas, 0, 255).astype(np.uint8)
         (crop,) = self.augmenter.adjust_tone(crop)
@@ -280,11 +280,11 @@ class ClassifierCrops:
 
 
 def squeezed(face: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A head turned away, roughly: one half of the face narrowed, the other hidden by hair of its edge."""
+    """Approximate a turned head: one half of the face narrowed, its edge hidden by hair."""
     side = len(face)
     middle = (box[0] + box[2]) / 2
     x = np.arange(side, dtype=np.float32)
-    # The far half is seen at a fraction of its width, the near one a little wider.
+    # The far half gets a fraction of its width, the near one is slightly wider.
     far = rng.uniform(0.25, 0.7)
     offset = x - middle
     source = np.where(offset < 0, offset / far, offset / rng.uniform(1.0, 1.25)) + middle
@@ -294,8 +294,8 @@ def squeezed(face: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.
 
 
 def reshaped(face: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A head of other proportions: wider or narrower, with a higher forehead or a longer chin, as children and the
-    old have; and its box.
+    """A head with other proportions, such as those of children and old people, and its box: wider or narrower, with a
+    higher forehead or a longer chin.
     """
     side = len(face)
     middle, eyes = (box[0] + box[2]) / 2, box[1] + 0.42 * (box[3] - box[1])
@@ -311,7 +311,7 @@ def reshaped(face: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> tup
 
 
 def lit(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A head in light from one side, with hard shadows or a flash."""
+    """A head lit from one side, with hard shadows or a flash."""
     coarse = np.exp(rng.normal(0, rng.uniform(0.1, 0.6), (3, 3))).astype(np.float32)
     light = cv2.resize(coarse, (len(face), len(face)), interpolation=cv2.INTER_CUBIC)[..., None]
     value = (face / 255 * light).clip(0, 1)

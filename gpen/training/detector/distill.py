@@ -1,4 +1,4 @@
-"""Teaching a RetinaFace by another one: the student's feature maps and heads are to match the teacher's."""
+"""Distillation of a RetinaFace: the student's feature maps and heads are trained to match the teacher's."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from ..shared.scenes import Augmenter, Scenes
 
 BATCH = 12
 RECIPE = Recipe(rate=2e-3, weight_decay=1e-4, warm_steps=50, largest_gradient=10)
-POSITIVE = 0.3  # from this probability of the teacher on, an anchor holds a face
+POSITIVE = 0.3  # teacher probability from which an anchor counts as a face
 HARD_NEGATIVES = 7  # per positive (SSD: Liu et al. 2016, section 2.2, takes 3)
-FEWEST_POSITIVES = 20  # a batch with fewer still shows this many times HARD_NEGATIVES negatives
+FEWEST_POSITIVES = 20  # minimum used for the number of hard negatives
 BOX_WEIGHT, LANDMARK_WEIGHT, HINT_WEIGHT = 2.0, 4.0, 0.5
-# An anchor whose centre is farther than this many box widths from every head holds no face, whatever the teacher says.
+# Anchors farther than this many box widths from every head are never faces, regardless of the teacher.
 HEAD_REACH = 1.2
-NO_FACE = (8.0, -8.0)  # the logits that say so
+NO_FACE = (8.0, -8.0)  # logits of such anchors
 
 
 def teach_detector(
     student: RetinaFace, teacher: RetinaFace, scenes: Scenes, steps: int, seed: int, rate: float = RECIPE.rate
 ) -> dict[str, Tensor]:
-    """Teach `student` on scenes.
+    """Train `student` on scenes.
 
-    The teacher sees each scene in some tone, often slightly spoilt; the student sees it with its heads altered, in two
-    of five cases spoilt further. Away from the heads nothing is a face. The loss is that of the heads plus hints: the
-    squared difference of the feature maps behind every stage of backbone, pyramid and context modules (Romero et al.,
-    "FitNets", ICLR 2015), which carry over what the teacher knows of things that no scene shows.
+    The teacher sees each scene with a random tone and often slight degradation; the student sees it with altered heads,
+    and in two of five cases with more degradation. Away from the heads nothing counts as a face. The loss is that of
+    the heads plus hints: the squared difference of the feature maps after every stage of backbone, pyramid and context
+    modules (Romero et al., "FitNets", ICLR 2015), which transfer the teacher's knowledge of things that no scene shows.
 
     Args:
-        student: what to start from; changed in place.
-        teacher: of the same network.
-        scenes: from `compose_scenes`.
+        student: initial network; changed in place.
+        teacher: a network of the same architecture.
+        scenes: result of `compose_scenes`.
         steps: batches of BATCH scenes.
-        seed: of the choice of scenes and everything done to them.
-        rate: peak learning rate; a student that was taught before wants a lower one.
+        seed: random seed of the choice and alteration of scenes.
+        rate: peak learning rate; use a lower one for a student that was trained before.
 
     Returns:
         The averaged state dict.
@@ -69,12 +69,12 @@ def teach_detector(
 
 
 def head_loss(answers: tuple[Tensor, Tensor, Tensor], wanted: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Cross entropy to the teacher's probabilities on positives and the hardest negatives, and smooth L1 to
-    its boxes and landmarks on positives, weighted by its probability.
+    """Cross entropy with the teacher's probabilities on positives and the hardest negatives, and smooth L1 with its
+    boxes and landmarks on positives, weighted by its probability.
 
     Args:
         answers: box regressions B x N x 4, logits B x N x 2, landmark regressions B x N x 10.
-        wanted: the teacher's, of the same shapes.
+        wanted: outputs of the teacher, of the same shapes.
     """
     (boxes, logits, landmarks), (wanted_boxes, wanted_logits, wanted_landmarks) = answers, wanted
     probability = wanted_logits.softmax(-1)[..., 1]
@@ -102,20 +102,20 @@ def _hint_loss(ours: list[Tensor], theirs: list[Tensor]) -> Tensor:
     losses = []
     for our, their in zip(ours, theirs, strict=True):
         variance = their.var((0, 2, 3), keepdim=True)
-        variance = variance.clamp(min=0.1 * float(variance.mean()))  # channels that are nearly off count for little
+        variance = variance.clamp(min=0.1 * float(variance.mean()))  # reduces the weight of nearly inactive channels
         losses.append(((our.float() - their).square() / variance).mean().clamp(max=20))
     return torch.stack(losses).mean()
 
 
 def _near_heads(heads: Tensor, side: int) -> Tensor:
-    """B x A x 1 bool: which anchors lie about one of the heads B x K x 3 (centre, box width; width 0: none)."""
+    """B x A x 1 bool: which anchors are near one of the heads B x K x 3 (centre, box width; width 0: none)."""
     centres = anchors(side, side)[:, :2]
     distance = torch.cdist(centres.expand(len(heads), -1, -1), heads[..., :2])
     return (distance < HEAD_REACH * heads[:, None, :, 2]).any(-1, keepdim=True)
 
 
 def _draw(scenes: Scenes, random: np.random.Generator, augmenter: Augmenter) -> tuple[Tensor, Tensor, Tensor]:
-    """A batch as the teacher sees it and as the student does, and its heads."""
+    """A batch as seen by the teacher and by the student, and its heads."""
     clean, spoilt, heads = [], [], []
     for index in random.integers(0, len(scenes), BATCH):
         views, own = (scenes.clean[index], scenes.shown[index]), scenes.heads[index]

@@ -1,4 +1,4 @@
-"""How a face detector does beside its teacher, on photographs and on faces it was not taught with."""
+"""Compare a face detector with its teacher on photographs and on held-out faces."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ from ...types import Faces
 from ..shared.scenes import BOX_OF_PICTURE
 
 MATCH_IOU = 0.4
-MARGIN = 0.75  # scenery around a face's picture, in parts of the picture
+MARGIN = 0.75  # surroundings of a face's picture, in units of its size
 CHUNK = 16  # pictures held at a time
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A detector's answers beside the teacher's.
+    """Results of a detector compared with the teacher's.
 
     Attributes:
-        expected: faces the teacher found.
-        false: boxes of the detector on none of them.
-        errors: of each face that both found (IoU at least 0.4), the mean distance of its landmarks in parts of
-            the eye distance.
+        expected: number of faces found by the teacher.
+        false: number of the detector's boxes on none of them.
+        errors: for each face that both found (IoU at least 0.4), the mean distance of its landmarks in eye distances.
     """
 
     expected: int = 0
@@ -40,12 +39,12 @@ class Comparison:
 
     @property
     def found(self) -> int:
-        """How many of the expected faces the detector found."""
+        """Number of expected faces that the detector found."""
         return len(self.errors)
 
     @property
     def landmark_error(self) -> float:
-        """Median of `errors`; NaN where nothing was found."""
+        """Median of `errors`; NaN if nothing was found."""
         return float(np.median(self.errors)) if self.errors else float("nan")
 
     def __add__(self, other: Comparison) -> Comparison:
@@ -74,13 +73,13 @@ def compare(found: Faces, expected: Faces) -> Comparison:
 
 
 def show_faces(faces: np.ndarray, backgrounds: np.ndarray, box: int, *, filling: bool) -> Tensor:
-    """Pictures of single faces whose boxes are about `box` pixels wide: N x 3 x H x W in 0..1.
+    """Make pictures of single faces with boxes about `box` pixels wide: N x 3 x H x W in 0..1.
 
     Args:
         faces: N x 256 x 256 x 3 uint8, FFHQ alignment.
         backgrounds: M x 256 x 256 x 3 uint8.
         box: width of the box.
-        filling: the face's picture is the whole picture; otherwise it lies in a larger scene.
+        filling: whether the face's picture fills the whole picture or is in a larger scene.
     """
     side = round(box / BOX_OF_PICTURE)
     pictures = []
@@ -116,7 +115,7 @@ def evaluate(
 
 
 def _only_the_face(faces: Faces) -> Faces:
-    """The most confident face of each picture: these pictures show one."""
+    """The most confident face of each picture, since these pictures show one."""
     return Faces(tuple(face for i in range(len(faces.sizes)) for face in faces.of_image(i)[:1]), faces.sizes)
 
 

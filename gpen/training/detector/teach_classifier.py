@@ -1,6 +1,6 @@
-"""Teach the bundled face classifier: heads, and what detectors take for heads; `gpen teach classifier`.
+"""Train the bundled face classifier on heads and on what detectors mistake for heads; `gpen teach classifier`.
 
-Every tenth face is left out. The same arguments give the same crops and order of batches.
+Every tenth face is held out. The same arguments give the same crops and order of batches.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ log = logging.getLogger(__name__)
 BATCH = 96
 RECIPE = Recipe(rate=3e-3, weight_decay=1e-2, warm_steps=100, largest_gradient=5)
 QUARTER_WEIGHT = 0.5
-# What a detector is this little sure of is mined: in a picture without faces it is wrong.
+# Minimum confidence of mined boxes; in pictures without faces they are all wrong.
 MINED_FROM = 0.03
-MARGIN = 40  # pixels by which a face's picture is drawn out, so that the head has surroundings
+MARGIN = 40  # pixels by which a face's picture is extended, so that the head has surroundings
 CHUNK = 16
-# Faces that the teacher is less sure of are left out.
+# Minimum confidence of the teacher for a face to be used.
 SURE = 0.5
 
 
 @torch.inference_mode()
 def box_faces(faces: np.ndarray, teacher: RetinaFace) -> tuple[np.ndarray, np.ndarray]:
-    """The surest box of each face's picture, seen at half its size.
+    """The most confident box of each face's picture, detected at half its size.
 
     Args:
-        faces: N x S x S x 3 uint8 that each show one face.
-        teacher: in eval mode; says where.
+        faces: N x S x S x 3 uint8, each with one face.
+        teacher: detector in eval mode.
 
     Returns:
-        N x 4 in their pixels, and its N scores, 0..1.
+        N x 4 in pixels of the pictures, and N scores, 0..1.
     """
     boxes, scores = [], []
     for start in range(0, len(faces), CHUNK):
@@ -65,11 +65,11 @@ def box_faces(faces: np.ndarray, teacher: RetinaFace) -> tuple[np.ndarray, np.nd
 
 
 def mine_boxes(backgrounds: np.ndarray, detectors: Sequence[FaceDetector]) -> MinedBoxes:
-    """What detectors take for faces, however little sure, in pictures that have none.
+    """Collect false detections, even with low confidence, in pictures without faces.
 
     Args:
         backgrounds: M x S x S x 3 uint8.
-        detectors: all of them are asked.
+        detectors: the detectors to run.
     """
     found = []
     for detector in detectors:
@@ -84,14 +84,14 @@ def mine_boxes(backgrounds: np.ndarray, detectors: Sequence[FaceDetector]) -> Mi
 def teach_classifier(
     classifier: FaceClassifier, crops: Tensor, labels: Tensor, steps: int, seed: int
 ) -> dict[str, Tensor]:
-    """Teach a classifier: cross entropy of face or not, and for faces of the quarter turn.
+    """Train a classifier with the cross entropy of face or not and, for faces, of the quarter turn.
 
     Args:
-        classifier: what to start from; changed in place.
+        classifier: initial network; changed in place.
         crops: N x 64 x 64 x 3 uint8.
         labels: N, 0..3 quarter turns clockwise, or NO_FACE.
         steps: batches of BATCH crops.
-        seed: of the choice of crops, mirroring and noise.
+        seed: random seed of the choice of crops, mirroring and noise.
 
     Returns:
         The averaged state dict.
@@ -133,7 +133,7 @@ def teach(
     seed: int,
     limit: int | None,
 ) -> None:
-    """Teach a classifier, write it in half precision with its recipe, and log what it makes of held-out faces.
+    """Train a classifier, write it in half precision with its recipe, and log its results on held-out faces.
 
     Args:
         faces: parquet file of FFHQ-aligned faces.
@@ -141,11 +141,11 @@ def teach(
         teacher: RetinaFace mobile0.25 weights, to box the faces.
         output: safetensors file to write.
         scenery: folder of large pictures without faces, cut into backgrounds.
-        mined_by: detectors whose mistakes are learnt.
-        crops: how many are made.
-        held_out: crops of held-out faces to measure with.
+        mined_by: detectors whose errors are used.
+        crops: number of crops to make.
+        held_out: number of crops of held-out faces for the measurement.
         steps: batches of crops.
-        seed: of all chance.
+        seed: random seed.
         limit: read only this many faces.
     """
     began = time.monotonic()
@@ -180,7 +180,7 @@ def teach(
 
 @torch.inference_mode()
 def measure(classifier: FaceClassifier, crops: Tensor, labels: Tensor) -> str:
-    """How many faces, non-faces and quarter turns it tells right, in a sentence."""
+    """One sentence with the number of correctly classified faces, non-faces and quarter turns."""
     images = normalize(crops.permute(0, 3, 1, 2).float() / 255)
     answers = torch.cat([classifier(chunk) for chunk in images.split(BATCH)])
     is_face, said = labels != NO_FACE, answers[:, 0] > 0

@@ -1,9 +1,9 @@
-"""Teach the bundled face detector, or measure one: `gpen teach detector`.
+"""Train the bundled face detector, or measure one: `gpen teach detector`.
 
-Two networks are taught: a RetinaFace mobile0.25 by matching the teacher's on composed scenes (`distill.py`,
-`scenes.py`), and the landmark refiner on single faces (`teach_refiner.py`, `face_crops.py`). Every tenth face is left
-out of both. The files of faces and backgrounds hold 256 x 256 pictures in a column `image` as the `datasets` library
-stores them. The same arguments give the same scenes, crops and order of batches.
+Two networks are trained: a RetinaFace mobile0.25 by distillation on composed scenes (`distill.py`, `scenes.py`), and
+the landmark refiner on single faces (`teach_refiner.py`, `face_crops.py`). Every tenth face is held out of both. The
+files of faces and backgrounds hold 256 x 256 pictures in a column `image` as the `datasets` library stores them. The
+same arguments give the same scenes, crops and order of batches.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .teach_refiner import label_landmarks, teach_refiner
 
 log = logging.getLogger(__name__)
 
-# Widths of boxes that a detector is measured at.
+# Widths of boxes for the measurement of a detector.
 BOX_SIZES = (64, 100, 160, 250, 400)
 
 
@@ -52,7 +52,7 @@ def teach(
     seed: int,
     limit: int | None,
 ) -> None:
-    """Teach both networks and write them to one file, in half precision, with the recipe in its metadata.
+    """Train both networks and write them to one file, in half precision, with the recipe in its metadata.
 
     Args:
         faces: parquet file of FFHQ-aligned faces.
@@ -61,12 +61,12 @@ def teach(
         output: safetensors file to write.
         scenery: folder of large pictures without faces, cut into backgrounds.
         start: detector to start from instead of random weights.
-        scenes: how many are composed.
+        scenes: number of scenes to compose.
         steps: batches of scenes.
         rate: peak learning rate of the detector.
-        crops: how many the refiner learns from.
+        crops: number of crops for the refiner.
         refiner_steps: batches of crops.
-        seed: of all chance.
+        seed: random seed.
         limit: read only this many faces.
     """
     began = time.monotonic()
@@ -117,8 +117,8 @@ def measure(
     Args:
         detector: its file.
         faces, backgrounds, teacher, scenery, seed, limit: as for `teach`.
-        photographs: also compared on.
-        box_sizes: widths of boxes that held-out faces are shown with, in pixels.
+        photographs: also compare on these.
+        box_sizes: widths of the boxes of held-out faces in pixels.
     """
     judged, guide = _read_detector(detector), _read_detector(teacher)
     for path in photographs:

@@ -1,4 +1,4 @@
-"""Teaching the landmark refiner: the teacher labels clean faces, the refiner sees them spoilt."""
+"""Train the landmark refiner: the teacher labels clean faces, the refiner sees degraded ones."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from ...faces.detection.retinaface import RetinaFace, anchors, decode_landmarks,
 from ...faces.layers import normalize
 from ..shared.learner import Learner, Recipe
 
-# The teacher's landmarks of one face at one scale differ by about 3 % of the eye distance from scale to
-# scale: the label is the mean of its answers at these scales of the 256-px picture, each also for the mirror
-# image.
+# The teacher's landmarks vary by about 3 % of the eye distance between scales, so the label is the mean of its
+# results at these scales of the 256-px picture, each also for the mirror image.
 LABEL_SCALES = (0.25, 0.375, 0.5, 0.75, 1.0)
-LABEL_MARGIN = 40  # pixels by which the picture's edge is drawn out, so that the head has surroundings
+LABEL_MARGIN = 40  # pixels by which the picture is extended, so that the head has surroundings
 LABEL_SCORE = 0.5
 LABEL_BATCH = 16
 BATCH = 96
@@ -27,14 +26,14 @@ EYE_DISTANCE = MEAN_SHAPE[1][0] - MEAN_SHAPE[0][0]
 
 @torch.inference_mode()
 def label_landmarks(faces: np.ndarray, teacher: RetinaFace) -> tuple[np.ndarray, np.ndarray]:
-    """The teacher's mean landmarks of pictures that each show one face.
+    """The teacher's mean landmarks of pictures with one face each.
 
     Args:
         faces: N x S x S x 3 uint8.
         teacher: in eval mode.
 
     Returns:
-        N x 5 x 2 float32 in the pictures' pixels, and N bool: whether the teacher saw a face in every view.
+        N x 5 x 2 float32 in pixels of the pictures, and N bool: whether the teacher found a face in every view.
     """
     points, sure = [], []
     for start in range(0, len(faces), LABEL_BATCH):
@@ -66,14 +65,14 @@ def _views(pictures: list[np.ndarray], scale: float, teacher: RetinaFace) -> lis
 
 
 def teach_refiner(refiner: LandmarkRefiner, crops: Tensor, points: Tensor, steps: int, seed: int) -> dict[str, Tensor]:
-    """Teach a refiner; the loss is the mean distance of the landmarks in eye distances.
+    """Train a refiner; the loss is the mean distance of the landmarks in eye distances.
 
     Args:
-        refiner: what to start from; changed in place.
+        refiner: initial network; changed in place.
         crops: N x 64 x 64 uint8.
-        points: N x 5 x 2, the landmarks in parts of the crop's side.
+        points: N x 5 x 2, landmarks in units of the crop's side.
         steps: batches of BATCH crops.
-        seed: of the choice of crops, mirroring and noise.
+        seed: random seed of the choice of crops, mirroring and noise.
 
     Returns:
         The averaged state dict.

@@ -1,4 +1,4 @@
-"""What comes out of a training run for others: one safetensors file and a model card."""
+"""Export the result of a training run: one safetensors file and a model card."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def export(
 
     Args:
         generator: the averaged network.
-        config: of the run.
-        line: the last one of its log.
-        taught: faces it was taught with.
-        folder: of the run.
-        history: step and recipe, wherever the recipe changed.
+        config: configuration of the run.
+        line: last line of its log.
+        taught: number of training faces.
+        folder: folder of the run.
+        history: (step, recipe) for each change of the recipe.
 
     Returns:
         The safetensors file.

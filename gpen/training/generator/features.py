@@ -1,4 +1,4 @@
-"""Feature maps of VGG-16, by which a restored face is compared with the true one."""
+"""Feature maps of VGG-16, for comparing a restored face with the original."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...errors import MissingPackageError
 from ...evaluation.torch_hub import hub_file
 from ...faces.loading import load_strictly
 
-# Where VGG-16's maps are taken, and ImageNet's mean and deviation, with which it was trained.
+# Layers of the VGG-16 maps, and the mean and standard deviation of ImageNet, on which it was trained.
 _MAPS = (3, 8, 15, 22)
 
 
@@ -20,7 +20,7 @@ _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Features(nn.Module):
-    """Four feature maps of VGG-16, behind the last ReLU before each pooling (Johnson et al. 2016)."""
+    """Four feature maps of VGG-16, after the last ReLU before each pooling (Johnson et al. 2016)."""
 
     def __init__(self, layers: nn.Sequential) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ def load_features() -> Features:
 
     Raises:
         ModelNotFoundError: its file is not in torch hub's folder.
-        CheckpointError: the file is another network's.
+        CheckpointError: the file belongs to another network.
         MissingPackageError: torchvision is not installed.
     """
     try:

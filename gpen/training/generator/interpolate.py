@@ -1,7 +1,7 @@
-"""A network between two: the mean of their weights, by shares.
+"""Interpolate two networks: the weighted mean of their weights.
 
-Where one was taught on from the other, the networks between them do as well as either or better, and trade what
-one does better for what the other does (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+If one was trained further from the other, networks between them are as good as either or better, with a trade-off
+between their strengths (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 
     gpen models interpolate a.safetensors b.safetensors 0.6 -o c.safetensors
 """
@@ -19,15 +19,15 @@ from ..shared.state import write_network
 
 
 def interpolate(first: Path, second: Path, share: float, output: Path) -> None:
-    """Write the network that lies between those of two files.
+    """Write the interpolation of the networks in two files.
 
     Args:
-        first, second: generators of one shape, as `gpen train` exports them.
-        share: of the second, 0..1.
-        output: a safetensors file in half precision, with the template of both and a word on its making.
+        first, second: generators of the same shape, exported by `gpen train`.
+        share: weight of the second, 0..1.
+        output: a safetensors file in half precision, with the common template and a note on its origin.
 
     Raises:
-        SettingsError: the networks are of different shapes or templates, or the share is out of range.
+        SettingsError: the shapes or templates of the networks differ, or the share is out of range.
     """
     require_between("share", share, 0, 1)
     files = [checkpoint.read(path) for path in (first, second)]

@@ -1,4 +1,4 @@
-"""How well a landmark network finds what the labeller found, on faces it was not taught with."""
+"""Measure a landmark network against the labels on held-out faces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...types import Face, Faces
 from ..shared.scenes import BOX_OF_PICTURE, Augmenter
 from .landmark_data import eye_distance
 
-# What a detector's five landmarks are off by, in eye distances along each axis.
+# Typical error of a detector's five landmarks, in eye distances along each axis.
 FIVE_OFF = 0.05
 # Width in pixels of the box around the smallest faces measured.
 SMALL = 24
@@ -25,12 +25,12 @@ def evaluate_landmarker(
 
     Args:
         landmarker: from `build_landmarker`.
-        faces: N x S x S x 3 uint8, each of one face.
-        points: N x 68 x 2, the labels in their pixels.
-        seed: of the damage, and of the errors of the five landmarks that are given.
+        faces: N x S x S x 3 uint8, each with one face.
+        points: N x 68 x 2, labels in pixels of the pictures.
+        seed: random seed of the degradation and of the errors of the five input landmarks.
 
     Returns:
-        N errors for each kind of picture: clean; spoilt by blur, loss of resolution, grain, JPEG and fading; reduced
+        N errors for each kind of picture: clean; degraded by blur, loss of resolution, grain, JPEG and fading; reduced
         to faces `SMALL` pixels wide.
     """
     rng, augmenter = np.random.default_rng(seed), Augmenter(seed)

@@ -1,4 +1,4 @@
-"""Labelling faces for the landmark network: the mesh that MediaPipe's face mesh lays over each picture.
+"""Label faces for the landmark network with MediaPipe's face mesh.
 
 `gpen teach labels`. MediaPipe (Apache-2.0; its model comes with the wheel) is needed for this alone, and pins versions
 of its own: give it an environment of its own, with this package and pyarrow. Written against mediapipe 0.10.14, with
@@ -21,15 +21,15 @@ from ...errors import MissingPackageError
 log = logging.getLogger(__name__)
 
 MESH_POINTS = 478
-# Zoom and turn in degrees of the views whose answers are averaged, each also mirrored.
+# Zoom and rotation in degrees of the views to average, each also mirrored.
 VIEWS = ((1.0, 0.0), (0.8, 5.0), (0.65, -5.0), (0.9, -2.5))
-# Side of a view over that of the picture; what lies beyond the picture's edge is drawn out from it.
+# Side of a view relative to that of the picture, which is extended beyond its edge.
 _MARGIN = 1.4
 _CONFIDENCE = 0.3
 
 
 def open_labeller() -> Any:
-    """MediaPipe's face mesh for single pictures; raises MissingPackageError where it is not installed."""
+    """MediaPipe's face mesh for single pictures; raises MissingPackageError if it is not installed."""
     try:
         from mediapipe.python.solutions.face_mesh import FaceMesh  # pyright: ignore[reportMissingImports]
     except ImportError as error:
@@ -45,7 +45,7 @@ def label_faces(faces: np.ndarray, labeller: Any) -> tuple[np.ndarray, np.ndarra
     """The mean mesh of each face over `VIEWS`.
 
     Args:
-        faces: N x S x S x 3 uint8, each of one face.
+        faces: N x S x S x 3 uint8, each with one face.
         labeller: from `open_labeller`.
 
     Returns:
@@ -70,7 +70,7 @@ def label_faces(faces: np.ndarray, labeller: Any) -> tuple[np.ndarray, np.ndarra
 
 
 def _mesh(face: np.ndarray, zoom: float, angle: float, labeller: Any) -> np.ndarray | None:
-    """478 x 2 in the face's pixels from one view of it; None where the labeller sees no face."""
+    """478 x 2 in pixels of the face's picture from one view of it; None if no face is found."""
     side, out = face.shape[0], round(face.shape[0] * _MARGIN)
     matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle, zoom)
     matrix[:, 2] += (out - side) / 2
@@ -78,7 +78,7 @@ def _mesh(face: np.ndarray, zoom: float, angle: float, labeller: Any) -> np.ndar
     answer = labeller.process(view).multi_face_landmarks
     if not answer:
         return None
-    # MediaPipe counts in parts of the picture, the corner of the top-left pixel at (0, 0).
+    # MediaPipe uses units of the picture's size, with the corner of the top-left pixel at (0, 0).
     points = np.array([[point.x, point.y] for point in answer[0].landmark]) * out - 0.5
     return (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
 

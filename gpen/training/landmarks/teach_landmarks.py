@@ -1,6 +1,6 @@
-"""Teaching the 68-point landmark network: the labeller sees clean faces, the network sees them degraded.
+"""Train the 68-point landmark network: the labels are from clean faces, the network sees degraded ones.
 
-`gpen teach landmarks`; the labels come from `gpen teach labels`. A run that was stopped goes on from its last state.
+`gpen teach landmarks`; the labels come from `gpen teach labels`. A stopped run continues from its last state.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ BATCH = 64
 RECIPE = Recipe(rate=3e-3, weight_decay=5e-3, warm_steps=100, largest_gradient=5)
 INTERVAL = 500  # steps between checkpoints
 HELD_OUT_CROPS = 1500
-# Every fourth crop has a rectangle of up to this share of its side covered.
+# Every fourth crop is partly covered by a rectangle of up to this share of its side.
 COVERED, COVER_SIDE = 0.25, 0.4
 
 
 class Teaching:
-    """A run that can be stopped and taken up again.
+    """A training run that can be stopped and continued.
 
     Args:
-        steps: batches of BATCH crops in all; the learning rate falls over them.
-        seed: of the choice of crops, mirroring, noise and covers.
+        steps: total number of batches of BATCH crops, over which the learning rate decays.
+        seed: random seed of the choice of crops, mirroring, noise and covers.
     """
 
     def __init__(self, steps: int, seed: int) -> None:
@@ -51,7 +51,7 @@ class Teaching:
 
     @property
     def step(self) -> int:
-        """How many steps have been taken."""
+        """Number of steps done."""
         return self.learner.step
 
     @property
@@ -60,11 +60,11 @@ class Teaching:
         return self.learner.average
 
     def advance(self, crops: Tensor, points: Tensor, until: int) -> float:
-        """Teach up to a step.
+        """Train up to a given step.
 
         Args:
             crops: N x CROP x CROP uint8.
-            points: N x 68 x 2 in parts of the crop's side.
+            points: N x 68 x 2 in units of the crop's side.
             until: the step to stop before.
 
         Returns:
@@ -80,11 +80,11 @@ class Teaching:
         return self.learner.run(loss_of_batch, until)
 
     def save(self, path: Path) -> None:
-        """Write everything the run needs to go on; a kill leaves the old or the new file whole."""
+        """Write the state of the run atomically."""
         save_state({**self.learner.state_dict(), "random": self.random.get_state()}, path)
 
     def load(self, path: Path) -> None:
-        """Go on where `save` left off, if it did.
+        """Continue from a saved state, if there is one.
 
         Raises:
             TrainingError: the file is not the state of such a run.
@@ -109,7 +109,7 @@ def draw(crops: Tensor, points: Tensor, random: torch.Generator) -> tuple[Tensor
 
 
 def _cover(image: Tensor, random: torch.Generator) -> None:
-    """Lay a rectangle of one grey over a crop, in place."""
+    """Cover a part of a crop with a uniform grey rectangle, in place."""
     shares = torch.rand(5, generator=random).tolist()
     height, width = (max(round(CROP * COVER_SIDE * share), 1) for share in shares[:2])
     top, left = (int(share * (CROP - side)) for share, side in zip(shares[2:4], (height, width), strict=True))
@@ -137,16 +137,16 @@ def teach(
     seed: int,
     limit: int | None,
 ) -> None:
-    """Teach the network and write it, half precision, whenever it is better on the held-out faces than before.
+    """Train the network, and write it in half precision whenever it improves on the held-out faces.
 
     Args:
         faces: parquet file of FFHQ-aligned faces.
         backgrounds: parquet file of pictures without faces.
-        labels: what `label_landmarks` made of the same faces.
-        output: safetensors file to write; beside it a file `.state` is kept, from which a stopped run goes on.
-        crops: how many are made.
+        labels: output of `label_landmarks` for the same faces.
+        output: safetensors file to write; a file `.state` next to it allows continuing a stopped run.
+        crops: number of crops to make.
         steps: batches of crops.
-        seed: of all chance.
+        seed: random seed.
         limit: read only this many faces.
 
     Raises:
@@ -181,7 +181,7 @@ def teach(
 
 
 def evaluate(network: Path, faces: Path, labels: Path, *, limit: int | None = None) -> None:
-    """Log how far a network is off on the held-out faces; arguments as for `teach`."""
+    """Log the errors of a network on the held-out faces; arguments as for `teach`."""
     _, held = _read_labelled(faces, labels, limit)
     landmarker = build_landmarker(checkpoint.read(network).tensors)
     for kind, errors in evaluate_landmarker(landmarker, *held).items():
@@ -193,7 +193,7 @@ Labelled = tuple[np.ndarray, np.ndarray]
 
 
 def _read_labelled(faces: Path, labels: Path, limit: int | None) -> tuple[Labelled, Labelled]:
-    """Pictures, N x S x S x 3, and their labels, N x 68 x 2: those to teach with, and those held out."""
+    """Pictures, N x S x S x 3, and their labels, N x 68 x 2: for training, and held out."""
     points, sure = read_labels(labels)
     pictures = read_faces(faces, limit)
     points, sure = points[: len(pictures)], sure[: len(pictures)]

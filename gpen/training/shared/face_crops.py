@@ -1,4 +1,4 @@
-"""Crops for teaching landmark networks: the same faces again and again, turned, lit and spoilt anew."""
+"""Training crops of landmark networks: faces with random rotation, light and degradation."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from torch import Tensor
 from ...faces.detection.refine import CROP, MEAN_SHAPE
 from .scenes import Augmenter
 
-# Faces are kept at this side: at the crop's usual zoom one of their pixels is about one of the crop's.
+# Side of stored faces; at the usual zoom, one of their pixels is about one pixel of the crop.
 STORED = 128
 
 
 class CropMaker:
-    """Draws (crop, landmarks) pairs; the same seed gives the same pairs.
+    """Makes random (crop, landmarks) pairs; the same seed gives the same pairs.
 
     Args:
         faces: N x 256 x 256 x 3 uint8.
-        landmarks: N x 5 x 2 in their pixels, corner of the top-left pixel at (0, 0): what a crop is cut by.
+        landmarks: N x 5 x 2 in pixels of the faces, corner of the top-left pixel at (0, 0); crops are cut with these.
         backgrounds: M x 256 x 256 x 3 uint8.
-        seed: of everything random.
-        wanted: N x K x 2, the landmarks to find, like `landmarks`, and these where left out.
-        side: of the crops, in pixels.
-        shape: 5 x 2, where an upright face has its five landmarks, in parts of the crop's side.
+        seed: random seed.
+        wanted: N x K x 2, landmarks to find, as `landmarks`; by default the same.
+        side: side of the crops in pixels.
+        shape: 5 x 2, positions of the five landmarks of an upright face, in units of the crop's side.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class CropMaker:
         self._y, self._x = (np.mgrid[0:STORED, 0:STORED] + 0.5).astype(np.float32)
 
     def batch(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """`count` crops, N x side x side uint8, and the wanted landmarks, N x K x 2 in parts of the crop's side."""
+        """`count` crops, N x side x side uint8, and the landmarks to find, N x K x 2 in units of the crop's side."""
         pairs = [self._pair() for _ in range(count)]
         return np.stack([crop for crop, _ in pairs]), np.stack([points for _, points in pairs])
 
@@ -66,12 +66,12 @@ class CropMaker:
         matrix = self._frame(points)
         size = (self.side, self.side)
         crop = cv2.warpAffine(face, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        # `matrix` maps pixel centres at integers; the landmarks have the corner at (0, 0).
+        # `matrix` has pixel centres at integers; the landmarks have the corner at (0, 0).
         points = ((self.wanted[index] - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5) / self.side
         return self._degraded(self._lit(crop)), points.astype(np.float32)
 
     def _frame(self, points: np.ndarray) -> np.ndarray:
-        """Face to crop as a detector's estimate would give it: mostly a little off, sometimes far off."""
+        """Matrix from face to crop with the error of a detector: mostly small, sometimes large."""
         rng = self.rng
         far = 2.2 if rng.random() < 0.15 else 1.0
         guess = points + rng.normal(0, 0.05 * far, (5, 2)) * np.linalg.norm(points[1] - points[0])
@@ -87,7 +87,7 @@ class CropMaker:
         return np.column_stack([linear, shift - linear @ (guess.mean(0) - 0.5)])
 
     def _on_background(self, face: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Cut the head out by an ellipse and lay it on another picture, often a dark one."""
+        """Paste an ellipse with the head onto another picture, often a dark one."""
         rng = self.rng
         centre = points.mean(0) - [0, 4]
         distance = np.hypot((self._x - centre[0]) / rng.uniform(36, 54), (self._y - centre[1]) / rng.uniform(46, 60))
@@ -98,7 +98,7 @@ class CropMaker:
         return np.clip(face * alpha + behind * (1 - alpha), 0, 255).astype(np.uint8)
 
     def _dressed(self, face: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Moustache, beard, glasses or a hat, drawn roughly where they belong."""
+        """Draw a rough moustache, beard, glasses or hat."""
         rng = self.rng
         face = face.copy()
         left_eye, right_eye, nose, left_mouth, right_mouth = points
@@ -130,7 +130,7 @@ class CropMaker:
         return np.clip(face * (1 - alpha) + texture * alpha, 0, 255).astype(np.uint8)
 
     def _lit(self, crop: np.ndarray) -> np.ndarray:
-        """Light from one side, exposure, gamma."""
+        """Vary light direction, exposure and gamma."""
         rng = self.rng
         light = cv2.resize(
             np.exp(rng.normal(0, rng.uniform(0, 0.45), (3, 3))).astype(np.float32),
@@ -142,7 +142,7 @@ class CropMaker:
         return np.clip(value * 255, 0, 255).astype(np.uint8)
 
     def _degraded(self, crop: np.ndarray) -> np.ndarray:
-        """As a face of 12 px up to the crop's own size would look, with blur, grain and JPEG at that size."""
+        """Degrade as for a face of 12 px up to the crop's size, with blur, grain and JPEG at that size."""
         rng = self.rng
         if rng.random() < 0.6:
             side = int(np.exp(rng.uniform(np.log(20), np.log(self.side))))
@@ -158,7 +158,7 @@ def _small_grey(picture: np.ndarray) -> np.ndarray:
 
 
 class MakesCrops(Protocol):
-    """Whatever draws crops and what is to be said of them."""
+    """A source of crops with landmarks or labels."""
 
     def batch(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """`count` crops, uint8, and their landmarks or labels."""
@@ -166,7 +166,7 @@ class MakesCrops(Protocol):
 
 
 def make_crops(maker: MakesCrops, count: int) -> tuple[Tensor, Tensor]:
-    """Crops to teach with and their landmarks or labels, as the maker draws them: made once, seen many times."""
+    """Training crops and their landmarks or labels from a maker; made once and used many times."""
     pairs = [maker.batch(min(500, count - start)) for start in range(0, count, 500)]
     crops, targets = (np.concatenate(part) for part in zip(*pairs, strict=True))
     return torch.from_numpy(crops), torch.from_numpy(targets)

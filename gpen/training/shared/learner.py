@@ -1,5 +1,4 @@
-"""One step of teaching, the same for every small network: AdamW along a warm cosine, gradients clipped, weights
-averaged."""
+"""Training loop of all small networks: AdamW with warm-up and cosine decay, gradient clipping, averaged weights."""
 
 from __future__ import annotations
 

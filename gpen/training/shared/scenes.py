@@ -1,9 +1,9 @@
-"""Scenes of machine-generated faces on backgrounds, for teaching the face detector.
+"""Scenes of machine-generated faces on backgrounds, for training the face detector.
 
 A scene is a square RGB picture, uint8: crowds in rows with dark suits and hats, scattered faces, pairs whose heads
-touch, faces that fill the picture or are cut by its border, and pictures without a face. Each comes in two views: as
-the teacher sees it, and as it is shown to the student, with heads darkened, half hidden or drawn. Where a face is,
-the teacher says, but only near a head: what it takes for a face elsewhere is none.
+touch, faces that fill the picture or are cut by its border, and pictures without a face. Each has two views: one for
+the teacher, and one for the student with heads darkened, half hidden or drawn. The teacher's detections count only near
+a head; elsewhere nothing is a face.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import cv2
 import numpy as np
 
 SCENE = 320
-# Width of the teacher's box over the width of an FFHQ-aligned picture, measured on the faces taught with.
+# Width of the teacher's box relative to an FFHQ-aligned picture, measured on the training faces.
 BOX_OF_PICTURE = 0.53
-# Heads of one scene that are remembered; crowds have fewer.
+# Maximum number of stored heads per scene; crowds have fewer.
 MOST_HEADS = 160
-# Share of heads that are none.
+# Share of decoys among the heads.
 DECOYS = 0.12
 KINDS = {"crowd": 0.24, "scattered": 0.24, "pair": 0.12, "filling": 0.2, "none": 0.2}
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """Scenes to teach with.
+    """Training scenes.
 
     Attributes:
-        clean: N x SCENE x SCENE x 3 uint8, as the teacher sees them.
-        shown: the same scenes as the student sees them.
-        heads: N x MOST_HEADS x 3 float32, centre and box width of every head in pixels; the rest is 0.
+        clean: N x SCENE x SCENE x 3 uint8, the teacher's view.
+        shown: the student's view of the same scenes.
+        heads: N x MOST_HEADS x 3 float32, centre and box width of every head in pixels, padded with 0.
     """
 
     clean: np.ndarray
@@ -49,7 +49,7 @@ class SceneComposer:
         faces: N x 256 x 256 x 3 uint8, FFHQ alignment.
         backgrounds: M x 256 x 256 x 3 uint8 without faces.
         seed: of all chance.
-        weights: N, how often each face is shown beside the others; all alike where left out.
+        weights: N, sampling weight of each face; by default all equal.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class SceneComposer:
         self.chances = None if weights is None else weights / weights.sum()
 
     def compose(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One scene: SCENE x SCENE x 3 uint8 as the teacher and as the student sees it, and its heads, K x 3."""
+        """One scene: SCENE x SCENE x 3 uint8 in the teacher's and the student's view, and its heads, K x 3."""
         scene = self._background()
         views = (scene, scene.copy())
         heads: list[tuple[float, float, float]] = []
@@ -81,7 +81,7 @@ class SceneComposer:
             room = max(SCENE - size, 0.35 * SCENE)
             x, y = SCENE / 2 + rng.uniform(-0.5, 0.5, 2) * room
             self._person(views, heads, x, y, size, square=rng.random() < 0.5)
-        if heads and rng.random() < 0.12:  # out of focus: as far as the smallest head can still be told
+        if heads and rng.random() < 0.12:  # out of focus, as long as the smallest head remains recognisable
             smallest = min(size for _, _, size in heads)
             views = (views[0], cv2.GaussianBlur(views[1], (0, 0), smallest * rng.uniform(0.01, 0.08)))
         clean, shown = (np.clip(view, 0, 255).astype(np.uint8) for view in views)
@@ -106,7 +106,7 @@ class SceneComposer:
         return np.array(scene, np.float32, order="C")
 
     def _crowd(self, views: Sequence[np.ndarray], heads: list) -> None:
-        """Rows of people as in a group photograph, the front row over the ones behind it."""
+        """Rows of people as in a group photograph; front rows cover those behind."""
         rng = self.rng
         size = np.exp(rng.uniform(np.log(15), np.log(56)))
         across, down = size * rng.uniform(1.2, 2.6), size * rng.uniform(1.5, 3.2)
@@ -116,7 +116,7 @@ class SceneComposer:
                 self._person(views, heads, x + jitter[0], y + jitter[1], size * rng.uniform(0.85, 1.15), crowd=True)
 
     def _pair(self, views: Sequence[np.ndarray], heads: list) -> None:
-        """Two heads, or three, that touch, as people who embrace or look into one camera do."""
+        """Two or three touching heads, like people who embrace or look into one camera."""
         rng = self.rng
         size = np.exp(rng.uniform(np.log(24), np.log(150)))
         x, y = rng.uniform(0.25, 0.75, 2) * SCENE
@@ -143,7 +143,7 @@ class SceneComposer:
         if rng.random() < (0.8 if crowd else 0.4) and not square:
             self._suit(views, x, y, size)
         decoy = rng.random() < DECOYS
-        if decoy:  # a round thing where a head would be
+        if decoy:  # a round object in place of a head
             face = self.backgrounds[rng.integers(len(self.backgrounds))]
         else:
             face = self.faces[rng.choice(len(self.faces), p=self.chances)]
@@ -155,7 +155,7 @@ class SceneComposer:
         matrix = cv2.getRotationMatrix2D((128, 134), angle, scale)
         matrix[:, 2] += np.array([x - 128, y - 134])
         mask = draw_head_mask(rng, square=square, widest=115, tallest=125)
-        # Shrink first so that the warp does not alias.
+        # Reduce first, so that the warp does not alias.
         if scale < 0.5:
             small = max(round(256 * scale * 1.3), 8)
             looks = tuple(cv2.resize(look, (small, small), interpolation=cv2.INTER_AREA) for look in looks)
@@ -178,7 +178,7 @@ class SceneComposer:
             self._hat(views, x, y, size)
 
     def _altered(self, face: np.ndarray) -> np.ndarray:
-        """A head as only the student sees it: darker skin or deep shade, half hidden, drawn; or as it is."""
+        """A head in the student's view: darker skin or deep shade, half hidden, drawn, or unchanged."""
         rng = self.rng
         kind = rng.random()
         if kind < 0.35:
@@ -190,7 +190,7 @@ class SceneComposer:
         return face
 
     def _suit(self, views: Sequence[np.ndarray], x: float, y: float, size: float) -> None:
-        """Shoulders under a head: mostly dark, with a light wedge of shirt."""
+        """Draw shoulders below a head: mostly dark, with a light wedge of shirt."""
         rng = self.rng
         colour = rng.uniform(5, 70) if rng.random() < 0.7 else rng.uniform(40, 220)
         tint = (np.full(3, colour) + rng.normal(0, 6, 3)).tolist()
@@ -205,7 +205,7 @@ class SceneComposer:
                 cv2.fillConvexPoly(view, wedge, shirt)
 
     def _hat(self, views: Sequence[np.ndarray], x: float, y: float, size: float) -> None:
-        """A brim and a crown over the forehead."""
+        """Draw the brim and crown of a hat over the forehead."""
         rng = self.rng
         colour = (np.full(3, rng.uniform(10, 230)) + rng.normal(0, 10, 3)).tolist()
         brim = y - size * rng.uniform(0.5, 0.75)
@@ -219,11 +219,11 @@ class SceneComposer:
 
 
 def draw_head_mask(rng: np.random.Generator, *, square: bool, widest: float, tallest: float) -> np.ndarray:
-    """How much of a face's picture is pasted, 256 x 256 float32 in 0..1: all of it, or an ellipse about the head.
+    """Mask for pasting a face's picture, 256 x 256 float32 in 0..1: all of it, or an ellipse around the head.
 
     Args:
         rng: of all chance.
-        square: all of it.
+        square: use the whole picture.
         widest, tallest: half axes of the largest ellipse, in pixels.
     """
     if square:
@@ -235,13 +235,13 @@ def draw_head_mask(rng: np.random.Generator, *, square: bool, widest: float, tal
 
 
 def darken(face: np.ndarray, rng: np.random.Generator, gamma: tuple[float, float], least: float) -> np.ndarray:
-    """A face in deep shade, or of darker skin: a gamma from a range, and light from `least` to 1 on it."""
+    """A face in deep shade or with darker skin: a random gamma, and light from `least` to 1."""
     levels = (np.arange(256) / 255) ** rng.uniform(*gamma) * rng.uniform(least, 1.0)
     return cv2.LUT(face, np.clip(levels * 255, 0, 255).astype(np.uint8))
 
 
 def hide_partly(face: np.ndarray, cover: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Part of a face's picture under another one: a side of it, the lower half, or a patch anywhere.
+    """Cover a part of a face's picture with another one: a side, the lower half, or a patch anywhere.
 
     Args:
         face: S x S x 3 uint8, FFHQ alignment.
@@ -268,7 +268,7 @@ def hide_partly(face: np.ndarray, cover: np.ndarray, rng: np.random.Generator) -
 
 
 def draw_flat(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A face as a flat drawing: even areas of few tones, with dark outlines."""
+    """A face as a flat drawing: uniform areas of few tones with dark outlines."""
     flat = cv2.bilateralFilter(face, 7, 60, 7)
     step = int(rng.integers(20, 50))
     flat = (flat // step * step + step // 2).astype(np.uint8)
@@ -282,7 +282,7 @@ def draw_flat(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def compose_scenes(
     faces: np.ndarray, backgrounds: np.ndarray, count: int, seed: int, weights: np.ndarray | None = None
 ) -> Scenes:
-    """`count` scenes, always the same for the same seed; arguments as for `SceneComposer`."""
+    """Compose `count` scenes, the same for the same seed; arguments as for `SceneComposer`."""
     composer = SceneComposer(faces, backgrounds, seed, weights)
     scenes = Scenes(
         np.empty((count, SCENE, SCENE, 3), np.uint8),
@@ -296,10 +296,10 @@ def compose_scenes(
 
 
 class Augmenter:
-    """Degrades pictures as old photographs and bad copies are: what detectors have to see through.
+    """Degrades pictures like old photographs and bad copies, for the training of detectors.
 
-    `degradation.degrade` makes what the generator learns to undo, records its steps and keeps a truth; it takes 4.5 ms
-    for a crop of 128 pixels where this takes 0.24.
+    `degradation.degrade` makes the damage that the generator learns to undo, and also returns its steps and the
+    original; it takes 4.5 ms for a crop of 128 pixels, compared with 0.24 ms here.
     """
 
     def __init__(self, seed: int) -> None:
@@ -307,7 +307,7 @@ class Augmenter:
         self._grain = self.rng.standard_normal((2, 1024, 1024), dtype=np.float32)
 
     def adjust_tone(self, *pictures: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Brightness, contrast, gamma and, in two of five, grey: the same for all these pictures."""
+        """Vary brightness, contrast, gamma and, in two of five cases, make grey; the same for all these pictures."""
         rng = self.rng
         levels = (np.arange(256, dtype=np.float32) / 255) ** np.exp(rng.normal(0, 0.3))
         levels = (levels - 0.5) * rng.uniform(0.6, 1.15) + 0.5 + rng.uniform(-0.12, 0.12)
@@ -318,7 +318,7 @@ class Augmenter:
         return tuple(toned)
 
     def degrade(self, picture: np.ndarray, strength: float) -> np.ndarray:
-        """Blur, loss of resolution, grain and JPEG, each with a chance; `strength` 1 is heavy."""
+        """Apply blur, loss of resolution, grain and JPEG at random; `strength` 1 is heavy."""
         rng = self.rng
         height, width = picture.shape[:2]
         if rng.random() < 0.35:
@@ -336,7 +336,7 @@ class Augmenter:
         return picture
 
     def add_grain(self, picture: np.ndarray, sigma: float) -> np.ndarray:
-        """Add grey film grain of this deviation (in 8-bit levels), fine or coarse."""
+        """Add grey film grain, fine or coarse, of this standard deviation in 8-bit levels."""
         rng = self.rng
         height, width = picture.shape[:2]
         y, x = rng.integers(0, 1024 - height), rng.integers(0, 1024 - width)
