@@ -261,7 +261,7 @@ def test_the_configurations_that_come_with_it_can_be_read(name):
         ("[losses]\nparts = 3", "parts must be a table"),
         ("[losses.parts]\neyes = 'much'", "eyes is 'much', and must be of type float"),
         ("[run\n", "cannot be read as TOML"),
-        ("[degradation]\ngray = 2.0", "share of pictures"),
+        ("[degradation]\ngray = 2.0", "must be a share"),
         ("[run]\nsteps = 0", "steps of Run must be above 0"),
         ("[run]\naverage = 1.0", "average must be in"),
         ("[run]\nseed = -1", "seed of Run must be 0 or more"),
