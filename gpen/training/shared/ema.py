@@ -32,8 +32,8 @@ class MovingAverage:
                 self.tensors[key].copy_(value)
 
     def contiguous(self) -> dict[str, Tensor]:
-        """The averaged tensors as safetensors wants them."""
-        return {key: value.contiguous() for key, value in self.tensors.items()}
+        """The averaged tensors as safetensors wants them: contiguous, on the CPU."""
+        return {key: value.cpu().contiguous() for key, value in self.tensors.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to go on."""
