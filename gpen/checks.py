@@ -1,4 +1,4 @@
-"""What functions on pictures ask of their arguments."""
+"""Checks of the arguments of functions on pictures."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def require_images(images: torch.Tensor, name: str = "Images") -> None:
 
 
 def require_finite_images(images: torch.Tensor, name: str = "Images") -> None:
-    """Check that a tensor is a batch of colour images without holes.
+    """Check that a tensor is a batch of colour images with finite values.
 
     Raises:
         ImageError: it is not B x 3 x H x W of floating point, has no pixels, or holds NaN or infinity.
     """
     require_images(images, name)
     if not all_finite(images):
-        raise ImageError(f"{name} hold NaN or infinity; mend the step before.")
+        raise ImageError(f"{name} contain NaN or infinity; correct the previous step.")
 
 
 def all_finite(values: torch.Tensor) -> bool:
-    """Whether there is neither NaN nor infinity; nothing of the size of `values` is allocated."""
-    # The extremes carry both with them.
+    """Whether all values are finite; no memory of the size of `values` is allocated."""
+    # NaN and infinity appear in the extremes.
     return not values.numel() or all(math.isfinite(float(value)) for value in torch.aminmax(values))
 
 

@@ -1,4 +1,4 @@
-"""Where a model runs. A placement is the only thing that moves a model between devices."""
+"""Devices and placements; only a placement moves a model between devices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from .errors import GPENError, SettingsError
 
 Placement = Callable[[torch.nn.Module], torch.device]
-"""Puts a module where it is to run and returns that device. ComfyUI brings its own, which asks its memory manager."""
+"""Moves a module to its device and returns that device. In ComfyUI, its memory manager does it."""
 
 Piece = TypeVar("Piece")
 
@@ -27,13 +27,14 @@ def _is_available(kind: str) -> bool:
 
 
 def select_device(name: str = "auto") -> torch.device:
-    """The device a name stands for.
+    """The device of a given name.
 
     Args:
-        name: `auto` (the first of CUDA, XPU, MPS that is there, otherwise the CPU) or a torch device such as `cuda:1`.
+        name: `auto` (the first available of CUDA, XPU and MPS, otherwise the CPU) or a torch device such as `cuda:1`.
 
     Raises:
-        SettingsError: the name is no device, or this machine or this build of torch does not have it.
+        SettingsError: the name is not a device, or the device is not available on this machine or in this build of
+            torch.
     """
     if name == "auto":
         return torch.device(next((kind for kind in _AUTO_ORDER if _is_available(kind)), "cpu"))
@@ -47,7 +48,7 @@ def select_device(name: str = "auto") -> torch.device:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free on a device; None where nobody tells."""
+    """Free memory of a device in bytes, or None if it cannot be queried."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if device.type != "cpu":
@@ -61,14 +62,14 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def processor_name() -> str:
-    """What the operating system calls the processor, such as `AMD EPYC 7763 64-Core Processor`."""
+    """Name of the processor from the operating system, such as `AMD EPYC 7763 64-Core Processor`."""
     told = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return told
     pairs = [[part.strip() for part in line.split(":", 1)] for line in lines if ":" in line]
-    # Arm's have numbers only, and several kinds of cores.
+    # Arm processors have only numbers, and several kinds of cores.
     names = {value for name, value in pairs if name in ("model name", "CPU implementer", "CPU part")}
     return " ".join(sorted(names)) or told
 
@@ -82,7 +83,7 @@ def wait_for(device: torch.device) -> None:
 
 
 def on_device(device: torch.device) -> Placement:
-    """The placement of the command line and of Python: the module moves to `device` and stays there."""
+    """Placement for the command line and Python: moves the module to `device`, where it stays."""
 
     def place(module: torch.nn.Module) -> torch.device:
         module.to(device)
@@ -92,7 +93,7 @@ def on_device(device: torch.device) -> Placement:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the CPU has run out of memory; only CUDA, XPU and numpy have an error of their own for it."""
+    """Whether a device or the CPU ran out of memory; only CUDA, XPU and numpy raise a specific error for it."""
     if isinstance(error, GPENError):
         return False
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
@@ -104,20 +105,27 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, Exception) and any(some in text for some in words)
 
 
+def release_memory() -> None:
+    """Give devices back what torch has set aside and does not use, so that smaller work finds room in one piece."""
+    for kind in _AUTO_ORDER:
+        if _is_available(kind):
+            getattr(torch, kind).empty_cache()
+
+
 def in_pieces(
     count: int, run: Callable[[int, int], Piece], *, most: int | None = None, too_large: str, smallest: int = 1
 ) -> list[Piece]:
-    """Do work in pieces, and in smaller ones where memory runs out.
+    """Process items in chunks, and in smaller chunks if memory runs out.
 
     Args:
-        count: how many things there are.
-        run: does those from the first to the last (exclusive) number it is given.
-        most: how many at a time to begin with; all of them where left out.
-        too_large: a sentence for the user, where not even `smallest` fit.
-        smallest: how many there must be at a time.
+        count: number of items.
+        run: processes the items from its first to its last (exclusive) index.
+        most: initial chunk size; by default all items.
+        too_large: the message if not even `smallest` items fit.
+        smallest: smallest possible chunk size.
 
     Returns:
-        What `run` gave for each piece, in order.
+        The results of `run` for all chunks, in order.
 
     Raises:
         GPENError: `too_large`.
@@ -136,8 +144,7 @@ def in_pieces(
         else:
             done = last
             continue
-        # Here, not above: as long as an error is handled, its frames hold what did not fit.
+        # Here and not in the handler: while an exception is handled, its frames keep the memory allocated.
         length = max((last - done) // 2, smallest)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_memory()
     return pieces

@@ -1,4 +1,4 @@
-"""Errors of the engine; the base and those about weight files live one floor down."""
+"""Errors of the engine; the base class and errors about weight files are in `weights.errors`."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ class ImageError(GPENError):
 
 
 class NoPictureError(ImageError):
-    """No picture lies where pictures were looked for."""
+    """No picture was found in the given places."""
 
 
 class NotGPENError(CheckpointError):
@@ -21,7 +21,7 @@ class MaskError(GPENError):
     """The masks of some faces cannot be drawn.
 
     Attributes:
-        faults: what is wrong, by the position of the face.
+        faults: the fault of each face, by its position.
     """
 
     def __init__(self, faults: Mapping[int, str]) -> None:

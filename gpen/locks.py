@@ -1,4 +1,4 @@
-"""Locks for work that must be done once, whoever asks for it."""
+"""Locks for work that must be done only once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from weakref import WeakValueDictionary
 
 
 class KeyedLocks:
-    """One lock for each key: who asks for one key does not wait for the work on another."""
+    """One lock per key, so that work on one key does not block work on another."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        # A lock lives as long as somebody holds it or waits for it.
+        # A lock exists as long as a thread holds it or waits for it.
         self._locks: WeakValueDictionary[Hashable, threading.RLock] = WeakValueDictionary()
 
     def of(self, key: Hashable) -> threading.RLock:
-        """The lock of a key; the same one for all who ask while it is in use."""
+        """The lock of a key; the same object for all threads while it is in use."""
         with self._guard:
             lock = self._locks.get(key)
             if lock is None:

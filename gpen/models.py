@@ -1,4 +1,4 @@
-"""The one loader: a model is built once from its verified file, and every block is handed the same object."""
+"""Model loader with a cache: each model is built once from its verified file and shared by all blocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .choices import LandmarkNetwork
 from .devices import select_device
 from .errors import ModelNotFoundError
 from .faces.detection.classify import load_classifier
-from .faces.detection.detect import SCORE_THRESHOLD, FaceDetector, build_detector
+from .faces.detection.detector import SCORE_THRESHOLD, FaceDetector, build_detector
 from .faces.landmarks.find import Landmarker, build_landmarker
 from .faces.masks.parsing import build_parser
 from .locks import KeyedLocks
@@ -25,14 +25,14 @@ from .network import build_generator
 from .tasks import RESTORATION, require_task
 from .values import require_choice
 
-# The best model that is already on disk; the bundled ones close their rows, so something is always found.
+# Candidates for `auto`, best first. Each list ends with a bundled model, so one is always found.
 AUTO_GENERATORS = ("gpen-bfr-512", "gpen-bfr-1024", "gpen-bfr-256", "gpen-lite-256")
 AUTO_DETECTORS = ("retinaface-resnet50", "retinaface-mobile0.25", "face-detector-lite")
 CLASSIFIER = "face-classifier-lite"
 AUTO_PARSERS = ("bisenet", "parsenet")
 AUTO_LANDMARKERS = ("wflw-4hg", "face-landmarks-lite")
 
-# A file that is in no registry and says nothing about itself is taken for one of GPEN's own kind.
+# Template of a generator that is not in the registry and has no metadata.
 DEFAULT_TEMPLATE = "gpen"
 
 AnyNetwork = TypeVar("AnyNetwork", bound=torch.nn.Module)
@@ -43,15 +43,15 @@ class LoadedModel(Generic[AnyNetwork]):
     """A model ready to run.
 
     Attributes:
-        name: registry name, or the file's name for a model that is in no registry.
-        path: the file it was read from.
+        name: registry name, or the file name of a model that is not in the registry.
+        path: its file.
         sha256: of that file, lower-case hexadecimal.
-        module: in eval mode, without gradients.
-        template: landmark template its crops are aligned with (generators).
-        task: what it was taught, by its name in the registry (generators).
-        preview: a bundled first-choice substitute whose quality an official model exceeds.
-        precision: number format it was loaded in.
-        notes: a sentence for everything about it that is not as it was asked for.
+        module: the network in eval mode, without gradients.
+        template: landmark template for the alignment of its crops (generators).
+        task: the task it was trained for, as named in the registry (generators).
+        preview: True for a bundled model: it works offline, but an official model gives better results.
+        precision: number format in which it was loaded.
+        notes: one sentence for each deviation from what was requested.
     """
 
     name: str
@@ -66,42 +66,42 @@ class LoadedModel(Generic[AnyNetwork]):
 
     @property
     def backend(self) -> str:
-        """What ran its last faces in this thread, and before the first one what is going to (generators)."""
+        """The backend that ran the last faces in this thread, or will run the first ones (generators)."""
         return backend_of(self.module)
 
     @property
     def running(self) -> str:
-        """Backend and number format of its last faces, such as `openvino, bf16` (generators)."""
+        """Backend and number format of the last faces, such as `openvino, bf16` (generators)."""
         return f"{self.backend}, {precision_of(self.module)}"
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """A sentence for each time that its backend or its number format gave way while it ran (generators)."""
+        """One sentence for each time that its backend or number format failed while running (generators)."""
         return faults_of(self.module)
 
 
 class ModelCache:
-    """Keeps the most recently used models; safe to share between threads.
+    """Thread-safe cache of the most recently used models.
 
     Args:
-        capacity: how many models stay built. The least recently used one is dropped first.
+        capacity: number of models to keep; the least recently used one is dropped first.
     """
 
     def __init__(self, capacity: int = 6) -> None:
         self._capacity = capacity
         self._models: OrderedDict[tuple, LoadedModel] = OrderedDict()
         self._lock = threading.Lock()
-        # Held while building: two blocks that ask at once get one model, and who asks for another one does not wait.
+        # Held while building, so that two blocks that ask at once share one model; other models are not blocked.
         self._building = KeyedLocks()
 
     def get(self, key: tuple, build: Callable[[], LoadedModel]) -> LoadedModel:
-        """The model under `key`, built by `build` where it is not there yet; what `build` raises is passed on."""
+        """The model for `key`; calls `build`, and passes on its exceptions, if it is not in the cache."""
         with self._building.of(key):
             model = self._find(key)
             return self._keep(key, build()) if model is None else model
 
     def clear(self) -> None:
-        """Forget every model; memory is freed as soon as nobody else holds one."""
+        """Remove all models; memory is freed when no other reference is left."""
         with self._lock:
             self._models.clear()
 
@@ -133,13 +133,13 @@ def _resolve(name: str, candidates: tuple[str, ...], kind: str) -> store.Resolve
     resolved = store.resolve(names[-1])
     if resolved.record is not None and resolved.record.kind != kind:
         raise ModelNotFoundError(
-            f"{name} is a {resolved.record.kind} model, and a {kind} model is needed; `gpen models list` shows all."
+            f"{name} is a {resolved.record.kind} model, but a {kind} model is needed; `gpen models list` shows all."
         )
     return resolved
 
 
 def _task_of(resolved: store.ResolvedModel) -> str:
-    """What a model was taught: the registry tells; a file of one's own that bears a published name is of that kind."""
+    """Task of a model, from the registry; an unknown file with a registered name has the task of that model."""
     record = resolved.record or registry.find(resolved.path.name)
     return (record and record.task) or RESTORATION.name
 
@@ -150,13 +150,13 @@ def _load(
     run: Callable[[AnyNetwork], tuple[AnyNetwork, dict[str, Any]]] = lambda module: (module, {}),
     *ways: str,
 ) -> LoadedModel[AnyNetwork]:
-    """A model from its file or the cache.
+    """Load a model from its file or the cache.
 
     Args:
         resolved: the file.
-        build: makes the network of its tensors.
-        run: makes of it what is to run, and what `LoadedModel` has to say of that.
-        ways: what `run` depends on.
+        build: builds the network from its tensors.
+        run: turns it into the network to run; also returns fields of `LoadedModel` about it.
+        ways: parameters of `run`, as a part of the cache key.
     """
 
     def build_model() -> LoadedModel:
@@ -185,22 +185,30 @@ def load_generator(
     precision: Precision = "fp32",
     task: str | None = RESTORATION.name,
 ) -> LoadedModel[Network]:
-    """A GPEN generator, ready to run.
+    """Load a GPEN generator.
 
     Args:
         name: a registry name, a path, or `auto`: the best one on this machine.
-        device: where it is going to run: a device, its name, or `auto`, the best one there is.
-        backend: what runs it: `eager` (the graph as it is written), `compile` (torch.compile), `openvino`,
-            `onnxruntime`, `cudagraph`, `tensorrt`, or `auto`: the fastest of those that are ready within seconds, and
-            on a processor `eager` until there are faces enough to pay for the start of one. Each is compared with
-            `eager` before it is used, and gives way to it with a note.
-        precision: number format of the maps; where it changes the picture, fp32 is taken and a note says so.
-        task: what it is to do; None takes a generator of any task, for those who do not run it.
+        device: device on which it will run, or its name; `auto` is the best available one.
+        backend: `eager` (plain PyTorch), `compile` (torch.compile), `openvino`, `onnxruntime`, `cudagraph`, `tensorrt`,
+            or `auto`: the fastest one that starts within seconds; on a CPU, `eager` until there are enough faces to
+            make up for the start of another one. The output of each is compared with that of `eager` before it is used.
+            If it differs, `eager` is used instead, and a note says so.
+        precision: number format of the maps. If it changes the picture, fp32 is used instead, and a note says so.
+        task: the task to do; None accepts a generator of any task, for callers that do not run it.
 
     Raises:
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
         NotGPENError: the file is another kind of network.
-        SettingsError: it was taught another task; an unknown precision or backend.
+        SettingsError: it was trained for another task, or the precision or backend is unknown.
+
+    Example:
+        >>> from gpen_blocks.gpen.models import load_generator
+        >>> model = load_generator("gpen-lite-256")
+        >>> model.name, model.module.config.size, model.template
+        ('gpen-lite-256', 256, 'ffhq')
+        >>> load_generator("gpen-lite-256") is model  # built once
+        True
     """
     require_choice("precision", precision, get_args(Precision))
     require_choice("backend", backend, get_args(Backend))
@@ -217,7 +225,7 @@ def load_generator(
 
 
 def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
-    """A RetinaFace detector, ready to run; the bundled classifier looks at what it finds.
+    """Load a RetinaFace detector; the bundled classifier checks its detections.
 
     Args:
         name: a registry name, a path, or `auto`: the best one on this machine.
@@ -225,6 +233,11 @@ def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
     Raises:
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
         CheckpointError: the file is another kind of network.
+
+    Example:
+        >>> from gpen_blocks.gpen.models import load_detector
+        >>> load_detector("face-detector-lite").module.score_threshold
+        0.8
     """
     resolved = _resolve(name, AUTO_DETECTORS, "detector")
     threshold = resolved.record and resolved.record.score_threshold
@@ -237,10 +250,10 @@ def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
 
 
 def load_parser(name: str = "auto") -> LoadedModel:
-    """A face parsing network, ready to run; none is bundled.
+    """Load a face parsing network; none is bundled.
 
     Args:
-        name: a registry name, a path, or `auto`: one that is on this machine.
+        name: a registry name, a path, or `auto`: any on this machine.
 
     Raises:
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
@@ -250,7 +263,7 @@ def load_parser(name: str = "auto") -> LoadedModel:
 
 
 def load_landmarker(name: str = "auto") -> LoadedModel[Landmarker]:
-    """A network that finds 68 landmarks, ready to run.
+    """Load a network that finds 68 landmarks.
 
     Args:
         name: a registry name, a path, or `auto`: the best one on this machine.
@@ -266,8 +279,8 @@ def choose_landmarker(network: LandmarkNetwork = "bundled") -> tuple[LoadedModel
     """The landmark network to use, and notes for the user.
 
     Args:
-        network: `bundled`, or `wflw`: the 98-point network. Where its file is not on this machine, the bundled one is
-            taken, and a note says so.
+        network: `bundled`, or `wflw`: the 98-point network. If its file is not on this machine, the bundled network is
+            used, and a note says so.
 
     Raises:
         SettingsError: there is no such choice.
@@ -279,4 +292,4 @@ def choose_landmarker(network: LandmarkNetwork = "bundled") -> tuple[LoadedModel
     try:
         return load_landmarker(best), ()
     except ModelNotFoundError as error:
-        return load_landmarker(bundled), (f"The bundled network found the landmarks, not the 98-point one: {error}",)
+        return load_landmarker(bundled), (f"The bundled network, not the 98-point one, found the landmarks: {error}",)

@@ -23,22 +23,22 @@ from .stages import FaceRecord, FoundFaces, Networks, find_faces, keep_own_detai
 from .tasks import TASKS
 from .types import Alignment, Faces
 
-# What images, their result and the work on their faces take at most, as a multiple of the images.
+# Upper limit of the memory for images, result and work on the faces, as a multiple of the images' size.
 _PICTURES_AT_ONCE = 8
 
 
 @dataclass(frozen=True, eq=False)
 class RestoredBatch:
-    """What the chain made of a batch of images.
+    """Result of the chain for a batch of images.
 
     Attributes:
-        images: B x 3 x H x W in 0..1; the very tensor that came in where no face was restored.
-        mask: B x 1 x H x W in 0..1; outside of it every pixel is the input's, bit for bit, or as it was prepared.
-        found: the chosen faces, and those that were found and not chosen, with the reasons.
-        records: what is known of each chosen face, in the order of `before` and `after`.
+        images: B x 3 x H x W in 0..1; the input tensor itself if no face was restored.
+        mask: B x 1 x H x W in 0..1; pixels outside it equal the (prepared) input bit for bit.
+        found: the selected faces, and the rejected ones with the reasons.
+        records: the record of each selected face, in the order of `before` and `after`.
         before: N x 3 x S x S, the aligned crops.
         after: N x 3 x S x S, the same crops restored.
-        prepared: for each image, what preparing it found and did; None where it was not asked for or has no face.
+        prepared: report of the preparation of each image; None if it is off or the image has no face.
         seconds: time spent per stage.
     """
 
@@ -53,12 +53,12 @@ class RestoredBatch:
 
     @property
     def faces(self) -> Faces:
-        """The chosen faces, in the order of `records`."""
+        """The selected faces, in the order of `records`."""
         return self.found.selected
 
     @property
     def alignments(self) -> tuple[Alignment, ...]:
-        """Where each crop came from."""
+        """The alignment of each crop."""
         return tuple(record.alignment for record in self.records)
 
 
@@ -72,21 +72,21 @@ def restore_batch(
     jpeg_tables: Sequence[JpegTables | None] | None = None,
     progress: Progress = silent,
 ) -> RestoredBatch:
-    """Restore the faces of a batch of images; all its faces go through the network together.
+    """Restore the faces of a batch of images; the network processes all faces together.
 
     Args:
         images: B x 3 x H x W in 0..1.
         networks: from `load_networks`.
-        settings: what to restore and how; the defaults of `Settings` where left out.
-        indices: which of the ordered faces of each image, such as `0,2-4`; empty for all.
-        batch_size: faces per forward pass; 0 takes as many as memory allows.
-        jpeg_tables: the quantisation tables of each image's file, where it has any; preparing tells of them.
-        progress: called as work goes on; what it raises ends the work.
+        settings: what to restore and how; by default the defaults of `Settings`.
+        indices: numbers of the faces of each image to restore, such as `0,2-4`; empty: all.
+        batch_size: faces per forward pass; 0: as many as memory allows.
+        jpeg_tables: quantisation tables of each image's file, if any; used in the report of the preparation.
+        progress: called regularly; an exception it raises ends the work.
 
     Raises:
-        ImageError: the images have another shape or hold NaN.
-        SettingsError: `indices` cannot be read.
-        GPENError: memory has run out.
+        ImageError: the images have a wrong shape or contain NaN.
+        SettingsError: `indices` cannot be parsed.
+        GPENError: there is not enough memory.
     """
     settings = settings or Settings()
     generator, detector, landmarker = networks.generator, networks.detector.module, networks.landmarker.module
@@ -107,7 +107,7 @@ def restore_batch(
             generator.module,
             before,
             task=TASKS[generator.task],
-            colour="keep",  # judged with the detail, on more than the crop
+            colour="keep",  # judged later, together with the detail, on more than the crop
             batch_size=batch_size,
             place=networks.place,
             progress=progress,
@@ -123,9 +123,9 @@ def restore_batch(
 
 
 def _beside(images: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """The images on the device of the networks, where that is a GPU with much more memory than they take."""
+    """Move the images to the device of the networks if that is a GPU with enough memory."""
     if device.type != "cuda" or images.device.type != "cpu":
-        return images  # other devices lack some of the operations
+        return images  # other devices lack some operations
     free = free_memory(device)
     needed = _PICTURES_AT_ONCE * images.numel() * images.element_size()
     return images.to(device) if free is not None and needed <= free / 2 else images
@@ -133,10 +133,10 @@ def _beside(images: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 @contextmanager
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Take the time of a stage.
+    """Measure the time of a stage.
 
     Raises:
-        GPENError: memory has run out in it.
+        GPENError: the stage ran out of memory.
     """
     start = time.perf_counter()
     try:
@@ -145,6 +145,6 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise GPENError(
-            f"There is not enough memory for the picture (stage {stage}); free some, or make the picture smaller."
+            f"There is not enough memory for the picture (stage {stage}); free some memory or make the picture smaller."
         ) from error
     seconds[stage] = time.perf_counter() - start

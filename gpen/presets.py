@@ -1,7 +1,7 @@
-"""Named settings, as files people can send each other.
+"""Presets: named settings as files that people can send each other.
 
 A preset is a JSON object: `format`, `version`, `name`, `description` and `settings`, whose keys are the fields of
-`Settings`. What it leaves out keeps its default; what it does not know is refused.
+`Settings`. Missing settings keep their defaults; unknown keys are refused.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .values import require_known
 
 FORMAT = "gpen-blocks-preset"
 VERSION = 1
-# No honest preset comes near this; it keeps a hostile file from filling the memory.
+# Far above the size of any real preset; protects the memory from hostile files.
 _MAX_LENGTH = 1 << 16
 _BUNDLED = Path(__file__).resolve().parents[1] / "presets"
 
 FOLDER_VARIABLE = "GPEN_PRESETS_DIR"
 _host_folder: Callable[[], Path] | None = None
-# A name that every file system takes as the file's own: no separators, no hidden files.
+# Names that are valid on every file system: no separators, no hidden files.
 _FILE_NAME = re.compile(r"[^\W_][\w .-]{0,63}")
-# Windows' own, whatever follows the first dot.
+# Reserved by Windows, whatever follows the first dot.
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{kind}{digit}" for kind in ("COM", "LPT") for digit in range(10))}
 
 
@@ -42,7 +42,7 @@ class Preset:
     settings: Settings = Settings()
 
     def to_json(self) -> str:
-        """The preset as the text of its file."""
+        """The text of the preset file."""
         body = {"format": FORMAT, "version": VERSION, "name": self.name, "description": self.description}
         return json.dumps({**body, "settings": asdict(self.settings)}, indent=2) + "\n"
 
@@ -52,10 +52,10 @@ DEFAULT = Preset("default")
 
 
 def parse_preset(text: str) -> Preset:
-    """A preset from the text of its file.
+    """Parse the text of a preset file.
 
     Raises:
-        SettingsError: the text is no preset, of a newer version, or holds an unknown key or an impossible value.
+        SettingsError: the text is not a preset, has a newer version, or contains an unknown key or an invalid value.
     """
     try:
         body = json.loads(text)
@@ -65,7 +65,7 @@ def parse_preset(text: str) -> Preset:
         raise SettingsError(f'This is not a preset: a preset is a JSON object with "format": "{FORMAT}".')
     if body.get("version") != VERSION:
         raise SettingsError(
-            f"This preset is of version {body.get('version')!r}, and this program reads version {VERSION}; update it."
+            f"This preset has version {body.get('version')!r}, but this program reads version {VERSION}; update it."
         )
     require_known("entry", body, ("format", "version", "name", "description", "settings"), "in a preset")
     name, description, settings = body.get("name"), body.get("description", ""), body.get("settings", {})
@@ -82,7 +82,7 @@ def bundled_presets() -> tuple[str, ...]:
 
 
 def user_presets() -> tuple[str, ...]:
-    """Names of the user's own presets: the files in `user_folder`. What they hold is looked at when one is loaded."""
+    """Names of the user's presets: the files in `user_folder`. A file is checked when it is loaded."""
     return tuple(name for name in _names_in(user_folder()) if not _is_bundled(name))
 
 
@@ -92,15 +92,15 @@ def preset_names() -> tuple[str, ...]:
 
 
 def set_user_folder(ask: Callable[[], Path] | None) -> None:
-    """Keep the user's presets where the program that this package runs in keeps its own; None: there is none."""
+    """Set the folder of the host program, such as ComfyUI, for the user's presets; None: no host."""
     global _host_folder
     _host_folder = ask
 
 
 def user_folder() -> Path:
-    """Where the user's own presets are kept; it need not exist.
+    """Folder of the user's presets; it need not exist.
 
-    The folder in `GPEN_PRESETS_DIR`, else the one that `set_user_folder` names, else the user's settings folder.
+    `GPEN_PRESETS_DIR`, else the folder set by `set_user_folder`, else the user's settings folder.
     """
     named = os.environ.get(FOLDER_VARIABLE, "").strip()
     if named:
@@ -109,7 +109,7 @@ def user_folder() -> Path:
 
 
 def load_preset(name_or_path: str | Path) -> Preset:
-    """A bundled or the user's own preset by its name, or any preset by the path of its file (which ends in `.json`).
+    """Load a preset by its name, bundled or the user's, or by the path of its file (ending in `.json`).
 
     Raises:
         SettingsError: there is no such preset, or the file is not one.
@@ -127,24 +127,24 @@ def load_preset(name_or_path: str | Path) -> Preset:
 
 
 def save_preset(preset: Preset, *, overwrite: bool = False) -> Path:
-    """Keep a preset in the user's folder, under its name; the file appears whole or not at all.
+    """Save a preset in the user's folder under its name; the file is written atomically.
 
     Args:
-        preset: what to keep.
-        overwrite: whether another preset of the user's that has this name may be replaced.
+        preset: the preset to save.
+        overwrite: whether to replace a preset of the same name.
 
     Returns:
         The path of the file.
 
     Raises:
-        SettingsError: the name is a bundled preset's, is taken, or is no name for a file; or the folder cannot be
-            written.
+        SettingsError: the name is that of a bundled preset, is taken, or is not a valid file name; or the folder is not
+            writable.
     """
     name = preset.name
     if not _FILE_NAME.fullmatch(name) or name.endswith((".", " ")) or name.split(".")[0].upper() in _DEVICES:
         raise SettingsError(
-            f"{name[:80]!r} cannot name a preset; begin with a letter or digit, and use up to 64 letters, digits, "
-            "blanks and . _ -, the last one no blank or dot."
+            f"{name[:80]!r} cannot be the name of a preset; begin with a letter or digit, and use at most 64 letters, "
+            "digits, spaces and . _ -, with no space or dot at the end."
         )
     if _is_bundled(name):
         raise SettingsError(f"{name} is a preset that comes with the package; choose another name.")
@@ -171,7 +171,7 @@ def _holds(path: Path, preset: Preset) -> bool:
 
 def _require_short(text: str, what: str) -> None:
     if len(text) > _MAX_LENGTH:
-        raise SettingsError(f"{what} is larger than {_MAX_LENGTH} characters, so it is none.")
+        raise SettingsError(f"{what} is larger than {_MAX_LENGTH} characters, so it is not a preset.")
 
 
 def _names_in(folder: Path) -> tuple[str, ...]:
@@ -182,12 +182,12 @@ def _names_in(folder: Path) -> tuple[str, ...]:
 
 
 def _is_bundled(name: str) -> bool:
-    # Some file systems do not tell Natural from natural.
+    # Some file systems do not distinguish Natural from natural.
     return name.casefold() in (bundled.casefold() for bundled in bundled_presets())
 
 
 def _file_of(name: str) -> Path:
-    """The file of a preset; names are compared with what the folders hold, so that none leads out of them."""
+    """The file of a preset; names are compared with the entries of the folders, so that none leads outside."""
     for folder, names in ((_BUNDLED, bundled_presets()), (user_folder(), user_presets())):
         if name in names:
             return folder / f"{name}.json"

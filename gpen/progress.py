@@ -1,4 +1,4 @@
-"""How long work tells where it is."""
+"""Progress callbacks of long operations."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ interrupted."""
 
 @runtime_checkable
 class Viewer(Protocol):
-    """A progress that also wants to see the pictures as they come."""
+    """A progress callback that also receives the pictures."""
 
     def __call__(self, stage: str, done: int, total: int) -> None: ...
 
     def show(self, pictures: torch.Tensor) -> None:
-        """Called before the progress itself, with what has just been made, B x 3 x H x W in 0..1."""
+        """Called before the progress itself, with the latest result, B x 3 x H x W in 0..1."""
         ...
 
 
 def silent(stage: str, done: int, total: int) -> None:
-    """For callers who do not want to know."""
+    """A progress callback that does nothing."""

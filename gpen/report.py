@@ -1,4 +1,4 @@
-"""What the chain tells about its work, ready for JSON: boxes in pixels, times in seconds."""
+"""JSON-serialisable reports of the chain: boxes in pixels, times in seconds."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .wording import agree, count
 if TYPE_CHECKING:
     from .pipeline import RestoredBatch
 
-# From so many pixels of the photograph to one of the crop, a side, what is lost can be seen.
+# From this many photograph pixels per crop pixel (per side) on, the lost detail is visible.
 _COARSE = 1.5
 
-_NOT_PREPARED = ", also not prepared by levels, white balance or deblocking"
+_NOT_PREPARED = ", not even by levels, white balance or deblocking"
 
 PREVIEW_NOTE = (
     "{model} is a small bundled model of preview quality; gpen-bfr-512 does better: "
@@ -39,13 +39,13 @@ def batch_report(
     preset: Preset,
     preview_note: str = PREVIEW_NOTE,
 ) -> dict[str, Any]:
-    """What was found and done in a batch of images.
+    """Report of what was found and done in a batch of images.
 
     Args:
         batch: from `restore_batch`.
-        networks: what it was made with.
-        preset: the settings it was made with, and their name.
-        preview_note: what is told of a generator of preview quality, whose name stands for `{model}`.
+        networks: the networks used.
+        preset: the settings used, and their name.
+        preview_note: note about a generator of preview quality; `{model}` is replaced by its name.
     """
     height, width = batch.images.shape[-2:]
     generator, detector = networks.generator, networks.detector
@@ -70,7 +70,7 @@ def batch_report(
 
 
 def describe_face(face: Face) -> dict[str, Any]:
-    """A face as a JSON object: box and landmarks in pixels, score 0..1."""
+    """A face as a JSON object: box and landmarks in pixels, score in 0..1."""
     return {
         "box": [round(value, 2) for value in face.box],
         "width": round(face.width, 2),
@@ -81,7 +81,7 @@ def describe_face(face: Face) -> dict[str, Any]:
 
 
 def _noise_told(noise: tuple[float, float] | None) -> dict[str, Any]:
-    """Deviation of the noise found around a face, in 8-bit levels, and the share of it that was taken out."""
+    """Standard deviation of the noise around a face in 8-bit levels, and the share of it that was removed."""
     if noise is None:
         return {}
     before, after = noise
@@ -98,8 +98,8 @@ def _why_none_restored(batch: RestoredBatch, index: int, settings: Settings) -> 
     if settings.min_face_size or found.least_size <= SMALLEST_FACE:
         return "no face was found"
     return (
-        f"no face was found, and none under {found.least_size:.0f} pixels was looked for "
-        f"(min_face_size {SMALLEST_FACE} does)"
+        f"no face was found; faces under {found.least_size:.0f} pixels were not searched "
+        f"(set min_face_size to {SMALLEST_FACE} to include them)"
     )
 
 
@@ -108,7 +108,7 @@ def _placed(face: Face) -> dict[str, Any]:
 
 
 def _describe_chosen(record: FaceRecord, model: str) -> dict[str, Any]:
-    """A face that was worked on: what changed of it (amounts in levels of 255), or why nothing did."""
+    """A selected face: how it changed (in 8-bit levels), or why it did not."""
     why, change = record.left_alone, record.change
     told: dict[str, Any] = {**_placed(record.face), "restored": why is None}
     if why is not None:
@@ -126,7 +126,7 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
         if not batch.faces.of_image(index):
             which = "The image" if len(batch.images) == 1 else f"Image {index}"
             why = _why_none_restored(batch, index, settings)
-            notes.append(f"{which} is unchanged{_NOT_PREPARED if settings.prepares else ''}: {why}.")
+            notes.append(f"{which} was not changed{_NOT_PREPARED if settings.prepares else ''}: {why}.")
     passed_over = [
         reason
         for face, reason in zip(batch.found.rejected, batch.found.reasons, strict=True)
@@ -136,15 +136,13 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
         notes.append(f"{count(faces, 'face')} {agree(faces, 'was', 'were')} left alone: {why}.")
     for why, faces in Counter(record.left_alone for record in batch.records if record.left_alone).items():
         if why == SHARP_ALREADY:
-            which = agree(
-                faces, "is sharp already and was left as it was", "are sharp already and were left as they were"
-            )
+            which = agree(faces, "is sharp already and was not changed", "are sharp already and were not changed")
             notes.append(f"{count(faces, 'face')} {which}.")
         elif why == NOTHING_TO_ADD:
             which = agree(
                 faces,
-                "has all that a restoration would add and was left as it was",
-                "have all that a restoration would add and were left as they were",
+                "already has the detail that a restoration would add, and was not changed",
+                "already have the detail that a restoration would add, and were not changed",
             )
             notes.append(f"{count(faces, 'face')} {which}.")
         else:

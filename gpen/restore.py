@@ -1,4 +1,4 @@
-"""Aligned crops through the generator: ranges, sizes, chunks and memory."""
+"""Run aligned crops through the generator: value ranges, sizes, chunks and memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .pixels.tone import colour_rule, judge_tone, keep_tones
 from .progress import Progress, Viewer, silent
 from .tasks import RESTORATION, Task
 
-# The most that one chunk may take on the CPU, where larger ones are no faster, and on devices that do not tell how much
-# is free.
+# # Memory limit of one chunk on the CPU, where larger chunks are not faster, and on devices whose free memory is
+# unknown.
 _CPU_BUDGET = 1 << 29
-# Share of the free memory that one chunk may take; the rest is for cuDNN's workspaces and other people.
+# Share of the free memory that one chunk may use; the rest is for cuDNN's workspaces and other programs.
 _SHARE = 0.5
 
 
@@ -33,26 +33,34 @@ def restore_crops(
     place: Placement | None = None,
     progress: Progress = silent,
 ) -> torch.Tensor:
-    """Restore aligned face crops; all of them go through the network together, in chunks that fit the memory.
+    """Restore aligned face crops, in chunks that fit into memory.
 
     Args:
         generator: from `load_generator` or `build_generator`.
-        crops: B x 3 x H x W in 0..1, aligned to the template the generator was trained on. Another size than the
-            generator's is resampled to it.
-        task: what the generator was taught: how crops are shown to it, and how its answer is used.
-        strength: 0 gives the (resampled) crops back, 1 the network's answer, between them a mix.
-        keep_grayscale: a crop that is black and white, or toned in one colour, stays so.
-        colour: `keep` or `grey` where that is not to be judged, see `pixels.tone.Colour`.
-        batch_size: faces per forward pass; 0 takes as many as memory allows.
-        place: where to run; by default the best device there is.
-        progress: called after each chunk; what it raises ends the work. A `Viewer` sees each chunk's faces before.
+        crops: B x 3 x H x W in 0..1, aligned to the template of the generator, and resampled to its size if different.
+        task: the task of the generator, which defines the input of the network and the use of its output.
+        strength: 0 returns the (resampled) crops, 1 the network's output, values between them a mix.
+        keep_grayscale: keep crops black and white, or toned in one colour, if they are.
+        colour: `keep` or `grey` to skip that judgement, see `pixels.tone.Colour`.
+        batch_size: faces per forward pass; 0: as many as memory allows.
+        place: placement of the network; by default the best available device.
+        progress: called after each chunk; an exception it raises ends the work. A `Viewer` receives the faces of the
+            chunk first.
 
     Returns:
-        B x 3 x S x S in 0..1 with the generator's size S, on the device of `crops`.
+        B x 3 x S x S in 0..1 on the device of `crops`; S is the size of the generator.
 
     Raises:
-        ImageError: `crops` has another shape or holds NaN.
-        GPENError: not even one face fits into the device's memory.
+        ImageError: `crops` has a wrong shape or contains NaN.
+        GPENError: there is not enough memory for even one face.
+
+    Example:
+        >>> import torch
+        >>> from gpen_blocks.gpen.models import load_generator
+        >>> from gpen_blocks.gpen.restore import restore_crops
+        >>> generator = load_generator("gpen-lite-256").module
+        >>> restore_crops(generator, torch.full((1, 3, 512, 512), 0.5)).shape  # resampled to the generator's size
+        torch.Size([1, 3, 256, 256])
     """
     if crops.ndim != 4 or crops.shape[1] != 3:
         raise ImageError(f"Crops must be B x 3 x H x W, got {tuple(crops.shape)}; cut them with align_faces first.")
@@ -61,13 +69,14 @@ def restore_crops(
     size = generator.config.size
     base = _resample(crops.float(), size)
     if not all_finite(base):
-        raise ImageError("The crops hold NaN or infinity, so the network cannot read them; mend the node before.")
-    if strength == 0 or len(crops) == 0:
+        raise ImageError("The crops contain NaN or infinity; correct the previous step, such as a node.")
+    idle = strength == 0 or len(crops) == 0
+    expect(generator, faces=0 if idle else len(base))
+    if idle:
         return base
     device = (place or on_device(select_device()))(generator)
-    expect(generator, faces=len(base))
     chunk = batch_size or automatic_batch_size(generator, device)
-    # From pinned memory copies run beside the work, in the order in which it was given.
+    # Copies from pinned memory run in parallel with the computation, in queue order.
     overlap = device.type == "cuda" and base.device.type == "cpu"
     restored = torch.empty_like(base, pin_memory=overlap)
 
@@ -96,12 +105,12 @@ def restore_crops(
 
 
 def automatic_batch_size(generator: Network, device: torch.device, free: int | None = None) -> int:
-    """How many faces one forward pass may take on `device`, at least 1.
+    """Number of faces per forward pass that fit on `device`, at least 1.
 
     Args:
         generator: from `load_generator` or `build_generator`.
-        device: where it runs.
-        free: bytes, where the caller knows better than the driver (memory that torch has set aside is free).
+        device: device on which it runs.
+        free: free bytes, if the caller knows better than the driver (memory reserved by torch counts as free).
     """
     free = free_memory(device) if free is None else free
     budget = _CPU_BUDGET if free is None else int(free * _SHARE)

@@ -1,4 +1,4 @@
-"""The chain on photographs as users have them: files, arrays and PIL images."""
+"""The chain for files, arrays and PIL images."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ class Restoration:
     """One restored picture.
 
     Attributes:
-        faces: the faces worked on; the report tells for each whether it was restored, how much changed, or why nothing.
-        alignment: where each crop came from, in the order of `faces`.
+        faces: the selected faces; the report says for each whether it was restored, how much changed, or why nothing
+            did.
+        alignment: the alignment of each crop, in the order of `faces`.
         before: N x 3 x S x S in 0..1, the aligned crops.
         after: N x 3 x S x S in 0..1, the same crops restored.
-        mask: 1 x 1 x H x W in 0..1, where the picture was changed.
-        report: what was found and done, ready for JSON: sizes and boxes in pixels, times in seconds.
-        original: 1 x 3 x H x W in 0..1, the picture as it came in.
-        restored: 1 x 3 x H x W in 0..1, the result; the same tensor as `original` where nothing was changed.
-        picture: the result with its file's metadata, where a path or `Picture` came in.
-        source: what came in.
+        mask: 1 x 1 x H x W in 0..1; pixels outside it did not change.
+        report: JSON-serialisable report of what was found and done: sizes and boxes in pixels, times in seconds.
+        original: 1 x 3 x H x W in 0..1, the input picture.
+        restored: 1 x 3 x H x W in 0..1, the result; the same tensor as `original` if nothing changed.
+        picture: the result with its file's metadata if the input was a path or `Picture`.
+        source: the input.
     """
 
     faces: Faces
@@ -57,7 +58,7 @@ class Restoration:
 
     @cached_property
     def image(self) -> Any:
-        """The result, of the same kind as what came in; for a path or `Picture` an H x W x 3 array of the file's bit
+        """The result, of the same type as the input; for a path or `Picture`, an H x W x 3 array of the file's bit
         depth.
         """
         return self.picture.to_array() if self.picture else to_array(self.restored, like=self.source)
@@ -67,14 +68,14 @@ class Restoration:
         return f"Restoration({count(len(self.faces), 'face')} in {width} x {height} pixels)"
 
     def save(self, path: str | Path, *, quality: int | None = None) -> tuple[str, ...]:
-        """Write the result; for a path that came in, with the depth, alpha and metadata of its file.
+        """Write the result; if the input was a path, with the depth, alpha and metadata of its file.
 
         Args:
             path: its suffix decides the format.
             quality: 1..100, of JPEG and lossy WebP; left out, what `write_picture` judges best.
 
         Returns:
-            A sentence for each thing the format of `path` could not hold.
+            One sentence for each content that the format of `path` cannot store.
 
         Raises:
             ImageError: the folder cannot be written to, the suffix names no known format, or `quality` is out of range.
@@ -83,19 +84,28 @@ class Restoration:
 
 
 class Restorer:
-    """Restores the faces of photographs; models are built once and shared.
+    """Restore the faces of photographs; models are built once and shared.
 
     Args:
         model: a registry name, a path, or `auto`: the best generator on this machine.
         detector: a registry name, a path, or `auto`: the best detector on this machine.
-        preset: a bundled preset's name, the path of a preset file, a `Preset`, or None for the defaults.
+        preset: the name of a preset, the path of a preset file, a `Preset`, or None for the defaults.
         device: `auto`, or a torch device such as `cuda:1`.
-        backend, precision: of the generator, see `models.load_generator`.
+        backend, precision: for the generator, see `models.load_generator`.
         **settings: fields of `Settings` that take precedence over the preset's.
 
     Raises:
         ModelNotFoundError: a model is not on this machine (nothing is downloaded here).
         SettingsError: a preset, a setting or the device does not exist.
+
+    Example:
+        >>> from gpen_blocks import Restorer
+        >>> restorer = Restorer("gpen-lite-256", strength=0.8)
+        >>> result = restorer.restore("examples/portrait-degraded.jpg")
+        >>> result
+        Restoration(1 face in 512 x 512 pixels)
+        >>> result.save("restored.jpg")
+        ()
     """
 
     def __init__(
@@ -119,7 +129,7 @@ class Restorer:
 
     @property
     def generator(self) -> LoadedModel[Network]:
-        """The model that restores."""
+        """The model that restores faces."""
         return self.networks.generator
 
     @property
@@ -139,15 +149,30 @@ class Restorer:
         """Restore the faces of one picture.
 
         Args:
-            image: H x W x 3 (or H x W, or H x W x 4) array, uint8, uint16 or float in 0..1, RGB; a PIL image; the
-                path of a picture, or a `Picture` that was read from one.
-            indices: which of the ordered faces, such as `0,2-4`; empty for all.
-            batch_size: faces per forward pass; 0 takes as many as memory allows.
-            pictures_left: how many will follow; the backend `auto` starts a faster one where there are enough.
-            progress: called as work goes on; what it raises ends the work.
+            image: an RGB array H x W x 3 (or H x W, or H x W x 4) of uint8, uint16 or float in 0..1; a PIL image; a
+                path; or a `Picture`.
+            indices: numbers of the faces to restore, such as `0,2-4`; empty: all.
+            batch_size: faces per forward pass; 0: as many as memory allows.
+            pictures_left: number of pictures that will follow; with enough of them, the backend `auto` starts a faster
+                one.
+            progress: called regularly; an exception it raises ends the work.
 
         Raises:
-            ImageError: the file cannot be read as a picture, or the array has another shape, type or range.
+            ImageError: the file cannot be read as a picture, or the array has a wrong shape, dtype or range.
+
+        Example:
+            >>> from gpen_blocks import Restorer
+            >>> import numpy as np
+            >>> from PIL import Image
+            >>> picture = np.asarray(Image.open("examples/portrait-degraded.jpg"))
+            >>> result = Restorer("gpen-lite-256").restore(picture)
+            >>> result.image.shape, result.image.dtype
+            ((512, 512, 3), dtype('uint8'))
+            >>> result.after.shape
+            torch.Size([1, 3, 256, 256])
+            >>> outside = result.mask[0, 0].numpy() == 0
+            >>> bool((result.image[outside] == picture[outside]).all())
+            True
         """
         start = time.perf_counter()
         source = read_picture(image) if isinstance(image, str | Path) else image if isinstance(image, Picture) else None
@@ -181,14 +206,21 @@ class Restorer:
         )
 
     def restore_crops(self, crops: torch.Tensor, *, batch_size: int = 0) -> torch.Tensor:
-        """Restore crops that are aligned already.
+        """Restore aligned crops.
 
         Args:
             crops: B x 3 x S x S in 0..1, aligned to the template of the model (`generator.template`).
             batch_size: faces per forward pass; 0 takes as many as memory allows.
 
         Returns:
-            B x 3 x S x S in 0..1 with the model's size S.
+            B x 3 x S x S in 0..1; S is the size of the model.
+
+        Example:
+            >>> import torch
+            >>> from gpen_blocks import Restorer
+            >>> crops = torch.full((2, 3, 256, 256), 0.5)
+            >>> Restorer("gpen-lite-256").restore_crops(crops).shape
+            torch.Size([2, 3, 256, 256])
         """
         return restore_crops(
             self.generator.module,

@@ -1,7 +1,7 @@
-"""Every setting of the chain, declared once: name, default, range or choices, unit, group and meaning.
+"""All settings of the chain, declared once: name, default, range or choices, unit, group and meaning.
 
-From here derive the options of the command line (`cli.options`), the widgets of the blocks (`nodes.block_settings`),
-presets, the keywords of `Restorer`, and `docs/settings.md`. `settings_zh` holds the Chinese texts.
+The options of the command line (`cli.options`), the widgets of the blocks (`nodes.block_settings`), presets, the
+keywords of `Restorer` and `docs/settings.md` derive from it. `settings_zh` has the Chinese texts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ GROUPS: dict[Group, str] = {
     "paste": "Pasting faces back",
     "finish": "Finishing",
 }
-"""The groups of settings with their titles, in the order in which the chain asks for them."""
+"""The groups of settings with their titles, in the order of the chain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +29,15 @@ class Setting:
     """The declaration of one setting.
 
     Attributes:
-        name: as it is called everywhere.
-        default: its type is the setting's: bool, int, float or str.
-        group: what in the chain it belongs to.
-        help: what it does, in a sentence or two.
-        choices: of a str.
-        range: of a number, both ends included.
-        unit: of a number; empty for a share or a factor.
-        late: workflows may have been saved before GPENSavePreset had it, so its widget is optional there.
-        old_options: earlier names of its command-line option, which go on working.
+        name: its name everywhere.
+        default: its default, which also defines its type: bool, int, float or str.
+        group: the part of the chain it belongs to.
+        help: its meaning in one or two sentences.
+        choices: allowed values of a str.
+        range: allowed range of a number, both ends included.
+        unit: unit of a number; empty for a share or a factor.
+        late: whether its widget in GPENSavePreset is optional, since workflows may have been saved without it.
+        old_options: earlier names of its command-line option, which still work.
     """
 
     name: str = ""
@@ -51,10 +51,10 @@ class Setting:
     old_options: tuple[str, ...] = ()
 
     def check(self, value: Any) -> Any:
-        """A value of this setting, of the right type.
+        """Check a value of this setting and convert it to the right type.
 
         Raises:
-            SettingsError: it is of another type, out of range or none of the choices.
+            SettingsError: it has another type, is out of range or is not one of the choices.
         """
         value = require_type(self.name, value, type(self.default))
         if self.choices:
@@ -96,16 +96,16 @@ def _declare(setting: Setting) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything the chain can be told. What each field means and may be is declared below and in `SETTINGS`.
+    """Values of all settings of the chain. The meaning and range of each field is declared below and in `SETTINGS`.
 
     Args:
-        landmarks68: the earlier name of `landmark_network`: True is `wflw`, False `bundled`. Only to be given.
+        landmarks68: earlier name of `landmark_network`: True is `wflw`, False `bundled`. Only an argument, not a field.
 
     Raises:
-        SettingsError: a value is of the wrong type, out of range or none of the choices.
+        SettingsError: a value has the wrong type, is out of range or is not one of the choices.
     """
 
-    # Saved workflows know the widgets of GPENSavePreset by their position: new settings go last.
+    # Saved workflows identify the widgets of GPENSavePreset by position, so new settings go last.
     score_threshold: float = _number(
         0.0,
         0.0,
@@ -230,7 +230,7 @@ class Settings:
 
     @property
     def prepares(self) -> bool:
-        """Whether whole pictures are changed before their faces are restored."""
+        """Whether these settings change whole pictures before their faces are restored."""
         return self.white_balance != "none" or self.deblock > 0 or self.exposure > 0 or self.levels > 0
 
     def __post_init__(self, landmarks68: bool | None) -> None:
@@ -253,7 +253,7 @@ def settings_of(group: Group) -> tuple[Setting, ...]:
 
 
 def change_settings(settings: Settings, changes: dict[str, Any]) -> Settings:
-    """`settings` with some fields changed.
+    """Copy `settings` with some fields changed.
 
     Raises:
         SettingsError: a field does not exist, or its value is of the wrong type or out of range.

@@ -1,4 +1,4 @@
-"""The Chinese texts of the settings that `settings` declares: for ComfyUI's labels and tooltips, and the docs."""
+"""Chinese texts of the settings declared in `settings`, for ComfyUI's labels and tooltips and for the docs."""
 
 from __future__ import annotations
 

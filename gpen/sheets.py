@@ -1,4 +1,4 @@
-"""Pictures about pictures: numbered faces over an image, and before and after side by side."""
+"""Overview pictures: numbered faces on an image, and before and after side by side."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ def draw_faces(
     rejected: Iterable[Face] = (),
     numbers: Mapping[Face, int] | None = None,
 ) -> torch.Tensor:
-    """An image with its faces boxed and numbered.
+    """Draw the boxes and numbers of faces on an image.
 
     Args:
         image: 1 x 3 x H x W in 0..1.
-        selected: green, with their landmarks.
-        rejected: red.
-        numbers: of each face; one that has none bears none. Where left out, the selected ones are counted from 0.
+        selected: faces to draw in green, with their landmarks.
+        rejected: faces to draw in red.
+        numbers: the number of each face; a face without one is not numbered. By default, the selected faces are counted
+            from 0.
 
     Returns:
         1 x 3 x H x W in 0..1, on the CPU.
@@ -72,12 +73,12 @@ def _draw_number(draw: ImageDraw.ImageDraw, text: str, face: Face, colour: tuple
 
 
 def restoration_sheet(result: Restoration, *, width: int = 1600, max_faces: int = 64) -> Image.Image:
-    """Before and after side by side: the whole picture, and under it each face.
+    """Draw before and after side by side: the whole picture, and each face below.
 
     Args:
-        result: what a `Restorer` gave.
-        width: of the sheet in pixels. The picture takes half of it each time, enlarged no more than twice.
-        max_faces: so many pairs of faces are shown.
+        result: result of a `Restorer`.
+        width: width of the sheet in pixels. Each picture takes half of it and is enlarged at most twice.
+        max_faces: maximum number of faces to show.
     """
     half = (width - 3 * _GAP) // 2
     shown = min(len(result.before), max_faces)
@@ -96,7 +97,7 @@ def restoration_sheet(result: Restoration, *, width: int = 1600, max_faces: int 
     for index in range(shown):
         row, column = divmod(index, columns)
         x, y = _GAP + column * (2 * cell + _GAP), faces_top + row * (cell + _GAP)
-        # Cut from the pictures: beyond its mask a restored crop is not in the result.
+        # Cut from the result, since it contains a restored crop only within its mask.
         for offset, image in enumerate((result.original, result.restored)):
             face = to_pil(crop_aligned(image, result.alignment[index], side).clamp(0, 1)).resize(
                 (cell, cell), Image.Resampling.LANCZOS
@@ -109,7 +110,7 @@ def _shrink(image: torch.Tensor, width: int) -> Image.Image:
     height, full_width = image.shape[-2:]
     scale = min(width / full_width, width * 1.5 / height, 2.0)
     size = (max(1, round(height * scale)), max(1, round(full_width * scale)))
-    # On the tensor: an 8-bit copy of a large photograph would cost more than the sheet.
+    # Resize the tensor: an 8-bit copy of a large photograph would cost more than the sheet.
     return to_pil(F.interpolate(image, size, mode="bicubic", antialias=True))
 
 

@@ -1,4 +1,4 @@
-"""The records the blocks hand to each other.
+"""Records passed between the blocks.
 
 Convention: points are (x, y) in pixels of the image they belong to, and the centre of the top-left pixel is (0, 0).
 Sizes are (height, width). Images are float32 RGB tensors, B x 3 x H x W, in 0..1.
@@ -34,8 +34,8 @@ class Face:
             sees them (in an upside-down head, as the viewer of the upright head would).
         image_index: which image of the batch the face belongs to.
         landmarks68: 68 x 2 float32 in iBUG order, or None.
-        wrong_way: the head lies on its side or upside down, and the landmarks do not say so: to align it would turn it
-            the wrong way up.
+        wrong_way: whether the head is sideways or upside down although the landmarks do not show it, so that aligning
+            would turn it the wrong way up.
     """
 
     box: Box
@@ -64,7 +64,7 @@ class Face:
 
     @property
     def size(self) -> float:
-        """The larger side of the box in pixels: what minimum face sizes are compared with."""
+        """Longer side of the box in pixels; compared with minimum face sizes."""
         return max(self.width, self.height)
 
 
@@ -73,8 +73,8 @@ class Faces:
     """The faces of a batch of images.
 
     Attributes:
-        faces: in the order of their images; within one image by falling score, unless selected otherwise.
-        sizes: (height, width) of each image of the batch, also of those without a face.
+        faces: in the order of their images; within one image by descending score, unless selected otherwise.
+        sizes: (height, width) of each image of the batch, including those without a face.
     """
 
     faces: tuple[Face, ...] = ()
@@ -100,14 +100,14 @@ class Faces:
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Where one aligned crop came from.
+    """Alignment of one crop.
 
     Attributes:
         matrix: 2 x 3 float64; maps points of the image to points of the crop (`crop = matrix @ (x, y, 1)`).
         template: name of the landmark template, `gpen` or `ffhq`.
         crop_size: side of the square crop in pixels.
-        image_size: (height, width) of that image.
-        face: the face the crop shows, in image coordinates.
+        image_size: (height, width) of the image.
+        face: the face in the crop, in image coordinates.
     """
 
     matrix: np.ndarray
@@ -121,7 +121,7 @@ class Alignment:
 
     @property
     def image_index(self) -> int:
-        """Which image of the batch the crop was cut from."""
+        """Index of the image of the batch from which the crop was cut."""
         return self.face.image_index
 
     @property

@@ -1,4 +1,4 @@
-"""What settings, presets and configurations ask of single values. Imports nothing that takes time."""
+"""Checks of single values in settings, presets and configurations. Imports nothing that takes time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .errors import SettingsError
 
 
 def require_type(name: str, value: Any, kind: type) -> Any:
-    """Check the type of a value: exactly `kind`, but a whole number may stand for a float.
+    """Check the type of a value: exactly `kind`, or an int for a float.
 
     Returns:
-        The value, as a float where `kind` is float.
+        The value, converted to float if `kind` is float.
 
     Raises:
-        SettingsError: it is of another type; a bool is no number.
+        SettingsError: it has another type; a bool is not a number.
     """
     if kind is float and type(value) is int:
         return float(value)
@@ -28,7 +28,7 @@ def require_choice(name: str, value: Any, choices: Sequence[str]) -> Any:
     """Check that a value is one of the choices, and return it.
 
     Raises:
-        SettingsError: it is not.
+        SettingsError: it is not one of them.
     """
     if not isinstance(value, str) or value not in choices:
         raise SettingsError(f"{name} is {value!r}; choose from {', '.join(choices)}.")
@@ -36,25 +36,25 @@ def require_choice(name: str, value: Any, choices: Sequence[str]) -> Any:
 
 
 def require_between(name: str, value: float, low: float, high: float) -> None:
-    """Check a number against its range, both ends included; NaN lies in none.
+    """Check that a number is in its range, both ends included; NaN never is.
 
     Raises:
-        SettingsError: it lies outside.
+        SettingsError: it is outside.
     """
     if not low <= value <= high:
         raise SettingsError(f"{name} is {value}, and must lie between {low:g} and {high:g}.")
 
 
 def require_known(what: str, names: Iterable[str], known: Iterable[str], where: str = "") -> None:
-    """Check that all names are known ones.
+    """Check that all names are known.
 
     Args:
-        what: what they are names of.
-        names, known: what is there, and what may be.
-        where: what holds them, as `in a.toml`.
+        what: kind of the names, for the message.
+        names, known: the names to check, and the allowed ones.
+        where: where they were found, such as `in a.toml`.
 
     Raises:
-        SettingsError: one is not known; the first in alphabetical order is named.
+        SettingsError: a name is unknown; the message names the first in alphabetical order.
     """
     choices = sorted(known)
     unknown = sorted(set(names).difference(choices))

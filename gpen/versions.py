@@ -1,4 +1,4 @@
-"""Versions of this package and of what is installed."""
+"""Versions of this package and of installed packages."""
 
 from functools import cache
 from importlib import metadata
@@ -10,9 +10,10 @@ _PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
 @cache
 def package_version() -> str:
-    """The version of this package; `pyproject.toml` is the one place that names it.
+    """The version of this package; it is defined only in `pyproject.toml`.
 
-    A checkout, such as the folder that ComfyUI loads, asks that file, for there may be no distribution or an older one.
+    A checkout, such as the folder that ComfyUI loads, reads it from that file, since the distribution may be missing or
+    older.
     """
     if _PROJECT.is_file():
         from ..weights.toml import tomllib
@@ -22,7 +23,7 @@ def package_version() -> str:
 
 
 def installed_version(name: str) -> str | None:
-    """The version of a distribution, or None where it is not installed."""
+    """The version of a distribution, or None if it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

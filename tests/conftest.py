@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from caches import shelter_cache
 
 # The process that only hands tests to others starts without torch, which would take seconds.
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 # More processes than these would wait for memory, and for the longest test.
 MOST_WORKERS = 8
+# What starts once, and so for one worker: the tests of which folders and files share it.
+TOGETHER = {
+    "tests/comfyui/": "ComfyUI",
+    "tests/browser/": "ComfyUI",
+    "tests/gpen/training/generator/test_train.py": "training run",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,18 +32,29 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One for each core, and none for a single file: a worker's start takes longer than most of them."""
     only = [Path(argument.partition("::")[0]) for argument in config.args]
     return 0 if all(path.is_file() for path in only) else min(os.cpu_count() or 1, MOST_WORKERS)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker has all the tests in ComfyUI, so that it starts once."""
-    for item in items:
-        if "comfyui" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("comfyui"))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers have the long tests first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each test goes to the worker that is free, but for those that share what takes long to start."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((what for path, what in TOGETHER.items() if nodeid.startswith(path)), nodeid)
+
+    return Scheduling(config, log)
 
 
 def seed() -> None:
@@ -66,7 +84,7 @@ def same_chance() -> None:
 def cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What this package works out once for a machine, tests work out for themselves, and leave no trace of it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        shelter_cache(patch, tmp_path_factory.mktemp("cache"))
         yield
 
 

@@ -13,7 +13,7 @@ from gpen_blocks.nodes.block_settings import BLOCKS, SAVE_PRESET, setting_widget
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("file", written(), ids=lambda file: str(file.relative_to(ROOT)))
+@pytest.mark.parametrize("file", written(), ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_no_text_has_gone_stale(file: Path):
     assert file.read_text(encoding="utf-8") == written()[file], "run python tools/setting_texts.py"
 
@@ -23,7 +23,9 @@ def test_a_changed_help_is_seen():
     before = SETTINGS["deblur"].help
     object.__setattr__(SETTINGS["deblur"], "help", "Something else.")
     try:
-        stale = {str(file.relative_to(ROOT)) for file, text in written().items() if file.read_text("utf-8") != text}
+        stale = {
+            file.relative_to(ROOT).as_posix() for file, text in written().items() if file.read_text("utf-8") != text
+        }
     finally:
         object.__setattr__(SETTINGS["deblur"], "help", before)
     assert stale == {"docs/settings.md", "nodes/web/docs/GPENSavePreset.md", "locales/en/nodeDefs.json"}

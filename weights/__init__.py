@@ -1,1 +1,1 @@
-"""Which weight file, from where, whole and true: registry, search, download, safe reading of checkpoints."""
+"""Weight files: the registry of models, search, verified download and safe reading of checkpoints."""

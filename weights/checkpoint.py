@@ -1,4 +1,4 @@
-"""Reading checkpoints from anywhere without running anything they hold, and keeping them as safetensors."""
+"""Read checkpoints of any origin without executing anything in them, and convert them to safetensors."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from .files import replacing
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Where training codes keep the weights inside a checkpoint, best first: averaged weights before plain ones
+# Keys under which training code stores the weights in a checkpoint, best first: averaged weights before plain ones
 # (GPEN and stylegan2-pytorch: g_ema; BasicSR: params_ema, params).
 WRAPPERS = ("g_ema", "params_ema", "params", "state_dict", "generator", "net_g", "model", "g")
 
-# The same as a prefix of flat names, as safetensors files have it. `generator.` is missing on purpose: it
-# begins the names of GPEN's own tensors.
+# # The same keys as prefixes of flat names, as in safetensors files. `generator.` is missing on purpose: names of
+# GPEN's own tensors begin with it.
 _FLAT_WRAPPERS = ("g_ema.", "params_ema.", "state_dict.")
 _PARALLEL_PREFIX = "module."
 _MAX_NESTING = 4
 
 FORMS_READ = (Form.SAFETENSORS, Form.TORCH_ZIP, Form.TORCH_LEGACY)
 
-# What torch and pickle raise on damaged files, seen by cutting and altering files at every place.
+# Exceptions that torch and pickle raise on damaged files; found by cutting and altering files at every offset.
 _DAMAGE = (
     pickle.UnpicklingError,
     struct.error,
@@ -54,10 +54,9 @@ class Checkpoint:
     """The content of a checkpoint.
 
     Attributes:
-        tensors: by name, on the CPU, in the file's own number format; finite throughout. They may share the
-            file's
-            memory: copy them before the file is changed.
-        metadata: what a safetensors file says about itself; empty for other files.
+        tensors: by name, on the CPU, in the dtype of the file, all values finite. They may be mapped from the file:
+            copy them before the file changes.
+        metadata: metadata of a safetensors file; empty for other files.
     """
 
     tensors: dict[str, Tensor] = field(repr=False)
@@ -65,17 +64,17 @@ class Checkpoint:
 
 
 def read(path: Path | str) -> Checkpoint:
-    """Read a safetensors file or a torch checkpoint, whatever its name ends in.
+    """Read a safetensors file or a torch checkpoint, whatever its suffix.
 
-    Pickles are read with torch's `weights_only` loader: nothing in them is run. Nested checkpoints are
-    unwrapped, see `unwrap`.
+    Pickles are read with torch's `weights_only` loader, which executes nothing. Nested checkpoints are unwrapped, see
+    `unwrap`.
 
     Args:
         path: the file.
 
     Raises:
-        CheckpointError: the file is truncated, damaged, hostile, of another form, or holds something else
-            than finite tensors.
+        CheckpointError: the file is truncated, damaged, hostile or in another format, or holds anything but finite
+            tensors.
     """
     path = Path(path)
     form = _form_of(path)
@@ -86,12 +85,12 @@ def read(path: Path | str) -> Checkpoint:
     else:
         loaded, metadata = _read_torch(path, form), {}
     if not isinstance(loaded, Mapping):
-        raise CheckpointError(f"{path} holds a {type(loaded).__name__}, and a dictionary of tensors is needed.")
+        raise CheckpointError(f"{path} holds a {type(loaded).__name__}; a dictionary of tensors is needed.")
     return Checkpoint(_checked_tensors(path, unwrap(loaded)), metadata)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What a safetensors file says about itself, without reading its tensors; raises CheckpointError."""
+    """Metadata of a safetensors file; its tensors are not read. Raises CheckpointError."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -104,11 +103,10 @@ def read_metadata(path: Path) -> dict[str, str]:
 def unwrap(loaded: Mapping[Any, Any]) -> dict[Any, Any]:
     """The innermost state dict of a checkpoint.
 
-    1. A dictionary under one of the names `WRAPPERS`, tried in that order, takes its holder's place.
-    2. Where there is none, names that begin with `g_ema.`, `params_ema.` or `state_dict.` do, without that
-       prefix.
-    3. `module.` is taken off where every name has it (torch's DataParallel puts it there).
-    4. All over again, while something changes, at most four levels deep.
+    1. If the checkpoint has a dictionary under one of the keys `WRAPPERS`, tried in that order, continue with it.
+    2. Otherwise, if names begin with `g_ema.`, `params_ema.` or `state_dict.`, keep only those and remove the prefix.
+    3. If every name begins with `module.` (added by torch's DataParallel), remove it.
+    4. Repeat while something changes, at most four times.
     """
     current = dict(loaded)
     for _ in range(_MAX_NESTING):
@@ -120,15 +118,15 @@ def unwrap(loaded: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def convert(source: Path | str, target: Path | str | None = None, *, overwrite: bool = False) -> Path:
-    """Write a checkpoint as safetensors, number formats kept; the file appears whole or not at all.
+    """Convert a checkpoint to safetensors. Dtypes are kept, and the file is replaced atomically.
 
-    The metadata names the source file and its SHA-256 (`source_file`, `source_sha256`): by them the converted
-    file is recognised as the model it was.
+    The metadata names the source file and its SHA-256 (`source_file`, `source_sha256`), by which the converted file is
+    recognised.
 
     Args:
-        source: any checkpoint `read` takes.
-        target: where to write; by default beside the source, with the suffix `.safetensors`.
-        overwrite: replace a file that is there already.
+        source: any checkpoint that `read` accepts.
+        target: path to write; by default the source's, with the suffix `.safetensors`.
+        overwrite: replace an existing file.
 
     Returns:
         The path written.
@@ -142,7 +140,7 @@ def convert(source: Path | str, target: Path | str | None = None, *, overwrite: 
     if target.suffix.lower() != ".safetensors":
         raise WeightsError(f"{target} must end in .safetensors; choose another name.")
     if target.exists() and not overwrite:
-        raise WeightsError(f"{target} exists already; choose another name or ask for it to be overwritten.")
+        raise WeightsError(f"{target} already exists; choose another name or allow overwriting.")
     content = read(source)
     metadata = {
         "format": "pt",
@@ -150,7 +148,7 @@ def convert(source: Path | str, target: Path | str | None = None, *, overwrite: 
         "source_sha256": digest.sha256_of(source),
         **content.metadata,
     }
-    # A clone owns its memory: safetensors refuses tensors that share theirs.
+    # safetensors refuses tensors that share memory; a clone has its own.
     tensors = {name: tensor.clone().contiguous() for name, tensor in content.tensors.items()}
     _write_safetensors(tensors, metadata, target)
     return target
@@ -163,7 +161,7 @@ def _form_of(path: Path) -> Form:
     try:
         return contents.identify(path)
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}; check its rights.") from error
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}; check its permissions.") from error
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -183,7 +181,7 @@ def _read_torch(path: Path, form: Form) -> object:
     if zipped:
         _require_stored(path)
     try:
-        # A path can be mapped into memory, but torch takes one that ends in .safetensors at its word.
+        # torch can map a path into memory, but treats every path that ends in .safetensors as a safetensors file.
         if zipped and path.suffix.lower() != ".safetensors":
             return torch.load(str(path), map_location="cpu", weights_only=True, mmap=True)
         with path.open("rb") as file:
@@ -193,7 +191,7 @@ def _read_torch(path: Path, form: Form) -> object:
         if culprit is None:
             raise _damaged(path, form.value.removeprefix("a "), error) from error
         raise CheckpointError(
-            f"{path} asks for {culprit[1]}, which is no tensor, so it was refused and nothing in it was run; "
+            f"{path} contains {culprit[1]}, which is not a tensor, so it was refused and nothing in it was executed; "
             "use a file that holds only a state dict."
         ) from error
     except _DAMAGE as error:
@@ -201,7 +199,7 @@ def _read_torch(path: Path, form: Form) -> object:
 
 
 def _require_stored(path: Path) -> None:
-    """Refuse re-compressed archives: torch.save compresses nothing, and these may unpack to anything."""
+    """Refuse compressed archives: torch.save does not compress, and a compressed archive may be a zip bomb."""
     with zipfile.ZipFile(path) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise CheckpointError(
@@ -211,9 +209,9 @@ def _require_stored(path: Path) -> None:
 
 def _damaged(path: Path, what: str, error: BaseException) -> CheckpointError:
     detail = (str(error) or type(error).__name__).splitlines()[0]
-    # torch's own advice is to turn the safe loader off, which is the last thing to do here.
+    # torch's message advises turning the safe loader off, so it is not passed on.
     detail = "its pickle is damaged" if "weights_only" in detail or "Weights only" in detail else detail[:200]
-    return CheckpointError(f"{path} is a truncated or damaged {what} ({detail.rstrip('.')}); fetch it again.")
+    return CheckpointError(f"{path} is a truncated or damaged {what} ({detail.rstrip('.')}); download it again.")
 
 
 def _inner(mapping: dict[Any, Any]) -> dict[Any, Any]:
@@ -242,7 +240,7 @@ def _checked_tensors(path: Path, state_dict: dict[Any, Any]) -> dict[str, Tensor
         if isinstance(name, str) and isinstance(value, Tensor):
             tensors[name] = value.detach()
             _check_tensor(path, name, tensors[name], size)
-        # Training codes write the step or the size beside the tensors; those are no part of the weights.
+        # Training code stores the step or the size beside the tensors; these are not weights.
         elif not isinstance(value, (int, float, str, type(None))):
             raise CheckpointError(
                 f"{path} holds a {type(value).__name__} named {name!r} among its tensors; a plain state dict is needed."
@@ -257,14 +255,14 @@ def _check_tensor(path: Path, name: str, tensor: Tensor, file_size: int) -> None
 
     if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
         raise CheckpointError(
-            f"{path}: the tensor {name!r} is sparse, quantised or empty of data; plain ones are needed."
+            f"{path}: the tensor {name!r} is sparse, quantised or without data; plain tensors are needed."
         )
-    # A small file can describe a huge tensor that repeats one number; nothing real does.
+    # A small file can describe a huge tensor that repeats one number; no real checkpoint does.
     if tensor.numel() * tensor.element_size() > file_size:
         raise CheckpointError(f"{path}: the tensor {name!r} claims to be larger than its file; the file is hostile.")
     values = tensor.float() if tensor.is_floating_point() and tensor.element_size() < 2 else tensor
     if not torch.isfinite(values).all():
-        raise CheckpointError(f"{path}: the tensor {name!r} holds NaN or infinity, so the model would give nothing.")
+        raise CheckpointError(f"{path}: the tensor {name!r} holds NaN or infinity, so the model cannot work.")
 
 
 def _write_safetensors(tensors: dict[str, Tensor], metadata: dict[str, str], target: Path) -> None:
@@ -275,4 +273,4 @@ def _write_safetensors(tensors: dict[str, Tensor], metadata: dict[str, str], tar
         with replacing(target) as temporary:
             save_file(tensors, temporary, metadata=metadata)
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{target} cannot be written ({error}); choose another place.") from error
+        raise WeightsError(f"{target} cannot be written ({error}); choose another folder.") from error

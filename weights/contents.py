@@ -1,4 +1,4 @@
-"""What a file is, judged by its bytes and not by its name."""
+"""Identify the format of a file by its content, not by its name."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pathlib import Path
 
 HEAD_BYTES = 512
 
-# torch.save's old format opens with this number, pickled (torch/serialization.py, MAGIC_NUMBER).
+# The old format of torch.save begins with this number, pickled (torch/serialization.py, MAGIC_NUMBER).
 _TORCH_LEGACY_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 
-# A sane ONNX file opens with its IR version (field 1, a small number) and goes on with another top-level
-# field of onnx.ModelProto: producer, version, domain, graph or opset.
+# # An ONNX file begins with its IR version (field 1, a small number), followed by another top-level field of
+# onnx.ModelProto: producer, version, domain, graph or opset.
 _ONNX_SECOND_FIELDS = (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42)
 
 
 class Form(Enum):
-    """Forms a file in a model's place may have; each value completes the sentence "the file is ..."."""
+    """Formats that a supposed model file may have; each value completes the sentence "the file is ..."."""
 
     SAFETENSORS = "a safetensors file"
     TORCH_ZIP = "a torch checkpoint"
     TORCH_LEGACY = "a torch checkpoint in the format before torch 1.6"
     TORCHSCRIPT = "a TorchScript program"
-    PICKLE = "a Python pickle that torch.save did not write, so it was not opened"
+    PICKLE = "a Python pickle not written by torch.save, so it was not opened"
     ONNX = "an ONNX file"
     WEB_PAGE = "a web page or a server's error message"
-    LFS_POINTER = "a Git LFS pointer, not the file it stands for"
+    LFS_POINTER = "a Git LFS pointer instead of the file itself"
     TEXT = "a text file"
     PICTURE = "a picture"
     HDF5 = "an HDF5 (Keras) file"
@@ -35,10 +35,10 @@ class Form(Enum):
     ZIP = "a zip archive without a torch checkpoint in it"
     BROKEN_ZIP = "the beginning of a zip archive or torch checkpoint whose end is missing"
     EMPTY = "empty"
-    UNKNOWN = "of no form this program knows"
+    UNKNOWN = "of an unknown format"
 
 
-# Forms that a download can only have by mistake: what a server sends in a file's stead.
+# What a server may send instead of a model file.
 NOT_A_MODEL = (Form.WEB_PAGE, Form.LFS_POINTER, Form.TEXT, Form.EMPTY)
 
 _OPENINGS: tuple[tuple[bytes, Form], ...] = (
@@ -53,14 +53,14 @@ _OPENINGS: tuple[tuple[bytes, Form], ...] = (
 
 
 def identify(path: Path) -> Form:
-    """The form of the file at `path`; raises OSError where it cannot be read."""
+    """Format of the file at `path`; raises OSError if it cannot be read."""
     with path.open("rb") as file:
         form = identify_bytes(file.read(HEAD_BYTES))
     return _identify_zip(path) if form is Form.TORCH_ZIP else form
 
 
 def identify_bytes(head: bytes) -> Form:
-    """The form of a file that begins with `head`; any zip archive counts as a torch checkpoint here."""
+    """Format of a file that begins with `head`; any zip archive counts as a torch checkpoint here."""
     if not head:
         return Form.EMPTY
     for opening, form in _OPENINGS:
@@ -80,7 +80,7 @@ def _identify_text(head: bytes) -> Form:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<error", b"<!--")):
         return Form.WEB_PAGE
-    # The cut may go through a character, hence "ignore"; control characters are what text does not have.
+    # The cut may split a character, hence "ignore". Text has no control characters.
     decoded = head.decode("utf-8", errors="ignore")
     printable = all(character.isprintable() or character in "\t\r\n" for character in decoded)
     return Form.TEXT if printable and len(decoded) > len(head) // 4 else Form.UNKNOWN

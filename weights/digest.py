@@ -1,4 +1,4 @@
-"""SHA-256 of files, worked out once per file and remembered by path, size and time of change."""
+"""SHA-256 of files, cached by path, size and modification time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FORMAT = 1
 _CHUNK = 1 << 20
 
 _lock = threading.Lock()
-# Holds also what the file below cannot, where the folder is not writable.
+# Cache of this process; it also works when the cache file cannot be written.
 _session: dict[str, dict[str, Any]] = {}
 
 
@@ -26,7 +26,7 @@ def sha256_of(path: Path, *, fresh: bool = False) -> str:
 
     Args:
         path: the file.
-        fresh: work it out even where it is remembered.
+        fresh: compute the hash again even if it is cached.
 
     Raises:
         WeightsError: the file cannot be read.
@@ -41,16 +41,16 @@ def sha256_of(path: Path, *, fresh: bool = False) -> str:
         after = path.stat()
     except OSError as error:
         raise WeightsError(
-            f"{path} cannot be read: {error.strerror or error}; check the file and its rights."
+            f"{path} cannot be read: {error.strerror or error}; check the file and its permissions."
         ) from error
-    # A file that changed meanwhile has a hash of neither version: it is given back but not remembered.
+    # If the file changed while it was read, the hash may belong to neither version: return it, but do not cache it.
     if _stamp(before) == _stamp(after):
         _remember(path, after, digest)
     return digest
 
 
 def memory_file() -> Path:
-    """The JSON file the hashes are remembered in."""
+    """JSON file in which the hashes are cached."""
     return places.cache_folder() / "hashes.json"
 
 
@@ -84,7 +84,7 @@ def _remember(path: Path, status: os.stat_result, digest: str) -> None:
 
 
 def _read_memory() -> dict[str, Any]:
-    """What is remembered; nothing where the file is missing, damaged or of another format."""
+    """Entries of the cache file; empty if it is missing, damaged or of another format."""
     try:
         content = json.loads(memory_file().read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -101,4 +101,4 @@ def _write_memory(files: dict[str, Any]) -> None:
         with replacing(target) as temporary:
             temporary.write_text(json.dumps({"format": _FORMAT, "files": files}, indent=1), encoding="utf-8")
     except OSError:
-        return  # a folder that cannot be written costs the next process one more reading, no more
+        return  # without the cache file, the next process only has to read the files once more

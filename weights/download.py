@@ -1,4 +1,4 @@
-"""Fetching model files, only when asked to: from several sources, resumed, checked before they count."""
+"""Download model files on request: from several sources, resumable, verified before use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .transfer import Address, Part, Patience, Progress, TransferError, fetch
 
 _log = logging.getLogger(__name__)
 
-# Seconds to wait for another process without a word.
+# Seconds to wait for another process before a message is logged.
 _SILENT_WAIT = 1.0
 
 
@@ -29,41 +29,40 @@ def download(
     sources: Sequence[Source | str] | None = None,
     patience: Patience = Patience(),  # noqa: B008 - frozen
 ) -> Path:
-    """Fetch a model file.
+    """Download a model file.
 
-    1. A whole file that is in the folder already is given back without a word to the network.
-    2. The licence is handed to `on_licence`; what it raises ends the download before the first byte.
-    3. The sources are tried in order. What has arrived is kept in `FILE.part`: a break, Ctrl-C or the next
-       source goes on from there.
-    4. Size and SHA-256 are compared with the registry, and only then does the file get its name, in one step.
-       Where no SHA-256 is published, the file must at least be a readable checkpoint, and a warning is
-       logged.
+    1. If the folder already holds the complete file, return it without any network access.
+    2. Call `on_licence` with the licence; an exception it raises ends the download before the first byte.
+    3. Try the sources in order. Received bytes are kept in `FILE.part`, from which the next source or the next call
+       resumes.
+    4. Compare size and SHA-256 with the registry, then rename the file atomically. If no SHA-256 is published, the file
+       must be a readable checkpoint, and a warning is logged.
 
-    Two processes that ask for the same file at once take turns; the second one finds the file there.
+    If two processes request the same file, the second waits and then uses the file of the first.
 
     Args:
-        record_or_name: a record, or a registry name.
-        folder: where to put the file; by default `places.download_folder`.
-        progress: called with bytes done and bytes in all (None where unknown); what it raises ends the
+        record_or_name: a record or a registry name.
+        folder: target folder; by default `places.download_folder`.
+        progress: called with the bytes received and the total (None if unknown); an exception it raises ends the
             download.
-        on_licence: called with the text to show.
-        sources: where to fetch from instead of the registry's sources.
-        patience: how long a bad connection is put up with.
+        on_licence: called with the licence text to show.
+        sources: sources to use instead of those of the registry.
+        patience: time-outs and retries.
 
     Returns:
         The path of the file.
 
     Raises:
         ModelNotFoundError: there is no such model.
-        DownloadError: every source failed, or the file cannot be written; the message says why, source by
-            source, and where the file may be put by hand.
+        DownloadError: every source failed, or the file cannot be written. The message gives the reason for each source
+            and the folder to which the file can be copied by hand.
     """
     record = registry.get(record_or_name) if isinstance(record_or_name, str) else record_or_name
     chosen = tuple(Source.parse(one) if isinstance(one, str) else one for one in sources or record.sources)
     if record.bundled and not chosen:
         return store.resolve(record.name).path
     if not chosen:
-        raise DownloadError(f"No source is known for {record.file}; put it by hand into {_default(record)}.")
+        raise DownloadError(f"No source is known for {record.file}; copy it into {_default(record)} yourself.")
     target = (places.expand(str(folder)) if folder is not None else _default(record)).absolute() / record.file
     _make_folder(target.parent)
     if _is_whole(target, record):
@@ -77,7 +76,7 @@ def download(
 
 
 def address_of(source: Source) -> Address:
-    """The address of a source; Hugging Face's comes from huggingface_hub, with its endpoint and token."""
+    """URL of a source; for Hugging Face, huggingface_hub supplies the endpoint and the token."""
     if source.scheme == "modelscope":
         # https://www.modelscope.cn/docs/models/download
         return Address(f"https://modelscope.cn/models/{source.location}/resolve/master/{quote(source.path)}")
@@ -101,7 +100,7 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DownloadError(
-            f"The folder {folder} cannot be made: {error.strerror or error}; choose another with "
+            f"The folder {folder} cannot be created: {error.strerror or error}; choose another with "
             f"{places.FOLDER_VARIABLE}."
         ) from error
 
@@ -112,7 +111,7 @@ def _is_whole(target: Path, record: ModelRecord) -> bool:
 
 @contextlib.contextmanager
 def _turn(target: Path) -> Iterator[None]:
-    """Wait until no other process fetches the file; the system frees the lock of a process that died."""
+    """Wait until no other process downloads the file; the system releases the lock of a process that died."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(target.with_name(f".{target.name}.lock"))
@@ -120,11 +119,11 @@ def _turn(target: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=_SILENT_WAIT)
         except Timeout:
-            _log.warning(f"{target.name} is being fetched by another process; waiting for it.")
+            _log.warning(f"{target.name} is being downloaded by another process; waiting for it.")
             lock.acquire()
     except (OSError, NotImplementedError) as error:
         raise DownloadError(
-            f"{target.parent} cannot be written ({error}); name another folder in {places.FOLDER_VARIABLE}."
+            f"{target.parent} cannot be written ({error}); set another folder in {places.FOLDER_VARIABLE}."
         ) from error
     try:
         yield
@@ -150,7 +149,7 @@ def _obtain(
         _set_aside(target)
         part.finish(target)
         if record.sha256 is None:
-            _log.warning(f"{target} is a readable checkpoint, but no SHA-256 is published to prove its origin.")
+            _log.warning(f"{target} is a readable checkpoint of unproven origin: no SHA-256 is published for it.")
         return
     raise DownloadError(_failure(record, reasons, target.parent))
 
@@ -158,7 +157,7 @@ def _obtain(
 def _fetch_checked(
     record: ModelRecord, source: Source, part: Part, progress: Progress | None, patience: Patience
 ) -> None:
-    """Fetch from one source and check the whole; one pieced together of two answers gets a second chance."""
+    """Download from one source and verify the file; retry if it was put together from two responses."""
     while True:
         fetch(
             address_of(source),
@@ -174,11 +173,11 @@ def _fetch_checked(
         pieced = part.pieced
         part.discard()
         if not pieced:
-            raise TransferError(f"gave another file: {inspection.reason}")
+            raise TransferError(f"sent another file: {inspection.reason}")
 
 
 def _set_aside(target: Path) -> None:
-    """Rename a file that is in the way: it is not the model, but it is the user's."""
+    """Rename a file of the same name that is not the model; it belongs to the user, so keep it."""
     if not target.exists():
         return
     aside = target.with_name(f"{target.name}.{time.strftime('%Y%m%d-%H%M%S')}.old")
@@ -186,14 +185,14 @@ def _set_aside(target: Path) -> None:
         target.replace(aside)
     except OSError as error:
         raise DownloadError(
-            f"{target} is in the way and cannot be renamed ({error.strerror or error}); move it yourself."
+            f"{target} is in the way and cannot be renamed ({error.strerror or error}); move it away yourself."
         ) from error
-    _log.warning(f"{target} was another or a damaged file; it is kept as {aside.name}.")
+    _log.warning(f"{target} was damaged or another file; it is kept as {aside.name}.")
 
 
 def _failure(record: ModelRecord, reasons: Sequence[str], folder: Path) -> str:
     proof = f" ({record.bytes:,} bytes)" if record.bytes is not None else ""
     return (
-        f"{record.file} could not be fetched: {'; '.join(reasons)}. Try again, which goes on from what has "
-        f"arrived, or put the file{proof} by hand into {folder}."
+        f"{record.file} could not be downloaded: {'; '.join(reasons)}. Try again, which resumes the "
+        f"download, or copy the file{proof} into {folder} yourself."
     )

@@ -1,12 +1,12 @@
-"""Errors a user can act on. Every message is one sentence: what came, what is needed, what to do."""
+"""Errors that a user can act on. Each message says what was given, what is needed and what to do."""
 
 
 class GPENError(Exception):
-    """Base of every error this package raises on purpose; the command line prints its message alone."""
+    """Base class of all errors that this package raises; the command line prints only the message."""
 
 
 class WeightsError(GPENError):
-    """A weight file cannot be found, fetched, verified or read."""
+    """A weight file cannot be found, downloaded, verified or read."""
 
 
 class ModelNotFoundError(WeightsError):
@@ -14,8 +14,8 @@ class ModelNotFoundError(WeightsError):
 
 
 class DownloadError(WeightsError):
-    """A download failed on every source; what has arrived is kept and resumed by the next call."""
+    """A download failed on every source; received bytes are kept, and the next call resumes."""
 
 
 class CheckpointError(WeightsError):
-    """A checkpoint is truncated, hostile or of an unknown form."""
+    """A checkpoint is truncated, hostile or of an unknown format."""

@@ -1,4 +1,4 @@
-"""Files written in one piece: a reader sees the old one or the new one, never half of either."""
+"""Atomic writes: a reader sees the old file or the new one, never a part of either."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; what lies there at the end takes the place of `path`.
+    """Yield a temporary path beside `path` to write to, and move it to `path` at the end.
 
-    Folders that are missing are made. If the writing fails, nothing is left and `path` is as it was.
+    Missing folders are created. If writing fails, the temporary file is removed and `path` is unchanged.
 
     Raises:
         OSError: the folder or the file cannot be written.

@@ -1,4 +1,4 @@
-"""The beginning of a file, on disk, with a note of where it came from."""
+"""A partial download on disk, with a note of its origin."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .errors import DownloadError
 
 
 class Part:
-    """The beginning of a file, kept between calls beside a note of where it came from.
+    """A partial download, kept between calls, with a note of its origin.
 
     Args:
-        path: the part file; the note lies beside it, named `.json` in addition.
+        path: the partial file; the note has the same name plus `.json`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,47 +26,47 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes there are."""
+        """Bytes received."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     @property
     def pieced(self) -> bool:
-        """The bytes came in more than one answer, perhaps of different files."""
+        """Whether the bytes came in more than one response, perhaps from different files."""
         return bool(self._read_note().get("pieced", True))
 
     def validator(self, url: str) -> str:
-        """What the server at `url` called the version begun; empty where unknown or begun elsewhere."""
+        """ETag that the server at `url` gave for this file; empty if unknown or if another server gave it."""
         note = self._read_note()
         return str(note.get("validator", "")) if note.get("url") == url else ""
 
     def begin(self, url: str, validator: str) -> None:
-        """Start over with nothing."""
+        """Start again with an empty file."""
         with on_disk(self.path):
             self.path.write_bytes(b"")
         self._write_note({"url": url, "validator": validator, "pieced": False})
 
     def resume(self, url: str, validator: str) -> None:
-        """Note that a further answer will be appended."""
+        """Note that another response will be appended."""
         self._write_note({"url": url, "validator": validator, "pieced": True})
 
     def head(self) -> bytes:
-        """The first bytes: enough to tell what kind of file it is."""
+        """First bytes of the file, enough to identify its format."""
         with on_disk(self.path), self.path.open("rb") as file:
             return file.read(contents.HEAD_BYTES)
 
     def open_end(self) -> BinaryIO:
-        """The part file, open for appending."""
+        """The partial file, open for appending."""
         with on_disk(self.path):
             return self.path.open("ab")
 
     def discard(self) -> None:
-        """Throw away the bytes and the note."""
+        """Delete the bytes and the note."""
         with on_disk(self.path):
             self.path.unlink(missing_ok=True)
             self._note.unlink(missing_ok=True)
 
     def finish(self, target: Path) -> None:
-        """The bytes are whole and true: give them their name, in one step, once they are on the disk."""
+        """Flush the verified file to disk and rename it to `target` atomically."""
         with on_disk(target):
             with self.path.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -91,6 +91,6 @@ def on_disk(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DownloadError(
-            f"{path} cannot be written: {error.strerror or error}; free some room or choose another folder "
-            "(what has arrived is kept)."
+            f"{path} cannot be written: {error.strerror or error}; free some space or choose another folder "
+            "(received bytes are kept)."
         ) from error

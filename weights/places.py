@@ -1,4 +1,4 @@
-"""Folders: where model files may lie, where downloads go, where this package keeps its own notes."""
+"""Folders for model files, downloads, caches and settings."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ BUNDLED = Path(__file__).with_name("bundled")
 
 _APP = "gpen-blocks"
 
-# What ComfyUI's users call the folders below `models`; the first one of a kind is where its downloads go.
+# Usual names of the folders below ComfyUI's `models`; downloads of a kind go to the first one.
 _COMFYUI_FOLDERS = ("facerestore_models", "facedetection", "gpen")
 
-# ModelScope's organisation `damo` was renamed `iic`; caches of both names are about.
+# ModelScope's organisation `damo` was renamed to `iic`; caches may use either name.
 _MODELSCOPE_OWNERS = {"iic": ("iic", "damo")}
 
 _host: Callable[[str], Iterable[Path]] | None = None
 
 
 def search_folders(kind: Kind) -> tuple[Path, ...]:
-    """The existing folders in which files are looked for by name, in order.
+    """Existing folders that are searched by file name, in order.
 
-    `GPEN_MODELS_DIR`, ComfyUI's model folders, this user's own folder, facexlib's folder, the bundled one.
-    The caches of ModelScope and Hugging Face are asked by repository instead, before facexlib's: see
+    `GPEN_MODELS_DIR`, ComfyUI's model folders, the user's data folder, facexlib's folder, the bundled folder. The
+    caches of ModelScope and Hugging Face are searched by repository instead, before facexlib's folder: see
     `cached_files`.
     """
     candidates = (*own_folders(kind), *facexlib_folders(), BUNDLED)
@@ -37,14 +37,14 @@ def search_folders(kind: Kind) -> tuple[Path, ...]:
 
 
 def own_folders(kind: Kind) -> tuple[Path, ...]:
-    """Where users and this package put model files, whether the folders exist or not; in search order."""
+    """Folders to which users and this package write model files, in search order; they need not exist."""
     roots = [root for root in (_folder_from_environment(),) if root]
     folders = [folder for root in roots for folder in _with_subfolders(root, kind)]
     return (*folders, *_comfyui_folders(kind), data_folder())
 
 
 def download_folder(kind: Kind) -> Path:
-    """Where a download of this kind goes: `GPEN_MODELS_DIR`, else ComfyUI's folder, else the user's own."""
+    """Target folder for downloads of a kind: `GPEN_MODELS_DIR`, else ComfyUI's folder, else the user's data folder."""
     from_environment = _folder_from_environment()
     if from_environment:
         return from_environment
@@ -53,33 +53,33 @@ def download_folder(kind: Kind) -> Path:
 
 
 def set_host(ask: Callable[[str], Iterable[Path]] | None) -> None:
-    """Search the model folders of the program that this package runs in.
+    """Also search the model folders of the host program, such as ComfyUI.
 
     Args:
-        ask: gives the program's folders of a name such as `facerestore_models`, the first one for downloads; it is
-            called at every search, since users change them. None: there is no such program.
+        ask: returns the host's folders for a name such as `facerestore_models`, the first one for downloads. It is
+            called at every search, since users may change the folders. None: no host.
     """
     global _host
     _host = ask
 
 
 def data_folder() -> Path:
-    """This user's folder for model files; it need not exist."""
+    """The user's folder for model files; it need not exist."""
     return platformdirs.user_data_path(_APP, appauthor=False) / "models"
 
 
 def cache_folder() -> Path:
-    """This user's folder for what can be worked out again; it need not exist."""
+    """The user's cache folder; it need not exist."""
     return platformdirs.user_cache_path(_APP, appauthor=False)
 
 
 def config_folder() -> Path:
-    """This user's folder for settings; it need not exist."""
+    """The user's folder for settings; it need not exist."""
     return platformdirs.user_config_path(_APP, appauthor=False, roaming=True)
 
 
 def cached_files(record: ModelRecord) -> Iterator[Path]:
-    """Where the caches of ModelScope and Hugging Face keep this model, if they do; nothing is fetched."""
+    """Paths of this model in the caches of ModelScope and Hugging Face; nothing is downloaded."""
     for scheme, ask in (("modelscope", _modelscope_files), ("huggingface", _huggingface_files)):
         for source in record.sources:
             if source.scheme == scheme:
@@ -87,7 +87,7 @@ def cached_files(record: ModelRecord) -> Iterator[Path]:
 
 
 def facexlib_folders() -> tuple[Path, ...]:
-    """The folder facexlib downloads to; facexlib itself is not imported."""
+    """Folder to which facexlib downloads; facexlib itself is not imported."""
     try:
         spec = importlib.util.find_spec("facexlib")
     except (ImportError, ValueError):
@@ -97,7 +97,7 @@ def facexlib_folders() -> tuple[Path, ...]:
 
 
 def is_file(path: Path) -> bool:
-    """Whether `path` is a file we may look at (`Path.is_file` raises where a parent folder is locked)."""
+    """Whether `path` is an accessible file (`Path.is_file` raises if a parent folder is not accessible)."""
     try:
         return path.is_file()
     except OSError:
@@ -105,7 +105,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder we may look at."""
+    """Whether `path` is an accessible folder."""
     try:
         return path.is_dir()
     except OSError:
@@ -113,7 +113,7 @@ def is_folder(path: Path) -> bool:
 
 
 def expand(text: str) -> Path:
-    """A path as a user writes it, with `~` resolved where that can be done."""
+    """A path as typed by a user, with `~` expanded if possible."""
     try:
         return Path(text).expanduser()
     except RuntimeError:  # an unknown user's ~, or no home folder at all
@@ -144,7 +144,7 @@ def _folder_names(kind: Kind) -> tuple[str, ...]:
 
 
 def _comfyui_folders(kind: Kind) -> tuple[Path, ...]:
-    """ComfyUI's folders for a kind: as it tells them where it runs, else those around this package."""
+    """ComfyUI's folders for a kind: from the host if there is one, else from the location of this package."""
     models = _comfyui_models_around()
     folders: list[Path] = []
     for name in _folder_names(kind):
@@ -156,7 +156,7 @@ def _comfyui_folders(kind: Kind) -> tuple[Path, ...]:
 
 
 def _comfyui_models_around() -> Path | None:
-    """`ComfyUI/models` where this package lies in `ComfyUI/custom_nodes` but runs without ComfyUI."""
+    """`ComfyUI/models` if this package is in `ComfyUI/custom_nodes` but runs without ComfyUI."""
     package = Path(__file__).absolute().parents[1]
     models = package.parent.parent / "models"
     return models if package.parent.name == "custom_nodes" and is_folder(models) else None
@@ -165,8 +165,8 @@ def _comfyui_models_around() -> Path | None:
 def _modelscope_files(source: Source) -> Iterator[Path]:
     base = _folder_variable("MODELSCOPE_CACHE") or _home() / ".cache" / "modelscope" / "hub"
     owner, name = source.location.split("/")
-    # Its older versions keep a model under hub/OWNER/NAME, newer ones under hub/models/OWNER/NAME, with dots
-    # of the name written as three underscores (modelscope/hub/file_download.py).
+    # # Older versions store a model in hub/OWNER/NAME, newer ones in hub/models/OWNER/NAME, with dots in the name
+    # replaced by three underscores (modelscope/hub/file_download.py).
     for root in (base / "models", base, base / "hub" / "models", base / "hub"):
         for one in _MODELSCOPE_OWNERS.get(owner, (owner,)):
             yield root / one / name.replace(".", "___") / source.path
@@ -176,7 +176,7 @@ def _huggingface_files(source: Source) -> Iterator[Path]:
     from huggingface_hub import constants
 
     repo_type, cache = "space" if source.space else "model", constants.HF_HUB_CACHE
-    # What asks the cache imports what could also download, which takes longer than most pictures.
+    # Importing the function that searches the cache takes longer than restoring most pictures.
     if not is_folder(Path(cache) / "--".join([f"{repo_type}s", *source.location.split("/")])):
         return
     from huggingface_hub import try_to_load_from_cache

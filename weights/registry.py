@@ -1,4 +1,4 @@
-"""The models the package knows: frozen records read from `registry.toml`."""
+"""Registry of known models: frozen records read from `registry.toml`."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Scheme = Literal["https", "huggingface", "modelscope"]
 
 REGISTRY_FILE = Path(__file__).with_name("registry.toml")
 
-# Plain http is for servers on this very machine only.
+# Plain http is allowed only for servers on this machine.
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
 class Source:
-    """One place a file can be fetched from.
+    """A source from which a file can be downloaded.
 
     Attributes:
         scheme: `https`, `huggingface` or `modelscope`.
-        location: the address, or the repository as OWNER/NAME.
-        path: path of the file inside the repository; empty for an address.
+        location: the URL, or the repository as OWNER/NAME.
+        path: path of the file inside the repository; empty for a URL.
         space: the repository is a Hugging Face Space.
     """
 
@@ -42,7 +42,7 @@ class Source:
 
     @classmethod
     def parse(cls, text: str) -> Source:
-        """A source as `registry.toml` writes it; raises WeightsError for anything else."""
+        """Parse a source as written in `registry.toml`; raises WeightsError for anything else."""
         scheme, _, rest = text.partition(":")
         if scheme in ("huggingface", "modelscope"):
             space = scheme == "huggingface" and rest.startswith("spaces/")
@@ -52,8 +52,7 @@ class Source:
         if is_allowed_address(text):
             return cls("https", text)
         raise WeightsError(
-            f"{text!r} is not a source: give an https address, huggingface:OWNER/REPO/PATH or "
-            "modelscope:OWNER/MODEL/PATH."
+            f"{text!r} is not a source: give an https URL, huggingface:OWNER/REPO/PATH or modelscope:OWNER/MODEL/PATH."
         )
 
     def __str__(self) -> str:
@@ -63,7 +62,7 @@ class Source:
 
 
 def is_allowed_address(url: str) -> bool:
-    """Whether a file may be fetched from `url`: https, or http from this very machine."""
+    """Whether a file may be downloaded from `url`: https, or http from this machine."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -74,23 +73,23 @@ def is_allowed_address(url: str) -> bool:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What is known about one model file.
+    """Record of one model file.
 
     Attributes:
-        name: what the model is called in commands and settings.
-        kind: what it does: generator, detector, parser, landmarks, classifier or recogniser.
-        description: one line for lists.
+        name: name of the model in commands and settings.
+        kind: generator, detector, parser, landmarks, classifier or recogniser.
+        description: one line, shown in lists.
         file: the file's name.
         licence: short name of its licence.
-        licence_note: the sentence to show before a download.
-        aliases: other names the same file has in the wild.
-        sources: where it can be fetched, in the order to try.
-        bytes: size of the file, or None where unknown.
-        sha256: lower-case hexadecimal, or None where unknown.
-        bundled: comes with the package.
-        task: what a generator was trained for; None for other kinds.
-        template: landmark template a generator wants its crops aligned with; None for other kinds.
-        score_threshold: the least score of a detector that means a face, as measured; None for other kinds.
+        licence_note: sentence shown before a download.
+        aliases: other names under which the same file is distributed.
+        sources: download sources, in the order to try.
+        bytes: size of the file, or None if unknown.
+        sha256: lower-case hexadecimal, or None if unknown.
+        bundled: whether the file comes with the package.
+        task: task a generator was trained for; None for other kinds.
+        template: landmark template to align a generator's crops with; None for other kinds.
+        score_threshold: measured score from which a detection counts as a face; None for other kinds.
     """
 
     name: str
@@ -110,7 +109,7 @@ class ModelRecord:
 
     @property
     def file_names(self) -> tuple[str, ...]:
-        """Names the file is looked for under: its own, its aliases, and each converted to safetensors."""
+        """File names to search for: the file's name, its aliases, and each with the suffix `.safetensors`."""
         names = (self.file, *self.aliases)
         converted = (str(PurePosixPath(name).with_suffix(".safetensors")) for name in names)
         return tuple(dict.fromkeys((*names, *converted)))

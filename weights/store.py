@@ -1,4 +1,4 @@
-"""Finding model files on this machine and telling whether they are whole and true; nothing is fetched."""
+"""Find model files on this machine and verify them; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from .errors import ModelNotFoundError, WeightsError
 from .places import search_folders
 from .registry import ModelRecord
 
-# `unverified`: nobody has published a hash, or the file is a conversion; its form is right, its origin is not
-# proven.
+# # `unverified`: no hash is published, or the file is a conversion. Its format is right, its origin is not proven.
 State = Literal["verified", "unverified", "rejected"]
 
 _log = logging.getLogger(__name__)
@@ -26,14 +25,14 @@ _saying = threading.Lock()
 
 @dataclass(frozen=True)
 class Inspection:
-    """One file held against the record whose name it bears.
+    """Result of comparing one file with the record of the same name.
 
     Attributes:
         path: the file.
-        record: the model it should be.
-        state: `verified` (SHA-256 as published), `unverified`, or `rejected` (another or a damaged file).
-        reason: why it is not `verified`; empty where it is.
-        sha256: of the file; empty where it was rejected without being read.
+        record: the record of the model.
+        state: `verified` (SHA-256 as published), `unverified` or `rejected` (damaged, or another file).
+        reason: why it is not `verified`; empty if it is.
+        sha256: hash of the file; empty if it was rejected without being read.
     """
 
     path: Path
@@ -49,9 +48,9 @@ class ResolvedModel:
 
     Attributes:
         path: the file.
-        record: its registry record, or None for a file the registry does not know.
-        sha256: of the file, lower-case hexadecimal.
-        verified: the SHA-256 is the published one.
+        record: its registry record, or None if the file is not in the registry.
+        sha256: hash of the file, lower-case hexadecimal.
+        verified: whether the SHA-256 is the published one.
     """
 
     path: Path
@@ -61,14 +60,14 @@ class ResolvedModel:
 
 
 def resolve(name_or_path: str | os.PathLike[str]) -> ResolvedModel:
-    """The file to load for a model.
+    """Find the file to load for a model.
 
     Args:
-        name_or_path: a path; or a registry name or file name, looked for in `search_folders` and in the
-            caches of ModelScope and Hugging Face. A name never leads out of those folders.
+        name_or_path: a path, a registry name or a file name. Names are searched in `search_folders` and in the caches
+            of ModelScope and Hugging Face, never outside them.
 
     Raises:
-        ModelNotFoundError: there is no such file, or only files that are not what their name says.
+        ModelNotFoundError: there is no such file, or every file of that name was rejected.
         WeightsError: the file cannot be read.
     """
     path = _as_path(name_or_path)
@@ -88,7 +87,7 @@ def resolve(name_or_path: str | os.PathLike[str]) -> ResolvedModel:
 
 
 def find(name: str) -> Path | None:
-    """The file of a model (registry name or file name) on this machine, or None."""
+    """Path of a model (registry name or file name) on this machine, or None."""
     record = registry.find(name)
     if record is None:
         return _find_loose(name)
@@ -97,22 +96,22 @@ def find(name: str) -> Path | None:
 
 
 def installed() -> tuple[ResolvedModel, ...]:
-    """Every model of the registry that is on this machine, in the order of the registry."""
+    """All models of the registry that are on this machine, in the order of the registry."""
     found = (_search(record)[0] for record in registry.records().values())
     return tuple(ResolvedModel(one.path, one.record, one.sha256, one.state == "verified") for one in found if one)
 
 
 def verify(name: str) -> tuple[Inspection, ...]:
-    """Read every file that bears a model's name again, whatever is remembered; raises ModelNotFoundError."""
+    """Verify every file with a model's name again, without the cache; raises ModelNotFoundError."""
     record = registry.get(name)
     return tuple(inspect(path, record, fresh=True) for path in _locations(record))
 
 
 def inspect(path: Path, record: ModelRecord, *, fresh: bool = False) -> Inspection:
-    """Hold a file against a record.
+    """Compare a file with a record.
 
-    A file with a published hash is read once and remembered. One without is read through only when `fresh` is
-    asked for; before it runs, its architecture is checked anyway.
+    A file with a published hash is read once, and its hash is cached. A file without one is read only if `fresh` is
+    set; its architecture is checked anyway before it is used.
     """
     try:
         form = contents.identify(path)
@@ -145,27 +144,27 @@ def _is_conversion(path: Path, record: ModelRecord) -> bool:
 def _inspect_conversion(path: Path, record: ModelRecord, fresh: bool) -> Inspection:
     origin = checkpoint.read_metadata(path).get("source_sha256", "")
     if record.sha256 is not None and origin != record.sha256:
-        return Inspection(path, record, "rejected", f"it does not say that it was converted from {record.file}")
+        return Inspection(path, record, "rejected", f"its metadata does not name {record.file}")
     if fresh:
         checkpoint.read(path)
-    reason = f"it was converted from {record.file}, as it says itself"
+    reason = f"its metadata says that it was converted from {record.file}"
     return Inspection(path, record, "unverified", reason, digest.sha256_of(path, fresh=fresh))
 
 
 def _search(record: ModelRecord) -> tuple[Inspection | None, list[Inspection]]:
-    """The first acceptable file for a record, and the files passed over on the way, each logged once."""
+    """The first acceptable file for a record, and the files rejected before it, each logged once."""
     passed_over: list[Inspection] = []
     for path in _locations(record):
         inspection = inspect(path, record)
         if inspection.state != "rejected":
             return inspection, passed_over
         passed_over.append(inspection)
-        _warn_once(f"{path} bears the name of {record.name} but is passed over: {inspection.reason}.")
+        _warn_once(f"{path} has the name of {record.name} but is ignored: {inspection.reason}.")
     return None, passed_over
 
 
 def _locations(record: ModelRecord) -> Iterator[Path]:
-    """The existing files that bear a record's name, in search order, each once."""
+    """Existing files with one of a record's names, in search order, each once."""
     own = places.own_folders(record.kind)
     late = tuple(folder for folder in search_folders(record.kind) if folder not in own)
     seen: set[Path] = set()
@@ -182,7 +181,8 @@ def _named_in(folders: tuple[Path, ...], record: ModelRecord) -> Iterator[Path]:
 
 
 def _entry(folder: Path, name: str) -> tuple[Path, ...]:
-    """The entry of a folder with this name, case aside; names are compared with entries, never joined."""
+    """The entry of a folder with this name, ignoring case. Names are compared with entries, never joined to the
+    path."""
     try:
         entries = tuple(folder.iterdir())
     except OSError:
@@ -192,7 +192,7 @@ def _entry(folder: Path, name: str) -> tuple[Path, ...]:
 
 
 def _find_loose(name: str) -> Path | None:
-    """A file that the registry does not know, by its bare name, in the generators' and detectors' folders."""
+    """Find a file that is not in the registry by its bare name in the folders of generators and detectors."""
     for kind in ("generator", "detector"):
         for folder in search_folders(kind):
             for path in _entry(folder, name):
@@ -202,7 +202,7 @@ def _find_loose(name: str) -> Path | None:
 
 
 def _as_path(name_or_path: str | os.PathLike[str]) -> Path | None:
-    """The path a caller means, or None where a bare name was given that is no file in the current folder."""
+    """The path that was given, or None for a bare name that is not a file in the current folder."""
     if not isinstance(name_or_path, str):
         return Path(name_or_path)
     path = places.expand(name_or_path)
@@ -213,7 +213,7 @@ def _as_path(name_or_path: str | os.PathLike[str]) -> Path | None:
 def _resolve_path(path: Path) -> ResolvedModel:
     if not places.is_file(path):
         if places.is_folder(path):
-            raise WeightsError(f"{path} is a folder; give the model file in it.")
+            raise WeightsError(f"{path} is a folder; give a model file in it.")
         raise ModelNotFoundError(f"There is no model file at {path}; check the path or give a name from the registry.")
     sha256 = digest.sha256_of(path)
     known = registry.find_by_sha256(sha256)
@@ -224,7 +224,7 @@ def _resolve_path(path: Path) -> ResolvedModel:
         return ResolvedModel(path, None, sha256, verified=False)
     inspection = inspect(path, namesake)
     if inspection.state == "rejected":
-        _warn_once(f"{path} bears the name of {namesake.name} but is used as an unknown model: {inspection.reason}.")
+        _warn_once(f"{path} has the name of {namesake.name} but is used as an unknown model: {inspection.reason}.")
         return ResolvedModel(path, None, sha256, verified=False)
     return ResolvedModel(path, namesake, sha256, verified=False)
 
@@ -233,10 +233,10 @@ def _missing(record: ModelRecord, passed_over: list[Inspection]) -> str:
     where = places.download_folder(record.kind)
     sentence = f"{record.name} ({record.file}) is not on this machine"
     if passed_over:
-        sentence += "; passed over: " + "; ".join(f"{one.path}, because {one.reason}" for one in passed_over)
+        sentence += "; ignored: " + "; ".join(f"{one.path}, because {one.reason}" for one in passed_over)
     if record.sources:
-        return f"{sentence}; get it with `gpen models download {record.name}` or put the file into {where}."
-    return f"{sentence}; install the package again or put the file into {where}."
+        return f"{sentence}; get it with `gpen models download {record.name}` or copy the file into {where}."
+    return f"{sentence}; install the package again or copy the file into {where}."
 
 
 def _warn_once(sentence: str) -> None:

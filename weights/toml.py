@@ -1,4 +1,4 @@
-"""The TOML reader of the standard library, or its forerunner where Python is too old to have it."""
+"""TOML reader: tomllib of the standard library, or tomli for Python 3.10."""
 
 import sys
 

@@ -1,10 +1,10 @@
-"""One address into one part file, over connections that may stall, break or lie.
+"""Download one URL into one partial file, over connections that may stall, break or send wrong data.
 
 Method:
-    1. Ask for what is missing (`Range`), on condition that the file is still the one begun (`If-Range`; RFC
-       9110, section 13.1.5).
-    2. Append what comes; start over where the server sends the whole file or another one.
-    3. On a fault that may pass, wait a little and go back to 1.
+    1. Request the missing bytes (`Range`), provided that the file has not changed (`If-Range`; RFC 9110, section
+       13.1.5).
+    2. Append the received bytes; start again if the server sends the whole file or another one.
+    3. On a temporary failure, wait and go back to 1.
 """
 
 from __future__ import annotations
@@ -33,26 +33,25 @@ Progress = Callable[[int, "int | None"], None]
 
 _CHUNK = 1 << 16
 _MEGABYTE = 1 << 20
-# Fewer bytes than this in one stall period is a connection that drips, which is no better than one that
-# stands still.
+# # A connection that sends fewer bytes than this in one stall period counts as stalled.
 _DRIP = 1 << 10
-# A broken connection that brought this much was worth having, and does not count as a failed attempt.
+# A broken connection that sent at least this much does not count as a failed attempt.
 _WORTHWHILE = _MEGABYTE
-# No model of the registry is half as large: an answer without an end is cut off here.
+# Limit for endless responses; no model of the registry is half as large.
 _LARGEST = 4096 * _MEGABYTE
-# Room that stays free on the disk.
+# Space to leave free on the disk.
 _SPARE = 64 * _MEGABYTE
-# Answers that may be better in a moment: time-out, too early, too many requests, the server's own faults.
+# Status codes worth a retry: time-out, too early, too many requests, server errors.
 _PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a bad connection is put up with.
+    """Time-outs and retries of a download.
 
     Attributes:
-        stall: seconds without data after which a connection is given up.
-        attempts: connections in a row that may fail before an address is given up.
+        stall: seconds without data after which a connection is closed.
+        attempts: failed connections in a row after which a URL is given up.
         pause: seconds before the second attempt; doubled before each later one.
     """
 
@@ -63,18 +62,18 @@ class Patience:
 
 @dataclass(frozen=True)
 class Address:
-    """Where to ask: the address, and headers which are not sent on to where it redirects."""
+    """A URL, and headers that are not sent on after a redirect."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class TransferError(Exception):
-    """An address does not give the file.
+    """A URL did not deliver the file.
 
     Attributes:
-        passing: asking again may help.
-        spoilt: what has arrived so far is of no use.
+        passing: whether a retry may help.
+        spoilt: whether the received bytes are useless.
     """
 
     def __init__(self, reason: str, *, passing: bool = False, spoilt: bool = False) -> None:
@@ -92,20 +91,20 @@ def fetch(
     progress: Progress | None = None,
     patience: Patience,
 ) -> None:
-    """Bring `part` to its full length.
+    """Complete the partial file `part`.
 
     Args:
-        address: where to ask.
-        part: what there is already is kept where the server can go on from it.
-        size: bytes of the whole file, or None where unknown.
-        same_everywhere: every source serves the same bytes and the whole is checked afterwards, so that a
-            part begun elsewhere may be continued here.
-        progress: called with bytes done and bytes in all (None where unknown); what it raises ends the
+        address: URL to download.
+        part: the partial file; the download is resumed if the server allows it.
+        size: bytes of the whole file, or None if unknown.
+        same_everywhere: whether every source sends the same bytes and the file is verified afterwards, so that a part
+            from another source can be continued.
+        progress: called with the bytes received and the total (None if unknown); an exception it raises ends the
             transfer.
-        patience: when to give up.
+        patience: time-outs and retries.
 
     Raises:
-        TransferError: the address does not give the file.
+        TransferError: the URL does not deliver the file.
         DownloadError: the disk is full.
     """
     failures = 0
@@ -148,9 +147,9 @@ def _attempt(
 
 
 def _open(address: Address, part: Part, start: int, validator: str, stall: float) -> Any:
-    """The server's answer, or None where it says that nothing is missing; faults become TransferError."""
+    """The server's response, or None if it says that nothing is missing; failures become TransferError."""
     if not is_allowed_address(address.url):
-        raise TransferError("is not an https address")
+        raise TransferError("is not an https URL")
     request = urllib.request.Request(address.url, headers={"User-Agent": "gpen-blocks"})
     for name, value in address.headers.items():
         request.add_unredirected_header(name, value)
@@ -175,7 +174,7 @@ def _open(address: Address, part: Part, start: int, validator: str, stall: float
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never from https to an unprotected address."""
+    """Follow redirects, but never from https to plain http."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not is_allowed_address(newurl) or (req.type == "https" and urlsplit(newurl).scheme != "https"):
@@ -190,16 +189,16 @@ def _as_transfer_error(error: Exception, stall: float) -> TransferError:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return TransferError(f"its certificate is not trusted ({cause.verify_message})")
     if isinstance(cause, socket.gaierror):
-        return TransferError("its name cannot be looked up; is there a network?")
+        return TransferError("its name cannot be resolved; check the network connection")
     passing = isinstance(cause, (OSError, http.client.HTTPException))
     return TransferError(f"the connection failed ({str(cause) or type(cause).__name__})", passing=passing)
 
 
 def _agree(response: Any, part: Part, url: str, start: int, size: int | None) -> tuple[int, int | None]:
-    """Settle where the answer's bytes belong: (offset, length of the whole file or None)."""
+    """Where the response's bytes belong: (offset, length of the whole file or None)."""
     headers = response.headers
     if headers.get("Content-Encoding", "identity") != "identity":
-        raise TransferError(f"sends the file {headers['Content-Encoding']}-encoded, which was not asked for")
+        raise TransferError(f"sends the file {headers['Content-Encoding']}-encoded, which was not requested")
     if headers.get_content_type() in ("text/html", "application/xhtml+xml"):
         raise TransferError("answers with a web page instead of the file")
     total = int(headers["Content-Length"]) if (headers.get("Content-Length") or "").isdigit() else None
@@ -208,7 +207,7 @@ def _agree(response: Any, part: Part, url: str, start: int, size: int | None) ->
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
         known = part.validator(url)
         if not span or int(span[1]) != start or (known and validator and known != validator):
-            raise TransferError("continues another file than the one begun", passing=True, spoilt=True)
+            raise TransferError("continues a different file", passing=True, spoilt=True)
         total = int(span[2]) if span[2] != "*" else None
     elif response.status != 200:
         raise TransferError(f"answers {response.status} {response.reason}")
@@ -222,7 +221,7 @@ def _agree(response: Any, part: Part, url: str, start: int, size: int | None) ->
 
 
 def _validator(headers: Any) -> str:
-    """What `If-Range` may name: a strong ETag. Dates and weak tags do not promise the same bytes."""
+    """Value for `If-Range`: a strong ETag. Dates and weak ETags do not guarantee the same bytes."""
     tag = headers.get("ETag", "")
     return tag if tag.startswith('"') else ""
 
@@ -233,7 +232,7 @@ def _receive(response: Any, part: Part, start: int, total: int | None, progress:
         for chunk in _chunks(response, stall):
             before, done = done, done + len(chunk)
             if done > (total or _LARGEST):
-                raise TransferError("sends more than the file has", spoilt=True)
+                raise TransferError("sends more bytes than the file has", spoilt=True)
             with on_disk(part.path):
                 file.write(chunk)
                 file.flush()
@@ -264,16 +263,16 @@ def _chunks(response: Any, stall: float) -> Iterator[bytes]:
 
 
 def _refuse_stand_ins(part: Part) -> None:
-    """Stop at the beginning where it shows that the rest is not worth having."""
+    """Stop early if the first bytes show that this is not a model file."""
     form = contents.identify_bytes(part.head())
     if form in contents.NOT_A_MODEL:
-        raise TransferError(f"what it sends is {form.value}", spoilt=True)
+        raise TransferError(f"sends {form.value}", spoilt=True)
 
 
 def _require_room(folder: Path, missing: int) -> None:
     free = shutil.disk_usage(folder).free
     if missing + _SPARE > free:
         raise DownloadError(
-            f"{folder} has room for {free:,} more bytes, and {missing + _SPARE:,} are needed; free some or "
+            f"{folder} has {free:,} bytes free, but {missing + _SPARE:,} are needed; free some space or "
             "choose another folder."
         )

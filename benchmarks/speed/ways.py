@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gpen_blocks.gpen.backends.engine import Engine, EngineError
 from gpen_blocks.gpen.backends.onnxruntime_engine import OnnxRuntimeEngine
@@ -29,27 +29,29 @@ from .published import PublishedGenerator
 
 PUBLISHED = "published arithmetic"
 PUBLISHED_ONNX = "published arithmetic, ONNX Runtime"
+# What the graph written by hand (`ONNX Runtime fp32`) is worth.
+OWN_ONNX = "exported by torch, ONNX Runtime"
 
 _CPU = torch.device("cpu")
 # Seconds of a pass that is not worth a second one.
 _LONG = 20.0
 
 
-class _PublishedOnnx:
-    """The published arithmetic as face-swapping programs run it: exported by torch, one face at a time."""
+class _Exported:
+    """A network exported by torch, in ONNX Runtime, one face at a time: as face-swapping programs run GPEN."""
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, network: nn.Module, size: int) -> None:
         try:
             import onnxruntime
         except ImportError as error:
             raise EngineError(str(error)) from error
-        network, faces = PublishedGenerator(generator).eval(), networks.faces(generator.config.size, 1)
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = torch.get_num_threads()
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of fixed shapes, which are wanted, and of the exporter's age
-            file = f"{folder}/published.onnx"
-            torch.onnx.export(network, (faces,), file, dynamo=False, opset_version=17, input_names=["x"])
+            file = f"{folder}/network.onnx"
+            faces = networks.faces(size, 1)
+            torch.onnx.export(network.eval(), (faces,), file, dynamo=False, opset_version=17, input_names=["x"])
             self._session = onnxruntime.InferenceSession(file, settings, providers=["CPUExecutionProvider"])
 
     def __call__(self, faces: Tensor) -> Tensor:
@@ -70,7 +72,8 @@ def _compiled(generator: Generator) -> Engine:
 
 WAYS: dict[str, Callable[[Generator], Engine]] = {
     PUBLISHED: PublishedGenerator,
-    PUBLISHED_ONNX: _PublishedOnnx,
+    PUBLISHED_ONNX: lambda generator: _Exported(PublishedGenerator(generator), generator.config.size),
+    OWN_ONNX: lambda generator: _Exported(generator, generator.config.size),
     "eager fp32": lambda generator: generator,
     "eager bf16": _half,
     "compile fp32": _compiled,

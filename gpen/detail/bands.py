@@ -76,6 +76,14 @@ def blend(
     Raises:
         ImageError: the two are not pairs of colour images, or hold NaN.
         SettingsError: a number is out of range.
+
+    Example:
+        >>> import torch
+        >>> from gpen_blocks.gpen.detail.bands import blend
+        >>> picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        >>> same = blend(picture, picture)  # a picture with itself is itself
+        >>> bool((same - picture).abs().max() < 1e-6)
+        True
     """
     require_finite_images(base, "Base pictures")
     require_finite_images(detail, "Detail pictures")

@@ -76,6 +76,14 @@ def enhance(
     Raises:
         ImageError: the crops have another shape or hold NaN, or there are not as many landmarks.
         SettingsError: a strength is out of range.
+
+    Example:
+        >>> import torch
+        >>> from gpen_blocks.gpen.detail.local_adaptive import enhance
+        >>> crops = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+        >>> raised, gain = enhance(crops, strength=0.6)
+        >>> raised.shape, gain.shape, bool(gain.max() <= 0.6)
+        (torch.Size([2, 3, 128, 128]), torch.Size([2, 128, 128]), True)
     """
     _check(crops, strength, landmarks, part_strengths, template)
     if strength == 0 or len(crops) == 0:

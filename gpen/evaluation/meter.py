@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from ..detail.spectrum.analysis import BAND_NAMES, Spectrum, analyze
-from ..faces.detection.detect import FaceDetector, detect
+from ..faces.detection.detect import detect
+from ..faces.detection.detector import FaceDetector
 from ..faces.landmarks.find import Landmarker, find_landmarks68
 from ..models import LoadedModel
 from ..types import Face, Faces

@@ -135,6 +135,15 @@ def align_faces(
 
     Raises:
         ImageError: the images are not those the faces belong to, or landmarks are unusable.
+
+    Example:
+        >>> import torch
+        >>> from gpen_blocks.gpen.faces.align import align_faces
+        >>> from gpen_blocks.gpen.types import Face, Faces
+        >>> face = Face((60, 60, 140, 160), 0.9, [[80, 90], [120, 90], [100, 115], [85, 135], [115, 135]])
+        >>> crops, (alignment,) = align_faces(torch.full((1, 3, 200, 200), 0.5), Faces((face,), ((200, 200),)), 256)
+        >>> crops.shape, alignment.matrix.shape
+        (torch.Size([1, 3, 256, 256]), (2, 3))
     """
     require_images(images)
     if template not in TEMPLATES:

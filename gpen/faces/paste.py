@@ -86,6 +86,18 @@ def paste_faces(
         ImageError: images, crops, masks and alignments do not fit each other, or crops or masks hold NaN or infinity.
         MaskError: the mask of a face cannot be drawn, or no pixel of its picture lies within it.
         SettingsError: a setting is unknown or out of range.
+
+    Example:
+        >>> import torch
+        >>> from gpen_blocks.gpen.faces.align import align_faces
+        >>> from gpen_blocks.gpen.faces.paste import paste_faces
+        >>> from gpen_blocks.gpen.types import Face, Faces
+        >>> face = Face((60, 60, 140, 160), 0.9, [[80, 90], [120, 90], [100, 115], [85, 135], [115, 135]])
+        >>> images = torch.full((1, 3, 200, 200), 0.5)
+        >>> crops, alignments = align_faces(images, Faces((face,), ((200, 200),)), 256)
+        >>> pasted, mask = paste_faces(images, 0.9 * crops, alignments, mask_mode="ellipse", color_match="none")
+        >>> round(float(pasted.min()), 2), bool((pasted[:, :, mask[0, 0] == 0] == 0.5).all())
+        (0.45, True)
     """
     require_images(images)
     _check_settings(color_match, match_grain, strength, denoise)

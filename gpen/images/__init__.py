@@ -1,4 +1,4 @@
-"""The edge of the package: picture files, arrays and PIL images to tensors and back, with nothing lost."""
+"""Convert picture files, arrays and PIL images to tensors and back without loss."""
 
 from .arrays import from_array, to_array
 from .picture import RAW_SUFFIXES, READABLE, WRITABLE, WRITABLE_FORMATS, FileInfo, Picture

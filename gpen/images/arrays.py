@@ -1,4 +1,4 @@
-"""numpy arrays and PIL images to tensors, and results back to the kind that came in."""
+"""Convert numpy arrays and PIL images to tensors, and results back to the type of the input."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ..pixels.color import luma
 from .modes import has_alpha, image_into, plain_image
 from .samples import bands, check_images, integer_array, is_grey, quantize, scale_into, to_planes
 
-# Resampling elsewhere overshoots by a little; more than this is another range, such as 0..255.
+# Resampling may overshoot by a little; a larger excess means another range, such as 0..255.
 _OVERSHOOT = 0.01
 
 
 def from_array(image: Any) -> torch.Tensor:
-    """An array or PIL image as a tensor.
+    """Convert an array or PIL image to a tensor.
 
     Args:
         image: an array H x W x 3 (RGB), H x W or H x W x 1 (grey), or H x W x 4 (RGBA); uint8 over 0..255,
-            uint16 over 0..65535, or float over 0..1 (an overshoot below 0.01 is clipped). Or a PIL image of
-            any mode a picture file has, taken as it is, whatever its EXIF says about orientation. Alpha is
-            left out: `to_array` takes it from the original.
+            uint16 over 0..65535, or float over 0..1 (an overshoot below 0.01 is clipped). Or a PIL image of any mode
+            that picture files have; its EXIF orientation is ignored. Alpha is dropped: `to_array` takes it from the
+            original.
 
     Returns:
-        1 x 3 x H x W float32 in 0..1. Grey fills all three channels.
+        1 x 3 x H x W float32 in 0..1. A grey image is repeated in all three channels.
 
     Raises:
-        ImageError: another shape, type or range, NaN, or no pixels.
+        ImageError: unsupported shape, type or range, NaN, or no pixels.
     """
     if isinstance(image, Image.Image):
         plain, _ = plain_image(image)
@@ -50,16 +50,15 @@ def from_array(image: Any) -> torch.Tensor:
 
 
 def to_array(pixels: torch.Tensor, like: Any) -> Any:
-    """A result as the kind of thing `like` is: an array of its channels and type, or a PIL image.
+    """Convert a result to the type of `like`: an array with its channels and dtype, or a PIL image.
 
-    Integers are rounded to the nearest; `to_array(from_array(x), x)` is x for uint8 and uint16. Where `like`
-    is grey the result is too: the channel itself where the three are equal, otherwise their luma (BT.709).
-    Alpha comes from `like`. A PIL image comes back as L, LA, RGB, RGBA or I;16, whichever is nearest to its
-    mode.
+    Integers are rounded to the nearest; `to_array(from_array(x), x)` is x for uint8 and uint16. If `like` is grey, so
+    is the result: one channel if all three are equal, otherwise their luma (BT.709). Alpha comes from `like`. A PIL
+    image is returned as L, LA, RGB, RGBA or I;16, whichever is nearest to its mode.
 
     Args:
         pixels: 1 x 3 x H x W in 0..1.
-        like: what `from_array` was given, of the same height and width.
+        like: the input of `from_array`, of the same height and width.
 
     Raises:
         ImageError: the sizes differ, or the result holds NaN.
@@ -69,7 +68,7 @@ def to_array(pixels: torch.Tensor, like: Any) -> Any:
         return _to_pil(pixels, like)
     like = _checked(like, keep_shape=True)
     if like.shape[:2] != pixels.shape[-2:]:
-        raise ImageError(f"The result is {tuple(pixels.shape[-2:])} pixels, the original {like.shape[:2]}.")
+        raise ImageError(f"The result has {tuple(pixels.shape[-2:])} pixels, the original {like.shape[:2]}.")
     channels = 1 if like.ndim == 2 else like.shape[2]
     if channels == 1:
         grey = _grey(pixels)
@@ -86,7 +85,7 @@ def to_array(pixels: torch.Tensor, like: Any) -> Any:
 def _checked(image: Any, keep_shape: bool = False) -> np.ndarray:
     if not isinstance(image, np.ndarray):
         kind = type(image).__name__
-        raise ImageError(f"An image is an H x W x 3 array, a PIL image or a picture's path, not {kind}.")
+        raise ImageError(f"An image must be an H x W x 3 array, a PIL image or a path, not {kind}.")
     samples = image[..., None] if image.ndim == 2 else image
     if samples.ndim != 3 or samples.shape[2] not in (1, 3, 4) or not samples.size:
         hint = "; move the channels to the end" if image.ndim == 3 and image.shape[0] in (1, 3, 4) else ""
@@ -103,14 +102,14 @@ def _checked(image: Any, keep_shape: bool = False) -> np.ndarray:
 
 
 def _grey(pixels: torch.Tensor) -> np.ndarray:
-    """1 x 3 x H x W as H x W: the channel, where the three agree within half an 8-bit step, or their luma."""
+    """1 x 3 x H x W as H x W: one channel if the three agree within half an 8-bit step, otherwise their luma."""
     planes = to_planes(pixels)
     return planes[0] if is_grey(planes, 0.5 / 255) else to_planes(luma(pixels))[0]
 
 
 def _to_pil(pixels: torch.Tensor, like: Image.Image) -> Image.Image:
     if like.size != (pixels.shape[3], pixels.shape[2]):
-        raise ImageError(f"The result is {tuple(pixels.shape[-2:])} pixels, the original {like.size[::-1]}.")
+        raise ImageError(f"The result has {tuple(pixels.shape[-2:])} pixels, the original {like.size[::-1]}.")
     plain, _ = plain_image(like)
     dtype = np.dtype(np.uint16 if plain.mode == "I;16" else np.uint8)
     is_color = plain.mode.startswith("RGB")

@@ -1,4 +1,4 @@
-"""What a picture file says beside its pixels, gathered from an image that Pillow has loaded."""
+"""Collect the metadata of a picture file from an image that Pillow has loaded."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _LOSSY_TIFF = {6, 7, 50001}
 
 
 def file_info(image: Image.Image, kind: str, file: BinaryIO) -> FileInfo:
-    """What writing needs to know.
+    """Metadata needed for writing.
 
     Args:
-        image: loaded, with `file` still open.
+        image: the loaded image, with `file` still open.
         kind: its format, any but TIFF.
         file: the file itself.
     """
@@ -46,7 +46,7 @@ def file_info(image: Image.Image, kind: str, file: BinaryIO) -> FileInfo:
 
 
 def tiff_info(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> FileInfo:
-    """What writing needs to know of a TIFF's page."""
+    """Metadata of a TIFF page needed for writing."""
     across, down = (directory.get(tag) for tag in (tiff.RESOLUTION_X, tiff.RESOLUTION_Y))
     unit = directory.get(tiff.RESOLUTION_UNIT, tiff.INCH)
     scale = {tiff.INCH: 1.0, tiff.CENTIMETRE: 2.54}.get(unit)
@@ -62,15 +62,15 @@ def tiff_info(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) 
 
 
 def png_info(info: FileInfo, chunks: Sequence[tuple[bytes, bytes]]) -> tuple[FileInfo, dict[str, bytes | None]]:
-    """What a PNG's chunks add.
+    """Add the metadata in a PNG's chunks.
 
     Args:
-        info: as `file_info` has it.
+        info: result of `file_info`.
         chunks: (type, data) of the colour, profile and text chunks.
 
     Returns:
-        The whole, and `exif` and `icc_profile` where a chunk of text or the profile holds them; a value is None where
-        it is damaged.
+        The completed metadata, and `exif` and `icc_profile` if a text or profile chunk holds them; the value of a
+        damaged one is None.
     """
     kept, blocks = [], {}
     for kind, data in chunks:
@@ -91,7 +91,7 @@ def png_info(info: FileInfo, chunks: Sequence[tuple[bytes, bytes]]) -> tuple[Fil
 
 
 def _unhex(text: bytes | None) -> bytes | None:
-    """ImageMagick's way to put a block into a PNG: its name, its length, and hexadecimal digits in lines."""
+    """Decode a block as ImageMagick writes it to a PNG: its name, its length, and lines of hexadecimal digits."""
     try:
         return bytes.fromhex("".join((text or b"").decode("ascii").split("\n")[3:]))
     except ValueError:
@@ -99,14 +99,14 @@ def _unhex(text: bytes | None) -> bytes | None:
 
 
 def exif_of(block: bytes | None) -> bytes | None:
-    """An EXIF block from its TIFF header on, or None."""
+    """An EXIF block, starting at its TIFF header, or None."""
     while block and block.startswith(b"Exif\0\0"):
         block = block[6:]
     return block or None
 
 
 def dpi_of(value: Any) -> tuple[float, float] | None:
-    """Dots per inch across and down, where a file tells them and they make sense."""
+    """Horizontal and vertical dots per inch, or None if the file gives no plausible values."""
     try:
         across, down = (float(number) for number in value)
     except (TypeError, ValueError, ZeroDivisionError):
@@ -125,7 +125,7 @@ def _xmp(image: Image.Image) -> bytes | None:
 
 
 def _is_lossless_webp(file: BinaryIO) -> bool:
-    """Whether the first image chunk of a WebP file is a lossless one (RFC 9649, section 2)."""
+    """Whether the first image chunk of a WebP file is lossless (RFC 9649, section 2)."""
     file.seek(12)
     while len(head := file.read(8)) == 8:
         chunk, length = struct.unpack("<4sI", head)

@@ -1,8 +1,8 @@
-"""The segments of a JPEG file, and what phones put behind its picture.
+"""The segments of a JPEG file, and the data that phones append to it.
 
-Source of the layout: ITU-T T.81, annex B (markers). Behind the end of the picture lie the second pictures of CIPA
-DC-007 (MPF), the gain maps of Ultra HDR and ISO 21496-1, and the videos of motion photos; each is known by its own
-first bytes, so that an offset that is wrong misleads nobody.
+Source of the layout: ITU-T T.81, annex B (markers). After the end of the picture follow the second pictures of CIPA
+DC-007 (MPF), the gain maps of Ultra HDR and ISO 21496-1, and the videos of motion photos. Each is identified by its
+first bytes, so a wrong offset does no harm.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from ..wording import count
 _APPLICATION = range(0xE0, 0xF0)
 _APP0, _APP1, _APP2, _APP11, _APP13, _APP14, _SOS, _EOI = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xDA, 0xD9
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
-# Markers that stand alone: TEM, the restarts inside of coded data, and the start of a picture.
+# Markers without a length: TEM, the restart markers inside coded data, and the start of a picture.
 _LONE = {0x01, *range(0xD0, 0xD9)}
-# What 0xFF is followed by where it is no marker that ends coded data: a stuffed zero, a restart number, a fill byte.
+# Bytes after 0xFF that do not end coded data: a stuffed zero, a restart number, a fill byte.
 _NO_MARKER = np.zeros(256, bool)
 _NO_MARKER[[0x00, *range(0xD0, 0xD8), 0xFF]] = True
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
-# How a gain map's own segments name it: Ultra HDR, ISO 21496-1, Apple.
+# Identifiers of gain maps: Ultra HDR, ISO 21496-1, Apple.
 _GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496", b"http://ns.apple.com/HDRGainMap/")
 _PART = re.compile(rb"\xff\xd8\xff|\0\0..ftyp", re.DOTALL)
 
-GAIN_MAP_NOTE = "The HDR gain map was left out; the picture is the one that ordinary screens show."
-# What card readers, mail and cameras fill files up with.
+GAIN_MAP_NOTE = "The HDR gain map was left out; the result is the picture shown on standard displays."
+# Padding bytes added by card readers, mail programs and cameras.
 _PADDING = b"\0\xff\r\n\t "
 
 
 class Segment(NamedTuple):
-    """One marker segment: the marker's second byte, what follows the length, and where in the file all of it lies."""
+    """One marker segment: the second byte of the marker, the data after the length, and its range in the file."""
 
     marker: int
     data: bytes
@@ -43,12 +43,12 @@ class Segment(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How a JPEG is laid out.
+    """Layout of a JPEG.
 
     Attributes:
-        segments: those before the first scan.
-        end: the offset behind the end marker; None where the file ends before it.
-        starts: the offset of the first scan's coded data; None where there is none.
+        segments: the segments before the first scan.
+        end: the offset after the end marker; None if it is missing.
+        starts: the offset of the coded data of the first scan; None if there is none.
     """
 
     segments: tuple[Segment, ...]
@@ -57,7 +57,7 @@ class Layout(NamedTuple):
 
 
 def layout(data: bytes) -> Layout:
-    """Follow the segments of the JPEG that begins at the start of `data`."""
+    """Parse the segments of the JPEG at the start of `data`."""
     segments: list[Segment] = []
     starts = None
     octets = np.frombuffer(data, np.uint8)
@@ -80,7 +80,7 @@ def layout(data: bytes) -> Layout:
 
 
 def for_decoder(data: bytes, found: Layout, with_exif: bool) -> bytes:
-    """The file without the segments that say nothing about its pixels, in which damage would cost the picture."""
+    """The file without the segments that do not affect its pixels, since damage in them would stop the decoder."""
     pieces, at = [], 0
     for segment in found.segments:
         if not _is_for_decoder(segment, with_exif):
@@ -98,11 +98,11 @@ def _is_for_decoder(segment: Segment, with_exif: bool) -> bool:
 
 
 def left_behind(found: Layout, tail: bytes) -> tuple[str, ...]:
-    """A sentence for each kind of thing that a JPEG written anew does not hold.
+    """One sentence for each kind of content that is lost when the JPEG is written again.
 
     Args:
         found: the main picture's layout.
-        tail: the bytes behind its end.
+        tail: the bytes after its end.
     """
     gain_maps, pictures, videos, others = _behind(tail)
     sentences = []
@@ -111,46 +111,46 @@ def left_behind(found: Layout, tail: bytes) -> tuple[str, ...]:
     if videos:
         sentences.append("The video of the motion photo was left out.")
     if pictures == 1:
-        sentences.append("Only the main one of the file's pictures was kept; another (a preview or depth map) was not.")
+        sentences.append("Only the main picture of the file was kept; another (a preview or depth map) was left out.")
     elif pictures:
         sentences.append(
-            f"Only the main one of the file's pictures was kept; {pictures} others (previews, depth maps) were not."
+            f"Only the main picture of the file was kept; {pictures} others (previews, depth maps) were left out."
         )
     if others:
-        sentences.append(f"What lies behind the picture ({count(others, 'byte')} of another kind) was left out.")
+        sentences.append(f"Unknown data after the picture ({count(others, 'byte')}) was left out.")
     if any(segment.marker == _APP11 and segment.data.startswith(b"JP") for segment in found.segments):
-        sentences.append("The content credentials (C2PA) vouch for the picture as it was, and were left out.")
+        sentences.append("The content credentials (C2PA) hold only for the original picture and were left out.")
     if any(segment.marker == _APP1 and segment.data.startswith(_EXTENDED_XMP) for segment in found.segments):
         sentences.append("Extended XMP (such as a depth map) was left out.")
     return tuple(sentences)
 
 
 def count_pictures(tail: bytes) -> int:
-    """How many pictures a file holds, given what lies behind the first."""
+    """Number of pictures in a file, given the bytes after the first."""
     gain_maps, pictures, _, _ = _behind(tail)
     return 1 + gain_maps + pictures
 
 
 def photoshop_block(found: Layout) -> bytes | None:
-    """The image resources (8BIM) of the APP13 segments, which are one block in pieces; None where there are none."""
+    """The image resources (8BIM) of all APP13 segments joined into one block, or None."""
     pieces = [s.data[len(_PHOTOSHOP) :] for s in found.segments if s.marker == _APP13 and s.data.startswith(_PHOTOSHOP)]
     return b"".join(pieces) or None
 
 
 def photoshop_segments(block: bytes) -> bytes:
-    """Image resources as APP13 segments, in pieces where one does not hold them."""
+    """Image resources as APP13 segments, split if one cannot hold them."""
     size = 65533 - len(_PHOTOSHOP)
     pieces = [_PHOTOSHOP + block[start : start + size] for start in range(0, len(block), size)]
     return b"".join(b"\xff\xed" + (2 + len(piece)).to_bytes(2, "big") + piece for piece in pieces)
 
 
 def _behind(tail: bytes) -> tuple[int, int, int, int]:
-    """Gain maps, other pictures, videos, and bytes that are none of these and no padding."""
+    """Number of gain maps, other pictures, videos, and bytes that are neither these nor padding."""
     gain_maps = pictures = videos = others = at = 0
     while found := _PART.search(tail, at):
         others += len(tail[at : found.start()].strip(_PADDING))
         if found[0].endswith(b"ftyp"):
-            videos, at = 1, len(tail)  # its boxes go on to the end of the file, as far as anyone wrote
+            videos, at = 1, len(tail)  # its boxes extend to the end of the file
             break
         inner = layout(tail[found.start() :])
         if any(name in segment.data for segment in inner.segments for name in _GAIN_MAP):

@@ -1,8 +1,8 @@
-"""EXIF, XMP and ICC blocks: changed in place where turned pixels change their meaning, else left alone.
+"""EXIF, XMP and ICC blocks: adapted in place to rotated pixels, otherwise unchanged.
 
 An EXIF block is a small TIFF file: a byte order, and directories (IFDs) of 12-byte entries whose offsets
-count from its start (Exif 2.32, section 4.5). Only the entries named here are overwritten and nothing moves,
-so maker notes, which hold offsets of their own, stay readable.
+count from its start (Exif 2.32, section 4.5). Only the entries named here are overwritten and nothing is moved, so
+maker notes, which contain offsets, stay readable.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>)\s*)([1-8])")
 
 
 class Entry(NamedTuple):
-    """One entry of a directory; `at` is where its 4-byte value or offset lies."""
+    """One entry of a directory; `at` is the offset of its 4-byte value or offset field."""
 
     tag: int
     type: int
@@ -30,10 +30,10 @@ class Entry(NamedTuple):
 
 
 def byte_order(block: bytes) -> ByteOrder:
-    """`<` or `>`, as `struct` writes it.
+    """Byte order as the `struct` prefix `<` or `>`.
 
     Raises:
-        struct.error: it is no TIFF structure.
+        struct.error: the block is not a TIFF structure.
     """
     orders: dict[bytes, ByteOrder] = {b"II*\0": "<", b"MM\0*": ">"}
     if block[:4] not in orders:
@@ -58,13 +58,13 @@ def first_ifd(block: bytes) -> int:
     """The offset of the first directory.
 
     Raises:
-        struct.error: it is no TIFF structure.
+        struct.error: the block is not a TIFF structure.
     """
     return struct.unpack_from(f"{byte_order(block)}I", block, 4)[0]
 
 
 def exif_orientation(block: bytes) -> int | None:
-    """The orientation 1..8 an EXIF block asks for, or None where it says nothing.
+    """The orientation 1..8 of an EXIF block, or None if it has none.
 
     Raises:
         struct.error: the block is damaged.
@@ -77,9 +77,9 @@ def exif_orientation(block: bytes) -> int | None:
 
 
 def upright_exif(block: bytes, height: int, width: int) -> bytes:
-    """The block for upright pixels of this size: orientation 1, the new size, and no thumbnail.
+    """Adapt a block to upright pixels of this size: orientation 1, the new size, and no thumbnail.
 
-    The thumbnail shows the picture as it was before the faces were restored, so the link to it is cut.
+    The thumbnail shows the faces before the restoration, so the link to it is removed.
 
     Raises:
         struct.error: the block is damaged.
@@ -105,16 +105,16 @@ def _set(block: bytearray, order: ByteOrder, entry: Entry, value: int) -> None:
 
 
 def xmp_orientation(packet: bytes) -> int:
-    """The orientation 1..8 an XMP packet asks for; 1 where it asks for none."""
+    """The orientation 1..8 of an XMP packet; 1 if it has none."""
     found = _XMP_ORIENTATION.search(packet)
     return int(found[2]) if found else 1
 
 
 def upright_xmp(packet: bytes) -> bytes:
-    """The packet with its orientation, if it has one, set to upright."""
+    """The packet with its orientation, if any, set to upright."""
     return _XMP_ORIENTATION.sub(rb"\g<1>1", packet)
 
 
 def icc_color_space(profile: bytes) -> str:
-    """The colour space an ICC profile is for: `RGB`, `GRAY`, `CMYK`, ... (ICC.1:2022, bytes 16 to 19)."""
+    """The colour space of an ICC profile: `RGB`, `GRAY`, `CMYK`, ... (ICC.1:2022, bytes 16 to 19)."""
     return profile[16:20].decode("ascii", "replace").strip()

@@ -1,4 +1,4 @@
-"""PIL images of every mode a picture file has, to grey or RGB samples with or without alpha."""
+"""Convert PIL images of every mode that picture files have to grey or RGB, with or without alpha."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ _PLAIN = ("L", "LA", "RGB", "RGBA", "I;16")
 
 
 def plain_image(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """The image as one of L, LA, RGB, RGBA or I;16, and notes on what could not be kept.
+    """Convert an image to L, LA, RGB, RGBA or I;16; also returns notes on what could not be kept.
 
-    A CMYK image goes through its embedded profile to sRGB; `info["icc_profile"]` of the result is then
-    sRGB's, or absent where there was no profile to go through.
+    A CMYK image is converted to sRGB through its embedded profile; `info["icc_profile"]` of the result is then that of
+    sRGB, or missing if there was no profile.
 
     Raises:
         ImageError: the mode is not one of `MODES`.
     """
     if image.mode not in MODES:
         raise ImageError(
-            f"The picture holds samples of the kind {image.mode}, which cannot be shown as they are; "
+            f"The picture has the mode {image.mode}, which cannot be displayed directly; "
             "convert it to 8 or 16 bit grey or RGB first."
         )
     if image.mode == "CMYK":
@@ -61,7 +61,7 @@ def _from_cmyk(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
 
         try:
             srgb = ImageCms.createProfile("sRGB")
-            # 0 is the perceptual intent, which profiles for print are made for.
+            # 0 is the perceptual intent, for which print profiles are made.
             rgb = ImageCms.profileToProfile(
                 image, io.BytesIO(profile), srgb, renderingIntent=ImageCms.Intent(0), outputMode="RGB"
             )
@@ -77,7 +77,7 @@ def _from_cmyk(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
 
 
 def srgb_profile() -> bytes:
-    """The ICC profile of sRGB, for colours that were converted to it."""
+    """The ICC profile of sRGB, for pictures converted to sRGB."""
     from PIL import ImageCms
 
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -89,7 +89,7 @@ def has_alpha(image: Image.Image) -> bool:
 
 
 def image_into(image: Image.Image, planes: np.ndarray, alpha: np.ndarray | None) -> None:
-    """Fill 3 x H x W float32 planes, and 1 x H x W alpha if not None, with a plain image scaled to 0..1."""
+    """Write a plain image, scaled to 0..1, to 3 x H x W float32 planes and to 1 x H x W alpha if that is not None."""
     for rows in bands(image.height, image.width):
         samples = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
         samples = samples.reshape(*samples.shape[:2], -1)

@@ -1,4 +1,4 @@
-"""Files that end early: how much of the picture is there, by decoding it, and that part alone where it is asked for."""
+"""Truncated files: measure by decoding how much of the picture can be read, and read that part on request."""
 
 from __future__ import annotations
 
@@ -20,53 +20,53 @@ _WARNINGS_LOCK = threading.Lock()
 
 
 class CutOffError(ImageError):
-    """A file ends early or is damaged, and a part of its picture can be read.
+    """A file is truncated or damaged, but a part of its picture can be read.
 
     Args:
         name: the file's name.
-        share: of the picture that can be read, 0..1.
+        share: share of the picture that can be read, 0..1.
     """
 
     def __init__(self, name: str, share: float) -> None:
         super().__init__(
-            f"{name} is cut off or damaged: {percent(share)} of the picture can be read. Look for a whole copy; "
-            "--allow-damaged restores what is there."
+            f"{name} is cut off or damaged: {percent(share)} of the picture can be read. Look for a complete copy; "
+            "--allow-damaged restores the readable part."
         )
 
 
 def percent(share: float) -> str:
-    """A share in words: never all where something is missing, and never nothing where something is there."""
+    """A share as a percentage; never 100 % if anything is missing, and never 0 % if anything is left."""
     if share >= 0.995:
         return "nearly all"
     return "less than 1 %" if share < 0.01 else f"{100 * share:.0f} %"
 
 
 def damage_note(share: float) -> str:
-    """What is said of a picture of which a part was read."""
+    """The note for a picture of which only a part was read."""
     return f"The file is cut off or damaged: {percent(share)} of the picture could be read; the rest is lost."
 
 
 def load(image: Image.Image) -> None:
-    """Load an image, without Pillow's warning of large ones: its size was checked.
+    """Load an image without Pillow's warning about large images, since its size was checked.
 
     Raises:
-        Exception: what the decoder raised.
+        Exception: whatever the decoder raises.
     """
     width, height = image.size
     if Image.MAX_IMAGE_PIXELS is None or width * height <= Image.MAX_IMAGE_PIXELS:
         image.load()
         return
-    # Warning filters are global: one at a time.
+    # Warning filters are global, so only one thread at a time may change them.
     with _WARNINGS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         image.load()
 
 
 def load_jpeg_part(data: bytes, open_image: Opener) -> tuple[Image.Image, float]:
-    """The picture of a JPEG that ends early, and the share of its rows that is there.
+    """The picture of a truncated JPEG, and the share of its rows that could be decoded.
 
-    The decoder fills what is missing with one flat colour; the rows that are this colour alone, up from the last, are
-    what is lost. Of a progressive file all rows may be there, coarsely.
+    The decoder fills missing rows with one flat colour, so the rows of only this colour, from the last one up, count as
+    lost. In a progressive file all rows may be present at low quality.
     """
     image = open_image(io.BytesIO(data + _END))
     load(image)
@@ -82,21 +82,21 @@ def load_jpeg_part(data: bytes, open_image: Opener) -> tuple[Image.Image, float]
 
 
 def load_part(image: Image.Image) -> float:
-    """Load an image as far as it goes; what is lost is 0.
+    """Load as much of an image as possible; lost pixels are 0.
 
     Returns:
-        The share of its rows that was decoded; 1 where nothing is missing.
+        The share of its rows that was decoded; 1 if nothing is missing.
 
     Raises:
-        Exception: what the decoder raised, where nothing was decoded.
+        Exception: whatever the decoder raises if it decodes nothing.
     """
     try:
         load(image)
-    except Exception:  # decoders raise whatever they like
+    except Exception:  # decoders raise any type of exception
         image.tile = []  # type: ignore[attr-defined]  # all that can be decoded has been
         try:
             box = image.getbbox(alpha_only=False)
-        except Exception:  # there is not even an empty image
+        except Exception:  # not even an empty image exists
             box = None
         if box is None:
             raise
@@ -105,10 +105,10 @@ def load_part(image: Image.Image) -> float:
 
 
 def mended_png(data: bytes, name: str) -> tuple[bytes, float]:
-    """A whole PNG in place of one that ends early, and the share of its samples that is there.
+    """A complete PNG made from a truncated one, and the share of its samples that could be read.
 
     Raises:
-        ImageError: nothing is there.
+        ImageError: nothing can be read.
     """
     mended = png.mended(data)
     if mended is None:

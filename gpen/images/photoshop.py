@@ -1,4 +1,4 @@
-"""Photoshop's image resources, among them the captions of press and archives (IPTC).
+"""Photoshop's image resources, including IPTC captions.
 
 Source of the layout: Adobe Photoshop File Formats Specification (2019), "Image Resource Blocks": `8BIM`, a number, a
 Pascal string padded to an even length, a length, and the data padded to an even length.
@@ -10,15 +10,15 @@ import struct
 from collections.abc import Iterator
 
 IPTC = 0x0404
-# Small copies of the picture, which show it as it was: of Photoshop 4, and of 5 and later.
+# Thumbnails of Photoshop 4, and of Photoshop 5 and later.
 _THUMBNAILS = (0x0409, 0x040C)
 _SIGNATURES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 
 
 def without_thumbnails(block: bytes) -> bytes | None:
-    """The block without its thumbnails, all else as it was; None where nothing else is in it.
+    """The block without its thumbnails, or None if it holds nothing else.
 
-    What cannot be followed, as behind a resource that is cut off, is left out.
+    Data that cannot be parsed, such as after a truncated resource, is dropped.
     """
     return b"".join(resource for number, resource, _ in _resources(block) if number not in _THUMBNAILS) or None
 
@@ -29,12 +29,12 @@ def iptc_of(block: bytes) -> bytes | None:
 
 
 def without_iptc(block: bytes) -> bytes | None:
-    """The block without its IPTC records, which a TIFF keeps in a tag of their own."""
+    """The block without its IPTC records, which TIFF stores in a separate tag."""
     return b"".join(resource for number, resource, _ in _resources(block) if number != IPTC) or None
 
 
 def with_iptc(block: bytes | None, iptc: bytes) -> bytes:
-    """The block with these IPTC records, unless it has its own."""
+    """Add these IPTC records to the block unless it already has some."""
     block = block or b""
     if iptc_of(block) is not None:
         return block
@@ -42,7 +42,7 @@ def with_iptc(block: bytes | None, iptc: bytes) -> bytes:
 
 
 def _resources(block: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """(number, the whole resource, its data), in order."""
+    """(number, complete resource, its data), in order."""
     at = 0
     while block[at : at + 4] in _SIGNATURES and at + 7 <= len(block):
         (number,) = struct.unpack_from(">H", block, at + 4)

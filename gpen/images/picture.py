@@ -1,4 +1,4 @@
-"""A picture and everything its file held, so that a result can be written as its source was."""
+"""A picture with all metadata of its file, so that a result can be written like its source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import ImageError
 from .modes import Mode
 from .samples import check_images, integer_array
 
-# The format behind each suffix that can be written.
+# The format of each suffix that can be written.
 WRITABLE_FORMATS = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -28,7 +28,7 @@ WRITABLE = frozenset(WRITABLE_FORMATS)
 READABLE = WRITABLE | {
     *(".mpo", ".apng", ".bmp", ".gif", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx")
 }
-# Of cameras' sensors: read where rawpy is installed.
+# Camera raw files: read if rawpy is installed.
 RAW_SUFFIXES = frozenset(
     (".dng", ".nef", ".nrw", ".arw", ".sr2", ".cr2", ".cr3", ".crw", ".raf", ".orf", ".rw2", ".pef", ".srw")
 )
@@ -36,20 +36,20 @@ RAW_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What writing needs to know of the file a picture came from.
+    """Information about a picture's file that is needed for writing.
 
     Attributes:
         format: `JPEG`, `PNG`, `WebP`, `TIFF`, `BMP`, `GIF`, `JPEG 2000`, `HEIC`, `AVIF`, `camera raw`; empty for a
-            picture from no file.
-        lossless: the file keeps its samples exactly; a JPEG, lossy WebP or HEIC does not.
-        dpi: dots per inch across and down, or None.
+            picture that was not read from a file.
+        lossless: whether the file stores its samples exactly; a JPEG, lossy WebP or HEIC does not.
+        dpi: horizontal and vertical dots per inch, or None.
         xmp: the XMP packet, or None.
         comment: the comment of a JPEG, or None.
         photoshop: Photoshop's image resources (8BIM), IPTC among them, without thumbnails; or None.
-        png_chunks: (type, data) of a PNG's colour and text chunks, which go into a PNG again as they are.
+        png_chunks: (type, data) of a PNG's colour and text chunks, which are copied to a PNG unchanged.
         jpeg_tables: the quantisation tables of a JPEG, 64 numbers each in natural order, luminance first.
         jpeg_subsampling: chroma subsampling of a JPEG: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0; None is another.
-        progressive: the JPEG was progressive.
+        progressive: whether the JPEG was progressive.
     """
 
     format: str = ""
@@ -66,11 +66,11 @@ class FileInfo:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The file a picture was read from whole, whose very bytes are the result where nothing was changed.
+    """The complete file a picture was read from; its bytes are the result if nothing was changed.
 
     Attributes:
         path: the file.
-        pixels: the tensor that was read from it.
+        pixels: the tensor read from it.
     """
 
     path: Path
@@ -79,22 +79,22 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One picture, upright, with its file's metadata.
+    """One upright picture with the metadata of its file.
 
     Attributes:
         pixels: 1 x 3 x H x W float32 RGB in 0..1, as the file encodes them: no colour conversion, except from
             CMYK and Lab. The three channels of a grey picture are equal.
         alpha: 1 x 1 x H x W float32 in 0..1 (1 is opaque), or None.
         bit_depth: bits per sample of the file, 8 or 16; smaller depths count as 8.
-        mode: what the file held. A grey one is written grey again while its pixels are.
-        exif: the EXIF block from its TIFF header on, without `Exif\\0\\0`, or None.
-        icc_profile: the colour profile `pixels` are in, or None for untagged ones.
-        info: what else writing needs.
-        n_frames: frames or pages in the file; `pixels` is the one numbered `page`.
-        notes: what a reader of the result should know, one sentence each.
-        page: which page of a TIFF `pixels` is, from 0.
-        left_out: what of the file a new one will not hold, one sentence each; told when one is written.
-        source: the file; None where the picture is from no file, a part of one, or damaged.
+        mode: pixel mode of the file. A grey picture is written as grey as long as its pixels are grey.
+        exif: the EXIF block starting at its TIFF header, without `Exif\\0\\0`, or None.
+        icc_profile: the colour profile of `pixels`, or None if untagged.
+        info: other information needed for writing.
+        n_frames: number of frames or pages in the file; `pixels` is number `page`.
+        notes: remarks for the user, one sentence each.
+        page: page number of a TIFF, from 0.
+        left_out: content that is lost when the picture is written, one sentence each; reported by the writer.
+        source: the file; None if the picture was not read from a file, is only a part of it, or is damaged.
     """
 
     pixels: torch.Tensor
@@ -122,7 +122,7 @@ class Picture:
         return height, width
 
     def with_pixels(self, pixels: torch.Tensor) -> Picture:
-        """The same picture showing `pixels`, 1 x 3 x H x W in 0..1 of the same size.
+        """The same picture with other `pixels`, 1 x 3 x H x W in 0..1 of the same size.
 
         Raises:
             ImageError: the size or shape differs.
@@ -132,5 +132,5 @@ class Picture:
         return replace(self, pixels=pixels)
 
     def to_array(self) -> np.ndarray:
-        """H x W x 3 RGB, uint8 or uint16 after `bit_depth`."""
+        """H x W x 3 RGB, uint8 or uint16 depending on `bit_depth`."""
         return integer_array(self.pixels, np.dtype(f"uint{self.bit_depth}"))

@@ -1,4 +1,4 @@
-"""PNG chunks, and 16-bit PNG files, which Pillow does not write.
+"""PNG chunks, and 16-bit PNG files, which Pillow cannot write.
 
 Source of the layout: PNG specification, third edition (W3C 2025), sections 5 (chunks), 9 (filters), 10
 (zlib).
@@ -20,12 +20,12 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOR = (b"cHRM", b"gAMA", b"sRGB", b"cICP")
 TEXT = (b"tEXt", b"zTXt", b"iTXt")
 METADATA = (*COLOR, b"iCCP", b"pHYs", b"eXIf", *TEXT)
-# Deflated metadata that inflates to more than this is a bomb; the largest profiles of printers hold some 10 MB.
+# Limit for inflated metadata, against zip bombs; the largest printer profiles have about 10 MB.
 _LARGEST_CHUNK = 1 << 26
-# Bytes inflated at once where the stream is damaged: so many at most are lost before the damage.
+# Bytes inflated at once from a damaged stream; at most this many before the damage are lost.
 _STEP = 64
 _LEAST_SHARE = 0.001
-# Samples a pixel, by colour type.
+# Samples per pixel, by colour type.
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Adam7: the first column and row of each pass, and the steps between.
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -50,7 +50,7 @@ def size(data: bytes) -> tuple[int, int]:
 
 
 def read_chunks(file: BinaryIO, wanted: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """The (type, data) of the wanted chunks of a PNG file, in order; the pixels' chunks are passed over."""
+    """(type, data) of the wanted chunks of a PNG file, in order; pixel chunks are skipped."""
     file.seek(len(SIGNATURE))
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
@@ -62,7 +62,7 @@ def read_chunks(file: BinaryIO, wanted: Iterable[bytes]) -> Iterator[tuple[bytes
 
 
 def checksums_hold(data: bytes) -> bool:
-    """Whether the checksums of the pixels' chunks are right; Pillow passes over wrong ones."""
+    """Whether the checksums of the pixel chunks are right; Pillow ignores wrong ones."""
     at = len(SIGNATURE)
     view = memoryview(data)
     while at + 12 <= len(data):
@@ -75,7 +75,7 @@ def checksums_hold(data: bytes) -> bool:
 
 
 def without_chunks(data: bytes, unwanted: Iterable[bytes]) -> bytes:
-    """A PNG file without the chunks of these types; what cannot be followed stays as it is."""
+    """A PNG file without the chunks of these types; data that cannot be parsed is kept."""
     parts, at = [data[: len(SIGNATURE)]], len(SIGNATURE)
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -87,7 +87,7 @@ def without_chunks(data: bytes, unwanted: Iterable[bytes]) -> bytes:
 
 
 def inflate(data: bytes) -> bytes | None:
-    """What a metadata chunk holds deflated; None where it is damaged or beyond any sane size (a bomb)."""
+    """Inflate a metadata chunk; None if it is damaged or implausibly large (a zip bomb)."""
     stream = zlib.decompressobj()
     try:
         result = stream.decompress(data, _LARGEST_CHUNK)
@@ -97,7 +97,7 @@ def inflate(data: bytes) -> bytes | None:
 
 
 def text_of(kind: bytes, data: bytes) -> tuple[str, bytes | None]:
-    """The keyword and the text of a tEXt, zTXt or iTXt chunk; None for a text that cannot be had."""
+    """The keyword and the text of a tEXt, zTXt or iTXt chunk; None for a text that cannot be decoded."""
     keyword, _, rest = data.partition(b"\0")
     name = keyword.decode("latin-1")
     if kind == b"tEXt":
@@ -110,9 +110,9 @@ def text_of(kind: bytes, data: bytes) -> tuple[str, bytes | None]:
 
 
 def mended(data: bytes) -> tuple[bytes, float] | None:
-    """A PNG whose pixels end early or are damaged as a whole one, with 0 for what is lost, and the share that is there.
+    """Complete a PNG with truncated or damaged pixels; lost pixels are 0. Also returns the share that could be read.
 
-    None where hardly a pixel can be had.
+    None if hardly any pixel can be read.
     """
     head, packed, others = None, [], []
     for kind, body in read_chunks(io.BytesIO(data), (b"IHDR", b"IDAT", b"PLTE", b"tRNS")):
@@ -132,7 +132,7 @@ def mended(data: bytes) -> tuple[bytes, float] | None:
     sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes]
     whole = sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in sizes if columns > 0 and rows > 0)
     pixels = _inflated_part(b"".join(packed))
-    # A header that claims far more than there is, is damaged itself.
+    # A header that claims far more pixels than the data holds is itself damaged.
     if not whole or len(pixels) < whole * _LEAST_SHARE:
         return None
     share = min(1.0, len(pixels) / whole)
@@ -149,8 +149,8 @@ def mended(data: bytes) -> tuple[bytes, float] | None:
 
 
 def _inflated_part(packed: bytes) -> bytearray:
-    """What can be inflated before the stream ends or is damaged."""
-    # Behind the two bytes of zlib's head, so that its checksum, which damage makes wrong, costs nothing.
+    """Inflate data up to the end or the first damage of the stream."""
+    # Skip the two header bytes of zlib, so that its checksum, wrong after damage, is not tested.
     stream, result = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
     for start in range(2, len(packed), _STEP):
         try:
@@ -172,8 +172,8 @@ def write_png16(
     Args:
         file: open for writing, at its start.
         size: (height, width).
-        channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
-        chunks: (type, data) that go before the pixels, in that order.
+        channels: 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
+        chunks: (type, data) to write before the pixels, in order.
         samples: bands of rows x W x channels uint16, from top to bottom.
     """
     height, width = size

@@ -1,4 +1,4 @@
-"""Camera raw files, developed by LibRaw where rawpy is installed."""
+"""Camera raw files, developed by LibRaw if rawpy is installed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..errors import ImageError
 from .kinds import raw_picture
 
 NOTE = (
-    "The camera raw file was developed with the camera's white balance and LibRaw's usual tones; a raw converter gives "
-    "you more say."
+    "The camera raw file was developed with the camera's white balance and LibRaw's default tones; a raw converter "
+    "gives you more control."
 )
 
 

@@ -1,4 +1,4 @@
-"""Picture files to `Picture`: whole, upright, with their metadata, or one sentence about why not."""
+"""Read picture files: complete, upright and with their metadata, or with one sentence about why not."""
 
 from __future__ import annotations
 
@@ -34,29 +34,35 @@ _HEAD = 256
 def read_picture(path: str | Path, *, page: int = 0, allow_damaged: bool = False) -> Picture:
     """Read a picture file.
 
-    JPEG, PNG, WebP, TIFF, BMP, GIF and JPEG 2000; AVIF where Pillow has it; HEIC where pillow-heif is installed (the
-    last two at 8 bits); camera raw files where rawpy is. PNG and TIFF of more than 8 bits keep their depth. The EXIF
-    orientation is applied to the pixels. Of an animation the first frame is taken, and a note says so.
+    JPEG, PNG, WebP, TIFF, BMP, GIF and JPEG 2000; AVIF if Pillow supports it; HEIC if pillow-heif is installed (both at
+    8 bits); camera raw files if rawpy is installed. PNG and TIFF of more than 8 bits keep their depth. The EXIF
+    orientation is applied to the pixels. Only the first frame of an animation is read, and a note says so.
 
     Args:
-        path: the file; its content decides what it is, not its suffix.
-        page: of a TIFF, from 0.
-        allow_damaged: of a file that is cut off or damaged, give what can be read, with a note that says how much.
+        path: the file; its content decides its format, not its suffix.
+        page: page number of a TIFF, from 0.
+        allow_damaged: read as much as possible of a truncated or damaged file; a note says how much.
 
     Raises:
-        ImageError: there is no such file or page, or it is empty, cut off, damaged, no picture, or above
+        ImageError: there is no such file or page, or it is empty, truncated, damaged, not a picture, or larger than
             `MAX_PIXELS`.
+
+    Example:
+        >>> from gpen_blocks.gpen.images import read_picture
+        >>> picture = read_picture("examples/portrait-degraded.jpg")
+        >>> picture.pixels.shape, picture.bit_depth
+        (torch.Size([1, 3, 512, 512]), 8)
     """
     path = Path(path)
     try:
         if path.exists() and not path.is_file():
-            raise ImageError(f"{path} is a folder or device, not a picture; name a file.")
+            raise ImageError(f"{path} is a folder or device, not a picture; give a file.")
         with path.open("rb") as file:
             picture, is_whole = _read(file, str(path), page, allow_damaged)
     except FileNotFoundError:
         raise ImageError(f"There is no file {path}; check the name.") from None
     except PermissionError:
-        raise ImageError(f"{path} may not be read; check its permissions.") from None
+        raise ImageError(f"{path} cannot be read; check its permissions.") from None
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
         raise ImageError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}.") from error
     if is_whole:
@@ -68,13 +74,13 @@ def read_bytes(data: bytes, name: str) -> Picture:
     """Read the bytes of a picture file, as `read_picture` does.
 
     Raises:
-        ImageError: as there.
+        ImageError: as for `read_picture`.
     """
     return _read(io.BytesIO(data), name, 0, False)[0]
 
 
 def _read(file: BinaryIO, name: str, page: int, allow_damaged: bool) -> tuple[Picture, bool]:
-    """The picture, and whether nothing of it is lost."""
+    """The picture, and whether it is complete."""
     with _damage_explained(name):
         head = file.read(_HEAD)
         kind, opener = recognise(head, name)
@@ -106,14 +112,14 @@ def _stored(file: BinaryIO, name: str, kind: str, opener: Opener | None, page: i
 def _by_pillow(
     image: Image.Image, file: BinaryIO, name: str, kind: str, share: float, n_frames: int, allow_damaged: bool
 ) -> Stored:
-    """What Pillow has loaded of a file of any kind but TIFF."""
+    """A file that Pillow loads, of any kind but TIFF."""
     if share < 1 and not allow_damaged:
         raise CutOffError(name, share)
     info = file_info(image, kind, file)
     mode = MODES.get(image.mode, "grey")
     notes = (damage_note(share),) if share < 1 else ()
     if n_frames > 1:
-        notes += (f"Of the {n_frames} frames in the file only the first was taken.",)
+        notes += (f"Only the first of the {n_frames} frames in the file was read.",)
     exif = exif_of(image.info.get("exif"))
     image, more = plain_image(image)
     size, fill, with_alpha = filled_by_image(image)
@@ -133,14 +139,14 @@ def _by_pillow(
 
 
 def _jpeg(data: bytes, name: str, opener: Opener, allow_damaged: bool) -> Stored:
-    """A JPEG: its main picture alone goes to the decoder, whatever lies behind it."""
+    """A JPEG: only its main picture is passed to the decoder, not the data after it."""
     found = jpeg.layout(data)
     main, behind = (data, b"") if found.end is None else (data[: found.end], data[found.end :])
     damaged_exif = False
     try:
         plain = jpeg.for_decoder(main, found, with_exif=True)
         image = opener(io.BytesIO(plain))
-    except Exception:  # Pillow looks into EXIF as it opens a file
+    except Exception:  # Pillow parses EXIF when it opens a file
         plain, damaged_exif = jpeg.for_decoder(main, found, with_exif=False), True
         image = opener(io.BytesIO(plain))
     check_size(*image.size, name)
@@ -167,7 +173,7 @@ def _jpeg(data: bytes, name: str, opener: Opener, allow_damaged: bool) -> Stored
 
 
 def _png(data: bytes, name: str, opener: Opener, allow_damaged: bool) -> Stored:
-    """A PNG: its profile and texts are read here, since Pillow refuses the whole file for a profile of over 1 MB."""
+    """A PNG: its profile and texts are read here, since Pillow refuses files with a profile above 1 MB."""
     chunks = list(png.read_chunks(io.BytesIO(data), (*png.COLOR, *png.TEXT, b"iCCP")))
     data = png.without_chunks(data, (*png.TEXT, b"iCCP"))
     share = 1.0
@@ -193,7 +199,7 @@ def _png(data: bytes, name: str, opener: Opener, allow_damaged: bool) -> Stored:
     info, blocks = png_info(stored.info, chunks)
     notes = stored.notes
     if not intact:
-        notes += ("A checksum in the file is wrong, so some of its pixels may not be what they were.",)
+        notes += ("A checksum in the file is wrong, so some of its pixels may be damaged.",)
     if "icc_profile" in blocks and blocks["icc_profile"] is None:
         notes += ("The colour profile is damaged and was left out.",)
     exif = stored.exif
@@ -212,7 +218,7 @@ def _without_stale_xmp(stored: Stored) -> Stored:
     kept = xmp.without_parts(packet) if packet else None
     left_out = stored.left_out
     if packet and kept is None:
-        left_out += ("The XMP packet speaks of parts of the file that are left out, and was left out too.",)
+        left_out += ("The XMP packet describes parts of the file that were left out, so it was left out too.",)
     return replace(stored, info=replace(stored.info, xmp=kept), left_out=left_out)
 
 
@@ -242,7 +248,7 @@ def _upright(stored: Stored, page: int) -> Picture:
 
 @contextmanager
 def _damage_explained(name: str) -> Iterator[None]:
-    """One sentence for whatever comes of reading a file: decoders raise every kind of exception on damaged ones."""
+    """Turn any exception into one sentence: decoders raise all types of exceptions on damaged files."""
     try:
         yield
     except ImageError:
@@ -250,22 +256,22 @@ def _damage_explained(name: str) -> Iterator[None]:
     except MemoryError:
         raise ImageError(f"{name} needs more memory than is free; make it smaller.") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"{name} is larger than Pillow reads in this format; save it as JPEG or PNG.") from None
+        raise ImageError(f"{name} is larger than Pillow can read in this format; save it as JPEG or PNG.") from None
     except Exception as error:
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise ImageError(f"{name} cannot be read; it is cut off, damaged or of a rare kind: {reason}.") from error
 
 
 def _gap_note(image: Image.Image) -> tuple[str, ...]:
-    """Whether the last rows are the flat 128 that libjpeg puts where a closed-off file lacks data."""
+    """A note if the last rows are the flat grey (128) with which libjpeg replaces missing data."""
     last_rows = np.asarray(image.crop((0, max(0, image.height - 8), image.width, image.height)))
     if not (last_rows == 128).all():
         return ()
-    return ("The last rows are one flat grey, as where data is missing; the file may be damaged.",)
+    return ("The last rows are one flat grey, which usually means missing data; the file may be damaged.",)
 
 
 def _orientation(exif: bytes | None, xmp: bytes | None) -> int:
-    """EXIF decides; XMP where EXIF says nothing, as Pillow has it."""
+    """EXIF decides, or XMP if EXIF has no orientation; the same as Pillow."""
     try:
         found = exif_orientation(exif) if exif else None
     except struct.error:
@@ -279,7 +285,7 @@ def _upright_planes(
     with_alpha: bool,
     fill: Fill,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """3 x H x W and 1 x H x W or None, float32, upright; `fill` sees them as the file stores them."""
+    """Upright float32 planes, 3 x H x W and 1 x H x W or None; `fill` gets views in the orientation of the file."""
     height, width = size if orientation < 5 else size[::-1]
     planes = np.empty((3, height, width), np.float32)
     alpha = np.empty((1, height, width), np.float32) if with_alpha else None

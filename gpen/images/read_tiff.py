@@ -1,4 +1,4 @@
-"""TIFF pages to `Stored`: by Pillow where it reads them as they are, by tifffile all others."""
+"""Read TIFF pages: with Pillow if it keeps their samples, otherwise with tifffile."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from .tiff_values import Values
 
 _UNSIGNED = 1
-# Colours that Pillow shows as they are, of up to 8 bits: grey, RGB, palette, CMYK, YCbCr.
+# Colour types of up to 8 bits that Pillow reads without change: grey, RGB, palette, CMYK, YCbCr.
 _PLAIN_COLORS = {0, 1, 2, 3, 5, 6}
 
 
 def read_tiff(file: BinaryIO, name: str, page: int, allow_damaged: bool) -> Stored:
-    """A page of a TIFF.
+    """Read a page of a TIFF.
 
     Args:
-        file: open at any place.
-        name: for messages.
-        page: from 0.
-        allow_damaged: give what can be read of a page that is damaged.
+        file: open for reading, at any position.
+        name: name of the file, for messages.
+        page: page number, from 0.
+        allow_damaged: read as much as possible of a damaged page.
 
     Raises:
-        ImageError: there is no such page, or it is too large, cut off, or of a kind that is not read here.
-        Exception: what a decoder raised on a damaged file.
+        ImageError: there is no such page, or it is too large, truncated or of an unsupported kind.
+        Exception: whatever a decoder raises on a damaged file.
     """
     pages = tiff.read_pages(file)
     if tiff.is_raw(file, pages[0][1]):
@@ -53,12 +53,12 @@ def read_tiff(file: BinaryIO, name: str, page: int, allow_damaged: bool) -> Stor
 
 
 def page_note(page: int, n_pages: int) -> str:
-    """Which page of a TIFF was read."""
+    """The note that says which page of a TIFF was read."""
     return f"This is page {page + 1} of the {n_pages} in the file."
 
 
 def stored_raw(file: BinaryIO, name: str) -> Stored:
-    """A camera raw file, developed.
+    """Develop a camera raw file.
 
     Raises:
         ImageError: it cannot be developed here.
@@ -76,7 +76,7 @@ def _is_plain(directory: ImageFileDirectory_v2) -> bool:
 
 
 class _Frame:
-    """One page that is being read."""
+    """Reader of one page."""
 
     def __init__(
         self,
@@ -100,10 +100,10 @@ class _Frame:
             image.seek(self._place)
         check_size(*image.size, self._name)
         exif = self._exif(image.getexif())
-        # Pillow leaves rows black for which the directory names no strip.
+        # Pillow leaves rows black if the directory names no strip for them.
         share = min(load_part(image), tiff.declared_share(self._directory))
         self._check_share(share)
-        # Pillow turns a page upright as the last step of loading it, and then forgets its orientation.
+        # Pillow rotates a page upright when it loads it, and then drops its orientation.
         orientation = self._orientation() if ORIENTATION in image.tag_v2 else 1  # type: ignore[attr-defined]
         mode = MODES.get(image.mode, "grey")
         extra = tiff.values_of(self._directory, tiff.EXTRA_SAMPLES)
@@ -131,7 +131,7 @@ class _Frame:
         from .tiff_decode import decode_page
         from .tiff_values import to_values
 
-        # It logs what it finds odd; where nobody has set up logging, Python would print that among our own sentences.
+        # tifffile logs oddities; without a logging setup, Python would print them among our messages.
         if not logger().handlers:
             logger().addHandler(logging.NullHandler())
         exif = self._exif(self._own_exif())
@@ -196,5 +196,5 @@ class _Frame:
     def _exif(self, source: Image.Exif) -> bytes | None:
         try:
             return tiff.exif_block(source)
-        except Exception:  # Pillow raises whatever it likes on damaged blocks
+        except Exception:  # Pillow raises any type of exception on damaged blocks
             return b""

@@ -1,7 +1,7 @@
-"""Between the integers in files and floats in 0..1, a band of rows at a time.
+"""Convert between integers in files and floats in 0..1, one band of rows at a time.
 
 Convention: samples are H x W x C arrays of uint8 or uint16; planes are C x H x W float32 in 0..1. In float32
-`round(v / m * m)` is v for every integer v up to m = 65535, so what is read and written again is the same.
+`round(v / m * m)` is v for every integer v up to m = 65535, so reading and writing again changes nothing.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ import torch
 
 from ..errors import ImageError
 
-# Pixels converted at once: temporaries stay near 16 MB whatever the picture's size.
+# Pixels converted at once; limits temporaries to about 16 MB for pictures of any size.
 _BAND_PIXELS = 1 << 20
-# Of PNG and TIFF: zlib's 6 makes files of photographs 5 to 8 % smaller and takes four times as long.
+# For PNG and TIFF. zlib's level 6 makes files of photographs 5 to 8 % smaller but takes four times as long.
 DEFLATE_LEVEL = 3
 
 
 def bands(height: int, width: int) -> Iterator[slice]:
-    """Slices of rows that together cover a picture."""
+    """Slices of rows that cover a picture."""
     rows = max(1, _BAND_PIXELS // max(1, width))
     for top in range(0, height, rows):
         yield slice(top, min(top + rows, height))
 
 
 def scale_into(planes: np.ndarray, alpha: np.ndarray | None, samples: np.ndarray) -> None:
-    """Fill planes with samples, scaled to 0..1.
+    """Write samples, scaled to 0..1, to planes.
 
     Args:
         planes: 3 x H x W float32; a single grey channel fills all three.
-        alpha: 1 x H x W float32 for the last channel of the samples, or None where that is no alpha.
+        alpha: 1 x H x W float32 for the last channel of the samples, or None if that is not alpha.
         samples: H x W x C of uint8 or uint16.
     """
     full = np.float32(np.iinfo(samples.dtype).max)
@@ -43,7 +43,7 @@ def scale_into(planes: np.ndarray, alpha: np.ndarray | None, samples: np.ndarray
 
 
 def quantize(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Floats in 0..1 to the nearest unsigned integer of `dtype`; what lies outside is clipped.
+    """Round floats in 0..1 to the nearest unsigned integer of `dtype`; values outside are clipped.
 
     Raises:
         ImageError: there are NaN or infinite values.
@@ -56,12 +56,12 @@ def quantize(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def to_planes(tensor: torch.Tensor) -> np.ndarray:
-    """1 x C x H x W of any float type on any device as C x H x W float32, sharing memory where it can."""
+    """1 x C x H x W of any float type on any device as C x H x W float32, without a copy if possible."""
     return tensor.detach()[0].to("cpu", torch.float32).numpy()
 
 
 def is_grey(planes: np.ndarray, tolerance: float) -> bool:
-    """Whether the second and third of 3 x H x W planes stay within a tolerance of the first."""
+    """Whether the second and third of 3 x H x W planes differ from the first by at most `tolerance`."""
     return all(np.abs(planes[1:, rows] - planes[:1, rows]).max() <= tolerance for rows in bands(*planes.shape[1:]))
 
 
@@ -75,10 +75,10 @@ def integer_array(pixels: torch.Tensor, dtype: np.dtype) -> np.ndarray:
 
 
 def check_images(pixels: torch.Tensor) -> None:
-    """Refuse what is not one RGB picture.
+    """Check that `pixels` is one RGB picture.
 
     Raises:
-        ImageError: not a 1 x 3 x H x W float tensor, or without pixels.
+        ImageError: it is not a 1 x 3 x H x W float tensor, or has no pixels.
     """
     if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or not pixels.is_floating_point() or not pixels.numel():
-        raise ImageError(f"A picture is a 1 x 3 x H x W float tensor, not {pixels.dtype} {tuple(pixels.shape)}.")
+        raise ImageError(f"A picture must be a 1 x 3 x H x W float tensor, not {pixels.dtype} {tuple(pixels.shape)}.")

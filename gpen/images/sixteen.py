@@ -1,4 +1,4 @@
-"""16-bit samples of PNG files, which Pillow cuts to 8 bits: decoded by OpenCV."""
+"""Decode 16-bit PNG files with OpenCV, since Pillow reduces them to 8 bits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def decode_png16(data: bytes, transparency: Any, name: str) -> tuple[np.ndarray,
 
     Args:
         data: the whole file.
-        transparency: the grey value the file declares to be transparent, if it is grey and does.
+        transparency: the grey value that a grey file declares to be transparent, if any.
         name: the file's name, for messages.
 
     Returns:
@@ -31,7 +31,7 @@ def decode_png16(data: bytes, transparency: Any, name: str) -> tuple[np.ndarray,
     except cv2.error:
         samples = None
     if samples is None or samples.dtype != np.uint16:
-        raise ImageError(f"{name} holds 16-bit samples in a way that OpenCV cannot decode; save it as TIFF.")
+        raise ImageError(f"{name} is a 16-bit PNG that OpenCV cannot decode; save it as TIFF.")
     if samples.ndim == 2:
         samples = samples[..., None]
         if isinstance(transparency, int):

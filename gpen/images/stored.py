@@ -1,4 +1,4 @@
-"""A picture as its file stores it, before it is turned upright: what the readers of the formats give."""
+"""A picture as stored in its file, before it is rotated upright; returned by the readers of all formats."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from .picture import FileInfo
 from .samples import bands, scale_into
 
 MAX_PIXELS = 500_000_000
-"""Larger pictures are refused unread: as a float32 tensor one of this size fills 6 GB. Of TIFF and WebP, newer
-releases of Pillow read no more than 178 megapixels."""
+"""Larger pictures are refused before reading: at this size the float32 tensor takes 6 GB. Newer releases of Pillow read
+TIFF and WebP only up to 178 megapixels."""
 
 Fill = Callable[[np.ndarray, "np.ndarray | None"], None]
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a reader found.
+    """Result of a reader.
 
     Attributes:
         size: (height, width) as stored.
-        fill: writes the samples into 3 x H x W planes, and into 1 x H x W alpha if that is not None.
-        with_alpha: there is alpha.
-        info: what writing needs.
-        mode: what the file holds.
-        is_deep: more than 8 bits a sample.
-        exif: from its TIFF header on; None where there is none, empty where it is damaged.
-        icc_profile: the profile that the samples are in.
-        orientation: of the samples, where the reader knows it; None where EXIF or XMP decides.
-        n_frames: frames or pages in the file.
-        notes, left_out: sentences, as `Picture` has them.
-        is_whole: nothing of the picture is lost.
+        fill: writes the samples to 3 x H x W planes, and to 1 x H x W alpha if that is not None.
+        with_alpha: whether there is an alpha channel.
+        info: information needed for writing.
+        mode: pixel mode of the file.
+        is_deep: whether the file has more than 8 bits per sample.
+        exif: the EXIF block starting at its TIFF header; None if there is none, empty if it is damaged.
+        icc_profile: the colour profile of the samples.
+        orientation: orientation of the samples if the reader knows it; None if EXIF or XMP decides.
+        n_frames: number of frames or pages in the file.
+        notes, left_out: as in `Picture`.
+        is_whole: whether the picture is complete.
     """
 
     size: tuple[int, int]
@@ -72,11 +72,11 @@ def _samples_into(samples: np.ndarray, planes: np.ndarray, alpha: np.ndarray | N
 
 
 def check_size(width: int, height: int, name: str) -> None:
-    """Refuse a picture of more than `MAX_PIXELS`.
+    """Check that a picture has at most `MAX_PIXELS`.
 
     Raises:
-        ImageError: it claims to be larger.
+        ImageError: it declares to be larger.
     """
     if width * height > MAX_PIXELS:
         limit = MAX_PIXELS // 10**6
-        raise ImageError(f"{name} claims {width} x {height} pixels, more than {limit} million; make it smaller.")
+        raise ImageError(f"{name} has {width} x {height} pixels; the limit is {limit} million. Make it smaller.")

@@ -1,4 +1,4 @@
-"""TIFF tags, and TIFF files written so that an EXIF block moves in unchanged.
+"""TIFF tags, and a TIFF writer that keeps an EXIF block unchanged.
 
 Source of the layout: TIFF 6.0 (Adobe 1992), sections 2 (directories), 8 (tags), 14 (predictor), 18 (alpha).
 """
@@ -25,35 +25,35 @@ BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, PLANAR, SAMPLE_FORMAT = 258, 259,
 XMP, ICC_PROFILE = 700, 34675
 MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2
 ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA = 1, 2
-# Tags that describe a photograph and not its file's layout: title, camera, software, dates, people, rating.
+# Tags that describe the photograph, not the layout of its file: title, camera, software, dates, people, rating.
 _DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, 40091, 40092, 40093, 40094, 40095}
 LAYOUT = (BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, PLANAR, SAMPLE_FORMAT, ORIENTATION)
 _IPTC, _PHOTOSHOP = 33723, 34377
-# Sub-pages; the version a DNG declares; sensors behind a colour filter, and those whose pixels were made linear.
+# Sub-pages; the DNG version; sensor data behind a colour filter, and linearised sensor data.
 _SUB_IFDS, _DNG_VERSION, _COLOR_FILTER, _LINEAR_RAW = 330, 50706, 32803, 34892
 _MOST_SUB_IFDS = 16
 _STRIP_OFFSETS, _ROWS_PER_STRIP, _OLD_JPEG = 273, 278, 6
 _SUBFILE_TYPE, _REDUCED, _MASK = 254, 1, 4
 _MOST_DIRECTORIES = 10_000
 RESOLUTION_X, RESOLUTION_Y, RESOLUTION_UNIT, INCH, CENTIMETRE = 282, 283, 296, 2, 3
-# How `struct` writes each type of value: BYTE, SHORT, LONG, RATIONAL, UNDEFINED.
+# `struct` format of each value type: BYTE, SHORT, LONG, RATIONAL, UNDEFINED.
 _BYTE, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 1, 3, 4, 5, 7
 _CODES = {_BYTE: "B", _SHORT: "H", _LONG: "I", _RATIONAL: "I", _UNDEFINED: "B"}
 
 
 def read_pages(file: BinaryIO) -> list[tuple[int, TiffImagePlugin.ImageFileDirectory_v2]]:
-    """The directories of a file's pages, each with its place in the chain of all directories.
+    """The directories of a file's pages, each with its index in the chain of all directories.
 
-    Smaller copies and masks are no pages; the first directory is one whatever it says.
+    Thumbnails and masks are not pages; the first directory always is.
 
     Raises:
-        SyntaxError: it is no TIFF file.
+        SyntaxError: it is not a TIFF file.
     """
     pages, offset, seen = [], None, set()
     for place in range(_MOST_DIRECTORIES):
         try:
             directory = _directory_at(file, offset)
-        except Exception:  # what a chain leads to where it is damaged
+        except Exception:  # a damaged chain can raise anything
             if not place:
                 raise
             break
@@ -67,16 +67,16 @@ def read_pages(file: BinaryIO) -> list[tuple[int, TiffImagePlugin.ImageFileDirec
 
 
 def values_of(directory: TiffImagePlugin.ImageFileDirectory_v2, tag: int) -> tuple[Any, ...]:
-    """The values of a tag; none where it is absent."""
+    """The values of a tag; empty if it is missing."""
     value = directory.get(tag, ())
     return value if isinstance(value, tuple) else (value,)
 
 
 def declared_share(directory: TiffImagePlugin.ImageFileDirectory_v2) -> float:
-    """The share of a page for which its directory names strips; 1 for tiles, and where it does not say."""
+    """The share of a page for which its directory names strips; 1 for tiles or if unknown."""
     height, rows = (values_of(directory, tag)[:1] for tag in (HEIGHT, _ROWS_PER_STRIP))
     strips = len(values_of(directory, _STRIP_OFFSETS))
-    # Old-style JPEG keeps its data in other ways, and without rows a strip there is one strip.
+    # Old-style JPEG stores its data differently. Without RowsPerStrip there is one strip.
     if not (height and rows and rows[0] and strips) or _OLD_JPEG in values_of(directory, COMPRESSION):
         return 1.0
     planes = max(1, len(values_of(directory, BITS))) if 2 in values_of(directory, PLANAR) else 1
@@ -84,7 +84,7 @@ def declared_share(directory: TiffImagePlugin.ImageFileDirectory_v2) -> float:
 
 
 def is_raw(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
-    """Whether a TIFF holds what a camera's sensor saw: a DNG, or a page or sub-page behind a filter of colours."""
+    """Whether a TIFF holds raw sensor data: a DNG, or a page or sub-page with a colour filter array."""
     if _DNG_VERSION in directory or _is_sensor(directory):
         return True
     for offset in values_of(directory, _SUB_IFDS)[:_MOST_SUB_IFDS]:
@@ -92,7 +92,7 @@ def is_raw(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> 
             if _is_sensor(_directory_at(file, offset)):
                 return True
         except (SyntaxError, ValueError, TypeError, OSError, struct.error):
-            continue  # a sub-page nobody needs, where it is damaged
+            continue  # a damaged sub-page does not matter
     return False
 
 
@@ -111,7 +111,7 @@ def _directory_at(file: BinaryIO, offset: int | None) -> TiffImagePlugin.ImageFi
 
 
 def photoshop_block(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> bytes | None:
-    """Photoshop's image resources of a page, with the IPTC records of their own tag among them; or None."""
+    """Photoshop's image resources of a page, including the IPTC records of their separate tag, or None."""
     try:
         block, iptc = _raw_value(file, directory, _PHOTOSHOP), _raw_value(file, directory, _IPTC)
     except struct.error:  # cut off
@@ -121,11 +121,11 @@ def photoshop_block(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirector
 
 
 def _raw_value(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2, tag: int) -> bytes | None:
-    """The bytes of a tag as they lie in the file: Photoshop declares IPTC as LONG, though it is a row of bytes."""
+    """The raw bytes of a tag; Photoshop declares IPTC as LONG although it consists of bytes."""
     file.seek(0)
     head = file.read(4)
     order = "<" if head[:2] == b"II" else ">"
-    # BigTIFF: a count of 8 bytes, and entries of 20 with 8 for the value.
+    # BigTIFF: an 8-byte count, and entries of 20 bytes, of which 8 hold the value.
     count, entry, room = ("Q", "HHQ", 8) if 43 in (head[2], head[3]) else ("H", "HHI", 4)
     file.seek(directory.offset)
     (entries,) = struct.unpack(order + count, file.read(struct.calcsize(order + count)))
@@ -158,11 +158,11 @@ class Page:
 
     Attributes:
         size: (height, width).
-        samples: bands of rows x W x C uint8 or uint16 from top to bottom, all but the last equally high; C
-            is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
+        samples: bands of rows x W x C uint8 or uint16 from top to bottom, all but the last of equal height; C is 1
+            (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
         exif: an undamaged EXIF block, or None.
-        icc_profile, xmp: go into their tags.
-        photoshop: image resources; their IPTC records go into a tag of their own.
+        icc_profile, xmp: written to their tags.
+        photoshop: image resources; their IPTC records are written to a separate tag.
         dpi: dots per inch across and down, or None.
     """
 
@@ -178,17 +178,17 @@ class Page:
 def write_tiff(file: BinaryIO, pages: Iterable[Page]) -> None:
     """Write a deflated TIFF.
 
-    1. The EXIF block of the first page opens the file: it is a TIFF structure itself, so its offsets stay true. Those
-       of further pages are laid out anew where they come to lie.
-    2. One strip a band follows, in the block's byte order, with horizontal differencing.
-    3. The directory comes last: the block's descriptive entries as they are, and the page's own.
+    1. The file begins with the EXIF block of the first page. It is a TIFF structure itself, so its offsets stay valid.
+       The blocks of further pages are rebuilt for their new offsets.
+    2. One strip per band follows, in the byte order of the block, with horizontal differencing.
+    3. The directory comes last: the descriptive entries of the block, unchanged, and the entries of the page.
 
     Args:
         file: open for writing, at its start.
-        pages: one or more, each asked for when the one before is written.
+        pages: one or more; each is requested after the previous one is written.
 
     Raises:
-        ImageError: the file would pass the 4 GB that a TIFF can hold.
+        ImageError: the file would exceed 4 GB, the limit of TIFF.
     """
     order: ByteOrder = "<"
     link = 4  # where the offset of the next directory goes
@@ -208,7 +208,7 @@ def write_tiff(file: BinaryIO, pages: Iterable[Page]) -> None:
 
 
 def _moved(exif: bytes, directory: _Directory) -> tuple[bytes, int]:
-    """An EXIF block laid out anew for the end of the file and written there, and the place of its first directory."""
+    """Rebuild an EXIF block for the end of the file and write it; returns it and the offset of its first directory."""
     source = Image.Exif()
     source.load(exif)
     inner = {tag: source.get_ifd(tag) for tag in (EXIF_IFD, GPS_IFD)}
@@ -241,7 +241,7 @@ def _write_page(directory: _Directory, page: Page, link: int) -> int:
     directory.set(277, _SHORT, [channels])
     directory.set(_ROWS_PER_STRIP, _LONG, [rows_per_strip])
     directory.set(279, _LONG, [length for _, length in strips])
-    directory.set(PLANAR, _SHORT, [1])  # samples of a pixel lie together
+    directory.set(PLANAR, _SHORT, [1])  # the samples of a pixel are stored together
     directory.set(317, _SHORT, [2])  # predictor: horizontal differencing
     if channels in (2, 4):
         directory.set(EXTRA_SAMPLES, _SHORT, [UNASSOCIATED_ALPHA])
@@ -268,7 +268,7 @@ def _strip(band: np.ndarray, order: ByteOrder) -> bytes:
 
 
 class _Directory:
-    """A directory (IFD) of a TIFF file that is being written."""
+    """Writer of a directory (IFD) of a TIFF file."""
 
     def __init__(self, file: BinaryIO, order: ByteOrder) -> None:
         self.order: ByteOrder = order
@@ -276,22 +276,22 @@ class _Directory:
         self._entries: dict[int, bytes] = {}
 
     def append(self, data: bytes) -> tuple[int, int]:
-        """Write data at the next even place; gives its (offset, length)."""
+        """Write data at the next even offset; returns (offset, length)."""
         offset = self._file.tell()
         offset += self._file.write(b"\0" * (offset % 2))
         if offset + len(data) >= 1 << 32:
-            raise ImageError("The picture is too large for a TIFF file, which ends at 4 GB; write it as PNG.")
+            raise ImageError("The picture is too large for a TIFF file, which can hold 4 GB; write it as PNG.")
         return offset, self._file.write(data)
 
     def adopt(self, block: bytes, first: int) -> None:
-        """Take over the descriptive entries of an EXIF block whose offsets are the file's own, and its inner links."""
+        """Copy the descriptive entries and inner links of an EXIF block whose offsets count from the file start."""
         kept = _DESCRIPTIVE | {EXIF_IFD, GPS_IFD, RESOLUTION_X, RESOLUTION_Y, RESOLUTION_UNIT}
         for entry in read_ifd(block, first):
             if entry.tag in kept:
                 self._entries[entry.tag] = block[entry.at - 8 : entry.at + 4]
 
     def set(self, tag: int, kind: int, values: Sequence[int]) -> None:
-        """Set a tag to values of a TIFF type; a RATIONAL is a pair of them."""
+        """Set a tag to values of a TIFF type; a RATIONAL takes two values."""
         data = struct.pack(f"{self.order}{len(values)}{_CODES[kind]}", *values)
         count = len(values) // 2 if kind == _RATIONAL else len(values)
         if len(data) > 4:
@@ -299,7 +299,7 @@ class _Directory:
         self._entries[tag] = struct.pack(f"{self.order}HHI", tag, kind, count) + data.ljust(4, b"\0")
 
     def write(self, link: int) -> int:
-        """Write the directory at the end of the file, its place to `link`, and give where that of the next one goes."""
+        """Write the directory at the end of the file and its offset to `link`; returns the next link position."""
         entries = [self._entries[tag] for tag in sorted(self._entries)]
         body = struct.pack(f"{self.order}H", len(entries)) + b"".join(entries)
         offset, _ = self.append(body + struct.pack(f"{self.order}I", 0))

@@ -1,7 +1,7 @@
-"""Samples of TIFF pages that Pillow does not read as they are: found and laid out by tifffile.
+"""Decode TIFF pages that Pillow cannot read without change, with tifffile.
 
-Codecs are tifffile's. Two things that it leaves to imagecodecs, a package of 80 MB, are common in photographs and done
-here: LZW, by the libtiff within Pillow, and samples of 9 to 15 bits packed without gaps.
+The codecs are those of tifffile. Two features for which it needs imagecodecs, a package of 80 MB, are common in
+photographs and implemented here: LZW, with the libtiff inside Pillow, and packed samples of 9 to 15 bits.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 _LZW = 5
 _FLOATING_POINT_PREDICTOR = 3
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
-# More samples a pixel than any photograph has; a header that claims more is damaged.
+# Photographs never have more samples per pixel; a header that claims more is damaged.
 _MOST_CHANNELS = 16
 _LEAST_SHARE = 0.001
 
 
 def decode_page(page: TiffPage, name: str) -> tuple[np.ndarray, float]:
-    """The samples of a page as the file encodes them; those of strips and tiles that cannot be read are 0.
+    """Samples of a page as encoded in the file; those of unreadable strips and tiles are 0.
 
     Args:
-        page: a page of an open file, of integers of 8 to 64 bits or floats.
+        page: a page of an open file, with integers of 8 to 64 bits or floats.
         name: the file's name, for messages.
 
     Returns:
-        H x W x C of the page's own type, and the share of its strips or tiles that could be read.
+        H x W x C in the dtype of the page, and the share of its strips or tiles that could be read.
 
     Raises:
-        ImageError: its compression needs a package that is not installed, or its layout is none of a photograph.
-        Exception: what the decoder raised, where nothing could be read.
+        ImageError: the compression needs a package that is not installed, or the layout is not that of a photograph.
+        Exception: whatever the decoder raises if nothing can be read.
     """
     if page.dtype is None or page.dtype.kind not in "uif" or page.samplesperpixel > _MOST_CHANNELS:
         raise ImageError(
-            f"{name} holds {page.samplesperpixel} samples a pixel of {page.bitspersample} bits, in a form that is no "
-            "photograph's; save it as 16-bit RGB."
+            f"{name} has {page.samplesperpixel} samples per pixel of {page.bitspersample} bits in a layout that is not "
+            "supported; save it as 16-bit RGB."
         )
     separate, depth, height, width, contiguous = page.shaped
     if depth != 1:
@@ -64,7 +64,7 @@ def decode_page(page: TiffPage, name: str) -> tuple[np.ndarray, float]:
             segment, (plane, _, top, left, _), shape = page.decode(prepare(data, index), index)
         except (ImportError, NotImplementedError):
             raise _needs_imagecodecs(page, name) from None
-        except Exception as error:  # codecs raise whatever they like
+        except Exception as error:  # codecs raise any type of exception
             damage = damage or error
             continue
         if segment is not None:
@@ -73,10 +73,10 @@ def decode_page(page: TiffPage, name: str) -> tuple[np.ndarray, float]:
         read += 1
     if damage and not read:
         raise damage
-    # A header that claims far more than there is, is damaged itself.
+    # A header that claims far more pixels than the data holds is itself damaged.
     share = min(1.0, read / expected)
     if share < _LEAST_SHARE:
-        raise ImageError(f"{name} claims {width} x {height} pixels, and hardly any of them are in the file.")
+        raise ImageError(f"{name} claims {width} x {height} pixels, but hardly any of them are in the file.")
     page.bitspersample = bits
     if page.planarconfig == 2 and separate > 1:
         result = result.transpose(1, 2, 0, 3)[..., 0]
@@ -86,7 +86,7 @@ def decode_page(page: TiffPage, name: str) -> tuple[np.ndarray, float]:
 
 
 class _Segments:
-    """Brings strips and tiles into a form that tifffile decodes without imagecodecs, and tells it so."""
+    """Convert strips and tiles to a form that tifffile decodes without imagecodecs, and set its page accordingly."""
 
     def __init__(self, page: TiffPage, name: str) -> None:
         from tifffile import TIFF
@@ -112,7 +112,7 @@ class _Segments:
         if not (self._packed or self._floats or self._lzw):
             self._plain = True
             return
-        # What was decompressed here is plain for tifffile.
+        # Data decompressed here is uncompressed for tifffile.
         self._plain, self._reversed = False, page.fillorder == 2
         page.compression, page.fillorder = 1, 1  # type: ignore[assignment]
         if self._packed:
@@ -145,13 +145,13 @@ class _Segments:
 def _needs_imagecodecs(page: TiffPage, name: str) -> ImageError:
     compression = getattr(page.compression, "name", page.compression)
     return ImageError(
-        f"{name} is compressed in a way ({compression}) that needs the package imagecodecs; install it, or save the "
+        f"{name} uses a compression ({compression}) that needs the package imagecodecs; install it, or save the "
         "file without compression."
     )
 
 
 def _from_lzw(data: bytes, row: int, rows: int) -> bytes:
-    """Decompress by a TIFF of one strip of plain bytes, made for the purpose."""
+    """Decompress by wrapping the data in a temporary TIFF of one strip."""
     entries = [(256, row), (257, rows), (258, 8), (259, _LZW), (262, 1), (273, 8), (277, 1), (278, rows)]
     entries.append((279, len(data)))
     start = 8 + len(data) + len(data) % 2
@@ -163,7 +163,7 @@ def _from_lzw(data: bytes, row: int, rows: int) -> bytes:
 
 
 def _unpack(data: bytes, rows: int, row: int, values: int, bits: int, order: str) -> bytes:
-    """Rows of `values` numbers of so many bits, each row from a whole byte on, as 16-bit integers."""
+    """Unpack rows of `values` numbers of `bits` bits to 16-bit integers; each row starts at a byte boundary."""
     packed = np.frombuffer(data, np.uint8, rows * row).reshape(rows, row)
     weights = (1 << np.arange(bits - 1, -1, -1)).astype(np.uint16)
     result = np.empty((rows, values), f"{order}u2")

@@ -1,4 +1,4 @@
-"""Samples of a TIFF page of any type and colour space to 16-bit grey or RGB, with black and white in their places.
+"""Convert samples of a TIFF page of any type and colour space to 16-bit grey or RGB, scaled to black and white.
 
 Sources: TIFF 6.0 sections 8 (MaxSampleValue), 19 (SMinSampleValue), 23 (CIELab); Adobe Photoshop TIFF Technical Notes
 (ICCLab, CMYK of 16 bits); CIE 15 (L*a*b*); IEC 61966-2-1 (sRGB).
@@ -26,11 +26,11 @@ _CMYK, _CIE_LAB, _ICC_LAB = 5, 8, 9
 _COLORS = {MIN_IS_WHITE: 1, MIN_IS_BLACK: 1, RGB: 3, _CMYK: 4, _CIE_LAB: 3, _ICC_LAB: 3}
 _MAX_SAMPLE, _SMIN_SAMPLE, _SMAX_SAMPLE = 281, 340, 341
 _FULL = 65535
-# Where a file does not say what its white is: that of 8, 10, 12, 16 and 32 bits, the least that holds all samples.
+# White values to try if the file does not state one: of 8, 10, 12, 16 and 32 bits, the smallest that holds all samples.
 _WHITES = (255, 1023, 4095, 65535, 2**32 - 1)
-# A photograph of 16 bits reaches further than this; one that does not was made by a sensor of 12 bits or fewer.
+# A 16-bit photograph has values above this; otherwise its sensor had 12 bits or fewer.
 _DEEPEST_12_BIT = 4095
-# XYZ of the D50 that Lab is relative to, to linear sRGB, adapted by Bradford's matrix (ICC.1:2022, annex E).
+# From XYZ under D50, the white of Lab, to linear sRGB, with Bradford adaptation (ICC.1:2022, annex E).
 _D50 = np.array([0.96422, 1.0, 0.82521])
 _D50_TO_SRGB = np.array(
     [
@@ -43,15 +43,15 @@ _D50_TO_SRGB = np.array(
 
 @dataclass(frozen=True)
 class Values:
-    """What a page holds.
+    """Converted samples of a page.
 
     Attributes:
-        samples: H x W x C uint16, grey or RGB, then straight alpha; None where `image` holds the page.
+        samples: H x W x C uint16, grey or RGB, then straight alpha; None if `image` holds the page.
         image: a CMYK image of 8 bits.
-        mode: what the file held.
-        with_alpha: the last channel is alpha.
-        is_srgb: the colours were converted to sRGB.
-        notes: what was taken for black and white, and what was left out.
+        mode: pixel mode of the file.
+        with_alpha: whether the last channel is alpha.
+        is_srgb: whether the colours were converted to sRGB.
+        notes: the values used for black and white, and what was left out.
     """
 
     samples: np.ndarray | None
@@ -63,16 +63,16 @@ class Values:
 
 
 def to_values(samples: np.ndarray, page: TiffPage, name: str) -> Values:
-    """Samples as `decode_page` gives them, by what the page says of them.
+    """Convert samples from `decode_page` according to the tags of the page.
 
     Raises:
-        ImageError: their colour space is none of a photograph.
+        ImageError: the colour space is not that of a photograph.
     """
     photometric = int(page.photometric) if page.photometric is not None else -1
     colors = _COLORS.get(photometric, 0)
     if not colors or samples.shape[2] < colors:
         kind = getattr(page.photometric, "name", page.photometric)
-        raise ImageError(f"{name} holds colours of a kind ({kind}) that is not read here; save it as 16-bit RGB.")
+        raise ImageError(f"{name} uses an unsupported colour space ({kind}); save it as 16-bit RGB.")
     extra = tuple(int(value) for value in page.extrasamples) if samples.shape[2] > colors else ()
     alpha_kind = next((kind for kind in extra if kind in (ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA)), None)
     alpha = samples[..., colors + extra.index(alpha_kind)] if alpha_kind is not None else None
@@ -118,14 +118,14 @@ def _integer_white(page: TiffPage, samples: np.ndarray) -> float:
 
 
 def _known_white(page: TiffPage, samples: np.ndarray) -> float | None:
-    """The white that the type alone fixes: that of unsigned integers of up to 16 bits."""
+    """The white value defined by the type alone: that of unsigned integers of up to 16 bits."""
     return _integer_white(page, samples) if samples.dtype.kind == "u" and samples.dtype.itemsize <= 2 else None
 
 
 def _to_full(samples: np.ndarray, page: TiffPage, white: float | None) -> tuple[np.ndarray, list[str]]:
-    """Over 0..65535, with a sentence on the range where the file's type does not fix it."""
+    """Scale to 0..65535; also returns a sentence on the range if the type does not define it."""
     low, high, holes = _extent(samples)
-    notes = ["Samples that are no numbers were read as black."] if holes else []
+    notes = ["Samples that are not numbers were read as black."] if holes else []
     if white is not None:
         said = _tag_value(page, _MAX_SAMPLE, np.max)
         if said is not None and 1 < said < white and high <= said:
@@ -144,13 +144,13 @@ def _to_full(samples: np.ndarray, page: TiffPage, white: float | None) -> tuple[
     black = min(low, 0.0)
     top = high if high > black else black + 1
     whites = ((1,) if samples.dtype.kind == "f" else ()) + _WHITES
-    # The next common white, unless it is so far off that it cannot be meant.
+    # The next common white value, unless it is implausibly far away.
     top = next((float(value) for value in whites if high <= value <= 2 * high), top)
     if samples.dtype.kind == "f" and high <= 1:
         top = 1.0
     kind = "floating-point" if samples.dtype.kind == "f" else f"{8 * samples.dtype.itemsize}-bit integer"
     notes.append(
-        f"The file does not say what is white in its {kind} samples, which lie in {low:g}..{high:g}; "
+        f"The file does not say which value of its {kind} samples is white; they lie in {low:g}..{high:g}, so "
         f"black was taken as {black:g} and white as {top:g}."
     )
     return _scaled(samples, black, top), notes
@@ -165,7 +165,7 @@ def _tag_value(page: TiffPage, tag: int, choose: Callable[[np.ndarray], float]) 
 
 
 def _extent(samples: np.ndarray) -> tuple[float, float, bool]:
-    """The least and the greatest finite sample, and whether there are others."""
+    """The smallest and the largest finite sample, and whether there are non-finite ones."""
     low, high, holes = np.inf, -np.inf, False
     for rows in bands(*samples.shape[:2]):
         band = samples[rows]
@@ -201,7 +201,7 @@ def _lab_to_srgb(samples: np.ndarray, is_icc: bool, name: str) -> np.ndarray:
     if samples.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"{name} holds CIELab in {samples.dtype}; save it as 16-bit RGB.")
     unit = 1 if samples.dtype == np.uint8 else 256
-    # ICC's 16 bits put L* = 100 at 0xFF00; in CIELab the whole range is used.
+    # In 16-bit ICCLab, L* = 100 is 0xFF00; CIELab uses the full range.
     top = 255 * unit if is_icc or unit == 1 else _FULL
     result = np.empty(samples.shape, np.uint16)
     for rows in bands(*samples.shape[:2]):

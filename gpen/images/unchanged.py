@@ -1,4 +1,4 @@
-"""Whether a picture is still what its file holds, so that the file's very bytes are the result."""
+"""Check whether a picture is unchanged, so that the bytes of its file can be the result."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .read import read_bytes, read_picture
 
 
 def unchanged_bytes(picture: Picture, kind: str) -> bytes | None:
-    """The file a picture was read from, where the picture is still what is in it and `kind` is its format.
+    """The bytes of a picture's file if the picture is unchanged and `kind` is the format of the file, else None.
 
-    What is in it now is read once more: the file, or the picture, may have been changed since.
+    The file is read again, since the file or the picture may have changed in the meantime.
     """
     source = _candidate(picture, kind)
     if source is None or picture.page:
@@ -28,7 +28,7 @@ def unchanged_bytes(picture: Picture, kind: str) -> bytes | None:
 
 
 def unchanged_page(picture: Picture) -> Path | None:
-    """The TIFF in which a page is still as the picture has it."""
+    """The TIFF that holds this page unchanged, or None."""
     source = _candidate(picture, "TIFF")
     if source is None:
         return None

@@ -1,4 +1,4 @@
-"""`Picture` to a file: the depth, colour kind and metadata of its source, in one piece or not at all."""
+"""Write pictures atomically, with the depth, colour type and metadata of their source."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from .tiff import Page, write_tiff
 from .unchanged import unchanged_bytes, unchanged_page
 
 DEFAULT_QUALITY = 95
-"""Of JPEG and lossy WebP, unless the source or the caller knows better."""
+"""Default quality of JPEG and lossy WebP."""
 
-# Sum of the 64 steps of the standard luminance table (ITU-T T.81, annex K.1) at quality 90. A source at
-# least as fine is coded with its own tables, so that untouched blocks come out nearly as they were; coarser
-# tables would spoil what was restored.
+# # Sum of the 64 steps of the standard luminance table (ITU-T T.81, annex K.1) at quality 90. A source at least as fine
+# is encoded with its own tables, so that untouched blocks hardly change; coarser tables would degrade the restored
+# faces.
 _FINE_TABLE = 736
 _LONGEST_SIDE = {"JPEG": 65500, "WebP": 16383}
-# What a JPEG segment holds beside its length.
+# Payload of a JPEG segment, without its length field.
 _SEGMENT = 65533
 _EXIF_SEGMENT = b"Exif\0\0"
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
@@ -44,19 +44,19 @@ _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 def write_picture(picture: Picture, path: str | Path, *, quality: int | None = None) -> tuple[str, ...]:
     """Write a picture with the metadata of its source; the suffix decides the format.
 
-    The file appears whole or not at all; missing folders are made. A picture that was read from a file of this format,
-    and not changed since, gives that file's very bytes, whatever is in them. A grey source whose result is still grey
-    gives a grey file. 16-bit sources stay 16-bit in PNG and TIFF.
+    The file is written atomically; missing folders are created. If the picture was read from a file of this format and
+    is unchanged, the bytes of that file are copied. A grey source with a grey result gives a grey file. 16-bit sources
+    stay 16-bit in PNG and TIFF.
 
-    - PNG and TIFF are lossless: samples that were not changed come out bit for bit.
+    - PNG and TIFF are lossless: unchanged samples stay the same, bit for bit.
     - JPEG: a JPEG source of quality 90 or better keeps its quantisation tables and chroma subsampling;
-      anything else is written at quality 95 with full chroma (4:4:4). Alpha is laid over white.
-    - WebP: lossless where the source was, else at quality 95.
+      anything else is written at quality 95 with full chroma (4:4:4). Alpha is composited over white.
+    - WebP: lossless if the source was, otherwise at quality 95.
 
     Args:
-        picture: what to write.
+        picture: the picture to write.
         path: ends in one of `WRITABLE`.
-        quality: 1..100, for JPEG and lossy WebP instead of the above.
+        quality: 1..100; overrides the above for JPEG and lossy WebP.
 
     Returns:
         Notes on what of the source the file does not hold, one sentence each.
@@ -64,16 +64,25 @@ def write_picture(picture: Picture, path: str | Path, *, quality: int | None = N
     Raises:
         ImageError: the suffix is unknown, the folder cannot be written to, the quality is out of range, or
             the picture is too large for the format or holds NaN.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from gpen_blocks.gpen.images import read_picture, write_picture
+        >>> picture = read_picture("examples/portrait-degraded.jpg")
+        >>> write_picture(picture, "copy.jpg")
+        ()
+        >>> Path("copy.jpg").read_bytes() == Path("examples/portrait-degraded.jpg").read_bytes()  # nothing was changed
+        True
     """
     path = Path(path)
     kind = WRITABLE_FORMATS.get(path.suffix.lower())
     if kind is None:
         known = ", ".join(sorted(WRITABLE_FORMATS))
-        raise ImageError(f"{path} has a suffix that cannot be written; name a file that ends in {known}.")
+        raise ImageError(f"{path} has an unsupported suffix; choose a file name that ends in {known}.")
     if quality is not None and not 1 <= quality <= 100:
         raise ImageError(f"quality must lie in 1..100, not {quality}.")
     if max(picture.size) > _LONGEST_SIDE.get(kind, 2**31 - 1):
-        raise ImageError(f"{kind} ends at {_LONGEST_SIDE[kind]} pixels a side; write {path.name} as TIFF.")
+        raise ImageError(f"{kind} allows at most {_LONGEST_SIDE[kind]} pixels per side; write {path.name} as TIFF.")
     same = unchanged_bytes(picture, kind) if quality is None else None
     result, notes = _plan(picture, kind) if same is None else (None, ())
     try:
@@ -90,21 +99,21 @@ def write_picture(picture: Picture, path: str | Path, *, quality: int | None = N
 def write_pages(pictures: Iterable[Picture], path: str | Path) -> tuple[str, ...]:
     """Write pages as one TIFF, each with its own size, depth and metadata; see `write_picture`.
 
-    Pages that were all read from one file and are unchanged give that file's very bytes.
+    If all pages were read from one file and are unchanged, the bytes of that file are copied.
 
     Args:
-        pictures: one or more, each asked for when the one before is written.
+        pictures: one or more; each is requested after the previous one is written.
         path: ends in .tif or .tiff.
 
     Returns:
-        Notes on what of the source the file does not hold, one sentence each, without repetition.
+        Notes on content of the source that is lost, one sentence each, without repetition.
 
     Raises:
-        ImageError: as `write_picture`; whatever `pictures` raises goes through, and nothing is written.
+        ImageError: as for `write_picture`. Exceptions raised by `pictures` pass through, and nothing is written.
     """
     path = Path(path)
     if WRITABLE_FORMATS.get(path.suffix.lower()) != "TIFF":
-        raise ImageError(f"{path} cannot hold pages; name a file that ends in .tif or .tiff.")
+        raise ImageError(f"{path} cannot hold pages; choose a file name that ends in .tif or .tiff.")
     notes: list[str] = []
     unchanged: set[Path | None] = set()
 
@@ -131,7 +140,7 @@ def write_pages(pictures: Iterable[Picture], path: str | Path) -> tuple[str, ...
 
 @dataclass(frozen=True)
 class _Result:
-    """What goes into the file: planes as `samples` defines them, and the metadata that fits."""
+    """Content of the file: planes as defined in `samples`, and the metadata that the format supports."""
 
     planes: np.ndarray
     alpha: np.ndarray | None
@@ -182,13 +191,13 @@ def _plan(picture: Picture, kind: str) -> tuple[_Result, tuple[str, ...]]:
     notes = list(picture.left_out)
     over_white = kind == "JPEG" and alpha is not None
     if over_white:
-        notes.append("JPEG holds no transparency, so the picture was laid over white.")
+        notes.append("JPEG does not support transparency, so the picture was composited over white.")
     dtype = np.dtype(np.uint16 if picture.bit_depth == 16 and kind in ("PNG", "TIFF") else np.uint8)
     if picture.bit_depth == 16 and dtype == np.uint8:
-        notes.append(f"{kind} holds 8 bits a channel, so the 16-bit values were rounded.")
+        notes.append(f"{kind} has 8 bits per channel, so the 16-bit values were rounded.")
     grey = picture.mode in GREY_MODES and is_grey(planes, 0.5 / np.iinfo(dtype).max)
     if kind == "TIFF" and dtype == np.uint16 and alpha is not None:
-        grey = False  # hardly any reader knows two 16-bit channels
+        grey = False  # hardly any reader supports two 16-bit channels
     exif, icc_profile, xmp = picture.exif, picture.icc_profile, picture.info.xmp
     if icc_profile and icc_color_space(icc_profile) == "GRAY" and (not grey or kind == "WebP"):
         icc_profile = None
@@ -200,7 +209,7 @@ def _plan(picture: Picture, kind: str) -> tuple[_Result, tuple[str, ...]]:
         xmp = None
         notes.append("The XMP packet is longer than a JPEG can hold and was left out.")
     if kind == "WebP" and picture.info.photoshop:
-        notes.append("WebP has no place for IPTC and Photoshop's data, which were left out.")
+        notes.append("WebP cannot store IPTC and Photoshop data, which were left out.")
     result = _Result(planes, alpha, over_white, grey, dtype, exif, icc_profile, xmp, picture.info)
     return result, tuple(notes)
 
@@ -227,7 +236,7 @@ def _write_jpeg(file: BinaryIO, result: _Result, quality: int | None) -> None:
 
 
 def _write_webp(file: BinaryIO, result: _Result, quality: int | None) -> None:
-    # Quality is effort in a lossless file: above 50 it stays as large, and Pillow's 80 takes three times as
+    # # In lossless files, quality means effort: above 50 the size stays the same, and Pillow's 80 takes three times as
     # long.
     options: dict[str, Any] = {"lossless": True, "quality": 50, "exact": True}
     if quality is not None or not result.info.lossless:
@@ -244,7 +253,7 @@ def _write_png(file: BinaryIO, result: _Result, quality: int | None) -> None:
     if result.xmp:
         chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + result.xmp)
     if result.info.photoshop:
-        # ImageMagick's way, which ExifTool knows too; PNG has none of its own.
+        # As ImageMagick writes it and ExifTool reads it; PNG itself has no place for it.
         digits = result.info.photoshop.hex()
         lines = "\n".join(digits[start : start + 72] for start in range(0, len(digits), 72))
         text = f"\n8bim\n{len(digits) // 2:8}\n{lines}\n".encode("ascii")
@@ -253,7 +262,7 @@ def _write_png(file: BinaryIO, result: _Result, quality: int | None) -> None:
     if result.dtype == np.uint8:
         result.image().save(file, "PNG", pnginfo=chunks, compress_level=DEFLATE_LEVEL, **options)
         return
-    # Pillow lays out the metadata of a one-pixel file, and those chunks go before the 16-bit pixels.
+    # Pillow encodes the metadata in a one-pixel file; those chunks are written before the 16-bit pixels.
     carrier = io.BytesIO()
     Image.new("L", (1, 1)).save(carrier, "PNG", pnginfo=chunks, **options)
     metadata = png.read_chunks(carrier, png.METADATA)
@@ -279,10 +288,10 @@ def _present(**options: Any) -> dict[str, Any]:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` once it is written whole."""
+    """Yield a temporary file that replaces `path` when it is complete."""
     target = path.resolve() if path.is_symlink() else path
     if target.is_dir():
-        raise ImageError(f"{path} is a folder; name a file in it.")
+        raise ImageError(f"{path} is a folder; give a file in it.")
     with replacing(target) as temporary:
         with temporary.open("xb") as file:
             yield file

@@ -1,4 +1,4 @@
-"""XMP packets: what they say of parts that a file written anew does not have is taken out, all else stays.
+"""Remove from XMP packets what describes parts of the file that are lost when it is written again.
 
 Sources: Ultra HDR image format 1.1 (`hdrgm`, GContainer), Motion photo format 1.0 (GCamera), Dynamic Depth (GDepth),
 XMP specification part 3 (HasExtendedXMP).
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _CAMERA = "http://ns.google.com/photos/1.0/camera/"
 _NOTE = "http://ns.adobe.com/xmp/note/"
-# Namespaces that speak of nothing but other parts of the file.
+# Namespaces that only describe other parts of the file.
 _STALE = (
     "http://ns.adobe.com/hdr-gain-map/1.0/",
     "http://ns.apple.com/HDRGainMap/1.0/",
@@ -26,16 +26,16 @@ _STALE = (
     "http://ns.google.com/photos/1.0/depthmap/",
     "http://ns.google.com/photos/1.0/audio/",
 )
-# And properties of other namespaces.
+# Such properties in other namespaces.
 _STALE_NAMES = re.compile(r"(MotionPhoto|MicroVideo|HasExtendedXMP)")
 _HINT = re.compile("|".join(map(re.escape, _STALE)).encode() + rb"|:MotionPhoto|:MicroVideo|HasExtendedXMP")
 _XMLNS = "http://www.w3.org/2000/xmlns/"
 
 
 def without_parts(packet: bytes) -> bytes | None:
-    """The packet without gain map, container, motion photo and extended XMP; the same bytes where it has none.
+    """The packet without gain map, container, motion photo and extended XMP; the same bytes if it has none.
 
-    None where it speaks of them and is no XML that can be followed.
+    None if it mentions them but cannot be parsed as XML.
     """
     if not _HINT.search(packet):
         return packet
@@ -75,7 +75,7 @@ def _clean(element: Element) -> None:
 
 
 def _drop_prefixes(element: Element) -> None:
-    """Take out declarations of namespaces that nothing uses any more."""
+    """Remove declarations of namespaces that are no longer used."""
     for child in element.getElementsByTagName("*"):
         _drop_own_prefixes(child)
     _drop_own_prefixes(element)

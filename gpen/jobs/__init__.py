@@ -1,1 +1,1 @@
-"""Many pictures, each worked on once: which they are, where their results go, and reading ahead."""
+"""Jobs on many pictures: collecting the inputs, planning the outputs and reading ahead."""

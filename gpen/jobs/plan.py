@@ -1,4 +1,4 @@
-"""Which pictures a command works on, and where its results go."""
+"""Collect the input pictures of a command and plan its output files."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ..wording import count
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to work on.
+    """One picture to process.
 
     Attributes:
         source: the picture.
-        relative: its path below the folder that was named, or its bare name.
+        relative: its path relative to the given folder, or its bare name.
     """
 
     source: Path
@@ -33,51 +33,51 @@ class Job:
 
 @dataclass(frozen=True)
 class PassedOver:
-    """Something in a folder that is not worked on, and why not: a key of `REASONS`."""
+    """A skipped file or folder, and the reason: a key of `REASONS`."""
 
     path: Path
     reason: str
 
 
 class Collection(NamedTuple):
-    """What was found behind files, folders and globs."""
+    """Pictures found in files, folders and globs."""
 
     jobs: list[Job]
     passed_over: list[PassedOver]
 
 
-# Why something is passed over, as one and as many.
+# Reasons for skipping, singular and plural.
 REASONS = {
-    "other": ("file that is no picture", "files that are no pictures"),
+    "other": ("file that is not a picture", "files that are not pictures"),
     "result": ("result of an earlier run", "results of earlier runs"),
     "raw": ("camera raw file (rawpy reads it)", "camera raw files (rawpy reads them)"),
     "hidden": ("hidden file or folder", "hidden files and folders"),
     "folder": ("folder (--recursive looks into it)", "folders (--recursive looks into them)"),
-    "locked": ("folder that may not be read", "folders that may not be read"),
+    "locked": ("folder that cannot be read", "folders that cannot be read"),
 }
-# What the commands put behind a picture's stem, with a number where a name was taken; a folder's own results are not
-# worked on again.
+# # Suffixes that the commands append to a picture's stem, followed by a number if a name was taken. Such results in an
+# input folder are skipped.
 _RESULT = re.compile(r"(?P<source>.+?)(?:-restored(?:-\d+)?)?(?:-compare|-faces|-restored)(?:-\d+)?", re.DOTALL)
 
 
 def collect(inputs: Iterable[str], recursive: bool, output: Path | None = None) -> Collection:
-    """The pictures behind files, folders and globs, each once, in a stable order.
+    """Collect the pictures in files, folders and globs, each once, in a stable order.
 
-    A named file is taken whatever its suffix, so that a wrong one is reported and not passed over; a folder gives
-    the pictures in it, without hidden ones and without the results that lie beside their sources.
+    A file given by name is included whatever its suffix, so that a wrong one is reported instead of skipped. Hidden
+    files in folders, and results next to their sources, are skipped.
 
     Args:
-        inputs: as the user wrote them.
-        recursive: whether folders inside folders are looked into.
-        output: the folder of the results; what lies in it is a result, unless the folder itself was named.
+        inputs: as typed by the user.
+        recursive: whether to search subfolders.
+        output: the output folder; its files count as results unless the folder itself is an input.
 
     Raises:
-        NoPictureError: nothing was found at all.
+        NoPictureError: nothing was found.
     """
     jobs: dict[Path, Job] = {}
     passed_over: list[PassedOver] = []
     for text in inputs:
-        # A name may hold brackets: what exists is taken as it is, and only the rest as a pattern.
+        # A name may contain brackets: an existing path is used literally, anything else as a pattern.
         paths = [Path(text)] if Path(text).exists() else [Path(p) for p in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207 (absolute patterns)
         for path in paths or [Path(text)]:
             if path.is_dir():
@@ -131,18 +131,18 @@ def _pictures_in(folder: Path, recursive: bool, output: Path | None, passed_over
 
 
 def _is_result(path: Path, sources: set[str]) -> bool:
-    """Whether a file or a folder is called as the result of a picture beside it, of which there are these stems."""
+    """Whether a file or folder has the name of a result of one of the pictures next to it, given their stems."""
     found = _RESULT.fullmatch(path.stem if path.suffix.lower() in READABLE else path.name)
     return found is not None and found["source"] in sources
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Where the results of one picture go.
+    """Output paths of one picture.
 
     Attributes:
-        main: the picture that is written.
-        beside: what else is, in the order in which its endings were given.
+        main: the restored picture.
+        beside: further results, in the order of their endings.
     """
 
     main: Path
@@ -152,26 +152,26 @@ class Targets:
 def plan(
     jobs: Sequence[Job], output: Path | None, ending: str, beside: Sequence[str] = (), *, overwrite: bool
 ) -> tuple[dict[Job, Targets], dict[Job, ImageError]]:
-    """Where everything goes, before any work: no two results have one name, on any file system.
+    """Plan all output paths before the work begins, such that they are unique on every file system.
 
-    Names are compared without case and composed, as Windows and macOS do; of those that are alike the later ones get a
-    number.
+    Names are compared case-insensitively and in composed form, as on Windows and macOS; a number is appended to later
+    duplicates.
 
     Args:
         jobs: the pictures.
-        output: None for beside the source; a file name where there is one picture alone; otherwise a folder.
-        ending: put behind the stem where the result lies beside its source.
-        beside: ends of the names of further results, put behind the stem of the first.
-        overwrite: whether what exists may be replaced.
+        output: None: next to the source. A file name if there is only one picture, otherwise a folder.
+        ending: appended to the stem if the result is written next to its source.
+        beside: endings of further results, appended to the stem of the first.
+        overwrite: whether existing files may be replaced.
 
     Returns:
-        The targets of each job that can be done, and what speaks against each other one.
+        The targets of each possible job, and the error of each other job.
 
     Raises:
-        ImageError: `output` is a picture's name, and there are several.
+        ImageError: `output` is the name of one picture, but there are several.
     """
     if output is not None and len(jobs) > 1 and output.suffix.lower() in WRITABLE and not output.is_dir():
-        raise ImageError(f"{output} names one file for {count(len(jobs), 'picture')}; name a folder.")
+        raise ImageError(f"{output} is one file for {count(len(jobs), 'picture')}; give a folder.")
     taken = {_key(job.source): job.source for job in jobs}
     planned: dict[Job, Targets] = {}
     faults: dict[Job, ImageError] = {}
@@ -192,16 +192,16 @@ def plan(
 def _free_targets(
     job: Job, output: Path | None, ending: str, beside: Sequence[str], taken: Mapping[str, Path], *, alone: bool
 ) -> Targets:
-    """The first names that are not taken by another result; those of photographs are left for `claim` to refuse."""
+    """The first names not taken by another result; `claim` refuses those of photographs."""
     for number in itertools.count(1):
         main = _target(job, output, ending, f"-{number}" if number > 1 else "", alone)
-        # Of a.jpg and a.png the second keeps its suffix in the names of its sheets.
+        # For a.jpg and a.png, the sheets of the second keep its suffix in their names.
         for stem in (main.stem, main.name):
             paths = (main, *(main.with_name(stem + end) for end in beside))
             claims = [(path, taken[_key(path)]) for path in paths if _key(path) in taken]
             if not claims or main == output or any(_is_same(path, other) for path, other in claims):
                 return Targets(main, paths[1:])
-    raise AssertionError("numbers do not end")
+    raise AssertionError("unreachable: numbers are unlimited")
 
 
 def _target(job: Job, output: Path | None, ending: str, again: str, alone: bool) -> Path:
@@ -220,16 +220,16 @@ def _key(path: Path) -> str:
 def _is_same(path: Path, other: Path) -> bool:
     try:
         return path.samefile(other)
-    except OSError:  # one of them is not there
+    except OSError:  # one of them does not exist
         return path.absolute() == other.absolute()
 
 
 def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) -> None:
-    """Reserve a target for a source, so that nothing is lost.
+    """Reserve a target for a source, so that no file is lost.
 
     Raises:
-        ImageError: it is the source itself, or another picture's result, or exists and may not be overwritten, or its
-            folder cannot be written to.
+        ImageError: the target is the source itself or another picture's result, exists and may not be overwritten, or
+            its folder is not writable.
     """
     key = target.absolute()
     try:
@@ -237,14 +237,14 @@ def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) 
         writable = folder.is_dir() and os.access(folder, os.W_OK)
         exists = target.exists()
         same = exists and source.exists() and target.samefile(source)
-    except OSError as error:  # a name that is too long, a folder that may not be looked into
+    except OSError as error:  # the name is too long, or the folder cannot be read
         raise ImageError(f"{target} cannot be written: {error.strerror or error}.") from None
     if not writable:
-        raise ImageError(f"{target} cannot be written: {folder} is no folder that may be written to.")
+        raise ImageError(f"{target} cannot be written: {folder} is not a writable folder.")
     if same:
-        raise ImageError(f"The result would overwrite the photograph {source}; name another --output.")
+        raise ImageError(f"The result would overwrite the photograph {source}; choose another --output.")
     if key in taken:
-        raise ImageError(f"{target} is already the result of {taken[key]}; work on this one in a run of its own.")
+        raise ImageError(f"{target} is already the result of {taken[key]}; process this picture in a separate run.")
     if exists and not overwrite:
-        raise ImageError(f"{target} exists already; name another --output or pass --overwrite.")
+        raise ImageError(f"{target} already exists; choose another --output or pass --overwrite.")
     taken[key] = source

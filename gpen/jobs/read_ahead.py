@@ -1,4 +1,4 @@
-"""Reading the next picture while one is worked on."""
+"""Read the next picture while the current one is processed."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .plan import Job
 
 
 class ReadAhead:
-    """Reads each picture while the one before is worked on, unless it is so large that memory might not hold both.
+    """Reads each picture while the previous one is processed, unless memory might not hold both.
 
     Args:
-        jobs: the pictures, in the order in which they will be asked for.
-        pool: of one thread, which reads.
-        allow_damaged: take what can be read of a damaged file.
+        jobs: the pictures, in the order of use.
+        pool: a pool with one thread, which reads.
+        allow_damaged: read as much as possible of a damaged file.
     """
 
-    # Two pictures of this size take a gigabyte as float32.
+    # Two pictures of this size take 1 GB as float32.
     _LARGEST = 40_000_000
 
     def __init__(self, jobs: Sequence[Job], pool: ThreadPoolExecutor, allow_damaged: bool = False) -> None:
@@ -33,7 +33,7 @@ class ReadAhead:
         self._begun: dict[Job, Future[Picture]] = {}
 
     def read(self, job: Job) -> Future[Picture]:
-        """The picture of a job; the next one is begun behind it."""
+        """Read the picture of a job, and queue the next one."""
         wanted = self._begun.pop(job, None) or self._submit(job)
         following = self._next.get(job)
         if following is not None and _is_at_most(following.source, self._LARGEST):
@@ -45,9 +45,9 @@ class ReadAhead:
 
 
 def _is_at_most(path: Path, pixels: int) -> bool:
-    """Whether a file says that its picture has at most so many pixels; what cannot be read will be told in its turn."""
+    """Whether the header of a file gives at most `pixels` pixels; errors are reported when the picture is read."""
     try:
         with Image.open(path) as picture:
             return picture.width * picture.height <= pixels
-    except Exception:  # Pillow's plugins raise whatever they like on damaged files
+    except Exception:  # Pillow's plugins raise any type of exception on damaged files
         return False

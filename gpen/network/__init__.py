@@ -1,4 +1,4 @@
-"""GPEN itself, in plain PyTorch."""
+"""The GPEN network in plain PyTorch."""
 
 from .config import GeneratorConfig
 from .generator import Generator, build_generator

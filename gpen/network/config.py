@@ -1,4 +1,4 @@
-"""What a GPEN generator looks like, read off its tensors."""
+"""Configuration of a GPEN generator, derived from its tensors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class GeneratorConfig:
     """The sizes of a GPEN generator.
 
     Attributes:
-        size: side of the square face it takes and gives, in pixels; a power of two.
+        size: side of its square input and output in pixels; a power of two.
         style_dim: length of the latent vector.
         n_mlp: layers of the mapping network.
         channels: feature channels at 4 x 4, 8 x 8, ... size x size.
@@ -44,7 +44,7 @@ class GeneratorConfig:
     def from_multipliers(
         cls, size: int, style_dim: int = 512, n_mlp: int = 8, channel_multiplier: float = 2, narrow: float = 1
     ) -> GeneratorConfig:
-        """The configuration in the reference's terms: `narrow` for all levels, the multiplier from 64 on."""
+        """Configuration from the reference's parameters: `narrow` for all levels, the multiplier from 64 on."""
         resolutions = [2**i for i in range(2, size.bit_length())]
         coarse = int(BASE_CHANNELS * narrow)
         channels = [
@@ -54,17 +54,17 @@ class GeneratorConfig:
 
     @classmethod
     def from_state_dict(cls, tensors: Mapping[str, Tensor]) -> GeneratorConfig:
-        """Read the configuration off the shapes of a flat state dict; nothing but shapes is looked at.
+        """Derive the configuration from the shapes of a flat state dict; values are not read.
 
         Raises:
-            NotGPENError: the tensors are not those of a GPEN generator; says what they seem to be.
+            NotGPENError: the tensors are not those of a GPEN generator; the message says what they seem to be.
         """
         if not all(key in tensors for key in SIGNATURE):
             raise _not_gpen(describe(tensors))
         levels = _count(tensors, "ecd{}.0.1.weight", start=1) + 1
         painted = _count(tensors, "generator.convs.{}.conv.weight") // 2 + 1
         if painted != levels:
-            raise _not_gpen(f"a GPEN that takes {2 ** (levels + 1)} and gives {2 ** (painted + 1)} pixels")
+            raise _not_gpen(f"a GPEN with an input of {2 ** (levels + 1)} and an output of {2 ** (painted + 1)} pixels")
         channels = [_dim(tensors, "generator.input.input", 1)]
         channels += [_dim(tensors, f"generator.convs.{2 * i}.conv.weight", 1) for i in range(levels - 1)]
         return cls(
@@ -76,25 +76,25 @@ class GeneratorConfig:
 
     @property
     def narrow(self) -> float:
-        """The reference's width factor of all layers."""
+        """Width factor of all layers, as defined in the reference."""
         return self.channels[0] / BASE_CHANNELS
 
     @property
     def channel_multiplier(self) -> float:
-        """The reference's width factor of the layers from 64 x 64 on; 1 where there are none."""
+        """Width factor of the layers from 64 x 64 on, as defined in the reference; 1 if there are none."""
         finer = self.channels[4:]
         return finer[0] / (BASE_AREA / 64 * self.narrow) if finer else 1.0
 
 
 def _not_gpen(what: str) -> NotGPENError:
     return NotGPENError(
-        f"This checkpoint seems to be {what}, and a GPEN generator is needed, such as GPEN-BFR-512.pth; "
-        "`gpen models list` shows those that are known."
+        f"This checkpoint seems to be {what}, but a GPEN generator is needed, such as GPEN-BFR-512.pth; "
+        "`gpen models list` shows the known ones."
     )
 
 
 def _count(tensors: Mapping[str, Tensor], key: str, start: int = 0) -> int:
-    """How many tensors are there under `key` with the numbers from `start` on."""
+    """Number of tensors under `key`, counted from index `start`."""
     return next(number for number in count(start) if key.format(number) not in tensors) - start
 
 

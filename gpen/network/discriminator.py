@@ -1,6 +1,6 @@
-"""GPEN's discriminator, which is StyleGAN2's: needed to train only.
+"""GPEN's discriminator, which is that of StyleGAN2; used only for training.
 
-Modules and parameters carry the names and shapes of the authors' code, so that their `-D` files load here.
+Modules and parameters have the names and shapes of the authors' code, so their `-D` files can be loaded.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from .config import GeneratorConfig
 from .layers import EqualLinear, FusedLeakyReLU, conv_layer, halving
 
-# Faces whose deviation is taken together; Karras et al. 2018, "Progressive Growing of GANs".
+# Faces per group of the batch deviation; Karras et al. 2018, "Progressive Growing of GANs".
 _GROUP = 4
 
 
 class ResBlock(nn.Module):
-    """Halve the resolution with a shortcut beside two convolutions."""
+    """Residual block that halves the resolution: two convolutions and a shortcut."""
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
@@ -32,11 +32,11 @@ class ResBlock(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """How true a face looks.
+    """Rates how real a face looks.
 
     Args:
-        config: of the generator it is trained against.
-        width: its channels over the generator's.
+        config: configuration of the generator it is trained against.
+        width: ratio of its channels to the generator's.
     """
 
     def __init__(self, config: GeneratorConfig, width: float = 1.0):
@@ -55,7 +55,7 @@ class Discriminator(nn.Module):
             x: B x 3 x S x S in -1..1.
 
         Returns:
-            B x 1 float32, high for true faces.
+            B x 1 float32, high for real faces.
         """
         x = self.convs(x.contiguous(memory_format=torch.channels_last))
         x = self.final_conv(torch.cat([x, batch_deviation(x)], dim=1))
@@ -63,7 +63,7 @@ class Discriminator(nn.Module):
 
 
 def batch_deviation(x: Tensor) -> Tensor:
-    """One more channel that tells faces that are all alike: the mean deviation of groups of at most four.
+    """Extra channel that reveals a lack of variety: the mean standard deviation within groups of up to four.
 
     Args:
         x: B x C x H x W.

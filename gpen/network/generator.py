@@ -1,15 +1,15 @@
 """GPEN's generator (Yang et al. 2021, "GAN Prior Embedded Network for Blind Face Restoration in the Wild").
 
 A U-shaped network: an encoder turns the degraded face into one latent vector and a feature map per
-resolution; a StyleGAN2 decoder, whose noise inputs are those feature maps, paints the face anew.
+resolution; a StyleGAN2 decoder generates the restored face, with those feature maps as its noise inputs.
 
-Modules and parameters carry the names and shapes of the authors' code, so their checkpoints load here and
-ours load there. The arithmetic is arranged differently and equals theirs up to rounding:
+Modules and parameters have the names and shapes of the authors' code, so checkpoints can be exchanged in both
+directions. The arithmetic is arranged differently and equals theirs up to rounding:
 
 - A modulated convolution scales its input by the style and its output by the demodulation, so that one weight
   serves the whole batch (Karras et al. 2020, section 2.2, has both forms).
-- Constant factors ride on small tensors next to the convolutions.
-- Maps and weights are stored channels-last, and maps are overwritten when they are not needed any more.
+- Constant factors are applied to small tensors next to the convolutions.
+- Maps and weights are stored channels-last, and maps are overwritten when no longer needed.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ MAPPING_LR = 0.01
 
 
 class Modulations(NamedTuple):
-    """What the latent vector makes of the decoder, coarsest layer first.
+    """Factors of the decoder's layers computed from the latent vector, coarsest layer first.
 
     Attributes:
-        styled: of the styled convolutions.
-        painted: styles of the layers that paint, B x I each.
+        styled: factors of the styled convolutions.
+        painted: styles of the RGB layers, B x I each.
     """
 
     styled: list[Modulation]
@@ -54,7 +54,7 @@ class Modulations(NamedTuple):
 
 
 class Decoder(nn.Module):
-    """StyleGAN2's generator, with the encoder's features in place of noise."""
+    """StyleGAN2's generator with the encoder's features in place of noise."""
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -72,26 +72,25 @@ class Decoder(nn.Module):
             self.to_rgbs.append(ToRGB(2 * here, dim))
 
     def modulate(self, latent: Tensor) -> Modulations:
-        """What the encoder's latent vector, B x style_dim, makes of every layer."""
+        """Compute the factors of every layer from the latent vector, B x style_dim."""
         latent = self.style(latent)
         styled = [self.conv1, *self.convs]
         painters = [self.to_rgb1, *self.to_rgbs]
         return Modulations([layer.modulate(latent) for layer in styled], [layer.modulate(latent) for layer in painters])
 
     def forward(self, modulations: Modulations, features: list[Tensor]) -> Tensor:
-        """Paint faces.
+        """Generate faces.
 
         Args:
-            modulations: from `modulate`.
-            features: one map per resolution, finest first; taken out of the list when used, which frees their
-                memory.
+            modulations: result of `modulate`.
+            features: one map per resolution, finest first; removed from the list when used, to free their memory.
 
         Returns:
             B x 3 x S x S, float32.
         """
         styled, painted = modulations
         feature = features.pop()
-        # Not `len`, which exporters take for a constant.
+        # Not `len`, which exporters treat as a constant.
         x = self.conv1(self.input(painted[0].shape[0]).to(feature.dtype), styled[0], feature)
         rgb = self.to_rgb1(x, painted[0])
         for level, to_rgb in enumerate(self.to_rgbs):
@@ -103,10 +102,10 @@ class Decoder(nn.Module):
 
 
 class Generator(nn.Module):
-    """GPEN; from a configuration with random weights, to be trained. `build_generator` loads a checkpoint.
+    """GPEN with random weights, for training. `build_generator` loads a checkpoint.
 
-    `state_dict()` has the authors' names and shapes. Its weights are channels-last in memory: a format that
-    wants them contiguous, such as safetensors, needs `.contiguous()`.
+    `state_dict()` has the authors' names and shapes. Its weights are channels-last in memory; call `.contiguous()` for
+    formats such as safetensors that need contiguous tensors.
     """
 
     def __init__(self, config: GeneratorConfig):
@@ -126,15 +125,15 @@ class Generator(nn.Module):
             x: B x 3 x S x S, floating point, RGB in -1..1; S is `config.size`.
 
         Returns:
-            The same shape and type, around -1..1, not clamped.
+            The same shape and dtype, about -1..1, not clamped.
 
         Raises:
-            ImageError: another shape, or integers.
+            ImageError: the shape is wrong, or the values are integers.
         """
         size = self.config.size
         if x.ndim != 4 or x.shape[1:] != (3, size, size) or not x.is_floating_point():
             raise ImageError(
-                f"GPEN-{size} takes floating-point faces of shape (batch, 3, {size}, {size}) and got "
+                f"GPEN-{size} needs floating-point faces of shape (batch, 3, {size}, {size}), but got "
                 f"{tuple(x.shape)} in {x.dtype}; align faces to {size} pixels first."
             )
         feature = x.to(self.map_dtype).contiguous(memory_format=torch.channels_last)
@@ -146,29 +145,29 @@ class Generator(nn.Module):
 
     @property
     def map_dtype(self) -> torch.dtype:
-        """The type that maps are computed in: the weights', but float32 where the device only emulates it.
+        """The dtype of the maps: that of the weights, or float32 if the device only emulates that.
 
-        Processors convert float16 at every step: a face of 512 pixels took 35 s where float32 took 1.5 s.
+        CPUs convert float16 in every operation: a face of 512 pixels took 35 s, compared with 1.5 s in float32.
         """
         weight = self.generator.input.input
         return torch.float32 if (weight.device.type, weight.dtype) == ("cpu", torch.float16) else weight.dtype
 
     def modulate(self, feature: Tensor) -> Modulations:
-        """What the encoder's coarsest map, B x C x 4 x 4, makes of the decoder; in float32 whatever the weights are."""
+        """Compute the decoder's factors from the coarsest map, B x C x 4 x 4; always in float32."""
         return self.generator.modulate(self.final_linear(feature.flatten(1)))
 
     def freeze(self) -> Generator:
-        """Compute once what depends on the weights alone; call `train()` before they are changed in place."""
+        """Compute once what depends only on the weights; call `train()` before changing them in place."""
         for module in self.modules():
             if isinstance(module, ModulatedConv):
                 module.freeze()
         return self
 
     def set_precision(self, dtype: torch.dtype) -> Generator:
-        """Keep the weights of the convolutions, and compute the maps (see `map_dtype`), in `dtype`, changed in place.
+        """Convert the convolutions' weights to `dtype` in place, and compute the maps in it (see `map_dtype`).
 
-        Everything that acts on vectors stays in float32: it costs next to nothing, and an error there shifts whole
-        channels, where the convolutions' errors average out.
+        Operations on vectors stay in float32: they cost almost nothing, and their errors would shift whole channels,
+        while the convolutions' errors average out.
         """
         for module in self.modules():
             if isinstance(module, PlainConv | ModulatedConv | ConstantInput):
@@ -177,10 +176,10 @@ class Generator(nn.Module):
         return self
 
     def activation_bytes(self) -> int:
-        """About how much memory the activations of one face take at their peak, in the maps' type.
+        """Approximate peak memory of the activations of one face in bytes, in the dtype of the maps.
 
-        The encoder's maps are kept until the decoder has used them; to them comes what the finest decoder layer
-        holds at once: its input and output of twice the channels, and the convolution's result twice over.
+        The sum of the encoder's maps, which are kept until the decoder has used them, and of the maps in the finest
+        decoder layer: its input and output of twice the channels, and two copies of the convolution's result.
         """
         sides = [4 << level for level in range(len(self.config.channels))]
         maps = [channels * side**2 for channels, side in zip(self.config.channels, sides, strict=True)]
@@ -188,22 +187,30 @@ class Generator(nn.Module):
 
 
 def build_generator(state_dict: Mapping[str, object]) -> Generator:
-    """Make GPEN from a checkpoint; the checkpoint decides every size.
+    """Build GPEN from a checkpoint, which determines all sizes.
 
     Args:
-        state_dict: flat, or nested and prefixed as training codes save it (see `weights.checkpoint.unwrap`);
-            of any floating type, on any device. The values are copied.
+        state_dict: flat, or nested and prefixed as saved by training code (see `weights.checkpoint.unwrap`); of any
+            floating-point dtype, on any device. The values are copied.
 
     Returns:
-        The network frozen and in evaluation mode, float32, on the CPU, without gradients. To train it:
+        The network, frozen, in evaluation mode, float32, on the CPU, without gradients. To train it, call
         `.train().requires_grad_(True)`.
 
     Raises:
-        NotGPENError: these are not the tensors of a GPEN generator; says what they seem to be.
-        CheckpointError: a GPEN generator with tensors missing, too many or of other shapes.
+        NotGPENError: the tensors are not those of a GPEN generator; the message says what they seem to be.
+        CheckpointError: a GPEN generator with missing, unexpected or misshapen tensors.
+
+    Example:
+        >>> import torch
+        >>> from gpen_blocks.gpen.network import build_generator
+        >>> from gpen_blocks.weights import checkpoint, store
+        >>> generator = build_generator(checkpoint.read(store.resolve("gpen-lite-256").path).tensors)
+        >>> generator(torch.zeros(1, 3, 256, 256)).shape
+        torch.Size([1, 3, 256, 256])
     """
     tensors = {str(name): value for name, value in unwrap(state_dict).items() if isinstance(value, Tensor)}
-    with torch.device("meta"):  # no memory and no random numbers before the checkpoint is known to fit
+    with torch.device("meta"):  # allocate nothing until the checkpoint is known to fit
         generator = Generator(GeneratorConfig.from_state_dict(tensors))
     needed = generator.state_dict()
     _check_fit(tensors, needed, generator.config.size)
@@ -213,12 +220,12 @@ def build_generator(state_dict: Mapping[str, object]) -> Generator:
 
 
 def _laid_out_as(like: Tensor, value: Tensor) -> Tensor:
-    """A copy of `value` on the CPU with the type and the memory order of `like`."""
+    """A copy of `value` on the CPU with the dtype and memory format of `like`."""
     return torch.empty_strided(like.shape, like.stride(), dtype=like.dtype, device="cpu").copy_(value)
 
 
 def _check_fit(tensors: Mapping[str, Tensor], needed: Mapping[str, Tensor], size: int) -> None:
-    """Raise CheckpointError with a few of the tensors that keep a checkpoint from loading."""
+    """Raise CheckpointError if tensors do not fit, and name a few of them."""
     faults = {
         "missing": [name for name in needed if name not in tensors],
         "not GPEN's": [name for name in tensors if name not in needed],
@@ -232,7 +239,7 @@ def _check_fit(tensors: Mapping[str, Tensor], needed: Mapping[str, Tensor], size
     if found:
         raise CheckpointError(
             f"This looks like GPEN-{size}, but of its tensors {', '.join(found)}; the file "
-            "is damaged or of an unknown variant, so get it again or take another one."
+            "is damaged or an unknown variant, so download it again or use another one."
         )
 
 

@@ -1,12 +1,12 @@
-"""What a checkpoint seems to be, by the names of its tensors: for the message when it is not GPEN."""
+"""Guess from the names of its tensors what a checkpoint is, for the error message if it is not GPEN."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-# (what it is, patterns that each occur among its tensors' names). The first entry that fits wins, so what
-# borrows another network's names (a LoRA) stands before it. The names are those of the projects' releases.
+# # (description, patterns that must all occur among the tensors' names). The first match wins, so a network that shares
+# names with another (a LoRA) comes before it. The names are those of the projects' releases.
 _SIGNS = (
     ("a LoRA", r"[._]lora_?(up|down|A|B)\b"),
     ("a GFPGAN face restorer", r"^stylegan_decoder\."),
@@ -15,7 +15,7 @@ _SIGNS = (
     ("a Real-ESRGAN upscaler (RRDB)", r"\.(rdb|RDB)1\.conv1\."),
     ("a Real-ESRGAN upscaler (compact)", r"^body\.0\.weight$", r"^body\.1\.weight$", r"^body\.2\.weight$"),
     (
-        "a discriminator, which only training uses (a -D file)",
+        "a discriminator, which is used only for training (a -D file)",
         r"^convs\.1\.conv1\.0\.weight$",
         r"^final_conv\.",
     ),
@@ -33,12 +33,12 @@ _SIGNS = (
         r"encoder\.conv_in\.weight$",
         r"decoder\.conv_out\.weight$",
     ),
-    ("part of a GPEN, of which tensors are missing,", r"^ecd0\.0\.0\.weight$"),
+    ("an incomplete GPEN", r"^ecd0\.0\.0\.weight$"),
 )
 
 
 def describe(names: Iterable[str]) -> str:
-    """What a network with tensors of these names seems to be, as a noun phrase."""
+    """Describe, as a noun phrase, the network that has tensors of these names."""
     names = [str(name) for name in names]
     if not names:
         return "empty"

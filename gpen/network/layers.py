@@ -1,10 +1,10 @@
 """The layers of GPEN, with parameters named and shaped as in the authors' `face_model/gpen_model.py`.
 
 Equal learning rate (Karras et al. 2018, "Progressive Growing of GANs"): stored weights have unit variance,
-and a constant scale makes up for the fan-in. Here the scale goes where it costs least, never into a copy of a
+and a constant scale compensates for the fan-in. Here the scale is applied where it costs least, never to a copy of a
 large weight.
 
-Parameters are made by `torch.normal` and `torch.full` alone: on the meta device, where a network is first laid out,
+Parameters are created only with `torch.normal` and `torch.full`: on the meta device, on which networks are first built,
 `torch.randn` and `torch.zeros` would import torch's compiler, which takes seconds.
 """
 
@@ -33,7 +33,7 @@ from .ops import (
 
 
 class PixelNorm(nn.Module):
-    """Bring each latent vector to unit mean square."""
+    """Normalise each latent vector to unit mean square."""
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.float()
@@ -45,8 +45,8 @@ class EqualLinear(nn.Module):
 
     Args:
         bias: initial value of the bias.
-        lr: learning-rate multiplier; the weight is stored divided by it, and the bias too.
-        activate: end in the scaled leaky ReLU.
+        lr: learning-rate multiplier; weight and bias are stored divided by it.
+        activate: apply the scaled leaky ReLU at the end.
     """
 
     def __init__(self, in_dim: int, out_dim: int, bias: float = 0.0, lr: float = 1.0, activate: bool = False):
@@ -63,7 +63,7 @@ class EqualLinear(nn.Module):
 
 
 class FIR(nn.Module):
-    """A fixed low-pass kernel; checkpoints hold it."""
+    """A fixed low-pass kernel, stored in checkpoints."""
 
     kernel: Tensor
 
@@ -73,7 +73,7 @@ class FIR(nn.Module):
 
 
 class Blur(FIR):
-    """Low-pass before a strided k x k convolution, with its padding and its equal-learning-rate scale."""
+    """Low-pass filter before a strided k x k convolution; applies the convolution's padding and scale."""
 
     def __init__(self, scale: float, kernel_size: int = 3):
         super().__init__()
@@ -85,7 +85,7 @@ class Blur(FIR):
 
 
 class FusedLeakyReLU(nn.Module):
-    """Bias and scaled leaky ReLU, after multiplying by `gain`, (B or 1) x C; the input may be overwritten."""
+    """Multiply by `gain`, (B or 1) x C, add the bias and apply the scaled leaky ReLU; may overwrite the input."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -96,7 +96,7 @@ class FusedLeakyReLU(nn.Module):
 
 
 class PlainConv(nn.Module):
-    """Convolution without bias, its weight multiplied by `scale` unless that is 1."""
+    """Convolution without bias; its weight is multiplied by `scale`."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ def encoder_layer(in_channels: int, out_channels: int) -> nn.Sequential:
 
 
 def halving(in_channels: int, out_channels: int, kernel_size: int) -> tuple[Blur, PlainConv]:
-    """Blur and strided convolution, B x I x H x W -> B x O x H/2 x W/2; the blur carries the scale of both."""
+    """Blur and strided convolution, B x I x H x W -> B x O x H/2 x W/2; the blur applies the scale of both."""
     blur = Blur(1.0 / math.sqrt(in_channels * kernel_size**2), kernel_size)
     return blur, PlainConv(in_channels, out_channels, kernel_size, stride=2)
 
@@ -140,7 +140,7 @@ class ModulatedWeight(nn.Module):
     """A weight, 1 x O x I x k x k, and the affine map from the latent to one style per input channel.
 
     Args:
-        transposed: keep the memory in the order of a transposed convolution.
+        transposed: use the memory format of a transposed convolution.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, style_dim: int, transposed: bool = False):
@@ -155,9 +155,9 @@ class ModulatedWeight(nn.Module):
 
 
 class ModulatedConv(ModulatedWeight):
-    """3 x 3 convolution with styled input channels, demodulated; on request it doubles the resolution."""
+    """Modulated and demodulated 3 x 3 convolution; optionally doubles the resolution."""
 
-    energy: Tensor | None  # of a frozen weight, see _energy
+    energy: Tensor | None  # set while the weight is frozen, see _energy
 
     def __init__(self, in_channels: int, out_channels: int, style_dim: int, upsample: bool):
         super().__init__(in_channels, out_channels, 3, style_dim, transposed=upsample)
@@ -165,7 +165,7 @@ class ModulatedConv(ModulatedWeight):
         self.register_buffer("energy", None, persistent=False)
 
     def freeze(self) -> None:
-        """Keep what depends on the weight alone; `train()`, loading and a weight with gradient undo it."""
+        """Cache what depends only on the weight; undone by `train()`, loading and a weight with gradient."""
         self.energy = self._energy()
 
     def train(self, mode: bool = True) -> ModulatedConv:
@@ -179,10 +179,10 @@ class ModulatedConv(ModulatedWeight):
         super()._load_from_state_dict(*args, **kwargs)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Convolve, and leave the demodulation to the caller, who multiplies each channel anyway.
+        """Convolve without the demodulation, which the caller applies with its own factor per channel.
 
         1. Scale the input channels by the style.
-        2. Convolve; to double the resolution, convolve transposed and filter.
+        2. Convolve; to double the resolution, use a transposed convolution and filter its result.
 
         Args:
             x: B x I x H x W; may be overwritten.
@@ -201,8 +201,8 @@ class ModulatedConv(ModulatedWeight):
     def modulate(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """Style, B x I, and demodulation, B x O, in float32.
 
-        The style is brought to a largest value of `scale`, for which the demodulation makes up: so maps stay
-        in the range of float16 (the code of StyleGAN2-ADA does the like).
+        The style is normalised to a maximum of `scale`, and the demodulation compensates for it, so maps stay in the
+        range of float16 (as in the code of StyleGAN2-ADA).
         """
         style = self.modulation(latent)
         peak = style.detach().abs().amax(dim=1, keepdim=True).clamp(min=EPSILON)
@@ -211,16 +211,16 @@ class ModulatedConv(ModulatedWeight):
         return style, torch.rsqrt(linear_fp32(style.square(), energy) + EPSILON / peak.square())
 
     def _energy(self) -> Tensor:
-        """Squares of the weight, summed over the kernel: O x I."""
+        """Squared weight summed over the kernel, O x I."""
         return self.weight[0].float().square().sum(dim=(2, 3))
 
 
 Modulation = tuple[Tensor, Tensor]
-"""Factors of one layer in float32: B x I on its input channels, B x 2 O on its output and the features beside it."""
+"""Factors of one layer in float32: B x I for its input channels, B x 2 O for its output and the features."""
 
 
 class NoiseWeight(nn.Module):
-    """How strongly the encoder's features enter: one number."""
+    """Scalar weight of the encoder's features."""
 
     def __init__(self):
         super().__init__()
@@ -228,7 +228,7 @@ class NoiseWeight(nn.Module):
 
 
 class StyledConv(nn.Module):
-    """Modulated convolution, the encoder's features beside its result, bias and activation."""
+    """Modulated convolution, concatenation of its result with the encoder's features, bias and activation."""
 
     def __init__(self, in_channels: int, out_channels: int, style_dim: int, upsample: bool = False):
         super().__init__()
@@ -237,12 +237,12 @@ class StyledConv(nn.Module):
         self.activate = FusedLeakyReLU(2 * out_channels)
 
     def modulate(self, latent: Tensor) -> Modulation:
-        """What the latent vector, B x style_dim, makes of this layer."""
+        """Compute the factors of this layer from the latent vector, B x style_dim."""
         style, demodulation = self.conv.modulate(latent)
         return style, torch.cat([demodulation, self.noise.weight.float().expand_as(demodulation)], dim=1)
 
     def forward(self, x: Tensor, modulation: Modulation, feature: Tensor) -> Tensor:
-        """One layer of the decoder.
+        """Run one layer of the decoder.
 
         Args:
             x: B x I x H x W; may be overwritten.
@@ -257,7 +257,7 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Modulated 1 x 1 convolution to RGB, added to the doubled picture of the level below; float32."""
+    """Modulated 1 x 1 convolution to RGB, added to the upsampled RGB of the level below; float32."""
 
     def __init__(self, in_channels: int, style_dim: int, upsample: bool = True):
         super().__init__()
@@ -270,16 +270,15 @@ class ToRGB(nn.Module):
         return self.conv.modulation(latent) * self.conv.scale
 
     def forward(self, x: Tensor, style: Tensor, skip: Tensor | None = None) -> Tensor:
-        """Paint one level.
+        """Compute the RGB output of one level.
 
-        1. Apply the weight times the style to the pixels, one matrix per sample: with three outputs it is far smaller
-           than a map.
-        2. Add the bias and the doubled `skip`.
+        1. Multiply the weight by the style, which gives one small matrix per sample, and apply it to the pixels.
+        2. Add the bias and the upsampled `skip`.
 
         Args:
             x: B x I x H x W.
             style: from `modulate`.
-            skip: B x 3 x H/2 x W/2; none at the first level.
+            skip: B x 3 x H/2 x W/2; None at the first level.
 
         Returns:
             B x 3 x H x W.
@@ -295,7 +294,7 @@ class ToRGB(nn.Module):
 
 
 class ConstantInput(nn.Module):
-    """The learned 4 x 4 map the decoder starts from."""
+    """The learned 4 x 4 map from which the decoder starts."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -306,5 +305,5 @@ class ConstantInput(nn.Module):
 
 
 def _channels_last(rows: int, columns: int, kernel_size: int) -> Tensor:
-    """A random rows x columns x k x k weight in the memory order channels-last convolutions read."""
+    """A random rows x columns x k x k weight in the memory format of channels-last convolutions."""
     return torch.normal(0.0, 1.0, (rows, kernel_size, kernel_size, columns)).permute(0, 3, 1, 2)

@@ -1,8 +1,8 @@
-"""The operators of a StyleGAN2-shaped network that torch does not have by name.
+"""Operators of StyleGAN2-like networks that torch does not provide.
 
 Convention: feature maps are B x C x H x W, stored channels-last; gains, biases and styles are (B or 1) x C.
-What overwrites a map does so only where no gradient is recorded and no compiler plans the memory itself: on a
-CPU the pages of a fresh 100 MB tensor cost several times the arithmetic that fills it.
+Operators overwrite maps only if no gradient is recorded and neither compiler nor exporter reads along: on a CPU,
+allocating a new tensor of 100 MB takes several times as long as the arithmetic that fills it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SQRT2 = math.sqrt(2.0)
-# Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN": the low-pass of all resampling,
-# the slope of every leaky ReLU, and what keeps the divisions finite.
+# # Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN": the low-pass kernel of all resampling,
+# the slope of every leaky ReLU, and the epsilon of divisions.
 FIR_TAPS = (1.0, 3.0, 3.0, 1.0)
 NEGATIVE_SLOPE = 0.2
 EPSILON = 1e-8
-# Asked once: torch.compile of torch 2.4 cannot ask, and its MPS has no autocast.
+# Queried once at import: torch.compile of torch 2.4 cannot trace the query, and MPS has no autocast there.
 AUTOCAST_DEVICES = tuple(name for name in ("cpu", "cuda", "mps", "xpu") if torch.amp.is_autocast_available(name))
 
 
 def fir_kernel(gain: float = 1.0) -> Tensor:
-    """The 4 x 4 binomial low-pass whose values sum to `gain`."""
+    """The 4 x 4 binomial low-pass kernel with sum `gain`."""
     unit = gain / sum(FIR_TAPS) ** 2
     return torch.tensor([[vertical * horizontal * unit for horizontal in FIR_TAPS] for vertical in FIR_TAPS])
 
@@ -34,19 +34,19 @@ def fir_filter(x: Tensor, kernel: Tensor, padding: int, gain: float = 1.0) -> Te
     """Convolve every channel with one FIR kernel.
 
     1. Pad with `padding` zeros on each side.
-    2. Convolve in one depthwise pass. Two separable passes would have half the products, but memory is what
-       this costs; and so a kernel that is not separable does as well.
+    2. Convolve in one depthwise pass. Two separable passes would halve the products, but memory access dominates the
+       cost; also, the kernel need not be separable.
 
     Args:
         x: B x C x H x W.
         kernel: k x k.
         padding: zeros on each side.
-        gain: factor on the kernel, a free place for constants of the layers around it.
+        gain: factor of the kernel; constants of adjacent layers can be applied here at no cost.
 
     Returns:
         B x C x (H + 2 padding - k + 1) x (W + 2 padding - k + 1).
     """
-    channels = int(x.shape[1])  # a number where shapes are recorded, too: exporters want kernels of known shape
+    channels = int(x.shape[1])  # a number even while tracing: exporters need kernels of known shape
     flipped = (kernel * gain).flip(0, 1).to(x.dtype)  # conv2d correlates
     return F.conv2d(x, flipped.repeat(channels, 1, 1, 1), padding=padding, groups=channels)
 
@@ -54,12 +54,12 @@ def fir_filter(x: Tensor, kernel: Tensor, padding: int, gain: float = 1.0) -> Te
 def fir_upsample(x: Tensor, kernel: Tensor) -> Tensor:
     """Double the resolution.
 
-    1. Put a zero after each pixel, in both directions.
-    2. Convolve every channel with the kernel, its centre between the second and third tap.
+    1. Insert a zero after each pixel in both directions.
+    2. Convolve every channel with the kernel, centred between the second and third tap.
 
     Args:
         x: B x C x H x W.
-        kernel: 4 x 4, summing to 4 to keep the brightness.
+        kernel: 4 x 4, with sum 4 to keep the brightness.
 
     Returns:
         B x C x 2H x 2W.
@@ -81,12 +81,12 @@ def scale_channels(x: Tensor, gain: Tensor) -> Tensor:
 
 
 def concatenate(x: Tensor, feature: Tensor, spare: Tensor) -> Tensor:
-    """Put the channels of two maps side by side; may overwrite a third that fits.
+    """Concatenate the channels of two maps; may overwrite a third map of the right size.
 
     Args:
         x: B x C x H x W.
         feature: B x D x H x W.
-        spare: a map that is not needed any more.
+        spare: a map that is no longer needed.
 
     Returns:
         B x (C + D) x H x W.
@@ -100,7 +100,7 @@ def concatenate(x: Tensor, feature: Tensor, spare: Tensor) -> Tensor:
 def scaled_leaky_relu(x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
     """sqrt(2) * leaky_relu(gain * x + bias); may overwrite `x`.
 
-    The square root keeps the variance. It goes into gain and bias: leaky ReLU is positively homogeneous.
+    The factor sqrt(2) keeps the variance. It is applied to gain and bias, since leaky ReLU is positively homogeneous.
 
     Args:
         x: B x C x H x W.
@@ -114,7 +114,7 @@ def scaled_leaky_relu(x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
 
 
 def linear_fp32(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x @ weight.T + bias in float32, whatever types and autocast say: vectors cost little and decide much.
+    """x @ weight.T + bias in float32 regardless of dtypes and autocast: it costs little, and precision matters here.
 
     Args:
         x: B x I.
@@ -129,12 +129,12 @@ def linear_fp32(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """A context in which autocast leaves the types alone; exported graphs keep no trace of it."""
+    """Context manager that disables autocast; it leaves no trace in exported graphs."""
     autocast = device.type in AUTOCAST_DEVICES and torch.is_autocast_enabled(device.type)
     return torch.autocast(device.type, enabled=False) if autocast else nullcontext()
 
 
 def _may_overwrite(*tensors: Tensor) -> bool:
     recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    traced = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
-    return not recorded and not traced and not torch.compiler.is_compiling()
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return not recorded and not traced

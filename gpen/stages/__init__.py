@@ -1,9 +1,9 @@
-"""The stages of the chain: functions on tensors and records that hold no state.
+"""The stages of the chain: stateless functions on tensors and records.
 
     find_faces -> prepare_images -> align_faces -> restore_crops -> keep_own_detail -> paste_back
 
-A batch, a block, a window of frames and a worker's share are compositions of them; `align_faces` is in `faces.align`,
-`restore_crops` in `restore`.
+`restore_batch` and the nodes are compositions of them; so can a window of frames or the share of a worker be.
+`align_faces` is in `faces.align`, `restore_crops` in `restore`.
 """
 
 from .detail import keep_own_detail

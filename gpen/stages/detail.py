@@ -1,4 +1,4 @@
-"""What of the photograph's own detail its restored faces keep, and which faces are left as they are."""
+"""Combine restored faces with the photograph's own detail, and decide which faces stay unchanged."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from ..settings import Settings
 from ..types import Alignment
 from .records import FaceRecord, RestoredFaces
 
-# From so many pixels of the photograph to one of the crop, a side, JPEG's blocks are finer than the crop.
+# From this many photograph pixels per crop pixel (per side) on, JPEG blocks are finer than the crop.
 _BLOCKS_SEEN = 1.5
-# Below so many, a crop is judged at the photograph's scale: in an enlarged one everything is soft.
+# Below this ratio, a crop is judged at the photograph's scale, since everything in an enlarged crop is soft.
 _ENLARGED = 0.9
-# From so many on, a crop has averaged the noise of the photograph. Below, it is judged on the photograph: cutting a
-# crop at about its scale hides up to half of it.
+# # From this ratio on, the crop has averaged the photograph's noise. Below it, noise is measured on the photograph,
+# since resampling at about the same scale hides up to half of it.
 _AVERAGED = 1.2
-# Noise is told from at least and at most so many pixels a side.
+# Smallest and largest side in pixels of the area in which noise is measured.
 _LEAST_JUDGED, _MOST_JUDGED = 192, 512
-# Whether a face is in colour is judged on so many times its crop, and on so many pixels of the picture a side at least:
-# in fewer, JPEG's blocks of colour are as large as a face.
+# # The area in which colour is judged: a multiple of the crop, and a minimum side in pixels of the picture. In a
+# smaller area, JPEG's chroma blocks are as large as a face.
 _AROUND, _LEAST_AROUND = 1.5, 128
 
 
@@ -42,17 +42,17 @@ def keep_own_detail(
     alignments: tuple[Alignment, ...],
     settings: Settings,
 ) -> RestoredFaces:
-    """Let each face keep its own detail and tone, and find out which faces are left as they are.
+    """Keep the photograph's detail and tone in each restored face, and decide which faces stay unchanged.
 
     Args:
-        images: B x 3 x H x W in 0..1, which the crops were cut from.
-        before: N x 3 x S x S in 0..1, the crops, from `align_faces`.
-        answer: N x 3 x S x S in 0..1, the network's answer, from `restore_crops`.
-        alignments: where each crop came from.
-        settings: how much is kept.
+        images: B x 3 x H x W in 0..1, from which the crops were cut.
+        before: N x 3 x S x S in 0..1, the crops from `align_faces`.
+        answer: N x 3 x S x S in 0..1, the network's output from `restore_crops`.
+        alignments: alignment of each crop.
+        settings: how much to keep.
 
     Raises:
-        GPENError: not even one face fits into memory.
+        GPENError: there is not enough memory for even one face.
     """
     pieces = in_pieces(
         len(before),
@@ -68,7 +68,7 @@ def keep_own_detail(
 
 
 def _judge_tone(images: torch.Tensor, alignment: Alignment) -> Tone:
-    """Whether a face is in colour, judged on its crop and what lies around it."""
+    """Whether a face is in colour, judged on its crop and the surroundings."""
     side = alignment.crop_size * scale_of(alignment.inverse)
     reach = max(_AROUND, _LEAST_AROUND / side)
     return judge_tone(cut_around(images, alignment, reach, JUDGED_SIDE), reach)
@@ -81,7 +81,7 @@ def shape_detail(
     alignments: tuple[Alignment, ...],
     settings: Settings,
 ) -> tuple[torch.Tensor, tuple[str | None, ...]]:
-    """What the photograph keeps of its own, and what is raised; and why a face is left as it is, or None, of each."""
+    """Blend and enhance the detail; also returns, for each face, why it stays unchanged, or None."""
     left_alone: tuple[str | None, ...] = (None,) * len(alignments)
     if settings.frequency_blend > 0 and alignments:
         quality = [_jpeg_quality(images, alignment) for alignment in alignments]
@@ -105,7 +105,7 @@ def shape_detail(
 
 
 def _jpeg_quality(images: torch.Tensor, alignment: Alignment) -> int | None:
-    """That of the photograph around a face; None where a crop is too coarse to show its blocks."""
+    """JPEG quality of the photograph around a face; None if the crop is too coarse to show its blocks."""
     if scale_of(alignment.inverse) > _BLOCKS_SEEN:
         return None
     corners = bounds(alignment.inverse, (alignment.crop_size, alignment.crop_size))
@@ -128,7 +128,7 @@ def _why_left(
 
 
 def _surroundings(images: torch.Tensor, alignment: Alignment) -> torch.Tensor:
-    """The picture in and around a face, 1 x 3 x H x W: enough of a small one, the middle of a large one."""
+    """The picture in and around a face, 1 x 3 x H x W: extended for a small face, the centre of a large one."""
     x0, y0, x1, y1 = bounds(alignment.inverse, (alignment.crop_size, alignment.crop_size))
     side = min(max(min(x1 - x0, y1 - y0), _LEAST_JUDGED), _MOST_JUDGED)
     height, width = alignment.image_size
@@ -140,6 +140,6 @@ def _surroundings(images: torch.Tensor, alignment: Alignment) -> torch.Tensor:
 
 
 def noise_around(source: torch.Tensor, pasted: torch.Tensor, alignment: Alignment) -> tuple[float, float] | None:
-    """Deviation of the noise in and around a face, before and after."""
+    """Standard deviation of the noise in and around a face, before and after."""
     before, after = (noise_floor(luma(_surroundings(one, alignment))[0, 0]) for one in (source, pasted))
     return None if before is None else (before.deviation, after.deviation if after else 0.0)

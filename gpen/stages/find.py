@@ -1,4 +1,4 @@
-"""Which faces of photographs are worked on: one answer for all that find, number or restore them."""
+"""Find and select the faces to process; shared by everything that detects, numbers or restores faces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from ..faces.align import landmark_fault, usable_faces
-from ..faces.detection.detect import FaceDetector, detect
+from ..faces.detection.detect import detect
+from ..faces.detection.detector import FaceDetector
 from ..faces.detection.tiles import smallest_face
 from ..faces.focus import focused
 from ..faces.select import select_faces
@@ -18,8 +19,8 @@ from ..settings import Settings
 from ..types import Face, Faces
 
 NOT_CHOSEN = "not among the chosen faces"
-"""Why a face is left alone that the user did not ask for."""
-# Smaller faces that a search happens upon are told, from this share of the limit on.
+"""Reason for a face that the user did not choose."""
+# Faces that are too small are reported from this share of the limit on.
 _TOLD = 0.5
 
 
@@ -28,11 +29,11 @@ class FoundFaces:
     """The faces of a batch of images.
 
     Attributes:
-        selected: to be worked on, in their order.
-        rejected: to be left alone.
-        reasons: for each of the rejected, why.
-        numbers: what `indices` calls each face: its position among those of its image that can be chosen.
-        least_size: the least larger side of a face's box that was asked for, in pixels.
+        selected: faces to process, in order.
+        rejected: faces to leave unchanged.
+        reasons: the reason for each rejected face.
+        numbers: number of each face for `indices`: its position among the selectable faces of its image.
+        least_size: the minimum size of a face: longer side of its box in pixels.
     """
 
     selected: Faces
@@ -50,19 +51,30 @@ def find_faces(
     template: str = DEFAULT_TEMPLATE,
     progress: Callable[[int, int], None] | None = None,
 ) -> FoundFaces:
-    """Find the faces of every image, and choose.
+    """Find and select the faces of every image.
 
     Args:
         images: B x 3 x H x W in 0..1.
-        detector: on the device it is to run on.
-        settings: what counts as a face, and which are wanted.
-        indices: which of the ordered faces of each image, such as `0,2-4`; empty for all.
-        template: landmark template that the faces will be aligned with.
-        progress: called with (done, total) after each pass of the network; what it raises ends the search.
+        detector: the detector, already on its device.
+        settings: detection and selection settings.
+        indices: numbers of the faces of each image to select, such as `0,2-4`; empty: all.
+        template: landmark template for the alignment.
+        progress: called with (done, total) after each pass of the network; an exception it raises ends the search.
 
     Raises:
-        ImageError: the images have another shape or hold NaN.
-        SettingsError: `indices` cannot be read.
+        ImageError: the images have a wrong shape or contain NaN.
+        SettingsError: `indices` cannot be parsed.
+
+    Example:
+        >>> from gpen_blocks.gpen.images import read_picture
+        >>> from gpen_blocks.gpen.models import load_detector
+        >>> from gpen_blocks.gpen.settings import Settings
+        >>> from gpen_blocks.gpen.stages import find_faces
+        >>> detector = load_detector("face-detector-lite").module
+        >>> image = read_picture("examples/portrait-degraded.jpg").pixels
+        >>> found = find_faces(image, detector, Settings(min_face_size=150))
+        >>> len(found.selected), found.reasons
+        (0, ('smaller than 150 pixels',))
     """
     least_size = settings.min_face_size or math.ceil(smallest_face((images.shape[-2], images.shape[-1])))
     found = detect(
@@ -98,7 +110,7 @@ def _why_rejected(face: Face, least_size: float, settings: Settings, template: s
     if not all(map(math.isfinite, face.box)):
         return "its box is not finite"
     if face.wrong_way:
-        why = "the head lies on its side or upside down, and was not found when turned"
+        why = "the head is sideways or upside down, and was not found in the rotated image"
         return why if settings.rotated else f"{why}; rotated (--rotated) searches for such heads"
     if face.size < least_size:
         return f"smaller than {least_size:.0f} pixels"

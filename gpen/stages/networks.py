@@ -1,4 +1,4 @@
-"""The networks the chain runs on, and where."""
+"""The networks of the chain and their placement."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ..settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class Networks:
-    """Every network the chain runs on.
+    """All networks of the chain.
 
     Attributes:
-        generator: restores crops; from `load_generator`.
-        detector: finds faces; from `load_detector`.
-        landmarker: finds their 68 landmarks; by default the bundled one.
-        parser: tells skin from hair; from `load_parser`. Only the mask mode `parsing` needs one.
-        place: where they run; by default the best device there is.
-        notes: a sentence for each that is not as the settings ask for.
+        generator: restores crops; see `load_generator`.
+        detector: finds faces; see `load_detector`.
+        landmarker: finds 68 landmarks per face; by default the bundled one.
+        parser: separates skin from hair; see `load_parser`. Only the mask mode `parsing` needs it.
+        place: placement of the networks; by default the best available device.
+        notes: one sentence for each deviation from the settings.
     """
 
     generator: LoadedModel[Network]
@@ -45,18 +45,18 @@ def load_networks(
     backend: Backend = "auto",
     precision: Precision = "fp32",
 ) -> Networks:
-    """The networks that the settings ask for; each is built once and shared.
+    """Load the networks for these settings; each is built once and shared.
 
     Args:
         generator: a registry name, a path, or `auto`: the best one on this machine.
         detector: a registry name, a path, or `auto`: the best one on this machine.
-        settings: what the chain will be told.
-        device: where they run; by default the best device there is.
-        backend, precision: of the generator, see `models.load_generator`.
+        settings: settings of the chain.
+        device: device to run on; by default the best available one.
+        backend, precision: for the generator, see `models.load_generator`.
 
     Raises:
         ModelNotFoundError: a model is not on this machine (nothing is downloaded here).
-        SettingsError: the generator is for another task; an unknown backend or precision.
+        SettingsError: the generator is for another task, or the backend or precision is unknown.
     """
     device = device or select_device()
     restores = load_generator(generator, precision=precision, backend=backend, device=device)

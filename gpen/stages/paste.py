@@ -1,7 +1,8 @@
-"""Restored faces back into their images, and what that changed."""
+"""Paste restored faces into their images, and measure what changed."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +21,8 @@ from .detail import noise_around
 from .networks import Networks
 from .records import FaceRecord, RestoredFaces
 
+log = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
 
 
@@ -28,9 +31,9 @@ class PastedFaces:
     """Images with their restored faces.
 
     Attributes:
-        images: B x 3 x H x W in 0..1; the very tensor that came in where nothing was pasted.
-        mask: B x 1 x H x W in 0..1; outside of it every pixel is the input's, bit for bit.
-        records: what is known of each face, now with what changed of it.
+        images: B x 3 x H x W in 0..1; the input tensor itself if nothing was pasted.
+        mask: B x 1 x H x W in 0..1; pixels outside it equal the input bit for bit.
+        records: the record of each face, completed with its change.
     """
 
     images: torch.Tensor
@@ -39,13 +42,13 @@ class PastedFaces:
 
 
 def paste_back(images: torch.Tensor, faces: RestoredFaces, networks: Networks, settings: Settings) -> PastedFaces:
-    """Paste restored faces into the images they were cut from.
+    """Paste restored faces into their images.
 
     Args:
         images: B x 3 x H x W in 0..1.
-        faces: from `keep_own_detail`, for these images.
-        networks: of these the parser is used, for the mask mode `parsing`.
-        settings: the masks, and how much is pasted.
+        faces: result of `keep_own_detail` for these images.
+        networks: the parser is used for the mask mode `parsing`.
+        settings: mask and strength settings.
     """
     alignments = faces.alignments
     parser = networks.parser
@@ -87,19 +90,20 @@ def paste_back(images: torch.Tensor, faces: RestoredFaces, networks: Networks, s
 
 
 def _why_unchanged(change: Change | None, settings: Settings) -> str | None:
-    """Why nothing changed of a face; None where something did."""
+    """Why a face did not change; None if it did."""
     if change is None:
         return NO_PIXELS
     if change.share > 0:
         return None
-    return "the strength is 0" if settings.strength == 0 else "the result differs from it by less than a file shows"
+    return "the strength is 0" if settings.strength == 0 else "the difference is too small to show in a file"
 
 
 def _here_or_on_the_cpu(work: Callable[..., Result], *pictures: torch.Tensor) -> Result:
-    """Work on pictures where they are, or on the CPU where a GPU has too little memory for it."""
+    """Process pictures on their device, or on the CPU if the GPU runs out of memory."""
     try:
         return work(*pictures)
     except Exception as error:
         if not is_out_of_memory(error) or pictures[0].device.type == "cpu":
             raise
+    log.warning("The picture does not fit into the memory of %s; its faces are pasted on the CPU.", pictures[0].device)
     return work(*(picture.cpu() for picture in pictures))

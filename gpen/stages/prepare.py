@@ -1,4 +1,4 @@
-"""Whole images made ready before their faces are restored."""
+"""Prepare whole images before their faces are restored."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def prepare_images(
     *,
     jpeg_tables: Sequence[JpegTables | None] | None = None,
 ) -> tuple[torch.Tensor, tuple[dict[str, Any] | None, ...]]:
-    """Prepare the images that have faces to restore; the others stay as they are.
+    """Prepare the images with faces to restore; the others stay unchanged.
 
     Args:
         images: B x 3 x H x W in 0..1.
-        faces: those that will be restored.
-        settings: what is prepared, and how much.
-        jpeg_tables: the quantisation tables of each image's file, where it has any; the reports tell of them.
+        faces: faces to restore.
+        settings: preparation settings.
+        jpeg_tables: quantisation tables of each image's file, if any; used in the reports.
 
     Returns:
-        The images, the very tensor that came in where nothing changed, and for each image what was found and done;
-        None where it was not asked for or has no face.
+        The images (the input tensor itself if nothing changed), and a report for each image; None if preparation is off
+        or the image has no face.
     """
     reports: list[dict[str, Any] | None] = [None] * len(images)
     if not settings.prepares:

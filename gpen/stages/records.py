@@ -1,4 +1,4 @@
-"""What the chain knows of each face it works on."""
+"""Per-face records of the chain."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from ..types import Alignment, Face
 
 @dataclass(frozen=True, eq=False)
 class FaceRecord:
-    """One face on its way through the chain; each stage adds what it found out. What is to be known of a face besides,
-    belongs here.
+    """One face in the chain; each stage adds its results. Further data per face belongs here.
 
     Attributes:
-        alignment: where its crop came from, and the face itself.
-        tone: whether it was judged to be in colour.
-        left_alone: why it stays as it was; None where it was restored.
-        change: what changed of its pixels; None before it was pasted, and where none in the picture is its own.
-        noise: deviation of the noise in and around it, before and after, in units of 0..1; None before it was pasted,
-            and where there is none.
+        alignment: alignment of its crop, including the face itself.
+        tone: whether the face was judged to be in colour.
+        left_alone: why the face stays unchanged; None if it was restored.
+        change: how its pixels changed; None before pasting, or if no pixel of the picture belongs to it.
+        noise: standard deviation of the noise in and around it, before and after, in units of 0..1; None before
+            pasting, or if there is no noise.
     """
 
     alignment: Alignment
@@ -39,12 +38,12 @@ class FaceRecord:
 
 @dataclass(frozen=True, eq=False)
 class RestoredFaces:
-    """Faces that went through the network and are not pasted yet.
+    """Faces restored by the network and not yet pasted.
 
     Attributes:
         before: N x 3 x S x S in 0..1, the aligned crops.
         after: N x 3 x S x S in 0..1, the same crops restored.
-        records: what is known of each.
+        records: the record of each face.
     """
 
     before: torch.Tensor
@@ -53,5 +52,5 @@ class RestoredFaces:
 
     @property
     def alignments(self) -> tuple[Alignment, ...]:
-        """Where each crop came from."""
+        """The alignment of each crop."""
         return tuple(record.alignment for record in self.records)

@@ -1,4 +1,4 @@
-"""GPEN's tasks, one file each: what its network is fed, and how its answer is used."""
+"""GPEN's tasks, one file each: the input of the network and the use of its output."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from .restoration import RESTORATION
 from .task import Task
 
 TASKS = {task.name: task for task in (RESTORATION,)}
-"""The tasks that are built, by their names in the registry."""
+"""The supported tasks, by their names in the registry."""
 
 __all__ = ["RESTORATION", "TASKS", "Task", "require_task"]
 
 
 def require_task(model: str, taught: str, wanted: str) -> None:
-    """Refuse a model that was taught something else than it is wanted for.
+    """Refuse a model that was trained for another task.
 
     Args:
-        model: its name.
-        taught: the task it was taught.
-        wanted: the task it is to do.
+        model: name of the model.
+        taught: the task it was trained for.
+        wanted: the task to do.
 
     Raises:
-        SettingsError: these differ.
+        SettingsError: the tasks differ.
     """
     if taught == wanted:
         return

@@ -1,4 +1,4 @@
-"""Restoration: a degraded face to the same face as a good photograph would show it (GPEN's `face_enhancement.py`)."""
+"""Restoration: a degraded face to the same face in photographic quality (GPEN's `face_enhancement.py`)."""
 
 from __future__ import annotations
 

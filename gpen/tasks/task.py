@@ -1,4 +1,4 @@
-"""What a GPEN was taught to do."""
+"""Definition of a task of GPEN."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 
 @dataclass(frozen=True)
 class Task:
-    """What the network of a task is fed, and how its answer is used.
+    """Input of the network for a task, and use of its output.
 
     Attributes:
-        name: as the registry has it.
-        feed: crops, B x 3 x S x S in 0..1, to what the network is given, of the same shape.
-        use: the network's answer and these crops to the result, B x 3 x S x S in 0..1.
+        name: name in the registry.
+        feed: converts crops, B x 3 x S x S in 0..1, to the input of the network, of the same shape.
+        use: converts the output of the network and these crops to the result, B x 3 x S x S in 0..1.
     """
 
     name: str

@@ -51,7 +51,7 @@ def test_the_report_tells_what_the_settings_could_not_have_and_what_to_choose(co
         "report": node("PreviewAny", source=["restore", 4]),
     }
     notes = json.loads(succeed(comfyui, prompt).outputs["report"]["text"][0])["notes"]
-    assert any("bundled network found the landmarks" in note for note in notes)
+    assert any("bundled network, not the 98-point one, found the landmarks" in note for note in notes)
     assert any("gpen-bfr-512" in note and "choose it in GPEN Load Model" in note for note in notes)
 
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from comfyui_server import python_of, sheltered_environment
+from comfyui_server import NOT_TRIED, python_of, sheltered_environment
 from walks import ROOT, first_not_taken, walks_of
 
 # The pack under the name that it has as a package: ComfyUI's loader would name it after its folder.
@@ -40,19 +40,19 @@ print("WALKED", json.dumps({"calls": calls, "shape": list(answer.args[0].shape)}
 """
 
 
-@pytest.fixture(scope="module")
-def walked(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
+@pytest.fixture
+def walked(examples: Path, tmp_path: Path) -> dict:
     folder = os.environ.get("COMFYUI_PATH")
     if not folder:
-        pytest.skip("NOT TRIED IN COMFYUI: set COMFYUI_PATH to the folder of one, to run these tests in it")
+        pytest.skip(NOT_TRIED)
     comfyui = Path(folder).resolve()
     paths = [str(ROOT), str(comfyui), str(ROOT / "tests" / "support"), str(examples / "portrait-degraded.jpg")]
     done = subprocess.run(
         [python_of(comfyui), "-c", _RUN, *paths, "--cpu"],
         cwd=comfyui,
-        env=sheltered_environment(tmp_path_factory.mktemp("walk")),
+        env=sheltered_environment(tmp_path),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
@@ -60,6 +60,7 @@ def walked(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     return json.loads(line.removeprefix("WALKED "))
 
 
+@pytest.mark.slow
 def test_one_image_walks_as_written(walked):
     walk, _ = walks_of((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))["A walk with one image"]
     calls = [tuple(call) for call in walked["calls"]]

@@ -22,6 +22,8 @@ from gpen_blocks.gpen.restore import restore_crops
 from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.stages import Networks, detail, paste
 
+pytestmark = pytest.mark.slow
+
 PLACE = on_device(torch.device("cpu"))
 FULL = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 

@@ -16,6 +16,8 @@ from gpen_blocks.gpen.pipeline import RestoredBatch, restore_batch
 from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.stages import Networks
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

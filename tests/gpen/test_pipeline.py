@@ -100,6 +100,7 @@ def test_small_and_unchosen_faces_are_left_alone_with_a_reason(portrait):
     assert [face["skipped"] for face in other.report["faces"]] == ["not among the chosen faces"]
 
 
+@pytest.mark.slow
 def test_batch_keeps_length_and_untouched_frames(restorer, examples):
     face = read_tensor(examples / "portrait.png")
     batch = torch.cat([torch.zeros_like(face), face, face.flip(-1)])
@@ -170,6 +171,7 @@ def test_finishing_touches_only_the_faces(portrait):
     assert (finished.image[~outside] != plain.image[~outside]).any()
 
 
+@pytest.mark.slow
 def test_in_a_large_picture_without_faces_it_is_told_how_small_ones_were_not_looked_for():
     empty = np.full((2000, 2400, 3), 128, np.uint8)
     found = Restorer(**BUNDLED).restore(empty)
@@ -189,7 +191,7 @@ def test_each_face_tells_how_much_changed(restoration, portrait):
     assert face["changed"]["share"] > 0.5
 
 
-@pytest.mark.parametrize(("strength", "why"), [(0.0, "strength is 0"), (1e-6, "less than a file shows")])
+@pytest.mark.parametrize(("strength", "why"), [(0.0, "strength is 0"), (1e-6, "too small to show in a file")])
 def test_what_is_not_changed_is_not_called_restored(portrait, strength, why):
     """Nor does the last touch soften a face that nothing was done to."""
     result = Restorer(**BUNDLED, strength=strength, finish_sigma=2.0 if strength == 0 else 0.0).restore(portrait)

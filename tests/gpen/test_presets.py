@@ -128,7 +128,7 @@ def test_names_of_any_script_can_be_saved():
     ],
 )
 def test_no_name_leads_out_of_the_folder_or_is_a_device(name, folder):
-    with pytest.raises(SettingsError, match="cannot name a preset"):
+    with pytest.raises(SettingsError, match="cannot be the name of a preset"):
         save_preset(Preset(name))
     assert not folder.exists()
 

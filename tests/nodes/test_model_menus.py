@@ -21,7 +21,7 @@ def folder(tmp_path, monkeypatch):
     folder = tmp_path / "models"
     folder.mkdir()
     monkeypatch.setenv("GPEN_MODELS_DIR", str(folder))
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "MODELSCOPE_CACHE"):
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA", "MODELSCOPE_CACHE"):
         monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")

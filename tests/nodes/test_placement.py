@@ -128,6 +128,7 @@ class Small(Generator):
         return self.inner(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "message",
     ["MPS backend out of memory", "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"],

@@ -1,7 +1,7 @@
 """A few numbers of what networks of the official shapes give, for whoever has no file of the reference's.
 
-`python tests/support/official_outputs.py` writes them anew; do so only where the tests against the reference's own
-outputs pass, which need ../shared.
+`PYTHONPATH=benchmarks python tests/support/official_outputs.py` writes them anew; do so only where the tests against
+the reference's own outputs pass, which need ../shared.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from networks import faces, official
+from speed.networks import faces, official
 from torch import Tensor
 
 FILE = Path(__file__).resolve().parents[1] / "data" / "official_outputs.json"

@@ -173,7 +173,7 @@ def test_another_file_of_the_same_name_is_passed_over_with_a_word(toy, tmp_path,
     assert [record.message.count(str(wrong)) for record in caplog.records] == [1], "said once"
     assert "its SHA-256 is" in caplog.text
     right.unlink()
-    with pytest.raises(ModelNotFoundError, match=r"passed over: .*SHA-256") as refusal:
+    with pytest.raises(ModelNotFoundError, match=r"ignored: .*SHA-256") as refusal:
         store.resolve("toy")
     assert str(wrong) in str(refusal.value) and "gpen models download toy" in str(refusal.value)
 
@@ -247,7 +247,7 @@ def test_a_converted_file_stands_for_its_source(toy, tmp_path, monkeypatch):
 def test_a_conversion_of_something_else_does_not(toy, tmp_path, monkeypatch):
     monkeypatch.setenv("GPEN_MODELS_DIR", str(tmp_path / "mine"))
     checkpoint.convert(put(tmp_path / "toy.pth", toy.other), tmp_path / "mine" / "toy.safetensors")
-    with pytest.raises(ModelNotFoundError, match="does not say that it was converted"):
+    with pytest.raises(ModelNotFoundError, match="its metadata does not name"):
         store.resolve("toy")
 
 

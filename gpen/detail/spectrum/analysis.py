@@ -76,6 +76,15 @@ def analyze(images: torch.Tensor, mask: torch.Tensor | None = None) -> Spectrum:
 
     Raises:
         ImageError: another shape or kind, NaN or infinity.
+
+    Example:
+        >>> import torch
+        >>> from gpen_blocks.gpen.detail.spectrum import analyze
+        >>> from gpen_blocks.gpen.pixels.filters import gaussian_blur
+        >>> sharp = torch.rand(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
+        >>> soft = gaussian_blur(sharp, 2.0)
+        >>> bool(analyze(soft).high_frequency_ratio < analyze(sharp).high_frequency_ratio)
+        True
     """
     return _read(radial_power(images, mask), images.shape[-2:], images.device)
 

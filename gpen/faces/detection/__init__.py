@@ -1,5 +1,6 @@
 """Finding faces in pictures of any size."""
 
-from .detect import FaceDetector, build_detector, detect
+from .detect import detect
+from .detector import FaceDetector, build_detector
 
 __all__ = ["FaceDetector", "build_detector", "detect"]

@@ -8,47 +8,22 @@ so does this package.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...checks import all_finite
-from ...devices import is_out_of_memory
-from ...errors import GPENError, ImageError
+from ...errors import ImageError
 from ...types import Face, Faces
-from .boxes import box_iou, nms
-from .candidates import (
-    SAME_FACE_IOU,
-    Candidates,
-    beside_much_larger,
-    best_framed,
-    merge,
-    quarter_of,
-    uprightness,
-)
+from .candidates import Candidates, beside_much_larger, best_framed, merge, quarter_of
 from .classify import FaceClassifier, classify
-from .refine import LandmarkRefiner, load_refiner, refine_landmarks
-from .retinaface import (
-    RetinaFace,
-    absorb_input_scale,
-    anchors,
-    decode_boxes,
-    decode_landmarks,
-    fold_batch_norm,
-    load_retinaface,
-    subtract_mean,
-    to_network,
-)
-from .tiles import Pyramid, Tile, halves, plan_tiles, smallest_face
+from .detector import FaceDetector
+from .refine import LandmarkRefiner, refine_landmarks
+from .search import search, search_turned
+from .tiles import smallest_face
 
-REFINER_PREFIX = "refine."
-# Pixels the network sees in one pass, over all images of a batch that share it.
-PASS_PIXELS = 2_000_000
-# The least confidence of a face for a network alone, where nothing was measured.
-SCORE_THRESHOLD = 0.7
 # With a classifier, so little confidence of the network is enough for a second look.
 PROPOSED = 0.4
 # Earrings, leaves and screws look like faces of so few pixels, or on a head that is much larger. Of 50 held-out faces
@@ -58,80 +33,6 @@ FEW_PIXELS, SURER = 24, 0.95
 _SUREST = 1e-6
 # How sure the classifier must be that a head lies otherwise than its landmarks say.
 SURE_TURN = 0.6
-# A head that is looked at again, turned: how wide the network sees its box, and the surroundings it is shown with, in
-# sizes of the box.
-TURNED_SEEN, TURNED_REACH = 80, 1.5
-
-
-class FaceDetector(nn.Module):
-    """A RetinaFace with an optional landmark refiner and classifier, in eval mode and without gradients.
-
-    Attributes:
-        score_threshold: the least confidence of a face, unless the caller knows better; scores of different networks,
-            with and without a classifier, mean different things.
-    """
-
-    def __init__(
-        self,
-        network: RetinaFace,
-        refiner: LandmarkRefiner | None,
-        classifier: FaceClassifier | None = None,
-        score_threshold: float = SCORE_THRESHOLD,
-    ) -> None:
-        super().__init__()
-        self.network = network
-        self.refiner = refiner
-        self.classifier = classifier
-        self.score_threshold = score_threshold
-        self.frozen = False
-        self.eval().requires_grad_(False)
-
-    def freeze(self) -> FaceDetector:
-        """Fold into the convolutions what follows and precedes them, changed in place: the same numbers, half the time.
-
-        Afterwards the network is of no use for teaching, and wants `forward` to prepare its pictures.
-        """
-        if not self.frozen:
-            fold_batch_norm(self.network)
-            absorb_input_scale(self.network)
-            self.network.to(memory_format=torch.channels_last)
-            self.frozen = True
-        return self
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Images B x 3 x H x W in 0..1 to scores B x N, box and landmark regressions B x N x 4, B x N x 10."""
-        boxes, logits, landmarks = self.network(subtract_mean(images) if self.frozen else to_network(images))
-        # The same as the second of two softmax values.
-        return (logits[..., 1] - logits[..., 0]).sigmoid(), boxes, landmarks
-
-
-def build_detector(
-    state_dict: Mapping[str, Tensor],
-    classifier: FaceClassifier | None = None,
-    score_threshold: float = SCORE_THRESHOLD,
-) -> FaceDetector:
-    """Build a face detector from the tensors of a checkpoint.
-
-    Args:
-        state_dict: a RetinaFace (mobile0.25 or ResNet-50) with facexlib's tensor names, with or without the
-            prefix `module.`; tensors under `refine.` are a landmark refiner's.
-        classifier: looks again at what is found.
-        score_threshold: see `FaceDetector`.
-
-    Returns:
-        The detector in eval mode, fp32, on the CPU.
-
-    Raises:
-        CheckpointError: the tensors are not a RetinaFace's, or some are missing, left over or of another
-        shape.
-    """
-    tensors = {str(key).removeprefix("module."): value for key, value in state_dict.items()}
-    refiner = {
-        key.removeprefix(REFINER_PREFIX): value for key, value in tensors.items() if key.startswith(REFINER_PREFIX)
-    }
-    network = {key: value for key, value in tensors.items() if not key.startswith(REFINER_PREFIX)}
-    refine = load_refiner(refiner) if refiner else None
-    return FaceDetector(load_retinaface(network), refine, classifier, score_threshold)
 
 
 @torch.inference_mode()
@@ -180,6 +81,17 @@ def detect(
 
     Raises:
         ImageError: the images are of another shape, without pixels, or hold NaN or infinity.
+
+    Example:
+        >>> from gpen_blocks.gpen.faces.detect import detect
+        >>> from gpen_blocks.gpen.images import read_picture
+        >>> from gpen_blocks.gpen.models import load_detector
+        >>> image = read_picture("examples/portrait-degraded.jpg").pixels
+        >>> faces = detect(image, load_detector("face-detector-lite").module)
+        >>> len(faces), faces.sizes
+        (1, ((512, 512),))
+        >>> [face.landmarks.shape for face in faces]
+        [(5, 2)]
     """
     _check(images)
     count, _, height, width = images.shape
@@ -193,7 +105,8 @@ def detect(
     turns = (0, 1, 2, 3) if rotated else (0,)
     proposed = score_threshold if detector.classifier is None else min(PROPOSED, score_threshold)
     found: list[list[Candidates]] = [[] for _ in range(count)]
-    for first, parts in _search(images, detector, turns, proposed, min_face_size, progress):
+    passes = search(images, detector, turns=turns, threshold=proposed, min_face_size=min_face_size, progress=progress)
+    for first, parts in passes:
         for offset, part in enumerate(parts):
             found[first + offset].append(part)
     faces: list[Face] = []
@@ -219,91 +132,6 @@ def _check(images: Tensor) -> None:
         raise ImageError(f"an image of {images.shape[2]} x {images.shape[3]} pixels holds nothing to search")
     if not all_finite(images):
         raise ImageError("the image holds NaN or infinity; repair it before looking for faces")
-
-
-def _search(
-    images: Tensor,
-    detector: FaceDetector,
-    turns: tuple[int, ...],
-    score_threshold: float,
-    min_face_size: float,
-    progress: Callable[[int, int], None] | None,
-) -> Iterator[tuple[int, list[Candidates]]]:
-    """Run the network over all tiles; yields the index of each pass's first image and its candidates."""
-    device = next(detector.parameters()).device
-    size = (images.shape[2], images.shape[3])
-    jobs: list[tuple[Tile, int, int]] = []
-    for tile in plan_tiles(size, min_face_size):
-        stack = max(PASS_PIXELS // (tile.seen[0] * tile.seen[1]), 1)
-        jobs += [(tile, first, min(first + stack, len(images))) for first in range(0, len(images), stack)]
-    pyramid = Pyramid(images)
-
-    def look(tile: Tile, first: int, last: int, turn: int) -> list[tuple[int, list[Candidates]]]:
-        """What one pass sees; several smaller ones where it does not fit into memory."""
-        try:
-            shown = pyramid.cut(tile, first, last).to(device, torch.float32)
-            outputs = [output.cpu() for output in detector(shown.rot90(turn, (2, 3)))]
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            middle = (first + last) // 2
-            smaller = [(tile, first, middle), (tile, middle, last)] if middle > first else []
-            smaller = smaller or [(half, first, last) for half in halves(tile)]
-            if not smaller:
-                raise GPENError(
-                    f"There is not enough memory on {device} to look for faces; free some or run on the CPU."
-                ) from error
-        else:
-            parts = zip(*outputs, strict=True)
-            return [(first, [_on_image(*p, tile=tile, turn=turn, size=size, threshold=score_threshold) for p in parts])]
-        # Here, not above: as long as an error is handled, its frames hold what did not fit.
-        return [found for less in smaller for found in look(*less, turn)]
-
-    for done, (tile, first, last) in enumerate(jobs):
-        for turn in turns:
-            yield from look(tile, first, last, turn)
-            if progress:
-                progress(done * len(turns) + turns.index(turn) + 1, len(jobs) * len(turns))
-
-
-def _on_image(
-    scores: Tensor,
-    box_regressions: Tensor,
-    landmark_regressions: Tensor,
-    *,
-    tile: Tile,
-    turn: int,
-    size: tuple[int, int],
-    threshold: float,
-) -> Candidates:
-    """Decode one image's outputs on one turned tile: a candidate per face it holds, in the image's pixels."""
-    height, width = tile.seen if turn % 2 == 0 else tile.seen[::-1]
-    chosen = (scores >= threshold).nonzero()[:, 0]
-    at = anchors(height, width)[chosen]
-    boxes = decode_boxes(box_regressions[chosen], at)
-    landmarks = decode_landmarks(landmark_regressions[chosen], at)
-    upright = uprightness(landmarks)
-    corners = _turn_back(boxes.view(-1, 2, 2), turn, height, width)
-    boxes = torch.cat([corners.amin(1), corners.amax(1)], dim=1)
-    landmarks = _turn_back(landmarks, turn, height, width)
-    whole = tile.holds(boxes, size).nonzero()[:, 0]
-    whole = whole[nms(boxes[whole], scores[chosen][whole], SAME_FACE_IOU)]
-    start = torch.tensor([tile.x0, tile.y0], dtype=torch.float32)
-    return Candidates(
-        boxes[whole] / tile.scale + start.repeat(2),
-        scores[chosen][whole],
-        landmarks[whole] / tile.scale + start,
-        upright[whole],
-        boxes[whole, 2] - boxes[whole, 0],
-        torch.zeros(len(whole), dtype=torch.bool),
-    )
-
-
-def _turn_back(points: Tensor, turn: int, height: int, width: int) -> Tensor:
-    """Points N x K x 2 of a tile that `rot90` turned (then height x width) to points of the tile itself."""
-    x, y = points.unbind(-1)
-    turned = ((x, y), (height - y, x), (width - x, height - y), (y, width - x))[turn]
-    return torch.stack(turned, dim=-1)
 
 
 def _look_again(
@@ -337,27 +165,9 @@ def _look_again(
     wrong = ((sure >= SURE_TURN) & (quarter != quarter_of(found.landmarks))).nonzero()[:, 0]
     heads = [found[index] for index in torch.arange(len(kept)).split(1)]
     for index in wrong.tolist():
-        turned = _search_turned(image, detector, found.boxes[index], int(quarter[index]))
+        turned = search_turned(image, detector, found.boxes[index], int(quarter[index]), threshold=PROPOSED)
         heads[index] = turned or replace(heads[index], wrong_way=torch.tensor([True]))
     return replace(Candidates.join(heads), scores=both) if heads else found
-
-
-def _search_turned(image: Tensor, detector: FaceDetector, box: Tensor, quarter: int) -> Candidates | None:
-    """Search the surroundings of a box once more, turned back by quarter turns; None where there is no such head."""
-    height, width = image.shape[1:]
-    x0, y0, x1, y1 = box.tolist()
-    reach = TURNED_REACH * max(x1 - x0, y1 - y0)
-    # A power of two, as tiles want it.
-    scale = 2.0 ** round(math.log2(TURNED_SEEN / max(x1 - x0, y1 - y0)))
-    left, top = max(math.floor((x0 + x1) / 2 - reach), 0), max(math.floor((y0 + y1) / 2 - reach), 0)
-    right, bottom = min(math.ceil((x0 + x1) / 2 + reach), width), min(math.ceil((y0 + y1) / 2 + reach), height)
-    tile = Tile(left, top, right, bottom, scale)
-    shown = tile.cut(image[None]).to(next(detector.parameters()).device, torch.float32)
-    outputs = [output.cpu()[0] for output in detector(shown.rot90(quarter, (2, 3)))]
-    found = _on_image(*outputs, tile=tile, turn=quarter, size=(height, width), threshold=PROPOSED)
-    same = (box_iou(box[None], found.boxes)[0] > SAME_FACE_IOU) & (quarter_of(found.landmarks) == quarter)
-    found = found[same.nonzero()[:, 0]]
-    return found[found.scores.argmax()[None]] if len(found.scores) else None
 
 
 def _faces(image: Tensor, index: int, found: Candidates, refiner: LandmarkRefiner | None) -> list[Face]:

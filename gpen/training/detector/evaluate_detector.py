@@ -10,7 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from ...degradation.faces import to_images
-from ...faces.detection.detect import FaceDetector, detect
+from ...faces.detection.detect import detect
+from ...faces.detection.detector import FaceDetector
 from ...types import Face, Faces
 from ..shared.scenes import BOX_OF_PICTURE
 

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from ....weights import checkpoint
 from ...degradation.faces import HELD_OUT, group_weights, read_faces, to_images
 from ...faces.detection.classify import FaceClassifier, normalise
-from ...faces.detection.detect import FaceDetector, build_detector, detect
+from ...faces.detection.detect import detect
+from ...faces.detection.detector import FaceDetector, build_detector
 from ...faces.detection.retinaface import RetinaFace, anchors, decode_boxes, to_network
 from ..shared.ema import MovingAverage, warm_cosine
 from .backgrounds import read_backgrounds

@@ -26,7 +26,8 @@ from safetensors.torch import save_file
 
 from ....weights import checkpoint
 from ...degradation.faces import group_weights, read_faces, split
-from ...faces.detection.detect import REFINER_PREFIX, FaceDetector, build_detector, detect
+from ...faces.detection.detect import detect
+from ...faces.detection.detector import REFINER_PREFIX, FaceDetector, build_detector
 from ...faces.detection.refine import LandmarkRefiner
 from ...faces.detection.retinaface import RetinaFace
 from ...images.read import read_picture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import networks
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from speed import networks
 from torch import Tensor
 from typer.testing import CliRunner
 
@@ -49,6 +49,7 @@ def test_a_fixed_graph_takes_one_face(tiny):
     assert difference(run(model, input=tiny.input[:1].numpy())["output"], tiny.output[:1]) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_official_shape():
     """As the network itself, which the generator's own tests hold to the reference."""
     generator, face = networks.official(256), networks.faces(256, 1)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import torch
+from caches import shelter_cache
+from clock import Clock
 from torch import Tensor
 
 from gpen_blocks.gpen.backends import trial
@@ -22,7 +24,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 @pytest.fixture(autouse=True)
 def new_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    shelter_cache(monkeypatch, tmp_path)
     return trial._path()
 
 
@@ -69,24 +71,25 @@ def test_a_job_that_is_bound_to_one_core_has_a_key_of_its_own(monkeypatch):
 
 def test_a_race_waits_for_the_device(monkeypatch):
     """A GPU answers at once and works afterwards."""
-    queued: list[float] = []
+    clock, queued = Clock(), []
 
     def wait(device: torch.device) -> None:
         assert device == CPU
         while queued:
-            time.sleep(queued.pop())
+            clock.sleep(queued.pop())
 
     def quick(faces: Tensor) -> Tensor:
-        queued.append(0.001)
+        queued.append(1)
         return faces
 
     def slow(faces: Tensor) -> Tensor:
-        queued.append(0.05)
+        queued.append(50)
         return faces
 
     monkeypatch.setattr(trial, "wait_for", wait)
-    _, (quickly, slowly) = race([quick, slow], torch.zeros(1))
-    assert quickly < 0.04 <= slowly
+    monkeypatch.setattr(trial, "time", clock)
+    _, seconds = race([quick, slow], torch.zeros(1))
+    assert seconds == [1, 50]
 
 
 @pytest.mark.parametrize("effort, rounds", [(Effort(3, 60.0), 3), (Effort(50, 0.0), 1)])

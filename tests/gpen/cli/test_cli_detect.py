@@ -42,6 +42,7 @@ def two_faces(examples, tmp_path):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["natural", "portrait-close-up", "strong"])
 def test_numbers_and_choices_are_those_of_restore(two_faces, tmp_path, preset):
     found, said = pictures_of("detect", two_faces, "--preset", preset, "-o", tmp_path / "faces.png", tmp_path=tmp_path)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def bare_machine(tmp_path, monkeypatch):
     """A user without models, caches or downloads of their own."""
     monkeypatch.setenv("GPEN_MODELS_DIR", str(tmp_path / "models"))
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "MODELSCOPE_CACHE"):
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA", "MODELSCOPE_CACHE"):
         monkeypatch.setenv(name, str(tmp_path / name))
 
 
@@ -41,6 +41,7 @@ def add_distribution(folder, name, version, *requirements):
     (info / "METADATA").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_working_installation_passes(tmp_path):
     """It lists packages, devices, the bundled models and folders as JSON, restores the example, and exits with 0."""
     result = run("--json")
@@ -77,6 +78,7 @@ def test_the_tables_say_the_same(monkeypatch):
         assert word in text
 
 
+@pytest.mark.slow
 def test_missing_torch_is_told_not_raised(tmp_path):
     """Without torch the command still runs: exit code 1, the reason, and the command that installs it."""
     program = (

@@ -50,6 +50,7 @@ def said(monkeypatch, capsys, *args) -> str:
     return " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.slow
 def test_pairs_give_table_report_and_sheets(square):
     """The run users make, with the bundled model: every file is there, and tells of every picture."""
     out = square / "new" / "result"
@@ -72,6 +73,7 @@ def test_pairs_give_table_report_and_sheets(square):
     assert "PSNR" in done.output and "sheet.png" in done.output
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_not_replaced_unless_asked(square, monkeypatch, capsys):
     out = square / "out"
     out.mkdir()

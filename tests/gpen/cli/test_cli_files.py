@@ -49,6 +49,7 @@ def test_a_phones_face_is_restored_and_its_gain_map_told(face, tmp_path):
     assert b"hdrgm" not in (tmp_path / "b.jpg").read_bytes()
 
 
+@pytest.mark.slow
 def test_all_pages_are_restored(pages, face, tmp_path):
     """Each page goes through the chain: faces are told by page, a page without one stays bit for bit."""
     out, report = tmp_path / "out.tif", tmp_path / "report.json"

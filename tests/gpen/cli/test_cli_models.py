@@ -114,7 +114,7 @@ def write_registry(path: Path, served: tuple[str, Path]) -> Path:
 def machine(served, tmp_path, monkeypatch) -> Iterator[Path]:
     """A machine with a small registry and an empty folder for models; gives that folder."""
     monkeypatch.setattr(registry, "REGISTRY_FILE", write_registry(tmp_path / "registry.toml", served))
-    for variable in ("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+    for variable in ("HOME", "USERPROFILE", "WIN_PD_OVERRIDE_LOCAL_APPDATA", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / "home"))
     monkeypatch.setenv("GPEN_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -212,7 +212,7 @@ def test_convert_and_path(tmp_path, machine, served):
     torch.save({"g_ema": {"weight": torch.arange(3.0)}}, tmp_path / "mine.pth")
     gpen_models("convert", str(tmp_path / "mine.pth"))
     assert (tmp_path / "mine.safetensors").exists()
-    with pytest.raises(GPENError, match="exists already"):
+    with pytest.raises(GPENError, match="already exists"):
         gpen_models("convert", str(tmp_path / "mine.pth"))
     gpen_models("convert", str(tmp_path / "mine.pth"), "--overwrite")
     gpen_models("convert", str(tmp_path / "mine.pth"), "--output", str(tmp_path / "other.safetensors"))

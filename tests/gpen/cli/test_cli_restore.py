@@ -29,6 +29,7 @@ def photo(examples, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_one_picture_with_everything(photo, tmp_path):
     out, report = tmp_path / "out" / "result.png", tmp_path / "report.json"
     done = gpen("restore", photo, *BUNDLED, "-o", out, "--compare", "--save-faces", "--report", report)
@@ -149,6 +150,7 @@ def test_sheets_and_crops_replace_nothing_unasked(photo, tmp_path):
         assert (tmp_path / kept).read_bytes() == b"precious" and not (tmp_path / "a.png").exists()
 
 
+@pytest.mark.slow
 def test_second_run_over_a_folder_leaves_its_results_alone(photo):
     for _ in range(2):
         assert gpen("restore", photo.parent, *BUNDLED, "--compare", "--overwrite").exit_code == 0
@@ -180,6 +182,7 @@ def test_detect_numbers_faces_and_writes_them_down(photo, tmp_path):
     assert not np.array_equal(np.asarray(Image.open(tmp_path / "f.png")), np.asarray(Image.open(photo)))
 
 
+@pytest.mark.slow
 def test_demo_writes_a_sheet(tmp_path):
     done = gpen("demo", "-o", tmp_path / "demo.png")
     assert done.exit_code == 0, done.output
@@ -202,6 +205,7 @@ def test_what_a_user_can_mend_is_a_sentence_and_no_traceback(photo, tmp_path, mo
     assert code == 2 and "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_two_photographs_of_one_name_get_a_sheet_each(photo, tmp_path):
     """A photograph stored as JPEG and PNG side by side loses neither its result nor its comparison."""
     folder = tmp_path / "pairs"

@@ -31,6 +31,7 @@ def test_two_pictures_as_json(examples):
     assert numbers <= set(body["units"])
 
 
+@pytest.mark.slow
 def test_chart_spectrum_and_report_are_written(examples, tmp_path):
     chart, spectra, report = tmp_path / "new" / "chart.png", tmp_path / "spectra.png", tmp_path / "report.json"
     wanted = ["--chart", chart, "--spectrum", spectra, "--report", report]

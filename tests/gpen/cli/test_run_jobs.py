@@ -72,9 +72,9 @@ def test_a_failure_belongs_to_its_own_picture(tmp_path, capsys):
         (None, None),
     ]
     assert kept["summary"] == {"restored": 1, "left_as_they_were": 0, "without_a_face": 0, "failed": 3}
-    assert kept["passed_over"] == [{"file": "notes.txt", "reason": "file that is no picture"}] * 2
+    assert kept["passed_over"] == [{"file": "notes.txt", "reason": "file that is not a picture"}] * 2
     said = capsys.readouterr()
-    assert "1 restored, 0 without a face, 3 failed; passed over: 2 files that are no pictures." in said.out
+    assert "1 restored, 0 without a face, 3 failed; passed over: 2 files that are not pictures." in said.out
     assert "--log FILE keeps the traceback of each error." in said.out
     assert "RuntimeError: avif: no such frame" in said.err and "Traceback" not in said.err
 

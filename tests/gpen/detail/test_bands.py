@@ -36,6 +36,19 @@ def low(images: torch.Tensor, cutoff: float) -> torch.Tensor:
     return gaussian_blur(images, SIGMA_PER_PERIOD / cutoff)
 
 
+def test_noise_above_the_cutoff_goes_from_a_half_on(portrait):
+    """It stays at 0 and is halved at a quarter, where the restored face has none."""
+    base = noisy(portrait, 0.1)
+    left = []
+    for amount in (0.0, 0.25, 0.5, 1.0):
+        rest = blend(base, portrait, denoise=amount) - blend(base, portrait, denoise=1.0)
+        left.append(float((rest - gaussian_blur(rest, 1.0))[..., 64:192, 64:192].std()))
+    own = base - gaussian_blur(base, 1.0)
+    assert left[0] > 0.5 * float(own[..., 64:192, 64:192].std())
+    assert left[1] == pytest.approx(left[0] / 2, rel=0.2)
+    assert left[2] < 0.1 * left[0] and left[3] == 0
+
+
 def error(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(((a - b) ** 2).mean())
 

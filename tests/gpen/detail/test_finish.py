@@ -92,6 +92,16 @@ def test_grain_of_the_reference_is_laid_on():
     assert not torch.equal(match_grain(smooth, grainy, seed=5), result)
 
 
+def test_every_picture_of_a_batch_has_grain_of_its_own():
+    """Picture n has the seed + n: equal pictures get different grain, and each what it would get alone."""
+    reference = (0.5 + 0.05 * torch.randn(1, 3, 160, 160)).repeat(2, 1, 1, 1)
+    flat = torch.full_like(reference, 0.5)
+    both = match_grain(flat, reference, seed=7)
+    assert both[0].std() > 0.02 and (both[0] - both[1]).std() > 0.02
+    for n in range(2):
+        assert torch.equal(both[n : n + 1], match_grain(flat[:1], reference[:1], seed=7 + n))
+
+
 def test_grain_keeps_to_its_mask():
     smooth = torch.full((2, 3, 120, 120), 0.5)
     grainy = smooth + 0.04 * torch.randn(smooth.shape, generator=torch.Generator().manual_seed(2))

@@ -65,6 +65,16 @@ def test_sharp_edges_stay(height):
     assert (enhanced - crop).abs().max() < 0.25 * LEVEL
 
 
+def test_soft_highlights_stay():
+    """Bright skin without an edge, and its surroundings: the same texture gains where it is darker."""
+    wave = texture(8.0) - 0.5
+    shade = torch.linspace(0.55, 1.0, 512)
+    _, gain = enhance((shade + wave).clamp(0, 1), 1.0, part_strengths=EVERYWHERE)
+    bright = int((shade < 0.93).sum())
+    assert gain[0, 50:-50, bright:].max() == 0
+    assert gain[0, 50:-50, 50:300].mean() > 0.1
+
+
 def test_glints_stay():
     crop = torch.full((1, 3, 512, 512), 0.4)
     crop[..., 200:204, 160:164] = 1.0

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_blocks.gpen.detail.sharpness import is_painted
+from gpen_blocks.gpen.detail.sharpness import is_painted, is_sharp
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
 
@@ -29,6 +29,15 @@ def test_a_face_that_has_what_the_network_paints_is_told(face):
     soft = gaussian_blur(face, 0.3)  # the network's answer is never quite the same again
     assert is_painted(face, soft)
     assert is_painted(face, face)
+
+
+def test_a_sharp_face_is_one_unless_its_file_says_otherwise(sharp):
+    """JPEG's blocks look like detail: from a file of low quality no face is taken for sharp."""
+    crop = F.interpolate(sharp, (512, 512), mode="bicubic", antialias=True)
+    assert is_sharp(crop, crop)
+    assert is_sharp(crop, crop, jpeg_quality=45)
+    assert not is_sharp(crop, crop, jpeg_quality=44)
+    assert not is_sharp(gaussian_blur(crop, 1.5), crop)
 
 
 def test_other_detail_of_the_same_strength_is_not_what_the_network_paints(face):

@@ -89,6 +89,7 @@ def test_the_recogniser_sees_the_face_in_112_pixels_from_minus_one_to_one(size):
     torch.testing.assert_close(Recogniser(_Shown())(crops), -torch.ones(1, 3, 112, 112))
 
 
+@pytest.mark.slow
 def test_arcface_knows_a_face_as_itself():
     """facexlib's network takes what the recogniser hands it, and gives unit vectors."""
     from facexlib.recognition.arcface_arch import Backbone

@@ -79,6 +79,7 @@ def test_an_outline_holds_its_68_landmarks(points68):
     assert contour.signed_distance(outline, points68).max() <= 1e-5 * np.ptp(outline, axis=0).max()
 
 
+@pytest.mark.slow
 @seeded
 @given(st.one_of(points(5), points(68)))
 def test_masks_of_parts_are_whole_or_refused(landmarks):

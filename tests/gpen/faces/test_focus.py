@@ -51,6 +51,13 @@ def test_blurred_and_small_faces_are_scenery_beside_a_sharp_large_one():
     )
 
 
+def test_a_small_sharp_face_does_not_set_the_measure():
+    """Of less than half the largest one's size it is no main face, and its size does not make it scenery either."""
+    image, faces = on_canvas(figure(3.0), figure(0.0, side=90))
+    assert blur_of(image[0], faces.faces[0]) > blur_of(image[0], faces.faces[1]) + 1
+    assert focused(image, faces) == (None, None)
+
+
 def test_a_blurred_photograph_keeps_all_its_faces():
     image, faces = on_canvas(figure(4.0), figure(5.0), figure(4.5))
     assert focused(image, faces) == (None, None, None)

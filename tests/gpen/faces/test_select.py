@@ -100,3 +100,9 @@ def test_equals_keep_their_order():
 def test_an_unknown_order_is_refused():
     with pytest.raises(SettingsError, match="left_to_right"):
         select_faces(ROW, "smallest")
+
+
+def test_a_face_of_just_the_least_size_is_chosen():
+    selected, rejected = select_faces(ROW, min_face_size=15)
+    assert set(selected) == {MIDDLE, RIGHT} and tuple(rejected) == (LEFT,)
+    assert set(select_faces(ROW, min_face_size=15.01)[0]) == {MIDDLE}

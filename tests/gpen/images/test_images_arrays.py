@@ -108,7 +108,7 @@ def test_pil_images_go_through(mode):
         (np.full((5, 7, 3), 200.0), "0..1"),
         (np.full((5, 7, 3), -0.5), "0..1"),
         ([[0, 1], [1, 0]], "list"),
-        (Image.new("F", (3, 3)), "kind F"),
+        (Image.new("F", (3, 3)), "mode F"),
     ],
 )
 def test_wrong_images_are_refused_in_one_sentence(image, words):

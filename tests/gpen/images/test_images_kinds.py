@@ -152,7 +152,7 @@ def without_rawpy(monkeypatch):
 def test_a_dng_is_no_tiff(tmp_path, monkeypatch, preview):
     """The small preview of a raw file is not restored in its place: the file is named for what it is."""
     without_rawpy(monkeypatch)
-    with pytest.raises(ImageError, match=r"camera raw file; develop it first .* rawpy"):
+    with pytest.raises(ImageError, match=r"camera raw file; develop it and save .* rawpy"):
         read_picture(dng(tmp_path / "a.tif", preview))
 
 
@@ -174,7 +174,7 @@ def test_raw_files_of_the_makers(tmp_path, monkeypatch):
         paths.append(tmp_path / f"{index}.jpg")
         paths[-1].write_bytes(head + bytes(300))
     for path in paths:
-        with pytest.raises(ImageError, match="camera raw file; develop it first"):
+        with pytest.raises(ImageError, match="camera raw file; develop it and save"):
             read_picture(path)
 
 
@@ -214,6 +214,7 @@ def test_jpeg_2000_of_16_bits(tmp_path):
     np.testing.assert_array_equal(picture.to_array()[..., 0], deep)
 
 
+@pytest.mark.slow
 def test_reading_a_photograph_imports_nothing_that_others_need(tmp_path):
     """tifffile, rawpy, OpenCV and an XML parser are for the files that need them."""
     Image.fromarray(PIXELS).save(tmp_path / "a.jpg")

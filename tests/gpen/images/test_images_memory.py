@@ -21,6 +21,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs the resource module")
 def test_peak_memory_of_a_large_photograph(tmp_path):
     """Both ways take 12 bytes a pixel for the tensor, and Pillow's 4, or 16-bit samples and their file."""

@@ -31,7 +31,7 @@ def test_what_a_folder_holds_beside_pictures_is_passed_over_with_a_reason(tmp_pa
     touch(tmp_path, "a-restored-faces/face00-after.png", "out/a.jpg", "a.jpg-compare.png", "b-restored-12-compare.png")
     jobs, passed_over = collect([str(tmp_path)], recursive=False)
     assert [job.source.name for job in jobs] == ["a.jpg", "b.PNG", "c-faces.png"]
-    reasons = {str(one.path.relative_to(tmp_path)): one.reason for one in passed_over}
+    reasons = {one.path.relative_to(tmp_path).as_posix(): one.reason for one in passed_over}
     assert reasons == {
         "notes.txt": "other",
         ".hidden.jpg": "hidden",
@@ -96,14 +96,14 @@ def test_what_exists_is_known_before_any_work(tmp_path):
     jobs = jobs_of(tmp_path, *(f"{number}.jpg" for number in range(5)))
     touch(tmp_path, "out/3.jpg")
     planned, faults = plan(jobs, tmp_path / "out", "", overwrite=False)
-    assert list(faults) == [jobs[3]] and "exists already" in str(faults[jobs[3]])
+    assert list(faults) == [jobs[3]] and "already exists" in str(faults[jobs[3]])
     assert len(planned) == 4
     assert not plan(jobs, tmp_path / "out", "", overwrite=True)[1]
 
 
 def test_a_pictures_name_for_several_results_is_refused(tmp_path):
     jobs = [Job(tmp_path / name, Path(name)) for name in ("a.png", "b.png")]
-    with pytest.raises(ImageError, match="names one file for 2 pictures"):
+    with pytest.raises(ImageError, match="is one file for 2 pictures"):
         plan(jobs, tmp_path / "two.png", "-restored", overwrite=False)
     planned, _ = plan(jobs, tmp_path / "results.d", "-restored", overwrite=False)
     assert [targets.main.name for targets in planned.values()] == ["a.png", "b.png"]

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import networks
 import official_outputs
 import pytest
 import torch
 from safetensors.torch import load_file
+from speed import networks
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -234,6 +234,7 @@ def test_many_faults_are_abridged(tiny):
         build_generator(without_modulation)
 
 
+@pytest.mark.slow
 def test_building_does_not_import_the_compiler():
     """On the meta device some constructors import it, which would cost every start of the program seconds."""
     script = (
@@ -253,6 +254,7 @@ def test_built_for_inference(network):
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
+@pytest.mark.slow
 def test_compiles_without_graph_breaks(tiny, network):
     compiled = torch.compile(network, backend="eager", fullgraph=True)
     assert difference(compiled(tiny.input), tiny.output) < 1e-5
@@ -281,22 +283,12 @@ def test_torch_exports_the_network_as_onnx(tiny, network, tmp_path, dynamic: boo
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_torch_exports_the_network_by_dynamo(tiny, network):
-    pytest.importorskip("onnxscript")
-    runtime = pytest.importorskip("onnxruntime")
-    program = torch.onnx.export(network, (tiny.input,), dynamo=True, verbose=False)
-    assert program is not None
-    session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    (restored,) = session.run(None, {session.get_inputs()[0].name: tiny.input.numpy()})
-    assert difference(torch.from_numpy(restored), network(tiny.input)) < 1e-5
-
-
-@pytest.mark.filterwarnings("ignore")
 def test_a_traced_network_takes_other_batches(tiny, network):
     traced: Any = torch.jit.trace(network, tiny.input)
     assert difference(traced(tiny.input[:1].flip(3)), network(tiny.input[:1].flip(3))) < 1e-5
 
 
+@pytest.mark.slow
 def test_gradients_agree_with_differences(tiny):
     """Every parameter has a finite gradient, and along a random direction it predicts the loss's change."""
     network = build_generator(tiny.state_dict).train().requires_grad_(True)

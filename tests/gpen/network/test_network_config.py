@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import networks
 import pytest
 import torch
 from safetensors.torch import load_file
+from speed import networks
 
 from gpen_blocks.gpen.errors import NotGPENError
 from gpen_blocks.gpen.network import Generator, GeneratorConfig, build_generator
@@ -87,15 +87,15 @@ def test_the_bundled_detector_is_named():
 
 def test_gpen_is_not_taken_for_another(tiny):
     """No sign of another network may fit GPEN's own names."""
-    assert describe(tiny.state_dict).startswith("part of a GPEN")
+    assert describe(tiny.state_dict).startswith("an incomplete GPEN")
 
 
 def test_variants_of_gpen_are_named(tiny):
     coarse = {name: value for name, value in tiny.state_dict.items() if not name.startswith("ecd4.")}
-    with pytest.raises(NotGPENError, match="takes 32 and gives 64 pixels"):
+    with pytest.raises(NotGPENError, match="input of 32 and an output of 64 pixels"):
         build_generator(coarse)
     headless = {name: value for name, value in tiny.state_dict.items() if not name.startswith("final_linear.")}
-    with pytest.raises(NotGPENError, match="part of a GPEN"):
+    with pytest.raises(NotGPENError, match="an incomplete GPEN"):
         build_generator(headless)
     flat = {**tiny.state_dict, "generator.input.input": torch.zeros(4)}
     with pytest.raises(NotGPENError, match=r"generator\.input\.input has the shape \(4,\)"):

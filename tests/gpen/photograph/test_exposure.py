@@ -51,6 +51,17 @@ def test_a_backlit_face_is_lifted_by_what_the_report_says():
     assert light.lift == light.missing
 
 
+def test_a_face_stays_a_stop_below_its_surroundings():
+    """However dark it is, where the wall is little brighter it is lifted by no more."""
+    dark = torch.full((1, 3, *SIZE), float(linear_to_srgb(torch.tensor(0.2))))
+    dark[:, :, 50:150, 120:200] = linear_to_srgb(torch.tensor(0.075))
+    lifted, (light,) = lift_faces(dark, faces_of(BOX))
+    assert light.stops == pytest.approx(math.log2(0.2 / 0.075), abs=1e-3)
+    assert light.lift == pytest.approx(light.stops - 1, abs=1e-6)
+    gain = float((face_part(lifted).mean() / face_part(dark).mean()).log2())
+    assert 0.5 * light.lift < gain <= light.lift + 1e-3
+
+
 def test_the_wall_behind_stays_and_no_halo_shows():
     """Beyond two pixels from the person, the wall changes by less than 1/255; far away it keeps every bit."""
     dark = person(3.0)

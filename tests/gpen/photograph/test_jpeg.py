@@ -154,6 +154,14 @@ def test_clean_pictures_keep_every_bit(portrait):
     assert deblock(spoilt, strength=0) is spoilt
 
 
+def test_a_picture_that_is_not_blocky_keeps_every_bit_beside_one_that_is(portrait):
+    both = torch.cat([as_jpeg(portrait, 20), as_jpeg(portrait, 15)])
+    found = (Blockiness(BLOCKY, BLOCKY + 1, (0, 0)), blockiness(both)[1])
+    softened = deblock(both, found=found)
+    assert torch.equal(softened[:1], both[:1])
+    assert torch.equal(softened[1:], deblock(both[1:]))
+
+
 def test_half_strength_changes_half(portrait):
     spoilt = as_jpeg(portrait, 20)
     full, half = (deblock(spoilt, strength) - spoilt for strength in (1.0, 0.5))

@@ -33,6 +33,14 @@ def test_a_faded_portrait_comes_back(portrait):
     assert psnr(faded, portrait) < psnr(half, portrait) < psnr(restored, portrait)
 
 
+def test_contrast_is_raised_three_times_at_most(portrait):
+    """More would raise the noise to be seen first; the middle still comes to the middle."""
+    restored, (fading,) = restore_levels(0.1 * portrait + 0.2)
+    assert fading.gain == 3
+    (low, high) = (float(restored.mean(dim=1).quantile(q)) for q in (0.001, 0.999))
+    assert 0.2 < high - low < 0.4 and 0.4 < (low + high) / 2 < 0.6
+
+
 def test_a_picture_that_has_not_faded_is_the_same_tensor(portrait):
     restored, (fading,) = restore_levels(portrait)
     assert restored is portrait and not fading.found and fading.gain == 1

@@ -51,6 +51,7 @@ def test_a_face_left_out_for_its_size_is_told_beside_others_and_not_numbered(det
     assert found.rejected.faces[0] not in found.numbers
 
 
+@pytest.mark.slow
 def test_numbers_are_those_that_indices_choose_by(detector, head):
     image = scene(sized(head, 300), sized(head, 200), sized(head, 400))
     settings = Settings(order="left_to_right")

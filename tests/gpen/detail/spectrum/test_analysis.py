@@ -131,6 +131,7 @@ def test_the_demo_picture_is_not_sharp(examples):
     assert float(measure_cutoff(read(examples / "portrait-degraded.jpg"))) < 0.25
 
 
+@pytest.mark.slow
 def test_the_official_restorations_hold_more(shared):
     """All 29 faces of the Solvay photograph, as GPEN's authors restored them."""
     pairs = torch.cat([read(path) for path in sorted((shared / "data/real/solvay_official").glob("*face*.jpg"))])

@@ -74,6 +74,7 @@ def test_a_chart_shows_one_to_four(count):
         spectrum_chart({str(index): spectrum for index in range(count)})
 
 
+@pytest.mark.slow
 def test_matplotlib_is_left_alone():
     """It is imported by drawing alone, without pyplot, and its settings and backend stay as they were."""
     code = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -41,6 +42,25 @@ def test_two_heads_that_touch_stay_where_they_are():
     assert len(merged.scores) == 2
     assert merged.boxes[0, 0] < 12
     assert merged.boxes[1].tolist() == pytest.approx(list(right), abs=1e-3)
+
+
+def test_a_detection_votes_for_one_head_alone():
+    """One that overlaps both of two heads enough for a vote draws the nearer one, and the other not by a pixel."""
+    left, right, between = (0, 0, 100, 120), (44, 0, 144, 120), (20, 0, 120, 120)
+    merged = merge(candidates((left, 0.9), (right, 0.8), (between, 0.7)))
+    assert merged.boxes[0].tolist() == pytest.approx([20 * 0.7 / 1.6, 0, 100 + 20 * 0.7 / 1.6, 120], abs=1e-3)
+    assert merged.boxes[1].tolist() == pytest.approx(list(right), abs=1e-3)
+
+
+def test_detections_that_take_a_head_to_lie_otherwise_do_not_vote():
+    """One that sees it upside down, in the same box, moves neither its box nor its landmarks."""
+    both = candidates(((0, 0, 100, 120), 0.9), ((6, 0, 106, 120), 0.85))
+    turned = replace(both, landmarks=torch.stack([both.landmarks[0], 120 - both.landmarks[1]]))
+    merged = merge(turned)
+    assert len(merged.scores) == 1
+    torch.testing.assert_close(merged.landmarks[0], both.landmarks[0])
+    assert merged.boxes[0].tolist() == pytest.approx([0, 0, 100, 120])
+    assert merge(both).boxes[0].tolist() != pytest.approx([0, 0, 100, 120])
 
 
 def test_nothing_merges_to_nothing():
@@ -85,6 +105,7 @@ def test_what_lies_on_or_beside_a_much_larger_head_is_told():
 _EDGES = st.one_of(st.floats(-1e3, 5e3), st.sampled_from([0.0, 1e-7, 100.0, 100.00001, 1e6]))
 
 
+@pytest.mark.slow
 @seeded
 @given(st.lists(st.tuples(_EDGES, _EDGES, _EDGES, _EDGES, st.sampled_from([0.3, 0.8, 1.0])), max_size=12))
 def test_any_boxes_leave_the_best_and_nothing_new(rows):

@@ -13,7 +13,8 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from gpen_blocks.gpen.errors import ImageError
-from gpen_blocks.gpen.faces.detection.detect import FaceDetector, build_detector, detect
+from gpen_blocks.gpen.faces.detection.detect import detect
+from gpen_blocks.gpen.faces.detection.detector import FaceDetector, build_detector
 from gpen_blocks.gpen.faces.detection.retinaface import anchors, decode_boxes, decode_landmarks
 from gpen_blocks.gpen.models import load_detector
 from gpen_blocks.gpen.training.detector.evaluate_detector import compare
@@ -119,6 +120,7 @@ def test_black_and_white_portrait_is_found(bundled, portrait):
     assert_face_at(face, FACE_BOX, 0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", [1, 2, 3])
 def test_turned_heads_are_found_when_asked(bundled, portrait, turn):
     """Landmarks keep their meaning: turned back, the left eye is the viewer's left eye."""
@@ -137,6 +139,7 @@ def test_upright_head_gives_one_face_when_rotations_are_searched_too(bundled, po
     assert face.landmarks[0, 0] < face.landmarks[1, 0]
 
 
+@pytest.mark.slow
 def test_small_face_in_a_large_picture_is_found(bundled, portrait):
     """12 megapixels, a face 60 px wide."""
     scene = torch.full((1, 3, 3000, 4000), 0.4)
@@ -145,6 +148,7 @@ def test_small_face_in_a_large_picture_is_found(bundled, portrait):
     assert_face_at(face, box, 0.2)
 
 
+@pytest.mark.slow
 def test_face_that_fills_a_large_picture_is_found_once(bundled, portrait):
     scene = F.interpolate(portrait[:, :, 30:240, 120:330], size=(2200, 2200), mode="bilinear")
     (face,) = detect(scene, bundled, min_face_size=32)
@@ -172,6 +176,7 @@ def test_images_of_a_batch_are_searched_apart(bundled, portrait):
     np.testing.assert_allclose(found.faces[0].landmarks, alone.landmarks, atol=0.05)
 
 
+@pytest.mark.slow
 def test_limits_are_kept(bundled, portrait):
     """Threshold, minimum size and maximum count."""
     scene = torch.full((1, 3, 600, 1200), 0.4)

@@ -11,10 +11,13 @@ import torch
 
 from gpen_blocks.gpen.degradation.faces import read_faces, to_images
 from gpen_blocks.gpen.faces.detection.candidates import quarter_of
-from gpen_blocks.gpen.faces.detection.detect import FaceDetector, detect
+from gpen_blocks.gpen.faces.detection.detect import detect
+from gpen_blocks.gpen.faces.detection.detector import FaceDetector
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import load_detector
 from gpen_blocks.weights import store
+
+pytestmark = pytest.mark.slow
 
 SHARED = Path(__file__).resolve().parents[5] / "shared"
 PUBLISHED = SHARED / "weights" / "detection_mobilenet0.25_Final.pth"

@@ -11,7 +11,7 @@ import torch
 from trained import trained
 
 from gpen_blocks.gpen.errors import CheckpointError
-from gpen_blocks.gpen.faces.detection.detect import REFINER_PREFIX, build_detector
+from gpen_blocks.gpen.faces.detection.detector import REFINER_PREFIX, build_detector
 from gpen_blocks.gpen.faces.detection.refine import LandmarkRefiner
 from gpen_blocks.gpen.faces.detection.retinaface import RetinaFace, load_retinaface
 
@@ -107,6 +107,7 @@ def test_other_tensors_are_refused_in_a_sentence(tensors, change, words):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_importing_the_adapter_leaves_facexlib_alone():
     """facexlib and torchvision are imported when a detector is built, not before."""
     code = (

@@ -28,6 +28,7 @@ def test_24_megapixels_are_searched_at_half_their_size_unless_smaller_faces_are_
     assert seen(size, smallest_face(size)) < seen(size, 16) / 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1800, 2601), (999, 4003), (701, 699)])
 def test_the_kept_reduction_shows_what_the_picture_would(size):
     """Averages of averages are averages, but for the smaller blocks at the lower and right edge."""
@@ -40,6 +41,31 @@ def test_the_kept_reduction_shows_what_the_picture_would(size):
         assert kept.shape == direct.shape == (2, 3, *tile.seen)
         torch.testing.assert_close(kept[..., :-1, :-1], direct[..., :-1, :-1], rtol=0, atol=1e-6)
         assert torch.allclose(kept, direct, atol=0.6)
+
+
+# Boxes that touch one edge of a tile of 100 pixels each, and one that touches none.
+AT_EDGES = torch.tensor(
+    [[2.0, 40, 30, 70], [40, 2, 70, 30], [70, 40, 98, 70], [40, 70, 70, 98], [40, 40, 70, 70]], dtype=torch.float32
+)
+
+
+@pytest.mark.parametrize(
+    "corner, holds",
+    [
+        ((0, 0), [True, True, False, False, True]),
+        ((100, 0), [False, True, False, False, True]),
+        ((200, 0), [False, True, True, False, True]),
+        ((0, 200), [True, False, False, True, True]),
+        ((100, 100), [False, False, False, False, True]),
+        ((200, 200), [False, False, True, True, True]),
+    ],
+)
+def test_what_an_inner_edge_cuts_is_not_held(corner, holds):
+    """Each of the four edges counts where the picture goes on behind it, and there alone."""
+    x, y = corner
+    for scale in (0.5, 1.0, 2.0):
+        tile = tiles.Tile(round(x / scale), round(y / scale), round((x + 100) / scale), round((y + 100) / scale), scale)
+        assert tile.holds(AT_EDGES, (round(300 / scale), round(300 / scale))).tolist() == holds
 
 
 @pytest.mark.parametrize("block", [1, 2, 4, 8])

@@ -174,6 +174,7 @@ def test_the_chain_gives_every_face_its_points(portrait):
     assert crop_landmarks(batch.alignments, 256).shape == (1, 68, 2)
 
 
+@pytest.mark.slow
 def test_an_independent_network_agrees(landmarker, shared):
     """On held-out faces, the mean distance from a network of other origin is under a twentieth of the eye distance."""
     pytest.importorskip("pyarrow")

@@ -86,6 +86,7 @@ def test_a_checkpoint_loads_as_facexlibs_network(fan, loaded):
     assert mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
+@pytest.mark.slow
 def test_the_network_is_that_of_facexlib(fan, loaded):
     """The published tensors belong to facexlib's code: ours must make of them exactly what it makes."""
     crops = torch.rand(2, 3, 256, 256)
@@ -260,6 +261,7 @@ def test_no_face_needs_no_network(loaded):
     assert find_landmarks68(loaded.module, torch.rand(1, 3, 100, 100), none) == none
 
 
+@pytest.mark.slow
 def test_points_are_those_of_facexlibs_own_chain(fan, loaded, monkeypatch):
     """facexlib's `get_landmarks` on the same crop, carried back by hand: colours and scale are what it takes."""
     monkeypatch.setattr(np, "float", float, raising=False)
@@ -304,4 +306,6 @@ def test_a_missing_or_foreign_file_is_told_and_the_bundled_network_does(path, mo
     restorer = Restorer("gpen-lite-256", "face-detector-lite", device="cpu", landmarks68=True)
     result = restorer.restore(np.zeros((64, 64, 3), np.uint8))
     (note,) = [note for note in result.report["notes"] if "landmarks" in note]
-    assert "bundled network found the landmarks" in note and "alignment_WFLW_4HG.pth" in note and "passed over" in note
+    assert (
+        "not the 98-point one, found the landmarks" in note and "alignment_WFLW_4HG.pth" in note and "ignored" in note
+    )

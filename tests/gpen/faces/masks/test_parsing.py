@@ -36,6 +36,7 @@ def fresh(name: str) -> dict[str, torch.Tensor]:
     return reference(name).state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["parsenet", "bisenet"])
 def test_the_networks_are_those_of_facexlib(name):
     """The published tensors belong to facexlib's code: ours must make of them exactly what it makes."""
@@ -46,6 +47,7 @@ def test_the_networks_are_those_of_facexlib(name):
         assert torch.equal(ours(picture), theirs(picture)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "classes"), [("parsenet", PARSENET_CLASSES), ("bisenet", BISENET_CLASSES)])
 def test_a_checkpoint_chooses_its_network(name, classes):
     """Either checkpoint loads strictly, and there is a score for every class."""

@@ -108,3 +108,23 @@ def test_what_are_no_landmarks_is_said():
     for wrong in (np.zeros((1, 7, 2)), np.zeros((5, 2)), np.full((1, 5, 2), np.nan)):
         with pytest.raises(ImageError, match="Landmarks must be"):
             part_masks(wrong, 64)
+
+
+@pytest.mark.parametrize("lift", [0.0, 0.1])
+def test_the_hairline_is_no_part_of_the_eyes(lift):
+    """Not even where the brows are raised to it."""
+    points = a_68_point_face(256)
+    points[17:27, 1] -= lift * 256
+    masks = part_masks(points[None], 256)
+    assert masks["hairline"].max() > 0.5 and masks["eyes"].max() > 0.99
+    assert (masks["hairline"] + masks["eyes"]).max() < 1.01
+
+
+def test_where_parts_meet_the_earlier_one_lies_on_top():
+    """Cheeks are skin as well, and have the number of cheeks."""
+    points = template_landmarks(1, 256, "ffhq")
+    cheeks = part_masks(points, 256)["cheeks"]
+    gains = part_gains(points, 256, {"skin": 0.0, "cheeks": 2.0})
+    core = cheeks > 0.95
+    assert core.sum() > 100
+    assert (gains[core] - 2).abs().max() < 0.15

@@ -87,6 +87,7 @@ def test_a_flat_crop_gives_finite_numbers():
         assert torch.isfinite(classifier(normalise(torch.zeros(1, 3, CROP, CROP)))).all()
 
 
+@pytest.mark.slow
 def test_script_teaches_writes_and_measures(tmp_path, shared, caplog):
     """The whole recipe, a few steps of it: the written file is a classifier."""
     pa = pytest.importorskip("pyarrow", reason="tables are parquet files")

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from gpen_blocks.gpen.degradation.faces import group_weights, read_faces
-from gpen_blocks.gpen.faces.detection.detect import build_detector
+from gpen_blocks.gpen.faces.detection.detector import build_detector
 from gpen_blocks.gpen.faces.detection.refine import CROP, MEAN_SHAPE, LandmarkRefiner, crop_frames, refine_landmarks
 from gpen_blocks.gpen.faces.detection.retinaface import anchors
 from gpen_blocks.gpen.training.detector import teach_detector
@@ -57,6 +57,7 @@ def test_scenes_repeat_with_the_seed(pictures):
     assert (first.clean != other.clean).any()
 
 
+@pytest.mark.slow
 def test_only_the_students_view_has_altered_heads_and_their_places_are_known(pictures):
     """Where no head is, both see the same, unless the whole scene is out of focus."""
     scenes = compose_scenes(pictures, pictures, 40, 5)
@@ -192,6 +193,7 @@ def test_comparison_counts_found_missed_and_false():
     assert (result + result).found == 4
 
 
+@pytest.mark.slow
 def test_script_teaches_writes_and_measures(parquet, tmp_path, shared, caplog):
     """The whole recipe, a few steps of it: the written file is a detector with a refiner."""
     teacher = shared / "weights" / "detection_mobilenet0.25_Final.pth"

@@ -8,6 +8,7 @@ from gpen_blocks.gpen.network.generator import Generator
 from gpen_blocks.gpen.training.generator.identity_start import start_as_identity
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("narrow", [0.125, 0.5])
 def test_the_start_is_the_identity_and_can_learn(narrow):
     torch.manual_seed(0)

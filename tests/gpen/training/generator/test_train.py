@@ -83,6 +83,7 @@ def whole_run(config, faces, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_leaves_what_it_promises(whole_run):
     names = {path.name for path in whole_run.iterdir()}
     promised = {"state.pt", "log.jsonl", "curves.png", "samples", "g_ema.pth", "gpen.safetensors", "MODEL_CARD.md"}
@@ -103,6 +104,7 @@ def gpen_train(config: Path, faces: Path, output: Path, *more: str) -> None:
     assert done.exit_code == 0, done.exception
 
 
+@pytest.mark.slow
 def test_a_finished_run_whose_log_is_gone_is_exported_all_the_same(config, faces, whole_run, tmp_path, caplog):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -114,6 +116,7 @@ def test_a_finished_run_whose_log_is_gone_is_exported_all_the_same(config, faces
     assert all(torch.equal(found[name], kept[name]) for name in kept)
 
 
+@pytest.mark.slow
 def test_both_files_restore_and_agree(whole_run):
     inner = checkpoint.read(whole_run / "g_ema.pth")
     exported = checkpoint.read(whole_run / "gpen.safetensors")
@@ -127,6 +130,7 @@ def test_both_files_restore_and_agree(whole_run):
     assert metadata["template"] == "ffhq" and json.loads(metadata["recipe"])["run"]["steps"] == 12
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(config, faces, whole_run, tmp_path):
     """Killed without a word after its first saved state, it sees the same pairs and ends with the same weights."""
     folder = tmp_path / "run"
@@ -162,7 +166,8 @@ def flat(tree) -> dict:
     return found
 
 
-def test_several_processes_learn_one_network(config, faces, whole_run, tmp_path):
+@pytest.mark.slow
+def test_several_processes_learn_one_network(config, faces, tmp_path):
     """Two processes that share a batch end where one alone does, but for the order of sums."""
     folder = tmp_path / "run"
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
@@ -177,6 +182,7 @@ def test_several_processes_learn_one_network(config, faces, whole_run, tmp_path)
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_loss_falls(tmp_path):
     """On one batch of pictures seen again and again, without an adversary."""
     text = TINY.replace("steps = 12", "steps = 60").replace("interval = 3", "interval = 20")
@@ -207,6 +213,7 @@ def test_training_goes_on_from_an_official_kind_of_checkpoint(tiny, tmp_path):
     assert not torch.equal(before["final_linear.0.weight"], trainer.generator.state_dict()["final_linear.0.weight"])
 
 
+@pytest.mark.slow
 def test_a_state_of_another_network_is_refused(config, whole_run, faces, tmp_path):
     other = tmp_path / "other.toml"
     other.write_text(TINY.replace("style_dim = 16", "style_dim = 32"), encoding="utf-8")

@@ -137,6 +137,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, one_thread):
     assert all(torch.equal(one, second.average.tensors[name]) for name, one in whole.average.tensors.items())
 
 
+@pytest.mark.slow
 def test_teaching_learns_one_crop(one_thread):
     """A dozen steps bring the points of a single crop nearer, mirrored or not."""
     random = torch.Generator().manual_seed(0)
@@ -150,6 +151,7 @@ def test_teaching_learns_one_crop(one_thread):
     torch.testing.assert_close(mirror(mirror(targets)), targets)
 
 
+@pytest.mark.slow
 def test_script_teaches_writes_and_measures(tmp_path, shared, caplog):
     """A few steps of the whole recipe with made-up labels; what it wrote is measured."""
     pytest.importorskip("pyarrow")

@@ -1,0 +1,94 @@
+"""The detector: RetinaFace, and what looks again at what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from .classify import FaceClassifier
+from .refine import LandmarkRefiner, load_refiner
+from .retinaface import (
+    RetinaFace,
+    absorb_input_scale,
+    fold_batch_norm,
+    load_retinaface,
+    subtract_mean,
+    to_network,
+)
+
+REFINER_PREFIX = "refine."
+# The least confidence of a face for a network alone, where nothing was measured.
+SCORE_THRESHOLD = 0.7
+
+
+class FaceDetector(nn.Module):
+    """A RetinaFace with an optional landmark refiner and classifier, in eval mode and without gradients.
+
+    Attributes:
+        score_threshold: the least confidence of a face, unless the caller knows better; scores of different networks,
+            with and without a classifier, mean different things.
+    """
+
+    def __init__(
+        self,
+        network: RetinaFace,
+        refiner: LandmarkRefiner | None,
+        classifier: FaceClassifier | None = None,
+        score_threshold: float = SCORE_THRESHOLD,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.refiner = refiner
+        self.classifier = classifier
+        self.score_threshold = score_threshold
+        self.frozen = False
+        self.eval().requires_grad_(False)
+
+    def freeze(self) -> FaceDetector:
+        """Fold into the convolutions what follows and precedes them, changed in place: the same numbers, half the time.
+
+        Afterwards the network is of no use for teaching, and wants `forward` to prepare its pictures.
+        """
+        if not self.frozen:
+            fold_batch_norm(self.network)
+            absorb_input_scale(self.network)
+            self.network.to(memory_format=torch.channels_last)
+            self.frozen = True
+        return self
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images B x 3 x H x W in 0..1 to scores B x N, box and landmark regressions B x N x 4, B x N x 10."""
+        boxes, logits, landmarks = self.network(subtract_mean(images) if self.frozen else to_network(images))
+        # The same as the second of two softmax values.
+        return (logits[..., 1] - logits[..., 0]).sigmoid(), boxes, landmarks
+
+
+def build_detector(
+    state_dict: Mapping[str, Tensor],
+    classifier: FaceClassifier | None = None,
+    score_threshold: float = SCORE_THRESHOLD,
+) -> FaceDetector:
+    """Build a face detector from the tensors of a checkpoint.
+
+    Args:
+        state_dict: a RetinaFace (mobile0.25 or ResNet-50) with facexlib's tensor names, with or without the
+            prefix `module.`; tensors under `refine.` are a landmark refiner's.
+        classifier: looks again at what is found.
+        score_threshold: see `FaceDetector`.
+
+    Returns:
+        The detector in eval mode, fp32, on the CPU.
+
+    Raises:
+        CheckpointError: the tensors are not a RetinaFace's, or some are missing, left over or of another
+        shape.
+    """
+    tensors = {str(key).removeprefix("module."): value for key, value in state_dict.items()}
+    refiner = {
+        key.removeprefix(REFINER_PREFIX): value for key, value in tensors.items() if key.startswith(REFINER_PREFIX)
+    }
+    network = {key: value for key, value in tensors.items() if not key.startswith(REFINER_PREFIX)}
+    refine = load_refiner(refiner) if refiner else None
+    return FaceDetector(load_retinaface(network), refine, classifier, score_threshold)
