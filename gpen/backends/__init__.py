@@ -1,4 +1,4 @@
-"""Ways to run a generator faster than its graph as it is written; each is checked against that before it is used."""
+"""Backends that run a generator faster than plain PyTorch; each is compared with it before use."""
 
 from .accelerate import Backend, Chosen, Network, Precision, accelerate, backend_of, expect, faults_of, precision_of
 from .accelerated import Accelerated

@@ -1,4 +1,4 @@
-"""Which backend runs a generator: the one asked for where it can, is close enough and (of `auto`) is faster."""
+"""Choose the backend of a generator: it must run, be close enough and, for `auto`, be faster."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ Backend = Literal["auto", "eager", "compile", "openvino", "onnxruntime", "cudagr
 
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-_EMULATED = "processors only emulate fp16; bf16 is what they may have."
+_EMULATED = "CPUs only emulate fp16; some of them support bf16."
 
-# What `auto` tries beside eager: what is ready within seconds.
+# Backends that `auto` tries besides eager: those that start within seconds.
 _AUTO = {"cpu": ("openvino", "onnxruntime"), "cuda": ("cudagraph",)}
-# They run on the generator's own weights, wherever these are: they are checked there, at their first face.
+# These run on the generator's own weights on any device, so they are checked there at the first face.
 _FOLLOWING: dict[str, Callable[[Generator], Engine]] = {"compile": CompiledEngine, "cudagraph": CudaGraphEngine}
-# They have weights of their own, on one device.
+# These have separate weights on one device.
 _STANDING: dict[str, Callable[[Generator, torch.dtype, torch.device, Path | None], Engine]] = {
     "openvino": OpenVINOEngine,
     "onnxruntime": OnnxRuntimeEngine,
@@ -48,16 +48,16 @@ _PACKAGES = {"openvino": ("openvino", "onnx"), "onnxruntime": ("onnxruntime", "o
 
 
 Network = Generator | Accelerated
-"""What restores faces: takes and gives B x 3 x S x S, has a `config` and tells its `activation_bytes()`."""
+"""A network that restores faces, B x 3 x S x S, and has `config` and `activation_bytes()`."""
 
 
 class Chosen(NamedTuple):
-    """How a generator runs.
+    """The choice of how a generator runs.
 
     Attributes:
-        network: in eval mode, without gradients.
-        precision: it runs in.
-        notes: a sentence for everything that is not as it was asked for.
+        network: the network in eval mode, without gradients.
+        precision: number format in which it runs.
+        notes: one sentence for each deviation from what was requested.
     """
 
     network: Network
@@ -66,24 +66,24 @@ class Chosen(NamedTuple):
 
     @property
     def backend(self) -> str:
-        """What runs it, see `backend_of`."""
+        """Its backend, see `backend_of`."""
         return backend_of(self.network)
 
 
 def backend_of(network: nn.Module) -> str:
-    """The name of what ran a network's last faces, see `Accelerated.backend`."""
+    """Name of the backend that ran a network's last faces, see `Accelerated.backend`."""
     return network.backend if isinstance(network, Accelerated) else "eager"
 
 
 def precision_of(network: nn.Module) -> Precision:
-    """The number format that a generator runs in where it lies now."""
+    """Number format in which a generator runs on its current device."""
     generator = network.generator if isinstance(network, Accelerated) else network
     dtype = generator.map_dtype if isinstance(generator, Generator) else torch.float32
     return next(name for name, known in DTYPES.items() if known == dtype)
 
 
 def faults_of(network: nn.Module) -> tuple[str, ...]:
-    """A sentence for each time that a backend or a number format gave way to another since the network was loaded."""
+    """One sentence for each time that a backend or number format was replaced since the network was loaded."""
     faults = network.faults if isinstance(network, Accelerated) else ()
     generator = network.generator if isinstance(network, Accelerated) else network
     emulated = isinstance(generator, Generator) and generator.map_dtype != generator.generator.input.input.dtype
@@ -95,12 +95,12 @@ def _runs_in_fp32(fault: str) -> str:
 
 
 def expect(network: nn.Module, *, faces: int | None = None, pictures_left: int | None = None) -> None:
-    """Tell a network of work to come: `auto` plans with it, and `backend_of` tells what has run since then.
+    """Announce work to a network: `auto` plans with it, and `backend_of` refers to the time since then.
 
     Args:
-        network: from `accelerate`.
-        faces: that the next passes bring together.
-        pictures_left: pictures that follow this one.
+        network: result of `accelerate`.
+        faces: total number of faces in the next passes.
+        pictures_left: number of pictures after this one.
     """
     if faces is not None and isinstance(network, Accelerated):
         network.expect(faces)
@@ -111,20 +111,20 @@ def expect(network: nn.Module, *, faces: int | None = None, pictures_left: int |
 def accelerate(
     generator: Generator, sha256: str, backend: Backend, precision: Precision, device: torch.device
 ) -> Chosen:
-    """Let a backend run a generator.
+    """Run a generator with a backend.
 
-    1. A number format that changes the picture, or that the device only emulates, gives way to float32.
-    2. The backend asked for is built, and compared on a probe with the network as it is written, in float32; one that
-       cannot be built or is too far off gives way to `eager`.
-    3. `auto` takes the fastest of those installed that is close enough and faster than `eager`; on a processor, where
-       engines take seconds to start, once there are faces enough for it, see `Automatic`.
+    1. Replace a number format that changes the picture, or that the device only emulates, by float32.
+    2. Build the requested backend and compare its output for a probe with that of plain PyTorch in float32. Use `eager`
+       if it cannot be built or differs too much.
+    3. `auto`: use the fastest installed backend that is close enough and faster than `eager`; on a CPU, where engines
+       take seconds to start, only once there are enough faces, see `Automatic`.
 
     Args:
-        generator: in float32, on the CPU; afterwards it is in the number format it runs in.
-        sha256: of its file, under which measurements are remembered.
-        backend: what is asked for.
-        precision: what is asked for.
-        device: where it is going to run.
+        generator: in float32, on the CPU; converted to the chosen number format.
+        sha256: hash of its file, the key of cached measurements.
+        backend: the requested backend.
+        precision: the requested number format.
+        device: device on which it will run.
     """
     notes: list[str] = []
     fault = _precision_fault(generator, sha256, precision, device)
@@ -140,7 +140,7 @@ def accelerate(
         return Chosen(chosen or generator.set_precision(DTYPES[precision]), precision, tuple(notes))
     if not names:
         return Chosen(generator.set_precision(DTYPES[precision]), precision, tuple(notes))
-    # Engines are made of the weights in float32.
+    # Engines are built from the weights in float32.
     original = generator if precision == "fp32" else copy.deepcopy(generator)
     network = Automatic(
         generator.set_precision(DTYPES[precision]),
@@ -161,16 +161,16 @@ def _first_of(
     *,
     raced: bool,
 ) -> Accelerated | None:
-    """The first of these backends that can be had and is close enough.
+    """The first of these backends that is available and close enough.
 
     Args:
-        tell: called with a sentence about each that cannot be had.
-        raced: they are timed beside `eager`; the fastest comes first, and what is no faster than `eager` is refused.
+        tell: called with one sentence about each backend that is refused.
+        raced: measure their times against `eager`; the fastest comes first, and any that is not faster is refused.
     """
     candidates: list[_Candidate] = []
 
     def refuse(name: str, error: EngineError) -> None:
-        tell(f"{name} does not run this network: {error} It runs as it is written.")
+        tell(f"{name} cannot run this network: {error} Plain PyTorch (eager) is used.")
 
     for name in names:
         if name == "eager":
@@ -179,12 +179,12 @@ def _first_of(
             candidates.append(_examine(generator, sha256, name, precision, device, raced=raced))
         except EngineError as error:
             refuse(name, error)
-    # Each was timed beside eager in a race of its own; of these, that counts which was disturbed least.
+    # Each was timed against eager in a separate race; the least disturbed measurement counts.
     eager_seconds = min((candidate.eager_seconds for candidate in candidates if candidate.seconds), default=0.0)
     for name, seconds, _, build in sorted(candidates, key=lambda candidate: candidate.seconds):
         try:
             if seconds > WORTH_IT * eager_seconds:
-                raise EngineError(f"it takes {seconds / eager_seconds:.2f} of eager's time.")
+                raise EngineError(f"it takes {seconds / eager_seconds:.2f} times as long as eager.")
             return build().eval()
         except EngineError as error:
             refuse(name, error)
@@ -192,7 +192,7 @@ def _first_of(
 
 
 class _Candidate(NamedTuple):
-    """A backend that is close enough; its seconds are 0 where it was not timed."""
+    """A backend that is close enough; its seconds are 0 if it was not timed."""
 
     name: str
     seconds: float
@@ -206,7 +206,7 @@ def _examine(
     """Try a backend.
 
     Raises:
-        EngineError: it cannot be built, or is too far off.
+        EngineError: it cannot be built, or differs too much.
     """
     dtype = DTYPES[precision]
     if name in _FOLLOWING:
@@ -235,20 +235,20 @@ def _examine(
         candidate = _Candidate(name, 0.0, 0.0, accelerated)
     if not difference.is_close(dtype):
         raise EngineError(
-            f"it is off by {255 * difference.mean:.2f}/255 in the mean, {255 * difference.largest:.1f}/255 at most."
+            f"it differs by {255 * difference.mean:.2f}/255 on average, {255 * difference.largest:.1f}/255 at most."
         )
     return candidate
 
 
 @torch.inference_mode()
 def _difference(generator: Generator, engine: Engine, device: torch.device) -> Difference:
-    """How far an engine on a device is from the generator in float32 on the CPU."""
+    """Difference between an engine on a device and the generator in float32 on the CPU."""
     faces = probe(generator.config.size)
     return Difference(*compare(generator(faces), engine(faces.to(device)).cpu()))
 
 
 def _race_beside(generator: Generator, engine: Engine, eager: Engine, device: torch.device) -> Trial:
-    """How far an engine on a device is from the generator, and how long it takes beside what runs as it is written."""
+    """Difference between an engine on a device and the generator, and their times."""
     faces = probe(generator.config.size)
     with torch.inference_mode():
         truth = generator(faces)
@@ -257,12 +257,12 @@ def _race_beside(generator: Generator, engine: Engine, eager: Engine, device: to
 
 
 def _precision_fault(generator: Generator, sha256: str, precision: Precision, device: torch.device) -> str:
-    """What speaks against a number format; empty where nothing does."""
+    """Why a number format cannot be used; empty if it can."""
     if precision == "fp16":
         return _EMULATED if device.type == "cpu" else ""
     if precision == "fp32":
         return ""
-    cpu = torch.device("cpu")  # rounds as any other device
+    cpu = torch.device("cpu")  # rounds like any other device
 
     def run() -> Difference:
         return _difference(generator, copy.deepcopy(generator).set_precision(DTYPES[precision]), cpu)

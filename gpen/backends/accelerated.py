@@ -1,4 +1,4 @@
-"""A generator and the engine that runs it."""
+"""A generator together with the engine that runs it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ log = logging.getLogger(__name__)
 
 
 class _Ran(threading.local):
-    """What ran the faces of one thread since it was last told of work to come."""
+    """Backends that ran the faces of one thread since the last call of `expect`."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
 
 
 class Accelerated(nn.Module):
-    """A generator, and an engine that runs it on one kind of device; elsewhere it runs as it is written.
+    """A generator, and an engine that runs it on one type of device; on others it runs in plain PyTorch.
 
     Args:
-        generator: in the engine's number format.
-        engine: what runs it; None where nothing does yet.
-        name: of the backend.
-        device_type: where the engine does.
-        checked: whether the engine was compared with the generator; if not, it is at the first face.
+        generator: the generator in the engine's number format.
+        engine: the engine, or None if there is none yet.
+        name: name of the backend.
+        device_type: device type of the engine.
+        checked: whether the engine was compared with the generator; if not, this is done at the first face.
 
     Attributes:
-        faults: a sentence for each time that the engine gave way while it ran.
+        faults: one sentence for each failure of the engine while running.
     """
 
     def __init__(
@@ -51,15 +51,15 @@ class Accelerated(nn.Module):
 
     @property
     def backend(self) -> str:
-        """What ran the faces of this thread since the last call of `expect`; several names where it changed in between.
+        """Backend that ran the faces of this thread since the last call of `expect`; several names if it changed.
 
-        Before the first face, what is going to run them where the device is the engine's.
+        Before the first face, the backend that will run them on the engine's device.
         """
         return " and ".join(self._ran.names) or self._running
 
     @property
     def config(self) -> GeneratorConfig:
-        """The generator's sizes."""
+        """Configuration of the generator."""
         return self.generator.config
 
     def activation_bytes(self) -> int:
@@ -67,7 +67,7 @@ class Accelerated(nn.Module):
         return self.generator.activation_bytes()
 
     def expect(self, faces: int) -> None:
-        """Tell how many faces the next passes bring together."""
+        """Announce the total number of faces in the next passes."""
         self._ran.names = []
 
     def forward(self, x: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class Accelerated(nn.Module):
         if engine is None or not len(x):
             return self._run_as_written(x)
         if x.device.type != self._device_type:
-            self._tell(f"{self._name} runs on {self._device_type} only, and the faces are on {x.device.type}")
+            self._tell(f"{self._name} runs only on {self._device_type}, but the faces are on {x.device.type}")
             return self._run_as_written(x)
         if not self._is_true(engine, x[:1]):
             return self._run_as_written(x)
@@ -98,7 +98,7 @@ class Accelerated(nn.Module):
             self._ran.names.append(backend)
 
     def _is_true(self, engine: Engine, face: Tensor) -> bool:
-        """Whether an engine gives the generator's picture; it is asked once, at its first face."""
+        """Whether an engine gives the generator's picture; checked once, at its first face."""
         if self._checked:
             return True
         with self._changing:
@@ -114,27 +114,27 @@ class Accelerated(nn.Module):
         truth = self.generator(face)
         try:
             engine(face)
-            # Its second answer counts: at their first faces engines still compile, or only see what to record.
+            # The second result counts: at the first one, engines still compile or record.
             difference = Difference(*compare(truth, engine(face)))
-        # A compiler or a driver may raise anything; the generator itself goes on.
+        # A compiler or driver may raise anything; the generator itself still works.
         except Exception as error:
             if is_out_of_memory(error):
                 raise
             log.info("%s fails", self._name, exc_info=True)
-            return f"{self._name} does not run this network: it fails with {type(error).__name__}: {error}"
-        # Both are in the same number format: half of it is the reference's own error.
+            return f"{self._name} cannot run this network: it fails with {type(error).__name__}: {error}"
+        # Both use the same number format, so half of the difference is the reference's own error.
         if difference.is_close(self.generator.generator.input.input.dtype):
             return ""
-        return f"{self._name} does not run this network: it is off by {difference.largest * 255:.1f}/255 at most"
+        return f"{self._name} cannot run this network: it differs by up to {difference.largest * 255:.1f}/255"
 
     def _tell(self, fault: str) -> None:
-        """Keep a fault for the report, and log it once."""
-        sentence = f"{fault.rstrip('.')}. The network runs as it is written."
+        """Store a fault for the report, and log it once."""
+        sentence = f"{fault.rstrip('.')}. Plain PyTorch (eager) is used."
         with self._changing:
             if sentence not in self.faults:
                 self.faults += (sentence,)
                 log.warning(sentence)
 
     def _take_over(self, other: Accelerated) -> None:
-        # The engine last: who finds it finds the rest.
+        # The engine is set last: another thread that sees it sees the rest, too.
         self._name, self._checked, self._engine = other._name, other._checked, other._engine

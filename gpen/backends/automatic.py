@@ -1,4 +1,4 @@
-"""`auto` on a processor: as it is written for few faces, and the fastest engine when there are faces enough for it."""
+"""`auto` on a CPU: plain PyTorch for few faces, and the fastest engine once there are enough faces."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from ..network import Generator
 from .accelerated import Accelerated
 from .trial import Trial, likely_cost
 
-# Share of eager's time below which a backend is worth its memory and its start.
+# Maximum ratio to eager's time for a backend to be worth its memory and start.
 WORTH_IT = 0.95
-# Share of eager's time that an engine takes which was never tried: 0.5 to 0.7 on the processors that were measured.
+# Assumed ratio to eager's time of an engine never tried: 0.5 to 0.7 on the CPUs that were measured.
 _LIKELY = 0.6
-# Passes that are timed before their time is believed: the first one also makes the libraries ready.
+# Number of passes before their time is used; the first one also initialises the libraries.
 _WARM = 2
 
 
 class Automatic(Accelerated):
-    """A generator that an engine takes over, once the work ahead pays for starting it.
+    """A generator that switches to an engine once there is enough work to make up for its start.
 
-    The faces ahead are those of this call and, where somebody has told of pictures to come, as many for each of them as
-    the pictures had so far. Where nobody has, as many are expected as there have been: so never much more than twice
-    the least possible time is spent, whenever the work ends.
+    The expected work is the faces of this call and, for each announced picture, as many faces as previous pictures had.
+    Without an announcement, as many faces are expected as there have been so far. The total time is then never much
+    more than twice the minimum, whenever the work ends.
 
     Args:
-        generator: in the number format it is to run in.
-        device_type: where the engines run.
-        recall: what is known of the engines that could be had, None for those never tried.
-        start: gives the fastest engine and its name, or None where the network runs fastest as it is written.
+        generator: the generator in the number format to run in.
+        device_type: device type of the engines.
+        recall: returns the cached trials of the available engines, None for those never tried.
+        start: returns the fastest engine and its name, or None if plain PyTorch is fastest.
 
     Attributes:
-        pictures_left: how many pictures are to come after this one.
+        pictures_left: number of pictures after this one.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Automatic(Accelerated):
         self._known: Sequence[Trial | None] | None = None
         self._moving = threading.Lock()
         self._passes = 0
-        self._seconds = float("inf")  # one face took at its best
+        self._seconds = float("inf")  # best time of one face so far
         self._calls = self._seen = self._waiting = 0
 
     def expect(self, faces: int) -> None:
@@ -92,7 +92,7 @@ class Automatic(Accelerated):
         return self._known
 
     def _believed(self) -> float | None:
-        """Seconds of a face as it is written; None where they are not known."""
+        """Seconds per face in plain PyTorch; None if unknown."""
         if self._passes >= _WARM:
             return self._seconds
         return min((trial.eager_seconds for trial in self._trials() if trial), default=None)
@@ -112,7 +112,7 @@ class Automatic(Accelerated):
             cost = best.start_seconds or likely_cost(eager)
             share = best.seconds / min(trial.eager_seconds for trial in tried)
             if share > WORTH_IT:
-                self._start = None  # nothing to move to
+                self._start = None  # no engine is available
                 return False
         return ahead * eager * (1 - share) > cost
 

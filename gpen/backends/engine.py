@@ -1,4 +1,4 @@
-"""What every backend is."""
+"""Interface of all backends."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..errors import GPENError
 
 
 class EngineError(GPENError):
-    """A backend cannot be had here: a package is missing, the device is another, or its runtime refuses the graph."""
+    """A backend is unavailable: a package is missing, the device is not supported, or the runtime refuses the graph."""
 
 
 class Engine(Protocol):
-    """Restores faces as its generator does."""
+    """Restores faces like its generator."""
 
     def __call__(self, faces: Tensor) -> Tensor:
-        """B x 3 x S x S float32 in -1..1 on the engine's device, to the same around -1..1."""
+        """B x 3 x S x S float32 in -1..1 on the engine's device, to the same shape, about -1..1."""
         ...

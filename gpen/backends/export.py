@@ -1,4 +1,4 @@
-"""A generator as an ONNX file, for ONNX Runtime and the packages that use GPEN in that form."""
+"""Export a generator to ONNX, for ONNX Runtime and packages that use GPEN in that format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .accelerate import Network
 from .engine import EngineError
 from .graph import whole_graph
 
-# What one protocol buffer may hold.
+# Size limit of a protocol buffer.
 _LARGEST = 2**31 - 1
 
 
@@ -25,21 +25,22 @@ def export_onnx(
     fixed: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Write a generator as one ONNX file; it appears whole or not at all.
+    """Export a generator to one ONNX file, written atomically.
 
     Input `input` and output `output` are faces x 3 x S x S, RGB in -1..1: the names and ranges that facefusion, ReActor
-    and others use for GPEN. Its metadata name the model, its file's SHA-256 and the template of its crops.
+    and others use for GPEN. The metadata give the name of the model, the SHA-256 of its file and the template of its
+    crops.
 
     Args:
-        generator: in fp32 and eager.
-        target: must end in `.onnx`.
-        name, sha256, template: of the model, for the metadata.
-        fixed: for one face at a time, as some packages want it; otherwise for any number.
-        overwrite: replace a file that is there already.
+        generator: a generator in fp32 and eager.
+        target: path that ends in `.onnx`.
+        name, sha256, template: metadata of the model.
+        fixed: fix the batch size to one face, as some packages need it; otherwise any number.
+        overwrite: replace an existing file.
 
     Raises:
         SettingsError: the target exists, has another suffix or cannot be written; onnx is not installed; the model is
-            larger than an ONNX file may be.
+            too large for an ONNX file.
     """
     if not isinstance(generator, Generator):
         raise SettingsError("Only a generator loaded with the backend eager can be exported.")
@@ -55,7 +56,7 @@ def export_onnx(
         entry = proto.metadata_props.add()
         entry.key, entry.value = key, value
     if proto.ByteSize() > _LARGEST:
-        raise SettingsError(f"{name} is larger than the 2 GB an ONNX file may have.")
+        raise SettingsError(f"{name} is larger than 2 GB, the limit of an ONNX file.")
     try:
         with replacing(target) as temporary:
             temporary.write_bytes(proto.SerializeToString())

@@ -1,16 +1,16 @@
-"""GPEN as an ONNX graph, written from the tensors of a generator.
+"""GPEN as an ONNX graph, built from the tensors of a generator.
 
-The graph has the arithmetic of `network.generator`, with everything folded that does not depend on the face: scales of
-the equal learning rate, the square root of two, the filters' gains. It can be the whole network, or its two halves: the
-encoder, and the painter, whose modulations are inputs. In halves a runtime can compute the maps in bfloat16 while the
-modulations stay in float32 (see `Generator.set_precision`).
+The graph has the arithmetic of `network.generator`; everything that does not depend on the face is folded: the scales
+of the equal learning rate, the square root of two, the gains of the filters. It can be the whole network or one of its
+two halves: the encoder, and the painter, whose modulations are inputs. With two halves, a runtime can compute the maps
+in bfloat16 while the modulations stay in float32 (see `Generator.set_precision`).
 
-The cut is why this file exists: with it, OpenVINO on two cores takes 0.70 s for a face of 512 pixels in bfloat16, and
-1.37 s in float32. An export by torch is one piece. At 256 pixels it has 516 nodes or more where this has 375, and is
-about a tenth slower (docs/performance.md).
+The split is the reason for this file: with it, OpenVINO on two cores takes 0.70 s for a face of 512 pixels in bfloat16,
+compared with 1.37 s in float32. An export by torch cannot be split. At 256 pixels it has at least 516 nodes instead of
+375, and is about a tenth slower (docs/performance.md).
 
-Convention: maps are B x C x H x W float32, but those that go from half to half B x H x W x C, as processors compute
-them; a graph of one face has B = 1, others the symbol `batch`.
+Convention: maps are B x C x H x W float32, except those passed between the halves, which are B x H x W x C as CPUs
+compute them. A graph for one face has B = 1, others the symbol `batch`.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from .engine import EngineError
 if TYPE_CHECKING:
     import onnx
 
-# All operators used are of it or older.
+# Version of the operator set; all operators used exist in it.
 _OPSET = 17
 _IR_VERSION = 8
 
 INPUT, OUTPUT = "input", "output"
 
-# Orders of axes.
+# Permutations of axes.
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 def whole_graph(generator: Generator, *, fixed: bool = False) -> onnx.ModelProto:
-    """The network: `input`, B x 3 x S x S in -1..1, to `output`, the same around -1..1.
+    """The whole network: `input`, B x 3 x S x S in -1..1, to `output`, the same shape, about -1..1.
 
     Args:
         generator: in float32.
-        fixed: for one face at a time.
+        fixed: fix the batch size to one face.
     """
     graph = _Graph(1 if fixed else "batch")
     size = generator.config.size
@@ -102,14 +102,14 @@ def painter_graph(generator: Generator) -> onnx.ModelProto:
 
 
 class _Map(NamedTuple):
-    """The name of a map, and whether its channels come last."""
+    """Name of a map, and whether it is channels-last."""
 
     name: str
     channels_last: bool = False
 
 
 class _Graph:
-    """Nodes, constants and inputs so far; operators are called by their ONNX names and give names of values."""
+    """Builder of a graph; operators are called by their ONNX names and return the names of their results."""
 
     def __init__(self, batch: int | str) -> None:
         try:
@@ -132,11 +132,11 @@ class _Graph:
         return self._keep(np.array(value, np.float32))
 
     def whole_numbers(self, *values: int) -> str:
-        """A constant of shapes, axes and the like."""
+        """An integer constant for shapes, axes and so on."""
         return self._keep(np.array(values, np.int64))
 
     def split(self, value: str, axis: int, count: int, share: int) -> list[str]:
-        """Cut a value into equal shares."""
+        """Split a value into equal parts."""
         if count == 1:
             return [value]
         names = [f"{value}_{number}" for number in range(count)]
@@ -155,7 +155,7 @@ class _Graph:
         return name
 
     def rename(self, value: str, name: str) -> str:
-        """Give a value that comes out of the graph a name of its own."""
+        """Rename a value that is an output of the graph."""
         for node in self._nodes:
             node.input[:] = [name if entry == value else entry for entry in node.input]
             node.output[:] = [name if entry == value else entry for entry in node.output]
@@ -217,7 +217,7 @@ def _modulation(graph: _Graph, layer: StyledConv, latent: str) -> tuple[str, str
 
 
 def _painting(graph: _Graph, layer: ToRGB, latent: str) -> str:
-    """The input `style` of a painting layer, B x I x 1 x 1."""
+    """The input `style` of an RGB layer, B x I x 1 x 1."""
     style = _linear(graph, layer.conv.modulation, latent, layer.conv.scale)
     return graph.add("Unsqueeze", style, graph.whole_numbers(2, 3))
 
@@ -238,15 +238,15 @@ def _paint(
 def _styled(
     graph: _Graph, layer: StyledConv, parts: list[_Map], modulation: tuple[str, str], feature: _Map
 ) -> list[_Map]:
-    """One layer of the decoder; its map and the features beside it stay apart.
+    """One layer of the decoder; its map and the features are not concatenated.
 
-    Laying them side by side costs as much as a small convolution, and the next convolution may as well be the sum of
-    two; a transposed one is dearer in two.
+    Concatenation costs as much as a small convolution, and the next convolution can be the sum of two instead. Only a
+    transposed convolution is slower in two parts.
     """
     style, demodulation = modulation
     conv: ModulatedConv = layer.conv
     outputs, inputs = conv.weight.shape[1:3]
-    weight = conv.weight[0] * SQRT2  # of the activation
+    weight = conv.weight[0] * SQRT2  # gain of the activation
     if conv.blur is None:
         x = _convolved(graph, parts, style, weight, padding=1)
     else:
@@ -269,9 +269,9 @@ def _activated(graph: _Graph, x: _Map, gain: str, bias: Tensor) -> _Map:
 
 
 def _scaled(graph: _Graph, parts: list[_Map], style: str, channels: int) -> list[str]:
-    """Maps of equal widths times their shares of a style, B x C x 1 x 1, with the channels first.
+    """Maps of equal width multiplied by their parts of a style, B x C x 1 x 1, channels first.
 
-    What comes with them last is scaled as it is: just before a convolution, a runtime leaves the order alone.
+    Channels-last maps are scaled without conversion, since a runtime keeps that order directly before a convolution.
     """
     scaled = []
     for part, share in zip(parts, graph.split(style, 1, len(parts), channels // len(parts)), strict=True):
@@ -284,7 +284,7 @@ def _scaled(graph: _Graph, parts: list[_Map], style: str, channels: int) -> list
 
 
 def _convolved(graph: _Graph, parts: list[_Map], style: str, weight: Tensor, padding: int) -> str:
-    """A modulated convolution of maps that lie side by side, as the sum of one for each."""
+    """A modulated convolution of several maps as the sum of one convolution per map."""
     inputs = weight.shape[1]
     terms = [
         graph.add("Conv", part, graph.constant(share), pads=[padding] * 4)
@@ -296,7 +296,7 @@ def _convolved(graph: _Graph, parts: list[_Map], style: str, weight: Tensor, pad
 
 
 def _painted(graph: _Graph, layer: ToRGB, parts: list[_Map], style: str, skip: str | None) -> str:
-    # Not one matrix for each face, as in `ToRGB`: a product wants the maps in an order that convolutions do not have.
+    # Not one matrix per face as in `ToRGB`, since a matrix product needs another memory order than convolutions.
     rgb = _convolved(graph, parts, style, layer.conv.weight[0], padding=0)
     rgb = graph.add("Add", rgb, graph.constant(layer.bias))
     if skip is None or layer.upsample is None:
@@ -307,11 +307,11 @@ def _painted(graph: _Graph, layer: ToRGB, parts: list[_Map], style: str, skip: s
 
 
 def flat_modulations(generator: Generator, feature: Tensor) -> dict[str, np.ndarray]:
-    """The inputs of `painter_graph` that the encoder's coarsest map, 1 x C x 4 x 4, decides."""
+    """The inputs of `painter_graph` computed from the encoder's coarsest map, 1 x C x 4 x 4."""
     styled, painted = generator.modulate(feature)
     named: dict[str, Tensor] = {}
     for index, (style, gain) in enumerate(styled):
-        demodulation = gain[:, : gain.shape[1] // 2]  # the rest is the features' and constant
+        demodulation = gain[:, : gain.shape[1] // 2]  # the rest belongs to the features and is constant
         named |= {f"style{index}": style[:, :, None, None], f"gain{index}": demodulation[:, :, None, None]}
     named |= {f"paint{index}": style[:, :, None, None] for index, style in enumerate(painted)}
     return {name: value.contiguous().numpy() for name, value in named.items()}

@@ -1,4 +1,4 @@
-"""Compiled engines in this user's cache folder: one that is read starts in a third of the time of one that is made."""
+"""Cache of compiled engines on disk: reading an engine takes a third of the time of building it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from ...weights.files import replacing
 
 log = logging.getLogger(__name__)
 
-# An engine of a network of 512 pixels takes 300 MB; those that were used longest ago go first.
+# Size limit of the cache. An engine for 512 pixels takes 300 MB; the least recently used ones are deleted first.
 _MOST = 6
 
 
 def kept_file(key: str) -> Path:
-    """Where the engine lies, or would, whose key tells all that it depends on."""
+    """Path of the cached engine for a key, which includes everything it depends on."""
     return places.cache_folder() / "engines" / hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def read_kept(path: Path | None, read: Callable[[Path], Any]) -> Any | None:
-    """What `read` makes of a file; None where there is none, or one that it cannot read, which is removed."""
+    """Read a cached engine with `read`; None if there is none or it cannot be read; an unreadable file is deleted."""
     if path is None or not places.is_file(path):
         return None
     try:
         engine = read(path)
         path.touch()
-    # A runtime raises what it likes at a file that is damaged or of another build.
+    # A runtime may raise anything for a damaged file or one of another build.
     except Exception as error:
-        log.info("The engine %s cannot be read and is made anew: %s", path, error)
+        log.info("The engine %s cannot be read and will be rebuilt: %s", path, error)
         try:
             path.unlink()
         except OSError:
@@ -41,7 +41,7 @@ def read_kept(path: Path | None, read: Callable[[Path], Any]) -> Any | None:
 
 
 def keep(path: Path | None, write: Callable[[Path], object]) -> None:
-    """Let `write` write an engine's file in one piece; where that cannot be done, the next start takes longer."""
+    """Write an engine to the cache atomically with `write`; on failure, the next start just takes longer."""
     if path is None:
         return
     try:
@@ -51,4 +51,4 @@ def keep(path: Path | None, write: Callable[[Path], object]) -> None:
         for old in files[_MOST:]:
             old.unlink(missing_ok=True)
     except OSError as error:
-        log.info("The engine is not kept: %s", error)
+        log.info("The engine is not cached: %s", error)

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU and on CUDA, and NVIDIA's TensorRT through it."""
+"""ONNX Runtime on the CPU and on CUDA, and TensorRT through it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class OnnxRuntimeEngine:
 
     Args:
         generator: in float32.
-        dtype: of the maps; TensorRT alone has another than float32.
-        device: where it runs.
-        kept: where the optimised graph lies from its first start on; of the CPU's alone.
-        tensorrt: through TensorRT, which takes minutes to plan the graph.
+        dtype: number format of the maps; only TensorRT supports others than float32.
+        device: device to run on.
+        kept: cache path of the optimised graph; only for the CPU.
+        tensorrt: use TensorRT, which takes minutes to build its engine.
 
     Raises:
-        EngineError: ONNX Runtime or onnx is not installed, this build of it cannot use the device or the number format,
+        EngineError: ONNX Runtime or onnx is not installed, this build does not support the device or the number format,
             or it refuses the graph.
     """
 
@@ -50,9 +50,9 @@ class OnnxRuntimeEngine:
         def start(model: bytes | str, **changes: Any) -> Any:
             settings = onnxruntime.SessionOptions()
             settings.intra_op_num_threads = torch.get_num_threads()
-            # Its threads spin while they wait for the next run, on the cores that torch needs for what comes between.
+            # Otherwise its threads spin between runs on the cores that torch needs.
             settings.add_session_config_entry("session.force_spinning_stop", "1")
-            settings.log_severity_level = 3  # it warns that a kept graph is for this machine, which its name tells
+            settings.log_severity_level = 3  # no warning that a cached graph is for this machine only
             for name, value in changes.items():
                 setattr(settings, name, value)
             return onnxruntime.InferenceSession(model, settings, providers=[(provider, options)])
@@ -63,12 +63,12 @@ class OnnxRuntimeEngine:
             model = graph.whole_graph(generator).SerializeToString()
             try:
                 session = start(model)
-            # Its exceptions have no base of their own.
+            # Its exceptions have no common base class.
             except Exception as error:
                 raise EngineError(f"ONNX Runtime cannot run the graph: {error}") from error
             keep(kept, lambda path: start(model, optimized_model_filepath=str(path)))
         self._session = session
-        # It goes on without a provider that fails to start.
+        # It continues silently without a provider that fails to start.
         if provider not in self._session.get_providers():
             raise EngineError(f"ONNX Runtime's {provider} does not start on this machine.")
 

@@ -1,7 +1,7 @@
 """OpenVINO on the CPU.
 
-A graph of fixed shape runs a fifth faster than one whose batch is open, and a batch is no faster than its faces one by
-one; so there are only graphs of one face.
+A graph of fixed shape is a fifth faster than one with a variable batch size, and a batch is not faster than single
+faces, so all graphs are for one face.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
 
 class OpenVINOEngine:
-    """Runs faces on the CPU, one after the other.
+    """Runs faces on the CPU one by one.
 
-    In float32 the network is one graph. In bfloat16, in which OpenVINO would compute everything, the network is cut in
-    two: what lies between its halves acts on vectors, and torch computes it in float32.
+    In float32, the network is one graph. In bfloat16, OpenVINO would compute everything in bfloat16, so the network is
+    split in two: the part between acts on vectors and is computed by torch in float32.
 
     Args:
-        generator: in float32; kept for what lies between the halves.
-        dtype: of the maps.
-        device: where it is to run; only a CPU will do.
-        kept: where the compiled graphs lie from their first start on.
+        generator: in float32; also used for the part between the halves.
+        dtype: number format of the maps.
+        device: must be a CPU.
+        kept: cache path of the compiled graphs.
 
     Raises:
-        EngineError: another device, OpenVINO or onnx is not installed, or it cannot run the graph.
+        EngineError: the device is not a CPU, OpenVINO or onnx is not installed, or it cannot run the graph.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class OpenVINOEngine:
             "PERFORMANCE_HINT": "LATENCY",
         }
         self._generator = generator
-        self._lock = threading.Lock()  # a request serves one caller at a time
+        self._lock = threading.Lock()  # a request can be used by one thread at a time
         if dtype == torch.float32:
             self._whole = self._request(lambda: graph.whole_graph(generator, fixed=True), kept)
             return
@@ -90,7 +90,7 @@ class OpenVINOEngine:
         return torch.from_numpy(self._painter.get_tensor(graph.OUTPUT).data)
 
     def _request(self, write: Callable[[], onnx.ModelProto], kept: Path | None, handed_on: Sequence[str] = ()) -> Any:
-        """A compiled graph, kept or new; maps that are handed on stay in the type they have inside."""
+        """A compiled graph, cached or new; maps passed between the halves keep their internal dtype."""
         from openvino import Type, preprocess
 
         found = read_kept(kept, lambda path: self._core.import_model(path.read_bytes(), "CPU", self._settings))

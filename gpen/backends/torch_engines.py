@@ -1,4 +1,4 @@
-"""torch.compile and CUDA graphs: engines that share the weights of their generator and follow it to its device."""
+"""torch.compile and CUDA graphs: engines that share the weights and the device of their generator."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .engine import EngineError
 
 
 class CompiledEngine:
-    """torch.compile, which takes a minute at the first face; on a CPU a face at a time, since a batch is no faster and
-    each length would be compiled anew.
+    """torch.compile, which takes a minute at the first face. On a CPU it runs one face at a time, since a batch is not
+    faster and each batch size would be compiled again.
     """
 
     def __init__(self, generator: Generator) -> None:
-        # The function, not the module: a compiled module would hold the weights under other names.
+        # Compile the function, not the module: a compiled module would rename the weights.
         self._run = torch.compile(generator.forward)
 
     def __call__(self, faces: Tensor) -> Tensor:
@@ -30,12 +30,12 @@ class CompiledEngine:
 class CudaGraphEngine:
     """Replays the launches of a batch as one CUDA graph (https://docs.pytorch.org/docs/stable/notes/cuda.html).
 
-    The network is hundreds of kernels, and for few faces their launches take longer than their work. A batch is
-    recorded when its length comes for the second time, so that the remainder of a job is not recorded; a graph knows
-    the addresses of the weights, and is recorded anew after a memory manager has moved them.
+    The network has hundreds of kernels, and for few faces their launches take longer than their work. A batch size is
+    recorded when it occurs for the second time, so that the last, smaller batch of a job is not recorded. A graph
+    contains the addresses of the weights, and is recorded again after a memory manager has moved them.
 
     Args:
-        generator: as it is to run.
+        generator: in the number format to run in.
 
     Raises:
         EngineError: there is no CUDA device.
@@ -45,7 +45,7 @@ class CudaGraphEngine:
 
     def __init__(self, generator: Generator) -> None:
         if not torch.cuda.is_available():
-            raise EngineError("CUDA graphs need a CUDA device, and this torch sees none.")
+            raise EngineError("CUDA graphs need a CUDA device, but this torch finds none.")
         self._generator = generator
         self._graphs: OrderedDict[tuple, _Recorded | None] = OrderedDict()
         self._lock = threading.Lock()
@@ -69,7 +69,7 @@ class CudaGraphEngine:
         still = faces.clone()
         stream = torch.cuda.Stream(faces.device)
         stream.wait_stream(torch.cuda.current_stream(faces.device))
-        with torch.cuda.stream(stream):  # libraries choose their kernels outside of the recording
+        with torch.cuda.stream(stream):  # libraries choose their kernels before the recording
             for _ in range(2):
                 self._generator(still)
         torch.cuda.current_stream(faces.device).wait_stream(stream)

@@ -1,6 +1,6 @@
-"""How far an engine is from the network as it is written, and how long it takes.
+"""Measure how much the output of an engine differs from plain PyTorch, and how long it takes.
 
-Results are kept in this user's cache folder, so that a machine tries each engine once for each model.
+Results are cached on disk, so that each engine is tried once per model and machine.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from .engine import Engine
 
 log = logging.getLogger(__name__)
 
-# In 0..1: an error that cannot be seen, nor shifts what is measured on the picture.
+# In 0..1: an error that is invisible and does not affect measurements on the picture.
 LARGEST_MEAN, LARGEST = 1 / 255, 8 / 255
-# An engine in float32 computes the same numbers in another order.
+# A float32 engine only computes in another order.
 LARGEST_FP32 = 0.2 / 255
 
 
 class Effort(NamedTuple):
-    """How long a race goes on: so many rounds, or until so many seconds are over."""
+    """Length of a race: a number of rounds, or a number of seconds if that is shorter."""
 
     rounds: int
     seconds: float
@@ -45,15 +45,15 @@ class Effort(NamedTuple):
 # Read at each race.
 EFFORT = Effort(rounds=8, seconds=6.0)
 
-# Two races at once would measure each other.
+# Simultaneous races would disturb each other.
 _racing = threading.Lock()
-# One trial of each engine at a time, and one writer of the file.
+# One trial per engine at a time, and one writer of the file.
 _trying, _writing = KeyedLocks(), threading.Lock()
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far an engine is off.
+    """Difference between an engine and plain PyTorch.
 
     Attributes:
         mean, largest: absolute difference from the network in float32, pixels in 0..1.
@@ -68,7 +68,7 @@ class Difference:
         return self.mean >= 0 and self.largest >= 0
 
     def is_close(self, dtype: torch.dtype) -> bool:
-        """Whether the picture stays what it is."""
+        """Whether the difference is small enough not to change the picture."""
         if dtype == torch.float32:
             return self.largest <= LARGEST_FP32
         return self.mean <= LARGEST_MEAN and self.largest <= LARGEST
@@ -76,12 +76,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Trial(Difference):
-    """How far an engine is off, and how fast it is.
+    """Difference and speed of an engine.
 
     Attributes:
-        seconds: one face took.
-        eager_seconds: one face took the network as it is written, in the same number format.
-        start_seconds: the engine took to start, before there was anything of it to read.
+        seconds: time of the engine for one face.
+        eager_seconds: time of plain PyTorch for one face, in the same number format.
+        start_seconds: time to start the engine without a cache.
     """
 
     seconds: float
@@ -98,30 +98,30 @@ Result = TypeVar("Result", bound=Difference)
 
 
 def probe(size: int) -> Tensor:
-    """A picture to try networks with, 1 x 3 x S x S in -1..1: soft shapes as faces have, and some grain."""
+    """A test picture for networks, 1 x 3 x S x S in -1..1: soft shapes like those of faces, and some grain."""
     chance = torch.Generator().manual_seed(0)
     soft = F.interpolate(torch.rand(1, 3, 9, 9, generator=chance), (size, size), mode="bicubic", align_corners=True)
     return (soft + 0.02 * torch.randn(1, 3, size, size, generator=chance)).clamp(0, 1) * 2 - 1
 
 
 def compare(truth: Tensor, restored: Tensor) -> tuple[float, float]:
-    """Mean and largest absolute difference of two results of a network as pixels in 0..1; NaN counts as infinite."""
+    """Mean and largest absolute difference of two network outputs, as pixels in 0..1; NaN counts as infinite."""
     truth, restored = (image.add(1).div(2).clamp(0, 1) for image in (truth, restored))
     difference = (truth - restored).abs().nan_to_num(nan=float("inf"))
     return float(difference.mean()), float(difference.max())
 
 
 def race(engines: Sequence[Engine], faces: Tensor) -> tuple[list[Tensor], list[float]]:
-    """What engines make of faces, and the seconds each takes at its best.
+    """Run engines on faces; returns their outputs and the best time of each in seconds.
 
-    They take turns, so that what else the machine does slows all of them. `EFFORT` says when a race ends.
+    They take turns, so that other load on the machine slows all of them alike. `EFFORT` defines when a race ends.
 
     Args:
-        engines: on the device of the faces.
-        faces: B x 3 x S x S in -1..1. The clock stops when their device has done its work.
+        engines: engines on the device of the faces.
+        faces: B x 3 x S x S in -1..1. Times include the completion of all work on their device.
     """
     with _racing, torch.inference_mode():
-        restored = [engine(faces) for engine in engines]  # warms them, too
+        restored = [engine(faces) for engine in engines]  # also serves as warm-up
         wait_for(faces.device)
         best = [float("inf")] * len(engines)
         began = time.perf_counter()
@@ -137,23 +137,23 @@ def race(engines: Sequence[Engine], faces: Tensor) -> tuple[list[Tensor], list[f
 
 
 def likely_cost(seconds: float) -> float:
-    """Seconds that the trial of an engine takes, beside a network that takes so many for a face: its start and a race.
+    """Estimated seconds for the trial of an engine (start and race), given the seconds per face in plain PyTorch.
 
-    Engines on two cores started within 1.5 s for the smallest networks, and within 15 s for those of 512 pixels, which
-    take 10 times as long; a race ends after so many rounds or seconds, and each runs once before.
+    On two cores, engines started within 1.5 s for the smallest networks and within 15 s for those of 512 pixels, which
+    take 10 times as long. A race is limited by `EFFORT`, and each engine runs once before.
     """
     rounds = min(EFFORT.rounds, math.ceil(EFFORT.seconds / (2 * seconds))) + 1
     return 1.0 + 5 * seconds + rounds * 2 * seconds
 
 
 def recall(key: str, kind: type[Result]) -> Result | None:
-    """The kept result under `key`, if there is one that tells as much as its kind does."""
+    """The cached result for `key` if it has all fields of `kind`, else None."""
     found = _read().get(key)
     return found if isinstance(found, kind) else None
 
 
 def remembered(key: str, kind: type[Result], run: Callable[[], Result]) -> Result:
-    """The kept result under `key`, or that of `run`, which is kept; threads that ask at once get one result."""
+    """The cached result for `key`, or that of `run`, which is then cached; concurrent threads share one result."""
     with _trying.of(key):
         kept = recall(key, kind)
         if kept is None:
@@ -163,10 +163,10 @@ def remembered(key: str, kind: type[Result], run: Callable[[], Result]) -> Resul
 
 
 def key_of(sha256: str, backend: str, precision: str, device: torch.device) -> str:
-    """A name for one engine of one model on this machine.
+    """Cache key of one engine of one model on this machine.
 
-    It holds everything that could change how fast or how true the engine is: the model, the number format, the
-    processor, the cores and threads it may use, and the versions of this package and of the libraries that compute.
+    It includes everything that may affect the speed or accuracy of the engine: the model, the number format, the
+    processor, its cores and threads, and the versions of this package and of the libraries.
     """
     versions = [f"torch {torch.__version__}", f"gpen-blocks {package_version()}"]
     versions += [f"{name} {version}" for name in _COMPUTING.get(backend, ()) if (version := installed_version(name))]
@@ -177,7 +177,7 @@ def key_of(sha256: str, backend: str, precision: str, device: torch.device) -> s
     return ", ".join([sha256[:16], backend, precision, device.type, processor, threads, *versions])
 
 
-# Distributions that may bring what a backend computes with; a machine has some of them.
+# Distributions that may provide a backend; a machine has some of them.
 _ONNX_RUNTIME = ("onnxruntime", "onnxruntime-gpu")
 _COMPUTING = {
     "openvino": ("openvino",),
@@ -187,7 +187,7 @@ _COMPUTING = {
 
 
 def _cores() -> int | None:
-    """Cores that this process may use: fewer than there are, where a job is bound to some."""
+    """Number of cores that this process may use, which may be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
@@ -201,7 +201,7 @@ def _keep(key: str, result: Difference) -> None:
             entries = {name: asdict(entry) for name, entry in {**_read(), key: result}.items()}
             temporary.write_text(json.dumps(entries, indent=1), encoding="utf-8")
     except OSError as error:
-        log.info("what was measured of a backend is not kept: %s", error)
+        log.info("The measurement of a backend is not cached: %s", error)
 
 
 def _read() -> dict[str, Difference]:
@@ -209,7 +209,7 @@ def _read() -> dict[str, Difference]:
         entries = json.loads(_path().read_text(encoding="utf-8"))
         kept = {key: _result({name: float(value) for name, value in entry.items()}) for key, entry in entries.items()}
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        return {}  # nothing kept yet, or nothing that can be read: it is measured again
+        return {}  # no or unreadable cache: measure again
     return {key: result for key, result in kept.items() if result.is_possible}
 
 

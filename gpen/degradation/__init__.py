@@ -1,1 +1,1 @@
-"""Damage to good pictures of faces, for training and for measuring, and where the faces come from."""
+"""Degrade good pictures of faces, for training and evaluation; also the sources of faces."""

@@ -1,6 +1,6 @@
-"""Blur kernels: out of focus in one or two widths, and in motion.
+"""Blur kernels: isotropic or anisotropic defocus, and motion.
 
-Kernels are k x k float64 with odd k, never negative, and sum to 1.
+Kernels are k x k float64 with odd k, non-negative, with sum 1.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import numpy as np
 
 
 def gaussian_kernel(sigma_x: float, sigma_y: float, angle: float = 0.0, shape: float = 1.0) -> np.ndarray:
-    """Isotropic or anisotropic Gaussian, or its generalised form, of the blur model of BSRGAN and Real-ESRGAN.
+    """Isotropic or anisotropic Gaussian, or its generalised form, as in the blur model of BSRGAN and Real-ESRGAN.
 
     Args:
-        sigma_x, sigma_y: widths along the kernel's own axes in pixels, above 0.
-        angle: of the first axis, in radians.
+        sigma_x, sigma_y: widths along the axes of the kernel in pixels, above 0.
+        angle: angle of the first axis, in radians.
         shape: exponent of the quadratic form: 1 is the Gaussian, below it has a peak and long tails, above it a flat
             top like a lens out of focus (Liu et al., "Estimating generalized Gaussian blur kernels", 2020).
     """
@@ -26,12 +26,12 @@ def gaussian_kernel(sigma_x: float, sigma_y: float, angle: float = 0.0, shape: f
 
 
 def motion_kernel(length: float, angle: float, bend: float = 0.0) -> np.ndarray:
-    """The trace of a point during an exposure: an arc, with the light spread evenly along it.
+    """Path of a point during an exposure: an arc with evenly distributed light.
 
     Args:
-        length: of the trace in pixels, above 0.
-        angle: of its middle, in radians.
-        bend: by how much the direction turns from one end to the other, in radians.
+        length: length of the path in pixels, above 0.
+        angle: direction at its middle, in radians.
+        bend: change of direction from one end to the other, in radians.
     """
     along = np.linspace(-0.5, 0.5, max(8, int(8 * length)))
     direction = angle + bend * along
@@ -40,7 +40,7 @@ def motion_kernel(length: float, angle: float, bend: float = 0.0) -> np.ndarray:
     reach = int(np.ceil(max(np.abs(x).max(), np.abs(y).max()))) + 1
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
-    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):  # each point lights the four pixels around it
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):  # each point contributes to the four pixels around it
         weight = np.abs(1 - row - (y - top)) * np.abs(1 - column - (x - left))
         np.add.at(kernel, (top + row + reach, left + column + reach), weight)
     return kernel / kernel.sum()

@@ -1,14 +1,14 @@
-"""Damage for training and measuring: from a good picture of a face, what a bad camera, codec or century made of it.
+"""Degradation for training and evaluation: simulates bad cameras, codecs and old prints on good pictures of faces.
 
-The order is that of real pictures: the print ages, a lens blurs, a sensor samples with noise, a codec saves; often
-all of the camera's part happens a second time. The models are those of BSRGAN (Zhang et al. 2021, "Designing a
-practical degradation model for deep blind image super-resolution") and Real-ESRGAN (Wang et al. 2021), with ranges for
-faces. basicsr has functions of the same kind, but they draw from Python's and NumPy's global generators; here all
-chance comes from one seed for each (picture, index, seed), and arithmetic is double precision up to the rounding to
-8 bits, so that a pair is the same on any machine (as far as its JPEG and WebP codecs agree).
+The order is that of real pictures: the print ages, a lens blurs, a sensor samples with noise, a codec compresses; often
+the camera steps happen a second time. The models are those of BSRGAN (Zhang et al. 2021, "Designing a practical
+degradation model for deep blind image super-resolution") and Real-ESRGAN (Wang et al. 2021), with ranges for faces.
+basicsr has similar functions, but they use the global random generators of Python and NumPy; here each (picture, index,
+seed) has one generator, and arithmetic is in double precision until the rounding to 8 bits, so that a pair is the same
+on every machine (as far as its JPEG and WebP codecs agree).
 
-Pictures are RGB, H x W x 3 uint8 outside and float64 in 0..1 inside. Lengths are in pixels at 256 and grow with the
-picture.
+Pictures are RGB, H x W x 3 uint8 outside and float64 in 0..1 inside. Lengths are in pixels for a side of 256 and scale
+with the picture.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from .blur_kernels import gaussian_kernel, motion_kernel
 from .old_prints import fade, grayscale, halftone, scratches, tone
 from .sensor_noise import camera_noise, gaussian_noise, poisson_noise
 
-# Lengths below are for faces of this side.
+# Side of faces to which the lengths below refer.
 _SIDE = 256
-# No range goes beyond it: percent of quality, and more than enough for pixels and 255ths.
+# Upper limit of all ranges: percent of quality, and more than enough for pixels and 255ths.
 _MOST = 100
 _DOWN = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "Lanczos": cv2.INTER_LANCZOS4}
 _UP = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "Lanczos": cv2.INTER_LANCZOS4}
@@ -37,19 +37,19 @@ _UP = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "Lanczos": cv2.INTE
 
 @dataclass(frozen=True)
 class Degradation:
-    """How hard and how often; pairs are (least, most).
+    """Strengths and probabilities of the degradation; pairs are (minimum, maximum).
 
     Attributes:
-        blur: width of the lens blur in pixels, drawn evenly in its logarithm.
+        blur: width of the lens blur in pixels, log-uniform.
         motion: length of motion blur in pixels.
-        down: factor of down-sampling, drawn evenly in its logarithm.
-        noise: deviation of noise, in 255ths.
-        quality: of JPEG and WebP.
-        second: share of pictures that go through a second, milder camera.
+        down: factor of down-sampling, log-uniform.
+        noise: standard deviation of the noise, in 255ths.
+        quality: quality of JPEG and WebP.
+        second: share of pictures with a second, milder pass through the camera steps.
         gray: share of black-and-white pictures that are not old prints.
         old_print: share of old prints: faded, some scratched, screened or toned, most of them black and white.
-        light: share of pictures that a good camera took (see `LIGHT`), whose ranges hold instead of the above: so a
-            network learns to leave alone what is good already.
+        light: share of pictures with the ranges of a good camera (see `LIGHT`) instead of the above, so that a network
+            learns to leave good pictures unchanged.
     """
 
     blur: tuple[float, float] = (0.3, 4.0)
@@ -67,11 +67,11 @@ class Degradation:
             value = getattr(self, field.name)
             if isinstance(value, float | int):
                 if not 0 <= value <= 1:
-                    raise SettingsError(f"{field.name} is a share of pictures, 0..1, got {value}.")
+                    raise SettingsError(f"{field.name} must be a share in 0..1, got {value}.")
             elif len(value) != 2 or not all(isinstance(number, int | float) for number in value):
-                raise SettingsError(f"{field.name} must be two numbers, the least and the most, got {value}.")
+                raise SettingsError(f"{field.name} must be two numbers, minimum and maximum, got {value}.")
             elif not 0 < value[0] <= value[1] <= _MOST:
-                raise SettingsError(f"{field.name} must rise, from above 0 to {_MOST} at most, got {value}.")
+                raise SettingsError(f"{field.name} must be increasing, above 0 and at most {_MOST}, got {value}.")
         if self.down[0] < 1:
             raise SettingsError(f"down must start at 1 or more, got {self.down}.")
 
@@ -83,13 +83,13 @@ LIGHT = Degradation(
 
 
 class Pair(NamedTuple):
-    """A picture to learn from.
+    """A training pair.
 
     Attributes:
         degraded: H x W x 3 uint8.
-        steps: what was done, in words, in order.
-        truth: H x W x 3 uint8, what a perfect restoration would give: the picture itself, but without colour where
-            the damage left none, since nothing in such a photograph says what its colours were.
+        steps: description of the applied steps, in order.
+        truth: H x W x 3 uint8, the perfect restoration: the picture itself, but without colour if the damage left none,
+            since the colours cannot be recovered from such a photograph.
     """
 
     degraded: np.ndarray
@@ -98,13 +98,13 @@ class Pair(NamedTuple):
 
 
 def degrade(picture: np.ndarray, index: int, seed: int = 0, degradation: Degradation = MIXED) -> Pair:
-    """One of the degraded partners of a picture; the same arguments give the same pair.
+    """Make one degraded version of a picture; the same arguments give the same pair.
 
     Args:
         picture: H x W x 3 uint8 RGB.
-        index: which partner, from 0 on.
-        seed: of all of them.
-        degradation: how hard.
+        index: number of the version, from 0.
+        seed: random seed of all versions.
+        degradation: strengths and probabilities.
 
     Raises:
         ImageError: the picture is not H x W x 3 uint8.
@@ -114,13 +114,13 @@ def degrade(picture: np.ndarray, index: int, seed: int = 0, degradation: Degrada
 
 
 def generator_of(picture: np.ndarray, index: int, seed: int) -> np.random.Generator:
-    """The source of chance of one picture's partner.
+    """The random generator of one degraded version.
 
     Raises:
         ImageError: the picture is not H x W x 3 uint8.
     """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
-        raise ImageError(f"A picture to degrade is H x W x 3 uint8 RGB, got {picture.shape} {picture.dtype}.")
+        raise ImageError(f"A picture to degrade must be H x W x 3 uint8 RGB, got {picture.shape} {picture.dtype}.")
     digest = hashlib.sha256(f"{picture.shape} {index} {seed} ".encode() + np.ascontiguousarray(picture).tobytes())
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest.digest()[:16], "big")))
 
@@ -135,7 +135,7 @@ class _Damage:
     def apply(self, picture: np.ndarray) -> Pair:
         height, width = picture.shape[:2]
         image = picture / 255.0
-        # Drawn only where it is asked for: the pairs of configurations without it stay what they were.
+        # Drawn only if enabled, so that pairs of configurations without it do not change.
         if self.ranges.light and self.rng.random() < self.ranges.light:
             self.ranges = LIGHT
             self.steps.append("lightly damaged")
@@ -157,7 +157,7 @@ class _Damage:
         return Pair(_to_8_bits(grayscale(image) if gray else image), self.steps, _to_8_bits(truth))
 
     def _old_print(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The print when it was new, and as it is now."""
+        """The print when new, and after ageing."""
         rng = self.rng
         kind = rng.choice(["black-and-white print", "toned print", "colour print"], p=[0.6, 0.25, 0.15])
         self.steps.append(kind)
@@ -181,7 +181,7 @@ class _Damage:
         return image, now
 
     def _camera(self, image: np.ndarray, share: float) -> np.ndarray:
-        """Lens, sensor and codec, in that order; each is left out by chance, `share` of the time they are there."""
+        """Lens, sensor and codec, in this order; each is applied with probability `share`."""
         if self.rng.random() < 0.9 * share:
             image = self._blur(image)
         if self.rng.random() < 0.8 * share:
@@ -194,7 +194,7 @@ class _Damage:
 
     def _blur(self, image: np.ndarray) -> np.ndarray:
         rng = self.rng
-        # A picture that was shrunk already is blurred in its own, fewer pixels.
+        # The blur of a down-sampled picture is relative to its smaller size.
         scale = min(image.shape[:2]) / _SIDE
         kind = rng.choice(["isotropic", "anisotropic", "generalised", "motion"], p=[0.4, 0.25, 0.15, 0.2])
         if kind == "motion":
@@ -224,7 +224,7 @@ class _Damage:
         self.steps.append(
             f"{kind} noise of {sigma * 255:.0f}/255" + (" in brightness" if gray and kind != "camera" else "")
         )
-        # The parameters are such that a middle grey gets about the deviation drawn.
+        # The parameters are chosen so that middle grey gets about the drawn deviation.
         if kind == "Gaussian":
             return gaussian_noise(image, sigma, gray, rng)
         if kind == "Poisson":

@@ -5,20 +5,20 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-# A display's decoding, close enough to sRGB's curve for noise.
+# Display gamma, close enough to the sRGB curve for noise.
 _GAMMA = 2.2
-# Bilinear interpolation of a colour filter array: of green, where every second pixel has it, and of red and blue.
+# Kernels for bilinear demosaicing: of green (every second pixel), and of red and blue.
 _GREEN = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
 _RED_BLUE = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
 
 
 def gaussian_noise(picture: np.ndarray, sigma: float, gray: bool, rng: np.random.Generator) -> np.ndarray:
-    """Add Gaussian noise of deviation `sigma`, the same in all channels if `gray`."""
+    """Add Gaussian noise of standard deviation `sigma`, equal in all channels if `gray`."""
     return picture + sigma * rng.standard_normal((*picture.shape[:2], 1 if gray else 3))
 
 
 def poisson_noise(picture: np.ndarray, photons: float, gray: bool, rng: np.random.Generator) -> np.ndarray:
-    """Count photons: white is `photons` of them, and each count is a Poisson variable."""
+    """Add photon noise: white is `photons` photons, and each count is a Poisson variable."""
     if gray:
         luma = picture.mean(axis=2, keepdims=True).clip(0, 1)
         return picture + rng.poisson(luma * photons) / photons - luma
@@ -26,19 +26,19 @@ def poisson_noise(picture: np.ndarray, photons: float, gray: bool, rng: np.rando
 
 
 def camera_noise(picture: np.ndarray, shot: float, read: float, rng: np.random.Generator) -> np.ndarray:
-    """Noise as it comes out of a camera: made on the sensor, spread over neighbours and colours by demosaicing.
+    """Add camera noise: it is created on the sensor and spread over neighbours and colours by demosaicing.
 
-    1. Decode to light and keep one colour a pixel (Bayer, RGGB).
+    1. Decode to linear light and keep one colour per pixel (Bayer, RGGB).
     2. Add noise of variance `shot` x light + `read`^2 (Brooks et al., "Unprocessing images", CVPR 2019).
     3. Interpolate each colour and encode again.
 
-    The picture's own detail is not sent through the mosaic: only the noise is.
+    Only the noise passes through the mosaic, not the detail of the picture.
 
     Args:
         picture: H x W x 3.
-        shot: variance of white.
-        read: deviation of black.
-        rng: where chance comes from.
+        shot: noise variance of white.
+        read: standard deviation of the noise of black.
+        rng: random generator.
     """
     light = picture.clip(0, 1) ** _GAMMA
     noise = np.sqrt(shot * light + read**2) * rng.standard_normal(picture.shape)

@@ -1,1 +1,1 @@
-"""What is done to restored crops so that their detail is the photograph's and no more: blend, enhancement, finish."""
+"""Adjust the detail of restored crops to the photograph: frequency blend, enhancement, finish."""

@@ -1,1 +1,1 @@
-"""Measuring how well faces are restored."""
+"""Evaluation of face restoration."""

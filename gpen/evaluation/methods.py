@@ -1,4 +1,4 @@
-"""Ways to restore crops that an evaluation compares: the input itself, unsharp masks, and models."""
+"""Methods that an evaluation compares: the input itself, unsharp masks, and models."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from ..pixels.filters import gaussian_blur
 from ..restore import restore_crops
 
 BASELINE = "input"
-"""The degraded picture itself, brought to the truth's size by bicubic interpolation where it has another one."""
+"""The degraded picture itself, resized to the original's size by bicubic interpolation if necessary."""
 
 UNSHARP = ((1.0, 1.0), (2.0, 1.5))
-"""Deviations in pixels and amounts of the unsharp masks compared with: a customary one, and a strong one."""
+"""Standard deviations in pixels and amounts of the compared unsharp masks: a usual one and a strong one."""
 
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A way to restore crops.
+    """A method to restore crops.
 
     Attributes:
-        name: what reports call it.
-        run: given B x 3 x S x S in 0..1 and the truth's side T, returns B x 3 x T x T in 0..1.
-        facts: ready for JSON; of a model its file, SHA-256, size and template.
-        template: landmark template a model was taught on; None for other methods.
+        name: name in reports.
+        run: takes B x 3 x S x S in 0..1 and the side T of the original, returns B x 3 x T x T in 0..1.
+        facts: JSON-serialisable; for a model: file, SHA-256, size and template.
+        template: landmark template on which a model was trained; None for other methods.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Method:
 
 
 def baselines() -> tuple[Method, ...]:
-    """The input as it is (in the truth's size), and the unsharp masks of `UNSHARP`."""
+    """The input itself (in the original's size), and the unsharp masks of `UNSHARP`."""
     return (
         Method(BASELINE, to_side, {"kind": "baseline", "description": "bicubic where the sizes differ"}),
         *(
@@ -66,19 +66,19 @@ def _sharpened(images: torch.Tensor, side: int, *, sigma: float, amount: float) 
 
 
 def to_side(images: torch.Tensor, side: int) -> torch.Tensor:
-    """Square pictures in another size: bicubic, with anti-aliasing where they shrink."""
+    """Resize square pictures: bicubic, with anti-aliasing when reducing."""
     if images.shape[-1] == side:
         return images
     return F.interpolate(images, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def model_methods(names: Sequence[str], place: Placement) -> tuple[Method, ...]:
-    """Models as methods.
+    """Load models as methods.
 
     Args:
-        names: registry names or paths, `bundled` for the one that comes with the package, `auto` for the best one
-            here; empty for all restoring generators on this machine.
-        place: where they are to run.
+        names: registry names or paths, `bundled`, or `auto` for the best one on this machine; empty: all restoration
+            models on this machine.
+        place: placement of the models.
 
     Raises:
         ModelNotFoundError: a model is not on this machine.
@@ -88,7 +88,7 @@ def model_methods(names: Sequence[str], place: Placement) -> tuple[Method, ...]:
     wanted = list(names) or [one.name for one in here if one.kind == "generator" and one.task == "restoration"]
     loaded: dict[str, LoadedModel[Network]] = {}
     for name in wanted:
-        # Figures are to be the same whatever is installed.
+        # The results must not depend on installed backends.
         model = load_generator(AUTO_GENERATORS[-1] if name == "bundled" else name, backend="eager")
         loaded.setdefault(model.sha256, model)
     stems = [model.name for model in loaded.values()]

@@ -1,6 +1,6 @@
-"""What is evaluated: pairs of pictures in two folders, faces that are degraded here, or degraded pictures alone.
+"""Inputs of an evaluation: pairs of pictures in two folders, faces to degrade, or degraded pictures only.
 
-Pictures are read one at a time and again where they are shown, so that thousands of them need no memory.
+Pictures are read one at a time, and again when shown, so that thousands of them do not need memory.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from .metrics import SSIM_SIDE
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A picture to restore and what should come of it.
+    """A picture to restore and its original.
 
     Attributes:
-        name: what reports call it.
+        name: name in reports.
         degraded: 1 x 3 x S x S in 0..1.
-        truth: 1 x 3 x T x T in 0..1, or None where nobody knows it.
-        facts: ready for JSON: files with their SHA-256, or the steps of the degradation.
+        truth: 1 x 3 x T x T in 0..1, or None if unknown.
+        facts: JSON-serialisable: files with their SHA-256, or the steps of the degradation.
     """
 
     name: str
@@ -38,12 +38,12 @@ class Pair:
 
 
 class Pairs(Protocol):
-    """Pairs that are read when they are asked for; the same index gives the same pair.
+    """Pairs that are loaded on request; the same index gives the same pair.
 
     Attributes:
-        facts: where they come from, ready for JSON.
-        template: landmark template the crops are aligned to; None where nobody knows it.
-        skipped: what was passed over, `{"file", "reason"}` each.
+        facts: JSON-serialisable description of their source.
+        template: landmark template of the crops; None if unknown.
+        skipped: skipped files, `{"file", "reason"}` each.
     """
 
     facts: dict[str, Any]
@@ -55,28 +55,28 @@ class Pairs(Protocol):
     def template(self) -> str | None: ...
 
     def name(self, index: int) -> str:
-        """What a pair is called, without reading it."""
+        """Name of a pair; does not read it."""
         ...
 
     def load(self, index: int) -> Pair:
         """Read a pair.
 
         Raises:
-            ImageError: a file cannot be read, or is no square crop.
+            ImageError: a file cannot be read, or is not a square crop.
         """
         ...
 
 
 class FolderPairs:
-    """Aligned crops in one folder and the true ones of the same stem in another.
+    """Aligned crops in one folder and their originals, with the same stems, in another.
 
     Args:
         degraded: folder of crops to restore.
-        truth: folder of true crops; None for pictures whose truth nobody knows.
-        limit: how many at most, in the order of their names.
+        truth: folder of original crops; None if unknown.
+        limit: maximum number of pairs, in the order of their names.
 
     Raises:
-        SettingsError: a folder does not exist or holds no pictures, or no name is in both.
+        SettingsError: a folder does not exist or holds no pictures, or no name is in both folders.
     """
 
     template = None
@@ -86,8 +86,8 @@ class FolderPairs:
         inputs = self._pictures(degraded)
         truths = self._pictures(truth) if truth else {}
         if truth:
-            self._pass_over(inputs, truths, f"nothing of this name is in {truth}")
-            self._pass_over(truths, inputs, f"nothing of this name is in {degraded}")
+            self._pass_over(inputs, truths, f"there is no file of this name in {truth}")
+            self._pass_over(truths, inputs, f"there is no file of this name in {degraded}")
         self._files = [
             (stem, file, truths.get(stem)) for stem, file in sorted(inputs.items()) if not truth or stem in truths
         ][:limit]
@@ -104,7 +104,7 @@ class FolderPairs:
         return len(self._files)
 
     def name(self, index: int) -> str:
-        """The stem of both files."""
+        """Common stem of both files."""
         return self._files[index][0]
 
     def load(self, index: int) -> Pair:
@@ -138,18 +138,18 @@ class FolderPairs:
 
 
 class DegradedFaces:
-    """Good faces and what the project's own degradation makes of them.
+    """Good faces and their versions degraded with this project's pipeline.
 
     Args:
         path: folder of pictures, parquet file or folder of the `datasets` library.
-        held_out: only the fixed tenth that nothing is taught with.
-        limit: how many at most.
-        seed: of the degradation.
-        index: which of a face's degraded partners.
-        size: side the faces are brought to.
+        held_out: use only the fixed tenth that is never used for training.
+        limit: maximum number of faces.
+        seed: random seed of the degradation.
+        index: number of the degraded version of each face.
+        size: side to which faces are resized.
 
     Raises:
-        SettingsError: no faces are there, or one cannot be read.
+        SettingsError: there are no faces, or one cannot be read.
     """
 
     template = "ffhq"
@@ -188,7 +188,7 @@ class DegradedFaces:
         return f"face {index * self._step}"
 
     def load(self, index: int) -> Pair:
-        """Degrade one face. The truth lacks colour where the damage left none; see `degradation.Pair`."""
+        """Degrade one face. The original has no colour if the damage left none; see `degradation.Pair`."""
         made = degrade(self._faces[index], self._index, self._seed)
         return Pair(self.name(index), from_array(made.degraded), from_array(made.truth), {"steps": list(made.steps)})
 
@@ -197,7 +197,7 @@ def _read_crop(path: Path) -> torch.Tensor:
     pixels = read_picture(path).pixels
     height, width = pixels.shape[-2:]
     if height != width:
-        raise ImageError(f"{path} is {width} x {height}, and aligned crops are square; cut it with gpen restore.")
+        raise ImageError(f"{path} is {width} x {height}, but aligned crops must be square; cut it with gpen restore.")
     if height < SSIM_SIDE:
         raise ImageError(f"{path} is {width} x {height}; crops below {SSIM_SIDE} x {SSIM_SIDE} cannot be compared.")
     return pixels

@@ -1,1 +1,1 @@
-"""Faces: found, chosen, aligned, masked and pasted back."""
+"""Faces: detection, selection, alignment, masks and pasting."""

@@ -1,4 +1,4 @@
-"""What restoring has changed of each face."""
+"""Measure how much the restoration changed each face."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ..checks import require_same_shape
 from ..types import Alignment
 from .place import Place, find_place, overlap
 
-# A value that moves by less than half a level of 8 bits is the same in a file of 8 bits.
+# A change of less than half an 8-bit level is invisible in an 8-bit file.
 _SEEN = 0.5
-# Where a mask is thinner, black pasted on white would not be seen.
+# Below this mask value, even black pasted on white would be invisible.
 _THINNEST = _SEEN / 255
 
 
 @dataclass(frozen=True)
 class Change:
-    """How the pixels of one face have changed; where masks overlap, a pixel is that of the face with the best claim.
+    """Change of the pixels of one face; where masks overlap, each pixel belongs to the face with the strongest claim.
 
     Attributes:
-        share: of its pixels, 0..1, those of which a channel moved by more than half a level of 8 bits.
-        mean: mean of the amounts by which its pixels' channels moved, in levels of 8 bits.
-        largest: the largest of these amounts.
+        share: share of its pixels, 0..1, with a channel that changed by more than half an 8-bit level.
+        mean: mean absolute change of its channels, in 8-bit levels.
+        largest: largest absolute change, in 8-bit levels.
     """
 
     share: float
@@ -34,16 +34,16 @@ class Change:
 def measure_changes(
     before: torch.Tensor, after: torch.Tensor, alignments: tuple[Alignment, ...], masks: torch.Tensor
 ) -> tuple[Change | None, ...]:
-    """Compare pictures before and after restoring, face by face; only the surroundings of the faces are looked at.
+    """Compare pictures before and after the restoration, face by face; only the areas of the faces are read.
 
     Args:
         before: B x 3 x H x W in 0..1.
         after: the same shape.
-        alignments: as `align_faces` gave them for these pictures.
-        masks: N x 1 x M x M in 0..1, with which the crops were pasted.
+        alignments: result of `align_faces` for these pictures.
+        masks: N x 1 x M x M in 0..1, the paste masks of the crops.
 
     Returns:
-        For each face its change, or None where no pixel of the picture is its own.
+        The change of each face, or None if no pixel of the picture belongs to it.
 
     Raises:
         ImageError: the pictures differ in shape.
@@ -62,7 +62,7 @@ def measure_changes(
 
 
 def _own_pixels(place: Place, others: list[Place]) -> torch.Tensor:
-    """h x w: where the mask of a face can change anything, and no other face has a better claim."""
+    """h x w: where the mask of a face has an effect and no other face has a stronger claim."""
     own = place.cover > _THINNEST
     for other in others:
         shared = overlap(place, other)

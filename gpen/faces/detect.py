@@ -1,4 +1,4 @@
-"""The path under which others import `detect`; `detection` is where it lives."""
+"""Stable import path of `detect`, which is implemented in `detection`."""
 
 from .detection import FaceDetector, build_detector, detect
 

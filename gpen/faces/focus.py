@@ -1,4 +1,4 @@
-"""Which faces a photograph is about: those as sharp and as large as its main ones."""
+"""Find the main faces of a photograph by size and sharpness."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import torch
 from ..pixels.color import luma
 from ..types import Face, Faces
 
-# Main faces are at least this share of the largest one's size; the sharpest of them is the measure.
+# Minimum size of main faces relative to the largest one; the sharpest of them is the reference.
 _MAIN = 0.5
-# Smaller than this share of the largest, a face is scenery.
+# Below this share of the largest face, a face belongs to the background.
 _MUCH_SMALLER = 1 / 3
-# Blurred over so many times as many pixels as the measure, and at least so many more, a face is out of focus.
+# A face is out of focus if its blur is this many times that of the reference and at least this many pixels larger.
 _MUCH_BLURRED, _LEAST_MORE = 2.0, 1.0
-# Deviation of the blur that is added to measure the one that is there, and the share of edges that are looked at.
+# Standard deviation of the blur added for the measurement, and the share of edges used.
 _ADDED, _EDGES = 1.0, 0.1
-# What is called sharp: a photograph's own optics.
+# Blur of ordinary optics, which counts as sharp.
 _LEAST_BLUR = 0.5
 _MOST_SIDE = 1024
 
 
 def focused(images: torch.Tensor, faces: Faces) -> tuple[str | None, ...]:
-    """Tell for each face why it may be left alone, None where it belongs to the main ones of its image.
+    """For each face, the reason to leave it unchanged, or None for the main faces of its image.
 
     Args:
         images: B x 3 x H x W in 0..1.
-        faces: found on these.
+        faces: faces found in these images.
     """
     reasons: dict[int, str | None] = {}
     for index in range(len(images)):
@@ -49,11 +49,11 @@ def focused(images: torch.Tensor, faces: Faces) -> tuple[str | None, ...]:
 
 
 def blur_of(image: torch.Tensor, face: Face) -> float:
-    """Deviation in pixels of the Gaussian that blurs the edges of a face.
+    """Standard deviation in pixels of the Gaussian blur of a face's edges.
 
-    An edge that is blurred with sigma, and again with a known blur, loses gradient by the ratio
+    If an edge with blur sigma is blurred again with a known blur, its gradient decreases by the factor
     sqrt(1 + added^2 / sigma^2): Zhuo and Sim, "Defocus map estimation from a single image" (Pattern Recognition 2011).
-    The median over the strongest edges of the face.
+    The result is the median over the strongest edges of the face.
 
     Args:
         image: 3 x H x W in 0..1.
@@ -76,7 +76,7 @@ def blur_of(image: torch.Tensor, face: Face) -> float:
     if not strong.any():
         return _LEAST_BLUR
     ratio = float(np.median(strength[strong] / np.maximum(_gradient(more)[strong], 1e-6)))
-    # What is measured has the first of the two blurs in it.
+    # The measured value includes the first of the two blurs.
     variance = _ADDED**2 / max(ratio**2 - 1, 1e-4) - _ADDED**2
     return step * math.sqrt(max(variance, _LEAST_BLUR**2))
 

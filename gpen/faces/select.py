@@ -1,4 +1,4 @@
-"""Which of the found faces are worked on."""
+"""Select the faces to process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..choices import FaceOrder
 from ..errors import SettingsError
 from ..types import Face, Faces, Size
 
-# A number or a range in a list such as `0,2-4`. Four digits are more faces than a picture has, and keep a slip of the
-# finger from asking for millions of numbers.
+# # A number or a range in a list such as `0,2-4`. Four digits are enough for any picture, and a typing error cannot
+# request millions of numbers.
 _INDEX = re.compile(r"\s*([0-9]{1,4})\s*(?:-\s*([0-9]{1,4})\s*)?")
-# Shows texts in errors, long ones by their ends.
+# Shortens long texts in error messages.
 _EXCERPT = reprlib.Repr()
 _EXCERPT.maxstring = 40
 
@@ -24,13 +24,13 @@ def parse_indices(text: str) -> tuple[int, ...]:
     """Read a list of indices such as `0,2-4`.
 
     Args:
-        text: numbers from 0 to 9999 and inclusive ranges of them, separated by commas; blanks do not matter.
+        text: numbers from 0 to 9999 and inclusive ranges, separated by commas; spaces are ignored.
 
     Returns:
-        The indices, rising, each once; none for an empty text.
+        The indices, sorted, each once; empty for an empty text.
 
     Raises:
-        SettingsError: the text is something else.
+        SettingsError: the text is not such a list.
     """
     if not text.strip():
         return ()
@@ -40,8 +40,8 @@ def parse_indices(text: str) -> tuple[int, ...]:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
         if last < first:
             raise SettingsError(
-                f"The face indices {_EXCERPT.repr(text)} cannot be read at {_EXCERPT.repr(entry.strip())}; "
-                "write numbers counted from 0 and ranges, such as 0,2-4."
+                f"The face indices {_EXCERPT.repr(text)} cannot be parsed at {_EXCERPT.repr(entry.strip())}; "
+                "use numbers from 0 and ranges, such as 0,2-4."
             )
         indices.update(range(first, last + 1))
     return tuple(sorted(indices))
@@ -54,29 +54,28 @@ def select_faces(
     min_face_size: float = 0,
     max_faces: int = 0,
 ) -> tuple[Faces, Faces]:
-    """Choose faces, image by image.
+    """Select faces, image by image.
 
-    1. Faces smaller than `min_face_size`, those whose box is not finite, and those that would be turned the wrong way,
-       are left out.
-    2. The others are put in order.
-    3. Of these, `indices` picks by position; a position an image has no face for picks nothing there, so one list
-       serves a whole batch.
-    4. At most the first `max_faces` stay.
+    1. Reject faces smaller than `min_face_size`, with a non-finite box, or with the flag `wrong_way`.
+    2. Sort the others.
+    3. Select by position with `indices`. Positions beyond the faces of an image are ignored, so that one list can be
+       used for a whole batch.
+    4. Keep at most the first `max_faces`.
 
     Args:
-        faces: of any number of images.
-        order: `largest` box area first, `left_to_right` and `top_to_bottom` by the box's centre, `centre` nearest to
-            the image's centre first, highest `score` first. Equals keep the order they came in.
-        indices: positions counted from 0, such as `0,2-4`; empty for all.
-        min_face_size: the least larger side of a face's box, in pixels.
-        max_faces: at most so many faces an image; 0 for all.
+        faces: faces of any number of images.
+        order: `largest` box area first, `left_to_right` and `top_to_bottom` by the centre of the box, `centre` nearest
+            to the centre of the image first, highest `score` first. The sort is stable.
+        indices: positions from 0, such as `0,2-4`; empty: all.
+        min_face_size: minimum longer side of a face's box, in pixels.
+        max_faces: maximum number of faces per image; 0: all.
 
     Returns:
-        The selected faces, image by image in the chosen order (no face where nothing fits: an empty selection never
-        means all), and the rejected ones in the order they came in.
+        The selected faces, image by image in the given order (an empty selection stays empty and never means all), and
+        the rejected ones in their original order.
 
     Raises:
-        SettingsError: the order is unknown, or the indices cannot be read.
+        SettingsError: the order is unknown, or the indices cannot be parsed.
     """
     if order not in get_args(FaceOrder):
         raise SettingsError(f"There is no face order {order!r}; choose from {', '.join(get_args(FaceOrder))}.")
@@ -108,7 +107,7 @@ def _rank(face: Face, order: str, size: Size) -> float:
 
 
 def upright_faces(faces: Faces) -> tuple[Faces, Faces]:
-    """Those faces that can be aligned, and those that would be turned the wrong way."""
+    """Split faces into those that can be aligned and those with the flag `wrong_way`."""
     upright, wrong = (
         Faces(tuple(face for face in faces if face.wrong_way == which), faces.sizes) for which in (False, True)
     )

@@ -1,1 +1,1 @@
-"""Whole photographs before their faces are restored: colour cast, JPEG's blocks, fading, faces against the light."""
+"""Preparation of whole photographs before their faces are restored: colour cast, JPEG blocks, fading, backlight."""

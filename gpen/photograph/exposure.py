@@ -1,4 +1,4 @@
-"""Faces against the light: how far they lie in the dark, and a soft lift of the shadows around them.
+"""Backlit faces: measure how dark they are, and brighten the shadows around them softly.
 
 Images are sRGB-encoded RGB, B x 3 x H x W in 0..1. Light is measured in relative luminance Y (linear, 0..1) and in
 stops, its logarithm to base 2.
@@ -19,28 +19,28 @@ from ..pixels.filters import box_mean, smoothstep
 from ..types import Face, Faces, Size
 from ..wording import count
 
-# Surroundings are this many box sizes around the box; hair and neck within the nearer share do not count.
+# Range of the surroundings in box sizes around the box; the nearer part (hair and neck) does not count.
 _SURROUNDINGS, _HEAD = 1.25, 0.35
-# The bright side of the surroundings, and the highlights of the face. Dark skin in good light has bright highlights,
-# a face in the shade has none.
+# # Quantiles for the bright part of the surroundings and the highlights of the face. Dark skin in good light has bright
+# highlights, a face in the shade does not.
 _BRIGHT, _HIGHLIGHTS = 0.75, 0.95
-# A face whose highlights are this bright (L* = 50) is lit: of 200 portraits, dark skin among them, the darkest has
-# 0.22. Surroundings that are darker, as at night, are no light to stand against. A darker face is lifted by half as
-# many stops again as its highlights lack, which leads from no lift to a full one without a jump; but not to less than
-# a stop below its surroundings, and by two stops at most: noise and JPEG's blocks rise with the shadows.
+# # A face with highlights of this luminance (L* = 50) is well lit: of 200 portraits, including dark skin, the darkest
+# has 0.22. Surroundings that are darker, as at night, are not a backlight. A darker face is brightened by 1.5 times the
+# stops that its highlights lack, a continuous transition from none to full; but to no less than one stop below its
+# surroundings, and by at most two stops, since noise and JPEG blocks are amplified with the shadows.
 _LIT = 0.18
 _LIFT_PER_LACK = 1.5
 _STAYS_BELOW, _MOST = 1.0, 2.0
-# A smaller lift is not worth a change.
+# Smaller corrections are skipped.
 _LEAST = 0.25
-# How many box sizes the lift reaches beyond the box, where the shadow does.
+# Range of the correction beyond the box in box sizes, within the shadow.
 _REACH = 2.5
-# The shadow is told from its smoothed luminance, by a guided filter: radius in box sizes, and the deviation in stops
-# that counts as an edge.
+# # Parameters of the guided filter that smooths the luminance to find the shadow: radius in box sizes, and the
+# deviation in stops that counts as an edge.
 _RADIUS, _EDGE = 0.25, 0.5
-# Longest side of the reduced region the filter works on.
+# Longest side of the reduced region for the filter.
 _REDUCED = 320
-# Y below this is black: its logarithm says nothing.
+# Y below this counts as black, since its logarithm is meaningless.
 _BLACK = 1e-3
 
 
@@ -49,12 +49,12 @@ class FaceLight:
     """The light on one face.
 
     Attributes:
-        image_index: which image of the batch the face belongs to.
+        image_index: index of the face's image in the batch.
         face: median luminance of the face, 0..1.
         highlights: luminance of its brightest twentieth, 0..1.
-        surroundings: luminance the brighter quarter of the surroundings begins at, 0..1.
-        missing: stops its shadows should be raised by; 0 for a face in sufficient light.
-        lift: stops they were raised by.
+        surroundings: luminance at which the brightest quarter of the surroundings begins, 0..1.
+        missing: stops by which its shadows should be brightened; 0 for a well-lit face.
+        lift: stops by which they were brightened.
     """
 
     image_index: int
@@ -66,33 +66,33 @@ class FaceLight:
 
     @property
     def stops(self) -> float:
-        """How far the face lies below its surroundings."""
+        """How many stops the face is darker than its surroundings."""
         return math.log2(max(self.surroundings, _BLACK) / max(self.face, _BLACK))
 
 
 @torch.no_grad()
 def lift_faces(images: torch.Tensor, faces: Faces, strength: float = 1.0) -> tuple[torch.Tensor, tuple[FaceLight, ...]]:
-    """Lift the shadows of faces that stand against the light.
+    """Brighten the shadows of backlit faces.
 
-    1. The median and the highlights of a face are compared with its surroundings; only a face that is dark to its
-       highlights and more than a stop below its surroundings is lifted.
-    2. Around it, the shadow is where the luminance, smoothed by a guided filter (He, Sun and Tang, "Guided image
-       filtering", PAMI 2013; at reduced size as in He and Sun, "Fast guided filter", 2015), is near the face's.
-       Edges of the light stay edges, so that no halo shows. The lift fades out with the distance.
-    3. The largest channel M becomes 1 - (1 - M)^g in linear light for a gain g: g times as bright in the shadows, never
-       clipped. The others keep their ratio to it.
+    1. Compare the median and the highlights of a face with its surroundings. Only a face with dark highlights and more
+       than one stop below its surroundings is brightened.
+    2. Find the shadow around it: where the luminance, smoothed by a guided filter (He, Sun and Tang, "Guided image
+       filtering", PAMI 2013; at reduced size as in He and Sun, "Fast guided filter", 2015), is close to that of the
+       face. Edges are preserved, so there is no halo. The correction fades out with distance.
+    3. Map the largest channel M to 1 - (1 - M)^g in linear light for a gain g: g times as bright in the shadows, never
+       clipped. The other channels keep their ratio to it.
 
     Args:
         images: B x 3 x H x W in 0..1.
-        faces: their faces, as detected on just these images.
-        strength: 0..1, share of the lift in stops.
+        faces: faces detected in these images.
+        strength: 0..1, share of the correction in stops.
 
     Returns:
-        B x 3 x H x W in 0..1, and the light of each face in the order of `faces`. Pixels that no lift reaches keep
-        every bit; where nothing is lifted, the very tensor `images` comes back. Grey stays grey to the bit.
+        B x 3 x H x W in 0..1, and the light of each face in the order of `faces`. Pixels outside the correction stay
+        the same, bit for bit; if nothing changes, the tensor `images` itself is returned. Grey stays exactly grey.
 
     Raises:
-        ImageError: the images have another shape, hold NaN or infinity, or are not those the faces belong to.
+        ImageError: the images have a wrong shape, contain NaN or infinity, or are not those of the faces.
         SettingsError: the strength is out of range.
     """
     require_finite_images(images)
@@ -119,7 +119,7 @@ def _measure(image: torch.Tensor, face: Face, strength: float) -> FaceLight:
     rows, columns = slice(inner[0].start - outer[0].start, None), slice(inner[1].start - outer[1].start, None)
     within = light[rows, columns][: inner[0].stop - inner[0].start, : inner[1].stop - inner[1].start]
     around = light[distance > _HEAD * face.size]
-    if not within.numel() or not around.numel():  # the box lies beyond the picture or fills it
+    if not within.numel() or not around.numel():  # the box is outside the picture or fills it
         return FaceLight(face.image_index, 0.0, 0.0, 0.0)
     highlights = _rank(within, _HIGHLIGHTS)
     found = FaceLight(face.image_index, _rank(within, 0.5), highlights, _rank(around, _BRIGHT))
@@ -131,12 +131,12 @@ def _measure(image: torch.Tensor, face: Face, strength: float) -> FaceLight:
 
 
 def _rank(values: torch.Tensor, share: float) -> float:
-    """The value that this share of all lies below or at."""
+    """Quantile: the value that this share of all values does not exceed."""
     return float(values.flatten().kthvalue(max(1, math.ceil(share * values.numel()))).values)
 
 
 def _area(face: Face, size: Size, reach: float) -> tuple[slice, slice]:
-    """Rows and columns of the box with a margin in box sizes, within the picture."""
+    """Rows and columns of the box plus a margin in box sizes, clipped to the picture."""
     margin = reach * face.size
     x0, y0, x1, y1 = face.box
     rows = slice(max(math.floor(y0 - margin), 0), max(min(math.ceil(y1 + margin) + 1, size[0]), 0))
@@ -155,7 +155,7 @@ def _distance(face: Face, area: tuple[slice, slice], like: torch.Tensor) -> torc
 
 
 def _lift_shadows(image: torch.Tensor, faces: list[tuple[Face, FaceLight]]) -> None:
-    """Lift the shadows around faces of 3 x H x W, in place."""
+    """Brighten the shadows around faces of 3 x H x W, in place."""
     stops = torch.zeros_like(image[0])
     for face, light in faces:
         area = _area(face, (image.shape[1], image.shape[2]), _REACH)
@@ -180,7 +180,7 @@ def _stops_around(part: torch.Tensor, face: Face, light: FaceLight, area: tuple[
 
 
 def _smooth(plane: torch.Tensor, face_size: float) -> torch.Tensor:
-    """1 x 1 x h x w smoothed by a guided filter that is its own guide."""
+    """1 x 1 x h x w smoothed by a self-guided filter."""
     scale = min(1.0, _REDUCED / max(plane.shape[-2:]))
     size = [max(1, round(side * scale)) for side in plane.shape[-2:]]
     small = F.interpolate(plane, size, mode="area") if scale < 1 else plane
@@ -200,5 +200,5 @@ def _brighten(part: torch.Tensor, stops: torch.Tensor) -> torch.Tensor:
     largest = linear.amax(dim=0).clamp_min(1e-6)
     gain = -torch.expm1(stops.exp2() * torch.log1p(-largest)) / largest
     brightened = linear_to_srgb(linear * gain).clamp(0, 1)
-    # Powers may differ in the last bit from one place in memory to the next.
+    # Powers may differ in the last bit depending on the position in memory.
     return torch.where((part == part[:1]).all(dim=0), brightened[:1], brightened)

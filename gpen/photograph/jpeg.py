@@ -1,7 +1,7 @@
-"""JPEG damage: the quality a file was saved at, the blocks that can be seen in its pixels, and their softening.
+"""JPEG damage: estimate the quality of a file, measure visible blocks in its pixels, and smooth them.
 
-Convention: a block edge lies before column x (row y) where x mod 8 (y mod 8) is the phase; 0 for a picture that was
-not cropped since it was saved.
+Convention: a block edge is before column x (row y) if x mod 8 (y mod 8) is the phase; 0 for a picture that was not
+cropped after saving.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ _CHROMINANCE = (
     *(99,) * 32,
 )
 # fmt: on
-# Below this quality, and above this residual, the file has something to say about its damage.
+# Quality below which, and residual above which, the damage is reported.
 _GOOD_QUALITY = 85
 _LARGE_RESIDUAL = 0.1
 
 _BLOCK = 8
-# Steps are cut off at so many times the median one plus a grey level or two: an edge is no block.
+# Steps are clipped at this multiple of the median plus a grey level or two, since edges are not blocks.
 _STEP_LIMIT, _STEP_FLOOR = 3.0, 2 / 255
-# Steps smaller than this are none, so that a flat picture has a ratio too.
+# Minimum step, so that a flat picture has a ratio too.
 _STEP_TRACE = 1e-4
-# A side needs so many whole blocks to be judged.
+# Minimum number of whole blocks per side.
 _LEAST_BLOCKS = 4
-# Of 99 pictures reduced to 200 px or more, 95 % have at most 1.05 before they are a JPEG; of quality 85, 90 % have 1.03
-# to 1.22, and of 50, 1.14 to 1.49.
+# # Of 99 pictures reduced to 200 px or more, 95 % have at most 1.05 before JPEG compression; at quality 85, 90 % have
+# 1.03 to 1.22, and at 50, 1.14 to 1.49.
 BLOCKY = 1.06
-# Pixels worked on at a time.
+# Pixels processed at a time.
 _STRIP_PIXELS = 2_000_000
 
 
 @dataclass(frozen=True)
 class JpegQuality:
-    """The quality setting of libjpeg whose quantisation tables come nearest to a file's.
+    """The quality setting of libjpeg whose quantisation tables are closest to those of a file.
 
     Attributes:
         quality: 1..100.
-        residual: mean relative difference between the file's tables and those of this quality; 0 where they are the
-            same. Cameras and Photoshop have tables of their own.
+        residual: mean relative difference between the file's tables and those of this quality; 0 if they are equal.
+            Cameras and Photoshop use other tables.
     """
 
     quality: int
@@ -64,18 +64,18 @@ class JpegQuality:
 
     @property
     def exact(self) -> bool:
-        """The tables are those of this quality."""
+        """Whether the tables are exactly those of this quality."""
         return self.residual == 0
 
 
 @dataclass(frozen=True)
 class Blockiness:
-    """How far a picture falls into blocks of 8 pixels.
+    """Visibility of 8 x 8 blocks in a picture.
 
     Attributes:
-        across, down: mean step between neighbouring columns (rows) at block edges, over the mean step elsewhere. 1 is
-            none; above 1 since the largest of eight phases is taken.
-        phase: (x, y), where the block edges lie.
+        across, down: mean step between neighbouring columns (rows) at block edges divided by the mean step elsewhere. 1
+            means none; values are at least 1 since the largest of eight phases is used.
+        phase: (x, y), position of the block edges.
     """
 
     across: float
@@ -84,17 +84,17 @@ class Blockiness:
 
     @property
     def value(self) -> float:
-        """The lesser of both directions: a fence steps in one of them, JPEG in both."""
+        """Smaller value of both directions: a fence has steps in one direction, JPEG in both."""
         return min(self.across, self.down)
 
     @property
     def visible(self) -> bool:
-        """Whether this is more than pictures have that never were a JPEG."""
+        """Whether the value is higher than that of pictures that were never a JPEG."""
         return self.value > BLOCKY
 
 
 def estimate_quality(tables: Mapping[int, Sequence[int]] | Sequence[Sequence[int]]) -> JpegQuality:
-    """The quality a JPEG was saved at, from its quantisation tables.
+    """Estimate the quality of a JPEG from its quantisation tables.
 
     libjpeg scales the tables of the standard's annex K by S = 5000 / Q below quality 50 and 200 - 2 Q from there on, to
     clip(floor((T S + 50) / 100), 1, 255) (`jpeg_quality_scaling` and `jpeg_add_quant_table` in `jcparam.c`).
@@ -108,7 +108,7 @@ def estimate_quality(tables: Mapping[int, Sequence[int]] | Sequence[Sequence[int
     """
     found = [tables[key] for key in sorted(tables)] if isinstance(tables, Mapping) else list(tables)
     if not found or any(len(t) != 64 or not all(1 <= value <= 65535 for value in t) for t in found):
-        raise ImageError("JPEG quantisation tables are 64 numbers from 1 to 65535 each; there is none, or another.")
+        raise ImageError("JPEG quantisation tables must have 64 numbers from 1 to 65535 each; none or others came.")
     candidates = (JpegQuality(quality, _residual(found, quality)) for quality in range(1, 101))
     return min(candidates, key=lambda candidate: candidate.residual)
 
@@ -124,12 +124,12 @@ def _residual(tables: Sequence[Sequence[int]], quality: int) -> float:
 
 
 def jpeg_advice(blockiness: Blockiness, quality: JpegQuality | None = None, *, deblocked: bool = False) -> str:
-    """One sentence about the damage JPEG did to a picture, and what helps.
+    """One sentence about the JPEG damage of a picture, and advice.
 
     Args:
-        blockiness: from `blockiness`.
-        quality: from `estimate_quality`, where the file's tables are known.
-        deblocked: whether the blocks have been softened, so that this need not be advised.
+        blockiness: result of `blockiness`.
+        quality: result of `estimate_quality`, if the file's tables are known.
+        deblocked: whether the blocks were smoothed, so that this need not be advised.
     """
     softened = "their edges were softened." if deblocked else "deblock softens them."
     blocks = f"blockiness {blockiness.value:.2f}"
@@ -150,20 +150,20 @@ def jpeg_advice(blockiness: Blockiness, quality: JpegQuality | None = None, *, d
 
 @torch.no_grad()
 def blockiness(images: torch.Tensor) -> tuple[Blockiness, ...]:
-    """How far pictures fall into JPEG's blocks, told from their pixels alone.
+    """Measure the visibility of JPEG blocks from pixels alone.
 
-    The mean step of luma between neighbouring columns is taken for each of the eight columns of a block, large steps
-    cut off; the greatest is divided by the mean of the others. Rows alike. All eight phases are looked at, so that a
-    picture may have been cropped; after scaling, the blocks are no longer 8 pixels wide and are not found.
+    The mean luma step between neighbouring columns, with large steps clipped, is computed for each of the eight columns
+    of a block; the largest is divided by the mean of the others. The same is done for rows. All eight phases are
+    tested, since a picture may be cropped. After scaling, blocks are no longer 8 pixels wide and are not found.
 
     Args:
         images: B x 3 x H x W in 0..1.
 
     Returns:
-        One for each picture. A side of less than 4 blocks is not judged and has 1.
+        One result per picture. A side of fewer than 4 blocks is not judged and has 1.
 
     Raises:
-        ImageError: the images have another shape or hold NaN or infinity.
+        ImageError: the images have a wrong shape or contain NaN or infinity.
     """
     require_finite_images(images)
     found = []
@@ -175,7 +175,7 @@ def blockiness(images: torch.Tensor) -> tuple[Blockiness, ...]:
 
 
 def _grid_ratio(gray: torch.Tensor) -> tuple[float, int]:
-    """Step at block edges over step elsewhere, and the phase, of the columns of H x W."""
+    """Ratio of the step at block edges to that elsewhere, and the phase, of the columns of H x W."""
     if gray.shape[1] < _LEAST_BLOCKS * _BLOCK:
         return 1.0, 0
     limit = _STEP_FLOOR + _STEP_LIMIT * float(gray[:: max(1, gray.numel() // _STRIP_PIXELS)].diff().abs().median())
@@ -188,41 +188,41 @@ def _grid_ratio(gray: torch.Tensor) -> tuple[float, int]:
     return (float(means[phase]) + _STEP_TRACE) / (elsewhere + _STEP_TRACE), phase
 
 
-# Share of a step taken off each pixel on either side of a block edge: a ramp over half a block.
+# Share of a step removed from the pixels on each side of a block edge: a ramp over half a block.
 _RAMP = (7 / 16, 5 / 16, 3 / 16, 1 / 16)
-# Where inside the two blocks, from the edge, structure is measured; no step there crosses an edge.
+# Offsets from the edge at which structure is measured inside the two blocks, without crossing an edge.
 _INSIDE = (-4, -3, -2, 2, 3, 4)
-# The inside of JPEG's blocks is smoother than the picture was, so that structure found there counts so much more; and
-# a step so many deviations large is none of JPEG's. With these, 99 pictures gain 0.1 dB of PSNR on average at quality
-# 50, 0.2 at 20 and 0.4 at 10, and none loses at 80 and above.
+# # The inside of JPEG blocks is smoother than the original picture, so structure found there has this extra weight; and
+# a step of this many standard deviations is not due to JPEG. With these, 99 pictures gain 0.1 dB of PSNR on average at
+# quality 50, 0.2 at 20 and 0.4 at 10, and none loses at 80 and above.
 _STRUCTURE_WEIGHT = 16.0
 _REAL_EDGE = 6.0
-# Outliers of the squared steps are cut off at so many times their mean.
+# Outliers of the squared steps are clipped at this multiple of their mean.
 _OUTLIERS = 4.0
 
 
 @torch.no_grad()
 def deblock(images: torch.Tensor, strength: float = 1.0, found: tuple[Blockiness, ...] | None = None) -> torch.Tensor:
-    """Soften the edges of JPEG's blocks, as far as a picture has them.
+    """Smooth the edges of visible JPEG blocks.
 
-    1. What a block edge steps more than its surroundings go on, `3/2 (b - a) - 1/2 (b' - a')` for the pixels
-       a' a | b b', is its excess.
-    2. The variance that JPEG adds is the excess at block edges less that inside of blocks, over the calmer half of the
-       picture. A Wiener filter tells for each edge pixel how much of its excess is JPEG's: all where the blocks are
-       smooth, little in texture, nothing of a step too large for this picture's JPEG.
-    3. This share is taken off by a ramp over half a block on either side. Columns first, then rows.
+    1. Compute the excess of each block edge over the trend of its surroundings: `3/2 (b - a) - 1/2 (b' - a')` for the
+       pixels a' a | b b'.
+    2. Estimate the variance added by JPEG: the excess at block edges minus that inside blocks, over the smoother half
+       of the picture. A Wiener filter estimates the share of each edge pixel's excess due to JPEG: all in smooth
+       blocks, little in texture, none for a step too large for the JPEG of this picture.
+    3. Remove this share with a ramp over half a block on each side; first columns, then rows.
 
     Args:
         images: B x 3 x H x W in 0..1.
         strength: 0..1, share of the correction.
-        found: what `blockiness` found in these images, where it is known already.
+        found: result of `blockiness` for these images, if already known.
 
     Returns:
-        B x 3 x H x W in 0..1; the pictures whose blockiness is not visible keep every bit, and where none is, or at
-        strength 0, the very tensor `images` comes back. Grey stays grey to the bit.
+        B x 3 x H x W in 0..1. Pictures without visible blocks stay the same, bit for bit; if that is all of them, or at
+        strength 0, the tensor `images` itself is returned. Grey stays exactly grey.
 
     Raises:
-        ImageError: the images have another shape or hold NaN or infinity.
+        ImageError: the images have a wrong shape or contain NaN or infinity.
         SettingsError: the strength is out of range.
     """
     require_finite_images(images)
@@ -240,7 +240,7 @@ def deblock(images: torch.Tensor, strength: float = 1.0, found: tuple[Blockiness
 
 
 def _soften_columns(image: torch.Tensor, phase: int, strength: float) -> None:
-    """Soften the block edges between the columns of 3 x H x W, in place."""
+    """Smooth the block edges between the columns of 3 x H x W, in place."""
     margin = max(_INSIDE) + 2
     first = margin + (phase - margin) % _BLOCK
     edges = torch.arange(first, image.shape[2] - margin + 1, _BLOCK, device=image.device)
@@ -254,7 +254,7 @@ def _soften_columns(image: torch.Tensor, phase: int, strength: float) -> None:
 
 
 def _jpeg_shares(strips: list[torch.Tensor], edges: torch.Tensor) -> list[torch.Tensor]:
-    """How much of the excess at each edge pixel is JPEG's: 1 x h x W each to 1 x h x E each."""
+    """Share of the excess at each edge pixel due to JPEG: 1 x h x W each to 1 x h x E each."""
     squares = [_excess(strip, edges) ** 2 for strip in strips]
     structures = [_structure(strip, edges) for strip in strips]
     square, structure = torch.cat(squares, dim=1), torch.cat(structures, dim=1)
@@ -271,7 +271,7 @@ def _jpeg_shares(strips: list[torch.Tensor], edges: torch.Tensor) -> list[torch.
 
 
 def _excess(planes: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """Step before these columns less what the steps on both sides lead to expect."""
+    """Step before these columns minus the one expected from the steps on both sides."""
     step = planes[..., columns] - planes[..., columns - 1]
     return 1.5 * step - 0.5 * (planes[..., columns + 1] - planes[..., columns - 2])
 

@@ -1,4 +1,4 @@
-"""The quality a picture was saved at as a JPEG, told from its pixels: its file may long be a PNG, or none."""
+"""Estimate from pixels at which JPEG quality a picture was once saved; it may be a PNG or not a file by now."""
 
 from __future__ import annotations
 
@@ -9,35 +9,34 @@ import torch
 from .jpeg import LUMINANCE_TABLE
 
 _BLOCK = 8
-# Coefficients of the first diagonals, without the mean: of these every picture has enough.
+# Coefficients of the first diagonals without the mean, of which every picture has enough.
 _DIAGONALS = (1, 2, 3)
-# Levels; rounding and clipping to 8 bits move a coefficient by less, so that it is none.
+# In levels; rounding and clipping to 8 bits change a coefficient by less, so smaller ones count as zero.
 _ROUNDED = 1.6
-# The smallest coefficients that are any: this share of them lies below the step that is read off.
+# The quantile of the non-zero coefficients that is taken as the step.
 _SMALLEST = 0.1
-# So many coefficients that are any must there be, and this side of picture, in pixels.
+# Minimum number of non-zero coefficients, and minimum side in pixels.
 _LEAST_COUNT = 24
 _LEAST_SIDE = 64
-# Pixels a side that are looked at, at most.
+# Maximum side in pixels of the evaluated area.
 _MOST_SIDE = 768
 
 
 @torch.no_grad()
 def quality_of_pixels(image: torch.Tensor, region: tuple[int, int, int, int]) -> int | None:
-    """The JPEG quality of a part of a picture that was saved as one and not resized since.
+    """Estimate the JPEG quality of a part of a picture that was saved as JPEG and not resized since.
 
-    JPEG rounds the cosine transform of each 8 x 8 block to multiples of a step, so that between 0 and the first
-    multiple there is nothing (Fan and de Queiroz, "Identification of bitmap compression history: JPEG detection and
-    quantizer estimation", 2003). The step of each coefficient is read off as the smallest values that occur, and
-    their median over the standard's table gives libjpeg's quality.
+    JPEG rounds the cosine transform of each 8 x 8 block to multiples of a step, so there are no values between 0 and
+    the first multiple (Fan and de Queiroz, "Identification of bitmap compression history: JPEG detection and quantizer
+    estimation", 2003). The step of each coefficient is estimated from the smallest values that occur, and the median of
+    its ratio to the standard table gives the libjpeg quality.
 
     Args:
-        image: 3 x H x W in 0..1, not cropped since it was saved (or by multiples of 8).
-        region: left, top, right and bottom, in pixels, of the part that counts.
+        image: 3 x H x W in 0..1, not cropped since saving, except by multiples of 8.
+        region: left, top, right and bottom of the part in pixels.
 
     Returns:
-        1..100; a picture that never was a JPEG, or was resized since, has nothing between 0 and the first values, and
-        a quality of 80 or more. None where there is too little to tell.
+        1..100; 80 or more for a picture that was never a JPEG, or was resized since. None if there is not enough data.
     """
     height, width = image.shape[-2:]
     left, top, right, bottom = region
@@ -52,7 +51,7 @@ def quality_of_pixels(image: torch.Tensor, region: tuple[int, int, int, int]) ->
     weights = image.new_tensor([0.299, 0.587, 0.114])
     levels = 255 * torch.einsum("c,chw->hw", weights, image[:, y0:y1, x0:x1]).float()
     part = image[:, y0:y1, x0:x1]
-    # What was clipped to 8 bits is no multiple of a step any more.
+    # Values clipped to 8 bits are no longer multiples of a step.
     clipped = ((part.amin(dim=0) <= 0) | (part.amax(dim=0) >= 1)).float()
     blocks, spoilt = (
         plane.unfold(0, _BLOCK, _BLOCK).unfold(1, _BLOCK, _BLOCK).reshape(-1, _BLOCK, _BLOCK)

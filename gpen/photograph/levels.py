@@ -1,4 +1,4 @@
-"""Faded photographs: the range from black to white they once had.
+"""Restore the contrast of faded photographs.
 
 Images are sRGB-encoded RGB, B x 3 x H x W in 0..1; luma is BT.709's on the encoded values.
 """
@@ -12,24 +12,24 @@ import torch
 from ..checks import require_between, require_finite_images
 from ..pixels.color import luma
 
-# Black and white are where this share of the pixels is darker, or brighter.
+# Black and white points: this share of the pixels is darker or brighter.
 _SHARE = 0.005
-# A photograph that spans so much of the range has not faded: 97 % of 388 pictures without faces span more, and all of
-# 109 portraits.
+# # A photograph with at least this span is not faded: 97 % of 388 pictures without faces, and all of 109 portraits,
+# have more.
 _FULL = 0.6
-# Where black and white come to lie, and the most that contrast is raised: more would raise the noise to be seen first.
+# Target black and white points, and the maximum gain: beyond it, noise would become visible.
 _BLACK, _WHITE, _MOST = 0.02, 0.98, 3.0
-# Pixels that are looked at, evenly spread.
+# Number of evenly spaced sample pixels.
 _JUDGED = 250_000
 
 
 @dataclass(frozen=True)
 class Fading:
-    """How far a picture has faded.
+    """Measured fading of a picture.
 
     Attributes:
-        black, white: luma in 0..1 that nearly all of its pixels lie between.
-        gain: what its contrast was raised by; 1 where nothing was done.
+        black, white: luma in 0..1 between which nearly all of its pixels are.
+        gain: factor by which its contrast was raised; 1 if unchanged.
     """
 
     black: float
@@ -44,21 +44,21 @@ class Fading:
 
 @torch.no_grad()
 def restore_levels(images: torch.Tensor, strength: float = 1.0) -> tuple[torch.Tensor, tuple[Fading, ...]]:
-    """Give faded pictures their black and white back.
+    """Restore the black and white points of faded pictures.
 
-    All channels go through the same straight line, which brings the colours back together with the contrast, and keeps
-    grey grey to the bit. A picture that spans most of the range, or is flat, is left as it is; fog and snow look faded
-    too, so that this is to be asked for.
+    All channels are mapped by the same linear function, which restores colours together with contrast and keeps grey
+    exactly grey. A picture that spans most of the range, or is flat, stays unchanged. Fog and snow look faded too, so
+    this is off by default.
 
     Args:
         images: B x 3 x H x W in 0..1, whole pictures.
-        strength: 0..1, how far black and white are moved.
+        strength: 0..1, share of the correction.
 
     Returns:
-        B x 3 x H x W in 0..1, the very tensor `images` where no picture was changed, and what was found, for each.
+        B x 3 x H x W in 0..1 (the tensor `images` itself if nothing changed), and the fading of each picture.
 
     Raises:
-        ImageError: the images have another shape or hold NaN or infinity.
+        ImageError: the images have a wrong shape or contain NaN or infinity.
         SettingsError: the strength is out of range.
     """
     require_finite_images(images)
@@ -70,7 +70,7 @@ def restore_levels(images: torch.Tensor, strength: float = 1.0) -> tuple[torch.T
         if fading.found and strength > 0 and span > 1 / 255:
             full = min((_WHITE - _BLACK) / span, _MOST)
             gain = 1 + strength * (full - 1)
-            # The middle of what is there goes towards the middle of what there could be.
+            # The centre of the current range moves towards the centre of the full range.
             middle = (fading.black + fading.white) / 2
             target = middle + strength * ((_BLACK + _WHITE) / 2 - middle)
             result = images.clone() if result is images else result

@@ -1,4 +1,4 @@
-"""What is done to a photograph before its faces are restored: white balance, deblocking, light on the faces."""
+"""Prepare a photograph before its faces are restored: levels, white balance, deblocking, exposure of faces."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .white_balance import Cast, lab_balance, shades_of_grey
 
 JpegTables = Mapping[int, Sequence[int]] | Sequence[Sequence[int]]
 
-# The blog article behind the preset `article` wants a face to fill half of the frame. Aligned, it does: a smaller one
-# is cut out.
+# # The blog article behind the preset `article` recommends that a face fill half of the frame; the alignment crops
+# smaller faces.
 _HALF = 0.5
 # Every 45 degrees of hue in CIELAB.
 _HUES = ("pink", "orange", "yellow", "yellow-green", "green", "cyan", "blue", "magenta")
@@ -37,34 +37,34 @@ def prepare(
     levels: float = 0.0,
     jpeg_tables: Sequence[JpegTables | None] | None = None,
 ) -> tuple[torch.Tensor, list[dict[str, Any]]]:
-    """Undo fading, take off a colour cast, soften JPEG's blocks and lift faces out of the shade, in this order.
+    """Restore faded contrast, remove a colour cast, smooth JPEG blocks and brighten backlit faces, in this order.
 
-    JPEG's blocks and the light on the faces are reported even where nothing is done about them.
+    JPEG blocks and the light on faces are reported even if they are not corrected.
 
     Args:
         images: B x 3 x H x W in 0..1, whole pictures.
-        white_balance: `none`, or by the function of that name: `shades_of_grey`, `lab` (`lab_balance`).
+        white_balance: `none`, `shades_of_grey` or `lab` (see `lab_balance`).
         deblock: 0..1, strength, see `jpeg.deblock`.
-        faces: the faces of these images, as detected; without them nothing is told of faces.
-        exposure: 0..1, strength, see `lift_faces`; has no effect without faces.
-        levels: 0..1, strength, see `restore_levels`: gives a faded picture its black and white back.
-        jpeg_tables: the quantisation tables of each image's file, None or empty where it has none.
+        faces: faces detected in these images; without them, faces are not reported.
+        exposure: 0..1, strength, see `lift_faces`; no effect without faces.
+        levels: 0..1, strength, see `restore_levels`.
+        jpeg_tables: quantisation tables of each image's file; None or empty if it has none.
 
     Returns:
-        B x 3 x H x W in 0..1, the very tensor `images` where there was nothing to do, and a report for each picture,
-        ready for JSON:
+        B x 3 x H x W in 0..1 (the tensor `images` itself if nothing changed), and a JSON-serialisable report for each
+        picture:
 
-        - `levels`, where a strength was chosen: `black`, `white` (luma 0..1 before), `contrast_gain`;
-        - `white_balance`, where one was chosen: `method`, `cast_delta_e`, `cast_a`, `cast_b`, `removed` (share 0..1),
+        - `levels`, if its strength is above 0: `black`, `white` (luma 0..1 before), `contrast_gain`;
+        - `white_balance`, if enabled: `method`, `cast_delta_e`, `cast_a`, `cast_b`, `removed` (share 0..1),
           `gains` (red, green, blue in linear light), `monochrome`;
-        - `jpeg`: `blockiness` (ratio, 1 is none), `phase` (pixels), `quality` (1..100) and `residual` where tables
-          are known, `deblocked`;
-        - `faces`, where given: `share` (larger side of the box over the frame's shorter side), `luminance` and
+        - `jpeg`: `blockiness` (ratio, 1 is none), `phase` (pixels), `quality` (1..100) and `residual` if tables are
+          known, `deblocked`;
+        - `faces`, if given: `share` (longer side of the box divided by the shorter side of the image), `luminance` and
           `surroundings` (0..1), `stops_below_surroundings`, `lift_stops`;
         - `notes`: what was found and done, in sentences.
 
     Raises:
-        ImageError: the images have another shape or hold NaN or infinity, or faces or tables are not theirs.
+        ImageError: the images have a wrong shape or contain NaN or infinity, or faces or tables do not belong to them.
         SettingsError: a setting is unknown or out of range.
     """
     require_finite_images(images)
@@ -75,7 +75,7 @@ def prepare(
     require_between("exposure", exposure, 0, 1)
     if jpeg_tables is not None and len(jpeg_tables) != len(images):
         raise ImageError(
-            f"JPEG tables came for {len(jpeg_tables)} of {count(len(images), 'image')}; give None where there are none."
+            f"JPEG tables came for {len(jpeg_tables)} of {count(len(images), 'image')}; use None if there are none."
         )
     reports: list[dict[str, Any]] = [{"notes": []} for _ in images]
     result = images
@@ -104,9 +104,9 @@ def _report_levels(report: dict[str, Any], fading: Fading) -> None:
         "contrast_gain": round(fading.gain, 3),
     }
     if fading.gain > 1:
-        report["notes"].append(f"The picture had faded; its contrast was raised {fading.gain:.1f} times.")
+        report["notes"].append(f"The picture was faded; its contrast was raised by a factor of {fading.gain:.1f}.")
     else:
-        report["notes"].append("The picture has not faded.")
+        report["notes"].append("The picture is not faded.")
 
 
 def _report_cast(report: dict[str, Any], cast: Cast, method: str) -> None:
@@ -124,17 +124,17 @@ def _report_cast(report: dict[str, Any], cast: Cast, method: str) -> None:
 
 def _cast_note(cast: Cast) -> str:
     if cast.monochrome:
-        return "The photograph is black and white or toned in one colour, and keeps its tone."
+        return "The photograph is black and white or toned, and keeps its tone."
     if not cast.removed:
         return "No colour cast was found."
     hue = _hue(cast)
     found = f"{'An' if hue[0] in 'aeiou' else 'A'} {hue} cast of {cast.size:.0f} Delta E was found"
-    done = "taken off" if cast.removed > 0.995 else f"{cast.removed:.0%} of it taken off"
-    return f"{found}, and {done}. Where it is the scene's own colour, do without white balance."
+    done = "removed" if cast.removed > 0.995 else f"{cast.removed:.0%} of it removed"
+    return f"{found}, and {done}. If the colour belongs to the scene, turn white balance off."
 
 
 def _hue(cast: Cast) -> str:
-    """The name of a cast's colour, by its angle in the plane of a* and b*."""
+    """Name of a cast's colour from its angle in the a*b* plane."""
     return _HUES[round(math.degrees(math.atan2(cast.b, cast.a)) / 45) % len(_HUES)]
 
 
@@ -166,13 +166,13 @@ def _report_faces(reports: list[dict[str, Any]], faces: Faces, lights: tuple[Fac
         largest = max((entry["share"] for entry in report["faces"]), default=None)
         if largest is not None and largest < _HALF:
             report["notes"].append(
-                f"The largest face fills {largest:.0%} of the frame's shorter side, less than half: it is cropped for "
-                "you by the alignment."
+                f"The largest face fills {largest:.0%} of the shorter side of the image, less than half; the "
+                "alignment crops it."
             )
 
 
 def _light_note(number: int, light: FaceLight) -> str:
-    found = f"Face {number} stands against the light, {light.stops:.1f} stops below its surroundings"
+    found = f"Face {number} is backlit, {light.stops:.1f} stops below its surroundings"
     if not light.lift:
-        return f"{found}; exposure lifts its shadows."
-    return f"{found}; its shadows were lifted by {light.lift:.1f} stops."
+        return f"{found}; exposure brightens its shadows."
+    return f"{found}; its shadows were brightened by {light.lift:.1f} stops."

@@ -1,1 +1,1 @@
-"""Arithmetic on pixels that knows no face and no file: colour, filters, grain, warps."""
+"""Arithmetic on pixels, independent of faces and files: colour, filters, grain, warps."""

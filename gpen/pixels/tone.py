@@ -1,4 +1,4 @@
-"""Whether a face is black and white, toned or in colour, and black-and-white faces kept so.
+"""Judge whether a face is black and white, toned or in colour, and keep that tone.
 
 Images are sRGB-encoded RGB, B x 3 x H x W in 0..1; luma is BT.709's on the encoded values.
 """
@@ -19,46 +19,46 @@ from .color import luma
 
 Kind = Literal["black and white", "toned", "colour"]
 
-# A face is judged on a picture of this side, in so many cells a side: noise and JPEG's colour blocks average out.
+# Side of the picture and number of cells per side for the judgement; noise and JPEG's chroma blocks average out.
 SIDE, _CELLS = 128, 16
-# The face in an aligned crop: middle and half axes in shares of the side.
+# The face in an aligned crop: centre and half axes as shares of the side.
 _MIDDLE, _AXES = (0.5, 0.55), (0.30, 0.36)
 # Points of a tone curve, evenly spaced over luma.
 _KNOTS = 9
-# How strongly the curve is straightened, and held at 0, where there are few pixels to tell.
+# Regularisation towards a straight curve and towards 0 where there are few pixels.
 _STRAIGHTENING, _HOLD = 1e-3 / _KNOTS, 1e-6
-# Rounds of fitting, and what cells around the face count beside its own.
+# Iterations of the fit, and the weight of cells around the face.
 _ROUNDS, _SURROUNDINGS = 4, 0.5
-# What lies so many times as far from the curve as the face's cells do has no say: it is no part of the print.
+# Cells with this many times the distance of the face's cells from the curve are ignored as not part of the print.
 _OUTSIDE = 3
 
 # The limits below were set on 150 generated faces, each in 12 kinds of colour (dim, faded, under warm light, noisy, as
 # JPEG) and 15 of black and white (toned, yellowed unevenly, noisy, out of register, as JPEG); in levels of 255.
-# A face in colour has at least 7.6 of colour (root mean square), however dim and faded it is; a neutral one has up to 2
-# by noise and 4 by channels out of register.
+# # A face in colour has a chroma of at least 7.6 (root mean square), even if dim and faded; a neutral one has up to 2
+# from noise and 4 from channels out of register.
 _NEUTRAL, _NEUTRAL_CELL = 5 / 255, 9 / 255
-# What lies beside the tone curve over 3 x 3 cells, where noise and JPEG's errors average out and lips, cheeks and hair
-# do not: 19 of 20 toned faces have up to 0.55 and a twentieth of their colour, at most 1.85, even as JPEG of quality
-# 30; of faces in colour none that are as bright as they came, and 1 in 30 of the palest and dimmest.
+# # Distance from the tone curve over 3 x 3 cells, in which noise and JPEG errors average out but lips, cheeks and hair
+# do not: 19 of 20 toned faces have up to 0.55 plus a twentieth of their chroma, at most 1.85, even at JPEG quality 30.
+# No face in colour at its original brightness has so little, and 1 in 30 of the palest and dimmest.
 _BESIDE, _BESIDE_SHARE, _BESIDE_MOST = 0.55 / 255, 0.05, 1.85 / 255
 # A whole picture is judged at this size of its longer side, in cells of this side, within this tolerance. Of 888
 # pictures measured, black-and-white photographs had at most 1/255 beside their tone, a sepia one 3, the palest true
 # colours (an insect on a grey wall) 7.
 _PICTURE_SIDE, _PICTURE_CELL, _PICTURE_TOLERANCE = 512, 16, 6 / 255
-# A tone weaker than this is none: three equal channels stay equal to the bit.
+# Weaker tones count as neutral, so that three equal channels stay exactly equal.
 _NO_TONE = 1 / 255
 
 
 @dataclass(frozen=True, eq=False)
 class Tone:
-    """The one colour of a black-and-white, sepia or otherwise toned face; of one in colour, what comes nearest.
+    """Tone of a black-and-white, sepia or otherwise toned face; for a face in colour, the closest tone.
 
     Attributes:
-        kind: what the face was judged to be.
-        offsets: K x 3 float32; what each channel has more than luma, at K luma values evenly spaced over 0..1. All 0
+        kind: the judgement.
+        offsets: K x 3 float32; difference of each channel from luma, at K luma values evenly spaced over 0..1. All 0
             for neutral grey.
-        slopes: 2 x 3 float32; what is added of luma from the middle of the crop to its right and lower border: prints
-            yellow unevenly.
+        slopes: 2 x 3 float32; change of the tone from the centre of the crop to its right and lower border, since
+            prints yellow unevenly.
     """
 
     kind: Kind
@@ -66,7 +66,7 @@ class Tone:
     slopes: torch.Tensor
 
     def apply(self, crops: torch.Tensor) -> torch.Tensor:
-        """Keep the luma of crops and give them this tone: B x 3 x H x W in 0..1 to the same."""
+        """Apply this tone to crops, keeping their luma: B x 3 x H x W in 0..1 to the same."""
         gray = luma(crops)
         index, fraction = _knot_position(gray)
         offsets, slopes = self.offsets.to(crops), self.slopes.to(crops)
@@ -78,22 +78,21 @@ class Tone:
 
 
 def judge_tone(image: torch.Tensor, reach: float = 1.0) -> Tone:
-    """The tone of an aligned face, judged where the face is.
+    """Judge the tone of an aligned face.
 
-    1. The picture is reduced to 128 pixels a side and to 16 cells. A curve that gives the tone from the luma is fitted
-       to the cells (piecewise linear, least squares), with a slope across the picture: to the face's first, then to
-       all, which have the less say the further they lie from it (Tukey's weights), so that no page or date stamp bends
-       it.
-    2. A face without colour is black and white, whatever is around it.
-    3. A face whose cells lie along the curve, but for what averages out among neighbours, is toned.
-    4. Everything else is in colour.
+    1. Reduce the picture to 128 pixels per side and to 16 cells per side. Fit a curve from luma to tone to the cells
+       (piecewise linear, least squares), with a slope across the picture: first to the cells of the face, then to all,
+       weighted by their distance from the curve (Tukey's weights), so that a page or date stamp does not distort it.
+    2. A face without colour is black and white, whatever its surroundings.
+    3. A face is toned if its cells are on the curve, except for deviations that average out among neighbours.
+    4. Otherwise it is in colour.
 
     Args:
-        image: 1 x 3 x H x W in 0..1, an aligned crop or more around its middle.
-        reach: how many times as wide as the aligned crop the picture is.
+        image: 1 x 3 x H x W in 0..1, an aligned crop or a larger area with the same centre.
+        reach: width of the picture divided by that of the aligned crop.
 
     Returns:
-        The tone. A picture that holds NaN or infinity counts as one in colour.
+        The tone. A picture with NaN or infinity counts as in colour.
     """
     if not all_finite(image):
         return Tone("colour", torch.zeros(_KNOTS, 3), torch.zeros(2, 3))
@@ -109,7 +108,7 @@ def judge_tone(image: torch.Tensor, reach: float = 1.0) -> Tone:
 
 
 def colour_rule(colour: Colour | str, keep_grayscale: bool) -> Colour:
-    """`colour`, and `keep` where it is `auto` and `keep_grayscale`, which came before it, is off.
+    """`colour`, but `keep` if it is `auto` and the older setting `keep_grayscale` is off.
 
     Raises:
         SettingsError: there is no such choice.
@@ -120,7 +119,7 @@ def colour_rule(colour: Colour | str, keep_grayscale: bool) -> Colour:
 
 
 def keep_tones(crops: torch.Tensor, tones: Sequence[Tone], rule: Colour) -> torch.Tensor:
-    """Give crops, N x 3 x H x W in 0..1, the tones (one for each) of the faces they were made of, as the rule says."""
+    """Apply the tones of the original faces (one per crop) to crops, N x 3 x H x W in 0..1, according to the rule."""
     chosen = [n for n, tone in enumerate(tones) if rule == "grey" or (rule == "auto" and tone.kind != "colour")]
     if not chosen:
         return crops
@@ -131,7 +130,7 @@ def keep_tones(crops: torch.Tensor, tones: Sequence[Tone], rule: Colour) -> torc
 
 
 def _fit(basis: torch.Tensor, colours: torch.Tensor, in_face: torch.Tensor) -> torch.Tensor:
-    """(K + 2) x 3: curve and slopes of the face, and of those cells around it that agree with them."""
+    """(K + 2) x 3: curve and slopes fitted to the face and to the cells around it that agree."""
     prior = _prior(basis.shape[1])
     say = torch.where(in_face, 1.0, _SURROUNDINGS)
     weights, fitted = in_face.float(), colours.new_zeros(basis.shape[1], 3)
@@ -147,11 +146,11 @@ def _fit(basis: torch.Tensor, colours: torch.Tensor, in_face: torch.Tensor) -> t
 def is_monochrome(image: torch.Tensor) -> bool:
     """Whether a whole picture is black and white or toned in one colour.
 
-    It is where no cell of 16 px of the picture, reduced to 512 on its longer side, has an average colour further than
-    6/255 from the tone curve that fits all of it best.
+    It is if, in the picture reduced to 512 on its longer side, no cell of 16 px has an average colour more than 6/255
+    from the best-fitting tone curve.
 
     Args:
-        image: 1 x 3 x H x W in 0..1; one that holds NaN or infinity is not.
+        image: 1 x 3 x H x W in 0..1; with NaN or infinity the result is False.
     """
     if not all_finite(image):
         return False
@@ -168,14 +167,14 @@ def is_monochrome(image: torch.Tensor) -> bool:
 
 
 def _prior(count: int) -> torch.Tensor:
-    """count x count: what a least-squares fit of curve and slopes is held by where there are few pixels."""
+    """count x count: regularisation of the least-squares fit of curve and slopes."""
     bend = torch.zeros(_KNOTS - 2, count)
     bend[:, :_KNOTS] = torch.diff(torch.eye(_KNOTS), n=2, dim=0)
     return _STRAIGHTENING * bend.T @ bend + _HOLD * torch.eye(count)
 
 
 def _kind(colours: torch.Tensor, beside: torch.Tensor, in_face: torch.Tensor) -> Kind:
-    """What a face is, from the colour of each cell and what of it lies beside the tone, both cells x 3."""
+    """Judge a face from the colour of each cell and its deviation from the tone, both cells x 3."""
     own = colours[in_face].norm(dim=1)
     amount = float(own.square().mean().sqrt())
     if amount <= _NEUTRAL and float(own.quantile(0.95)) <= _NEUTRAL_CELL:
@@ -188,12 +187,12 @@ def _kind(colours: torch.Tensor, beside: torch.Tensor, in_face: torch.Tensor) ->
 
 
 def _cells(planes: torch.Tensor) -> torch.Tensor:
-    """1 x C x SIDE x SIDE to the means of the cells, cells x C."""
+    """Means of the cells of 1 x C x SIDE x SIDE: cells x C."""
     return F.avg_pool2d(planes, SIDE // _CELLS)[0].flatten(1).T
 
 
 def _face_cells(reach: float) -> torch.Tensor:
-    """Which cells the face fills; at least the one in its middle."""
+    """Which cells the face fills; at least the central one."""
     places = (torch.arange(_CELLS) + 0.5) / _CELLS - 0.5
     x, y = places * reach, places[:, None] * reach
     away = ((x + 0.5 - _MIDDLE[0]) / _AXES[0]) ** 2 + ((y + 0.5 - _MIDDLE[1]) / _AXES[1]) ** 2
@@ -201,20 +200,20 @@ def _face_cells(reach: float) -> torch.Tensor:
 
 
 def _places(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where the pixels of a picture are, -1..1 from left to right and from top to bottom."""
+    """Coordinates of the pixels of a picture, -1..1 from left to right and from top to bottom."""
     x, y = (2 * (torch.arange(side) + 0.5) / side - 1 for side in (width, height))
     return x.expand(height, width), y[:, None].expand(height, width)
 
 
 def _curve_shares(gray: torch.Tensor) -> torch.Tensor:
-    """What pixels, 1 x 1 x H x W, take of the points of a tone curve: 1 x K x H x W."""
+    """Interpolation weights of the points of a tone curve for pixels 1 x 1 x H x W: 1 x K x H x W."""
     index, fraction = _knot_position(gray)
     shares = torch.zeros(1, _KNOTS, *gray.shape[-2:])
     return shares.scatter_(1, index, 1 - fraction).scatter_(1, index + 1, fraction)
 
 
 def _knot_position(gray: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Index of the knot below each luma value, and how far towards the next one it lies."""
+    """Index of the knot below each luma value, and its fractional position towards the next one."""
     position = (gray * (_KNOTS - 1)).clamp(0, _KNOTS - 1)
     index = position.floor().clamp(max=_KNOTS - 2).long()
     return index, position - index

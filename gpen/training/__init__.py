@@ -1,1 +1,1 @@
-"""Teaching the networks of this project: a folder for each, and what they share."""
+"""Training of this project's networks: a folder for each, and shared parts."""

@@ -187,7 +187,7 @@ def test_landmarks_are_sought_in_fewer_crops(models, group):
         assert one.landmarks68 is not None and other.landmarks68 is not None
         assert np.abs(one.landmarks68 - other.landmarks68).max() < 0.01
     limited(models[2].module, lambda x: False)
-    with pytest.raises(GPENError, match="landmarks of a single face"):
+    with pytest.raises(GPENError, match="landmarks of one face"):
         restored(group, models)
 
 

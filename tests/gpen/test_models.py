@@ -138,4 +138,4 @@ def test_the_report_tells_of_a_backend_that_gave_way(monkeypatch, examples):
     assert restorer.generator.notes == () and restorer.generator.faults == ()
     report = restorer.restore(examples / "portrait-degraded.jpg").report
     assert report["backend"] == "eager, fp32"
-    assert any(note.startswith("compile does not run this network: it is off by") for note in report["notes"])
+    assert any(note.startswith("compile cannot run this network: it differs by") for note in report["notes"])

@@ -1,4 +1,4 @@
-"""How much detail a picture holds, of which fineness, and where it ends: power over spatial frequency."""
+"""Measure the amount, fineness and limit of detail in pictures: power over spatial frequency."""
 
 from .analysis import Spectrum, analyze, compare, mean_of, report
 

@@ -1,7 +1,7 @@
-"""Spectra as pictures that people can read, made to be shown about 400 pixels wide.
+"""Charts of spectra, designed for display at about 400 pixels width.
 
-matplotlib is imported when the first one is drawn; its figures are drawn by Agg without pyplot, so that nobody's
-settings, windows or threads are touched.
+matplotlib is imported when the first chart is drawn. Figures are drawn with Agg without pyplot, which does not affect
+other settings, windows or threads.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SPECTRUM_RANGE = (-80.0, 20.0)
-"""Decibels from the darkest to the brightest colour of a spectrum image; the same for all, so that two compare."""
+"""Decibels of the darkest and brightest colour of a spectrum image; fixed, so that images can be compared."""
 
 _CHART_RANGE = (-80.0, 35.0)
 _CHART_SIZE, _IMAGE_SIZE = (1000, 720), (900, 780)
 _DPI = 100
 _TEXT_POINTS = 18
-# Wong, "Points of view: Color blindness", Nature Methods 2011; the light ones brightened for a dark ground.
+# Wong, "Points of view: Color blindness", Nature Methods 2011; the light ones brightened for a dark background.
 _COLORS = {False: ("#C04F00", "#0072B2", "#00805F", "#A0528A"), True: ("#F0A030", "#5CB8F0", "#3FD0A4", "#E095C4")}
 _STYLES = ("-", "-", "--", ":")
 _LEAST_FREQUENCY = 1 / 128
@@ -54,20 +54,20 @@ _THEMES = {
 
 @torch.no_grad()
 def spectrum_image(images: torch.Tensor, mask: torch.Tensor | None = None, *, dark: bool = True) -> torch.Tensor:
-    """The log-magnitude spectrum of pictures: no frequency in the middle, the finest at the edges, in decibels.
+    """Log-magnitude spectrum of pictures in decibels: frequency 0 in the centre, the highest at the edges.
 
-    A dashed ring marks the cut-off where there is one.
+    A dashed ring marks the cut-off, if any.
 
     Args:
         images: B x 3 x H x W or B x 1 x H x W in 0..1.
         mask: B x 1 x H x W or 1 x 1 x H x W in 0..1 of the part to measure, or None.
-        dark: a dark ground instead of a white one.
+        dark: dark instead of white background.
 
     Returns:
         B x 3 x 780 x 900 in 0..1, on the CPU.
 
     Raises:
-        ImageError: another shape or kind, NaN or infinity.
+        ImageError: wrong shape or type, NaN or infinity.
     """
     check_spectrum_input(images, mask)
     drawn = torch.zeros(len(images), 3, *_IMAGE_SIZE[::-1])
@@ -78,8 +78,8 @@ def spectrum_image(images: torch.Tensor, mask: torch.Tensor | None = None, *, da
 
 
 def _centred(half: torch.Tensor, width: int) -> np.ndarray:
-    """S x S decibels with frequency 0 in the middle, from the half plane of a real picture, S at most 512."""
-    # The missing columns are those of the opposite frequencies.
+    """S x S decibels with frequency 0 in the centre, from the half plane of a real picture; S is at most 512."""
+    # The missing columns equal those of the opposite frequencies.
     opposite = torch.roll(half.flip(0), 1, dims=0)[:, 1 : (width + 1) // 2].flip(1)
     plane = torch.fft.fftshift(torch.cat([half, opposite], dim=1))
     side = min(512, max(plane.shape))
@@ -117,7 +117,7 @@ def _draw_plane(half: torch.Tensor, width: int, cutoff: float, theme: _Theme) ->
 
 
 def _ends(length: int) -> tuple[float, float]:
-    """The edges of the first and last cell along an axis, where each cell has its frequency in its centre."""
+    """Edges of the first and last cell along an axis; each cell is centred on its frequency."""
     first = -(length // 2)
     return (first - 0.5) / length, (first + length - 0.5) / length
 
@@ -125,12 +125,12 @@ def _ends(length: int) -> tuple[float, float]:
 def spectrum_chart(spectra: Mapping[str, Spectrum], *, dark: bool = True) -> torch.Tensor:
     """Power over frequency of up to four spectra, with bands, fitted slopes and cut-offs.
 
-    A spectrum of several pictures is drawn as their mean. A dot on each curve is its cut-off, the dashed straight line
-    its slope; a picture whose detail goes on to the end has its dot at 1/2.
+    A spectrum of several pictures is drawn as their mean. A dot on each curve marks its cut-off, at 1/2 if the picture
+    is fully sharp; the dashed straight line is its slope.
 
     Args:
-        spectra: by the names they shall have, such as `input`, `result` and `reference`.
-        dark: a dark ground instead of a white one.
+        spectra: spectra by label, such as `input`, `result` and `reference`.
+        dark: dark instead of white background.
 
     Returns:
         1 x 3 x 720 x 1000 in 0..1, on the CPU.
@@ -199,7 +199,7 @@ def _draw_curve(axes: Axes, name: str, spectrum: Spectrum, color: str, style: st
         return
     ends = np.array(SLOPE_RANGE)
     decades = np.log10(frequencies[fitted])
-    # Rings lie closer together at high frequencies; each counts for the stretch it covers on the logarithmic axis.
+    # Rings are denser at high frequencies, so each is weighted by its length on the logarithmic axis.
     middle = np.average(level[fitted] + 10 * slope * decades, weights=1 / frequencies[fitted])
     axes.plot(ends, middle - 10 * slope * np.log10(ends), color=color, linestyle=(0, (2, 2)), linewidth=1.6, alpha=0.7)
     height = float(np.interp(cutoff, frequencies, level))

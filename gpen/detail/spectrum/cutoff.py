@@ -1,4 +1,4 @@
-"""What a curve of power over frequency says: how fast it falls, and where the picture ends.
+"""Slope and cut-off of a curve of power over frequency.
 
 Curves are B x R float64 on rings k / n, k = 0 .. n // 2, in cycles per pixel, as `radial_power` gives them.
 """
@@ -11,27 +11,27 @@ import torch
 
 from .power import RadialPower
 
-# A curve is fitted by a line in this many steps of equal ratio between these frequencies.
+# The line is fitted in this many logarithmic steps between these frequencies.
 SLOPE_RANGE = (0.02, 0.35)
 _SLOPE_STEPS = 24
-# Periods over the window from which on a frequency is told from its neighbours.
+# Minimum number of periods over the window for a frequency to be resolved.
 _FIRST_PERIODS = 3
-# A cut-off has power 10 dB under what it would be without blur.
+# At the cut-off, the power is 10 dB below what it would be without blur.
 _DROP = 10.0
-# Behind a Gaussian blur the power of a natural picture, f^-2 (Field 1987), goes with f^-2 exp(-(2 pi sigma f)^2): where
-# the blur takes 10 dB it falls with f^-(2 + 2 ln 10) = f^-6.6. Fitted over an octave that is 6.8. None
-# of 60 sharp faces fell so fast for a quarter of an octave; nine in ten stayed below 5.3 everywhere.
+# # After a Gaussian blur, the power of a natural picture, f^-2 (Field 1987), is f^-2 exp(-(2 pi sigma f)^2). Where the
+# blur removes 10 dB, it falls as f^-(2 + 2 ln 10) = f^-6.6, or 6.8 if fitted over an octave. None of 60 sharp faces
+# fell that fast for a quarter of an octave; nine in ten stayed below 5.3 everywhere.
 _KNEE_SLOPE = 6.8
 
 
 def fit_slope(curves: RadialPower) -> torch.Tensor:
-    """Minus the slope of power over frequency, both logarithmic: 2 for most photographs, 0 for white noise.
+    """Negative log-log slope of power over frequency: 2 for most photographs, 0 for white noise.
 
-    Power is averaged in 24 steps of equal ratio over 0.02..0.35 cycles per pixel (from three periods over a small
-    picture), and a line is fitted through the steps, each weighted by the root of how many frequencies it holds.
+    Power is averaged in 24 logarithmic steps over 0.02..0.35 cycles per pixel (for small pictures, from three periods
+    on), and a line is fitted to the steps, each weighted by the square root of its number of frequencies.
 
     Returns:
-        B; 0 where there is too little to fit.
+        B; 0 if there is too little data to fit.
     """
     low, high = SLOPE_RANGE
     edges = torch.logspace(math.log10(low), math.log10(high), _SLOPE_STEPS + 1, dtype=torch.float64)
@@ -58,19 +58,20 @@ def fit_slope(curves: RadialPower) -> torch.Tensor:
 
 
 def find_cutoff(curves: RadialPower) -> torch.Tensor:
-    """Where each picture's own detail ends, in cycles per pixel.
+    """Frequency at which each picture's own detail ends, in cycles per pixel.
 
-    1. The knee: the first frequency from which on the power falls, over the octave around it, as steeply as an f^-2
-       picture does where a Gaussian blur has taken 10 dB, and goes on so for a quarter of an octave. A sharp picture
-       has none. (Faces fall as fast as f^-3 with bumps; a line anchored at low frequencies takes that for blur.)
-    2. The cut-off: from the knee on, the first frequency that lies 10 dB under an f^-2 line through the octave that
-       ends an octave below the knee. What the blur takes from that octave itself is put back as if it were Gaussian.
-    3. Noise: the cut-off is no higher than where the picture sinks into its noise (`noise_limit`).
+    1. Find the knee: the first frequency at which the power falls, over the octave around it, as steeply as that of an
+       f^-2 picture where a Gaussian blur has removed 10 dB, and continues to do so for a quarter of an octave. A sharp
+       picture has none. (Faces fall as fast as f^-3, with bumps; a line anchored at low frequencies would mistake that
+       for blur.)
+    2. Find the cut-off: the first frequency from the knee on with a power 10 dB below an f^-2 line through the octave
+       that ends an octave below the knee. The loss of that octave to the blur is compensated as for a Gaussian blur.
+    3. Limit the cut-off to the frequency at which the picture falls below its noise (`noise_limit`).
 
-    Behind a Gaussian blur of sigma pixels the cut-off is 0.2415 / sigma.
+    After a Gaussian blur of sigma pixels, the cut-off is 0.2415 / sigma.
 
     Returns:
-        B; 0.5 where the detail goes on to the end. Pictures without any detail are not told apart here.
+        B; 0.5 for fully sharp pictures. Pictures without any detail are not treated separately here.
     """
     found = [
         _blur_limit(curves.frequencies, power, float(support))
@@ -89,7 +90,7 @@ def _blur_limit(frequencies: torch.Tensor, power: torch.Tensor, support: float) 
 
 
 def _knee(level: torch.Tensor, first: int) -> float | None:
-    """Position (in rings) from which the octave around falls as after a blur; None for a picture without blur."""
+    """Position (in rings) of the knee; None for a picture without blur."""
     slopes = octave_slopes(level, first)
     radii = torch.arange(len(level))
     steep = slopes >= _KNEE_SLOPE
@@ -107,14 +108,14 @@ def _knee(level: torch.Tensor, first: int) -> float | None:
 
 
 def octave_slopes(level: torch.Tensor, first: int) -> torch.Tensor:
-    """How steeply a curve falls over the octave around each ring: the exponent of f, with its sign turned.
+    """Steepness of a curve over the octave around each ring: the negative exponent of f.
 
     Args:
         level: R decibels.
-        first: the first ring that counts.
+        first: the first valid ring.
 
     Returns:
-        R; NaN where the octave reaches below `first`. Beyond the last ring the octave is cut off.
+        R; NaN if the octave extends below `first`. At the last ring the octave is truncated.
     """
     radii = torch.arange(len(level), dtype=torch.float64)
     low, high = (radii / 2**0.5).ceil().long(), (radii * 2**0.5).long().clamp(max=len(level) - 1)
@@ -126,7 +127,7 @@ def octave_slopes(level: torch.Tensor, first: int) -> torch.Tensor:
 
 
 def _drop(frequencies: torch.Tensor, level: torch.Tensor, knee: float, first: int) -> float:
-    """The frequency, from the knee on, that lies 10 dB under the f^-2 line."""
+    """The first frequency from the knee on with a power 10 dB below the f^-2 line."""
     step = float(frequencies[1])
     anchor = slice(max(first, math.ceil(knee / 4)), math.floor(knee / 2) + 1)
     if anchor.stop - anchor.start < 2:

@@ -1,4 +1,4 @@
-"""Finding faces in pictures of any size."""
+"""Face detection in pictures of any size."""
 
 from .detect import detect
 from .detector import FaceDetector, build_detector

@@ -1,7 +1,7 @@
-"""Boxes that overlap: how much, and which of them are the best.
+"""Overlap of boxes and non-maximum suppression.
 
 Convention: boxes are N x 4 tensors of corners x0, y0, x1, y1 with x0 <= x1 and y0 <= y1, in pixels. The functions have
-the names and the results of `torchvision.ops`, whose import takes longer than finding the faces of a photograph.
+the names and results of `torchvision.ops`, whose import takes longer than detecting the faces of a photograph.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def box_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Shared area of boxes N x 4 and M x 4 by the area of both together, N x M in 0..1; 0 where both are empty."""
+    """Intersection over union of boxes N x 4 and M x 4, N x M in 0..1; 0 if both are empty."""
     low = torch.maximum(boxes[:, None, :2], others[None, :, :2])
     high = torch.minimum(boxes[:, None, 2:], others[None, :, 2:])
     shared = (high - low).clamp(min=0).prod(-1)
@@ -20,19 +20,19 @@ def box_iou(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    """Non-maximum suppression: the boxes that no better one of the chosen overlaps by more than a threshold.
+    """Non-maximum suppression: keep boxes that do not overlap a better kept box by more than a threshold.
 
     Args:
         boxes: N x 4.
-        scores: N; of two that are equal the first counts as better.
-        iou_threshold: the most that two chosen boxes overlap, 0..1.
+        scores: N; of two equal scores, the first counts as better.
+        iou_threshold: maximum overlap of two kept boxes, 0..1.
 
     Returns:
-        Indices of the chosen boxes, int64, by falling score.
+        Indices of the kept boxes, int64, by descending score.
     """
     waiting = scores.argsort(descending=True, stable=True)
     chosen = []
-    # A row at a time: thousands of boxes of one crowd would need a matrix of their square.
+    # One row at a time: the full matrix for thousands of boxes of a crowd would be too large.
     while len(waiting):
         best, waiting = waiting[:1], waiting[1:]
         chosen.append(best)

@@ -1,4 +1,4 @@
-"""Many detections to one box a face.
+"""Merge detections to one box per face.
 
 Convention: boxes N x 4 are (x0, y0, x1, y1) in the image's pixels, landmarks N x 5 x 2.
 """
@@ -14,21 +14,21 @@ from torch import Tensor
 from .boxes import box_iou, nms
 from .classify import QUARTERS
 
-# Boxes that overlap more than this are one face (facexlib's default); those that overlap more than
-# SAME_BOX_IOU vote.
+# # Boxes that overlap more than this are the same face (facexlib's default); boxes that overlap more than SAME_BOX_IOU
+# vote.
 SAME_FACE_IOU = 0.4
 SAME_BOX_IOU = 0.6
-# Heads that touch overlap less than this: what overlaps a better box more frames half of it.
+# Touching heads overlap less than this; a box that overlaps a better one more is a second frame of half the same face.
 ASIDE_IOU = 0.25
-# A box that lies this much inside a better one is part of that face; one that has this much of a better one inside is
-# that face framed too wide, such as a head with its shoulders.
+# # A box with at least this share inside a better box is a part of that face; a box that contains this share of a
+# better box is a too wide frame of that face, such as a head with shoulders.
 INSIDE = 0.7
-# Landmarks of faces that the network saw smaller than this are coarse and count for less in the vote.
+# Landmarks of faces that the network saw smaller than this are coarse and have less weight in the vote.
 CLEARLY_SEEN = 48
-# A head reaches so many sides of its box from its centre; what is this many times smaller is much smaller.
+# Reach of a head from its centre in sides of its box, and the ratio from which a box is much smaller.
 HEAD_REACH = 0.9
 MUCH_LARGER = 6
-# Cosine of the angle between what two detections take for the direction of one head.
+# Minimum cosine of the angle between the head directions of two detections of one head.
 SAME_DIRECTION = 0.7
 
 
@@ -40,9 +40,9 @@ class Candidates:
         boxes: N x 4, in the image's pixels.
         scores: N, 0..1.
         landmarks: N x 5 x 2, in the image's pixels.
-        upright: N, -1..1; how upright the head was as the network saw it, see `uprightness`.
-        seen: N; width of the box as the network saw it.
-        wrong_way: N bool; the head lies otherwise than its landmarks say.
+        upright: N, -1..1; how upright the head was in the view of the network, see `uprightness`.
+        seen: N; width of the box in the view of the network.
+        wrong_way: N bool; the orientation of the head differs from its landmarks.
     """
 
     boxes: Tensor
@@ -66,32 +66,32 @@ def uprightness(landmarks: Tensor) -> Tensor:
 
 
 def _down(landmarks: Tensor) -> Tensor:
-    """Direction from the eyes to the mouth, N x 2 of length 1."""
+    """Unit vectors from the eyes to the mouth, N x 2."""
     down = landmarks[:, 3:].mean(1) - landmarks[:, :2].mean(1)
     return down / down.norm(dim=1, keepdim=True).clamp(min=1e-6)
 
 
 def quarter_of(landmarks: Tensor) -> Tensor:
-    """By how many quarter turns clockwise heads are turned, after their landmarks N x 5 x 2; N."""
+    """Number of clockwise quarter turns of heads according to their landmarks N x 5 x 2; N."""
     down = _down(landmarks)
-    # Upright, the mouth lies below the eyes; turned clockwise, to the left of them.
+    # In an upright head the mouth is below the eyes; after a clockwise turn, to the left of them.
     return torch.round(torch.atan2(-down[:, 0], down[:, 1]) / (math.pi / 2)).long() % QUARTERS
 
 
 def merge(candidates: Candidates) -> Candidates:
-    """One detection per group of boxes that overlap, by falling score."""
-    # A head is seen best where it is upright: of two equally confident answers that one leads.
+    """One detection per group of overlapping boxes, by descending score."""
+    # Upright heads are detected best, so of two equally confident detections the more upright one leads.
     rank = candidates.scores * (1 + 0.1 * candidates.upright)
     leaders = nms(candidates.boxes, rank, SAME_FACE_IOU)
     if len(leaders) == 0:
         return candidates[leaders]
     overlap = box_iou(candidates.boxes[leaders], candidates.boxes)
-    # Each detection votes for one face alone: of two heads that touch, none is drawn towards the other.
+    # Each detection votes for only one face, so that touching heads do not attract each other.
     own = overlap == overlap.amax(0)
-    # Nor do detections of one head that take it to lie in different directions.
+    # Nor are detections merged that disagree about the direction of the head.
     down = _down(candidates.landmarks)
     agree = down[leaders] @ down.T > SAME_DIRECTION
-    # The leader always votes: a box without an area overlaps nothing, not even itself.
+    # The leader always votes: a box without area does not even overlap itself.
     leads = torch.zeros_like(own)
     leads[torch.arange(len(leaders)), leaders] = True
     weight = (candidates.scores * (candidates.seen / CLEARLY_SEEN).clamp(max=1).square()).clamp(min=1e-9)
@@ -109,20 +109,20 @@ def merge(candidates: Candidates) -> Candidates:
 
 
 def best_framed(found: Candidates) -> Candidates:
-    """Without the boxes that frame a better one's face again, too tight, too wide or aside; by falling score."""
+    """Remove boxes that frame the face of a better box too tightly, too widely or off-centre; by descending score."""
     found = found[nms(found.boxes, found.scores, ASIDE_IOU)]
     return found[(~_badly_framed(found.boxes)).nonzero()[:, 0]]
 
 
 def beside_much_larger(boxes: Tensor) -> Tensor:
-    """Which of these boxes N x 4 lie on or beside the head of a far larger one: earrings, buttons, eyes; N bool."""
+    """Which boxes N x 4 are on or beside the head of a much larger one, such as earrings, buttons or eyes; N bool."""
     sides, centres = (boxes[:, 2:] - boxes[:, :2]).amax(1), (boxes[:, 2:] + boxes[:, :2]) / 2
     far = (centres[:, None] - centres).abs().amax(-1)
     return ((far < HEAD_REACH * sides) & (sides[:, None] * MUCH_LARGER < sides)).any(1)
 
 
 def _badly_framed(boxes: Tensor) -> Tensor:
-    """Which of these boxes N x 4, best first, frame a better one's face again, too tight or too wide."""
+    """Which boxes N x 4, best first, frame the face of a better box too tightly or too widely."""
     corners = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - torch.maximum(
         boxes[:, None, :2], boxes[None, :, :2]
     )

@@ -1,4 +1,4 @@
-"""The detector: RetinaFace, and what looks again at what it finds."""
+"""The face detector: RetinaFace with an optional landmark refiner and classifier."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .retinaface import (
 )
 
 REFINER_PREFIX = "refine."
-# The least confidence of a face for a network alone, where nothing was measured.
+# Default threshold for a network without a measured one.
 SCORE_THRESHOLD = 0.7
 
 
@@ -27,8 +27,8 @@ class FaceDetector(nn.Module):
     """A RetinaFace with an optional landmark refiner and classifier, in eval mode and without gradients.
 
     Attributes:
-        score_threshold: the least confidence of a face, unless the caller knows better; scores of different networks,
-            with and without a classifier, mean different things.
+        score_threshold: default minimum confidence of a face. Scores of different networks, with and without a
+            classifier, are not comparable.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class FaceDetector(nn.Module):
         self.eval().requires_grad_(False)
 
     def freeze(self) -> FaceDetector:
-        """Fold into the convolutions what follows and precedes them, changed in place: the same numbers, half the time.
+        """Fold normalisations into the convolutions, in place: the same results in half the time.
 
-        Afterwards the network is of no use for teaching, and wants `forward` to prepare its pictures.
+        Afterwards the network cannot be trained, and its pictures must be prepared by `forward`.
         """
         if not self.frozen:
             fold_batch_norm(self.network)
@@ -59,9 +59,9 @@ class FaceDetector(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Images B x 3 x H x W in 0..1 to scores B x N, box and landmark regressions B x N x 4, B x N x 10."""
+        """Images B x 3 x H x W in 0..1 to scores B x N and regressions: boxes B x N x 4, landmarks B x N x 10."""
         boxes, logits, landmarks = self.network(subtract_mean(images) if self.frozen else to_network(images))
-        # The same as the second of two softmax values.
+        # Equal to the second of two softmax values.
         return (logits[..., 1] - logits[..., 0]).sigmoid(), boxes, landmarks
 
 
@@ -74,16 +74,15 @@ def build_detector(
 
     Args:
         state_dict: a RetinaFace (mobile0.25 or ResNet-50) with facexlib's tensor names, with or without the
-            prefix `module.`; tensors under `refine.` are a landmark refiner's.
-        classifier: looks again at what is found.
+            prefix `module.`; tensors under `refine.` belong to a landmark refiner.
+        classifier: checks the detections.
         score_threshold: see `FaceDetector`.
 
     Returns:
         The detector in eval mode, fp32, on the CPU.
 
     Raises:
-        CheckpointError: the tensors are not a RetinaFace's, or some are missing, left over or of another
-        shape.
+        CheckpointError: the tensors are not those of a RetinaFace, or some are missing, unexpected or misshapen.
     """
     tensors = {str(key).removeprefix("module."): value for key, value in state_dict.items()}
     refiner = {

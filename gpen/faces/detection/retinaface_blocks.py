@@ -1,8 +1,8 @@
-"""What a RetinaFace is assembled from: backbones, feature pyramid, context modules and heads.
+"""Building blocks of RetinaFace: backbones, feature pyramid, context modules and heads.
 
 RetinaFace: Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild", 2019. Tensors have the names of
 facexlib's `detection/retinaface_net.py`, with which the published weights come, and the residual network those of
-torchvision; neither package is imported, because their start takes longer than finding the faces of a photograph.
+torchvision; neither package is imported, because that takes longer than detecting the faces of a photograph.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Slope of the activations for negative values; networks of more channels than this have plain ReLUs in their pyramid
-# and context modules.
+# # Negative slope of the activations, and the number of channels above which pyramid and context modules use plain
+# ReLUs.
 _LEAKY = 0.1
 _LEAKY_CHANNELS = 64
-# Anchors at each place of a map.
+# Anchors per position of a map.
 _ANCHORS = 2
 
 
@@ -54,10 +54,10 @@ def resnet50_body() -> nn.ModuleDict:
 
 
 class FeaturePyramid(nn.Module):
-    """Three maps, fine to coarse, to three of the same sizes that know what the coarser ones see.
+    """Three maps, fine to coarse, to three maps of the same sizes with the information of the coarser ones.
 
     Args:
-        channels: of the maps.
+        channels: channels of the maps.
         width: channels of the result.
     """
 
@@ -76,7 +76,7 @@ class FeaturePyramid(nn.Module):
 
 
 class ContextModule(nn.Module):
-    """Fields of view of 3, 5 and 7 pixels side by side (SSH: Najibi et al., 2017); as many channels as come in."""
+    """Parallel fields of view of 3, 5 and 7 pixels (SSH: Najibi et al., 2017); keeps the number of channels."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class ContextModule(nn.Module):
 
 
 class Head(nn.Module):
-    """What a map says of each anchor: B x C x H x W to B x (H * W * 2) x `values`."""
+    """Predictions for each anchor of a map: B x C x H x W to B x (H * W * 2) x `values`."""
 
     def __init__(self, width: int, values: int) -> None:
         super().__init__()
@@ -105,12 +105,12 @@ class Head(nn.Module):
 
 
 def heads(width: int, values: int) -> nn.ModuleList:
-    """A head for each of the three maps of a pyramid."""
+    """One head for each of the three maps of a pyramid."""
     return nn.ModuleList(Head(width, values) for _ in range(3))
 
 
 class _Residual(nn.Module):
-    """Three convolutions around what comes in; the middle one has the stride, as in torchvision."""
+    """Residual block of three convolutions; the middle one has the stride, as in torchvision."""
 
     def __init__(self, into: int, width: int, stride: int) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class _Residual(nn.Module):
         self.conv3 = nn.Conv2d(width, out, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out)
         self.relu = nn.ReLU(inplace=True)
-        # Only the first of a layer changes the shape. Its name goes by what torchvision calls it.
+        # Only the first block of a layer changes the shape. The name is that of torchvision.
         self.downsample = None
         if into != out:
             self.downsample = nn.Sequential(nn.Conv2d(into, out, 1, stride, bias=False), nn.BatchNorm2d(out))
@@ -152,7 +152,7 @@ def _activated(into: int, out: int, kernel: int, stride: int, slope: float) -> n
 
 
 def _separable(into: int, out: int, stride: int = 1) -> nn.Sequential:
-    """A convolution of each channel by itself, and one that mixes them."""
+    """A depthwise and a pointwise convolution."""
     return nn.Sequential(
         nn.Conv2d(into, into, 3, stride, 1, groups=into, bias=False),
         nn.BatchNorm2d(into),

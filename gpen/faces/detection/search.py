@@ -1,4 +1,4 @@
-"""The search: a detector's network on every tile of a picture, or on the surroundings of one head."""
+"""Run the detector's network on all tiles of a picture, or on the surroundings of one head."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .detector import FaceDetector
 from .retinaface import anchors, decode_boxes, decode_landmarks
 from .tiles import Pyramid, Tile, halves, plan_tiles
 
-# Pixels the network sees in one pass, over all images of a batch that share it.
+# Maximum pixels per pass of the network, over all images of a batch.
 PASS_PIXELS = 2_000_000
-# A head that is looked at again, turned: how wide the network sees its box, and the surroundings it is shown with, in
-# sizes of the box.
+# # For a second, rotated search of a head: the width of its box for the network, and the surroundings in sizes of the
+# box.
 TURNED_SEEN, TURNED_REACH = 80, 1.5
 
 Cut = Callable[[Tile, int, int], Tensor]
-"""Gives a tile of the images from one number to another (exclusive) as the network sees it."""
+"""Returns a tile of the images from one index to another (exclusive) as the network sees it."""
 
 
 def search(
@@ -40,17 +40,17 @@ def search(
 
     Args:
         images: B x 3 x H x W in 0..1.
-        detector: on the device it is to run on.
-        turns: quarter turns that each tile is looked at with.
-        threshold: the least confidence of a candidate.
+        detector: the detector, already on its device.
+        turns: quarter turns to search each tile with.
+        threshold: minimum confidence of a candidate.
         min_face_size: see `plan_tiles`.
         progress: called with (done, total) after each pass of the network.
 
     Yields:
-        The index of a pass's first image, and the candidates on each of its images.
+        The index of the first image of a pass, and the candidates on each of its images.
 
     Raises:
-        GPENError: not even a small tile fits into the device's memory.
+        GPENError: there is not enough memory for even a small tile.
     """
     size = (images.shape[2], images.shape[3])
     jobs: list[tuple[Tile, int, int]] = []
@@ -68,25 +68,25 @@ def search(
 def search_turned(
     image: Tensor, detector: FaceDetector, box: Tensor, quarter: int, *, threshold: float
 ) -> Candidates | None:
-    """Search the surroundings of a box once more, turned back by quarter turns.
+    """Search the surroundings of a box again, rotated upright by quarter turns.
 
     Args:
         image: 3 x H x W in 0..1.
-        detector: on the device it is to run on.
+        detector: the detector, already on its device.
         box: 4, in the image's pixels.
-        quarter: how far the head is turned clockwise.
-        threshold: the least confidence of a candidate.
+        quarter: clockwise quarter turns of the head.
+        threshold: minimum confidence of a candidate.
 
     Returns:
-        The head; None where there is none that lies so.
+        The head, or None if there is none with this orientation.
 
     Raises:
-        GPENError: the surroundings do not fit into the device's memory.
+        GPENError: there is not enough memory for the surroundings.
     """
     height, width = image.shape[1:]
     x0, y0, x1, y1 = box.tolist()
     reach = TURNED_REACH * max(x1 - x0, y1 - y0)
-    # A power of two, as tiles want it.
+    # A power of two, as tiles need it.
     scale = 2.0 ** round(math.log2(TURNED_SEEN / max(x1 - x0, y1 - y0)))
     left, top = max(math.floor((x0 + x1) / 2 - reach), 0), max(math.floor((y0 + y1) / 2 - reach), 0)
     right, bottom = min(math.ceil((x0 + x1) / 2 + reach), width), min(math.ceil((y0 + y1) / 2 + reach), height)
@@ -109,7 +109,7 @@ def search_turned(
 def _look(
     detector: FaceDetector, cut: Cut, tile: Tile, first: int, last: int, *, turn: int, size: Size, threshold: float
 ) -> list[tuple[int, list[Candidates]]]:
-    """What the network sees of a tile in one pass; in several smaller ones where it does not fit into memory."""
+    """Run the network on a tile in one pass, or in several smaller ones if memory runs out."""
     device = next(detector.parameters()).device
     try:
         shown = cut(tile, first, last).to(device, torch.float32)
@@ -122,12 +122,12 @@ def _look(
         smaller = smaller or [(half, first, last) for half in halves(tile)]
         if not smaller:
             raise GPENError(
-                f"There is not enough memory on {device} to look for faces; free some or run on the CPU."
+                f"There is not enough memory on {device} to search for faces; free some memory or run on the CPU."
             ) from error
     else:
         parts = zip(*outputs, strict=True)
         return [(first, [_on_image(*part, tile=tile, turn=turn, size=size, threshold=threshold) for part in parts])]
-    # Here, not above: as long as an error is handled, its frames hold what did not fit.
+    # Here and not in the handler: while an exception is handled, its frames keep the memory allocated.
     release_memory()
     return [
         found for less in smaller for found in _look(detector, cut, *less, turn=turn, size=size, threshold=threshold)
@@ -144,7 +144,7 @@ def _on_image(
     size: tuple[int, int],
     threshold: float,
 ) -> Candidates:
-    """Decode one image's outputs on one turned tile: a candidate per face it holds, in the image's pixels."""
+    """Decode the outputs for one image and one rotated tile to candidates in the image's pixels."""
     height, width = tile.seen if turn % 2 == 0 else tile.seen[::-1]
     chosen = (scores >= threshold).nonzero()[:, 0]
     at = anchors(height, width)[chosen]
@@ -168,7 +168,7 @@ def _on_image(
 
 
 def _turn_back(points: Tensor, turn: int, height: int, width: int) -> Tensor:
-    """Points N x K x 2 of a tile that `rot90` turned (then height x width) to points of the tile itself."""
+    """Map points N x K x 2 of a tile rotated by `rot90` (size height x width) back to the tile itself."""
     x, y = points.unbind(-1)
     turned = ((x, y), (height - y, x), (width - x, height - y), (y, width - x))[turn]
     return torch.stack(turned, dim=-1)

@@ -1,5 +1,4 @@
-"""Where a detector looks: an image pyramid cut into overlapping tiles, so that memory does not grow with the
-picture.
+"""Image pyramid cut into overlapping tiles, so that the memory of a detector does not grow with the picture.
 
 Convention: a tile is a rectangle of the picture in whole pixels; the network sees it at `scale`, a power of
 two, and what it finds at x lies at `x0 + x / scale` in the picture.
@@ -16,39 +15,39 @@ from torch import Tensor
 
 from ...types import Size
 
-# The network sees the smallest wanted face at least this wide: the bundled detector finds all of 64 held-out faces
-# that are 20 px wide or wider, and 56 of them at 16 px, RetinaFace's smallest anchor.
+# # Minimum width at which the network sees the smallest face: the bundled detector finds all of 64 held-out faces from
+# 20 px on, and 56 of them at 16 px, RetinaFace's smallest anchor.
 SMALLEST_SEEN = 24
-# The finest level has about so many pixels where it may: small pictures are searched at twice their size, and only
-# larger ones begin coarser for the sake of a large smallest face. Faces are found more surely on several levels.
+# # Target number of pixels of the finest level: small pictures are searched at twice their size, and only larger ones
+# begin at a coarser level if the smallest face is large. Several levels make detection more reliable.
 FINE_PIXELS = 4_000_000
-# From level to level sizes halve; the last level's longer side is at most this, so that a face that fills the
-# picture fits the largest anchor.
+# # Each level has half the size of the one before. The longer side of the last level is at most this, so that a face
+# that fills the picture fits the largest anchor.
 COARSEST_SIDE = 480
-# Tile side and overlap as the network sees them. What an edge cuts is whole in the neighbouring tile if it is
-# smaller than the overlap; what is larger is smaller on a coarser level, and the coarsest has a single tile.
+# # Side and overlap of tiles as the network sees them. A face cut by an edge is complete in the neighbouring tile if it
+# is smaller than the overlap; larger faces are found on a coarser level, of which the coarsest has a single tile.
 TILE_SIDE = 1408
 OVERLAP = 256
-# A box that ends within this many pixels (as the network sees them) of an inner edge may have been cut by it.
+# A box that ends within this many pixels (as the network sees them) of an inner edge may be cut.
 EDGE = 8
-# Picture pixels that are shrunk at a time.
+# Picture pixels to reduce at a time.
 STRIP_PIXELS = 4_000_000
-# Unless asked for, faces smaller than this are not sought, nor those smaller than this share of the side of a square of
-# the picture's area: on a print of 50 x 33 cm, 4 mm. In 24 megapixels that is 49 px, and a quarter of the search.
+# # By default, faces smaller than this are not searched, nor those smaller than this share of the square root of the
+# picture's area: 4 mm on a print of 50 x 33 cm. At 24 megapixels that is 49 px, which reduces the search to a quarter.
 SMALLEST_FACE, SHARE = 16, 0.01
-# Levels coarser than this are made from the picture reduced by it, which is kept: reading a large picture is what they
+# # Coarser levels are made from a cached copy reduced by this factor, since reading the large picture dominates their
 # cost.
 KEPT_REDUCTION = 4
 
 
 def smallest_face(size: Size) -> float:
-    """The least larger side of a face's box that is worth a search in pictures of this (height, width), in pixels."""
+    """Default minimum size of a face (longer side of its box, in pixels) for pictures of this (height, width)."""
     return max(SMALLEST_FACE, SHARE * math.sqrt(size[0] * size[1]))
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A rectangle of a picture (x0, y0 inclusive, x1, y1 exclusive) and the scale the network sees it at."""
+    """A rectangle of a picture (x0, y0 inclusive, x1, y1 exclusive), and its scale for the network."""
 
     x0: int
     y0: int
@@ -62,7 +61,7 @@ class Tile:
         return math.ceil((self.y1 - self.y0) * self.scale), math.ceil((self.x1 - self.x0) * self.scale)
 
     def cut(self, images: Tensor) -> Tensor:
-        """The tile of B x C x H x W images as the network sees it: a view, or averaged or enlarged pixels."""
+        """Cut the tile from B x C x H x W images as the network sees it: a view, or averaged or enlarged pixels."""
         part = images[:, :, self.y0 : self.y1, self.x0 : self.x1]
         if self.scale == 1:
             return part
@@ -71,7 +70,7 @@ class Tile:
         return reduce(part, round(1 / self.scale))
 
     def holds(self, boxes: Tensor, picture: Size) -> Tensor:
-        """Which boxes N x 4 (in pixels seen) no inner edge cuts; the picture's own edges do not count."""
+        """Which boxes N x 4 (in network pixels) are not cut by an inner edge; edges of the picture do not count."""
         height, width = self.seen
         inner = torch.tensor([self.x0 > 0, self.y0 > 0, self.x1 < picture[1], self.y1 < picture[0]])
         room = boxes * boxes.new_tensor([1, 1, -1, -1]) + boxes.new_tensor([0, 0, width, height])
@@ -79,7 +78,7 @@ class Tile:
 
 
 class Pyramid:
-    """The levels of B x C x H x W images, tile by tile; for the coarse ones a reduced copy is kept, a sixteenth."""
+    """The levels of B x C x H x W images, tile by tile; a reduced copy (1/16) is cached for the coarse levels."""
 
     def __init__(self, images: Tensor) -> None:
         self._images = images
@@ -91,14 +90,14 @@ class Pyramid:
             return tile.cut(self._images[first:last])
         if self._reduced is None:
             self._reduced = reduce(self._images, KEPT_REDUCTION)
-        corners = (tile.x0, tile.y0, tile.x1, tile.y1)  # whole blocks, but for the picture's own edges
+        corners = (tile.x0, tile.y0, tile.x1, tile.y1)  # whole blocks, except at the edges of the picture
         x0, y0, x1, y1 = (math.ceil(corner / KEPT_REDUCTION) for corner in corners)
         return Tile(x0, y0, x1, y1, tile.scale * KEPT_REDUCTION).cut(self._reduced[first:last])
 
 
 def reduce(images: Tensor, block: int) -> Tensor:
-    """Average blocks of pixels, a power of two wide and high; those at the lower and right edge may be smaller."""
-    # Resampling wants contiguous memory: in strips, the copy of a large rectangle stays small.
+    """Average square blocks of pixels; the side is a power of two, less at the lower and right edge."""
+    # Resampling needs contiguous memory; strips keep the copy of a large rectangle small.
     rows = max(STRIP_PIXELS // (len(images) * images.shape[3]) // block, 1) * block
     return torch.cat([_halved(strip, block.bit_length() - 1) for strip in images.split(rows, dim=2)], dim=2)
 
@@ -108,15 +107,15 @@ def _halved(images: Tensor, times: int) -> Tensor:
         odd_row, odd_column = images.shape[2] % 2, images.shape[3] % 2
         if odd_row or odd_column:
             images = F.pad(images, (0, odd_column, 0, odd_row), mode="replicate")
-        # The mean of two by two pixels, several times faster than by pooling.
+        # The mean of 2 x 2 pixels, several times faster than pooling.
         images = F.interpolate(images, scale_factor=0.5, mode="bilinear", align_corners=False)
     return images
 
 
 def halves(tile: Tile) -> tuple[Tile, ...]:
-    """Two tiles instead of one, for where memory is short; none where it is so small that the faces in it may be large.
+    """Split a tile in two when memory is short; empty if the tile is too small compared with the faces in it.
 
-    They overlap as tiles do: what the new edge cuts is whole in the other one, or smaller on a coarser level.
+    They overlap like other tiles: a face cut by the new edge is complete in the other half or found on a coarser level.
     """
     height, width = tile.seen
     if max(height, width) <= COARSEST_SIDE:
@@ -148,12 +147,12 @@ def _tiles_of_level(size: Size, scale: float) -> list[Tile]:
 
 
 def _spans(length: int, scale: float) -> list[tuple[int, int]]:
-    """Cut a side into overlapping spans of about equal length."""
+    """Divide a side into overlapping spans of about equal length."""
     side, overlap = round(TILE_SIDE / scale), round(OVERLAP / scale)
     count = max(math.ceil((length - overlap) / (side - overlap)), 1)
     if count == 1:
         return [(0, length)]
-    # On the network's coarsest stride, 32, tiles see what the whole picture would have shown.
+    # Aligned to the network's coarsest stride, 32, tiles give the same result as the whole picture.
     grid = round(32 / scale)
     step = math.ceil((length - overlap) / count / grid) * grid
     return [(start, min(start + step + overlap, length)) for start in range(0, length - overlap, step)]

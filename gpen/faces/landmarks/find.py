@@ -1,4 +1,4 @@
-"""68 landmarks in iBUG order, from the bundled network or from facexlib's 98-point one.
+"""Find 68 landmarks in iBUG order with the bundled network or facexlib's 98-point one.
 
 Convention: points are (x, y), pixel centres at integers, in pixels of the image or the crop they belong to.
 """
@@ -24,21 +24,21 @@ Landmarker = Landmarker68 | Landmarker98
 
 
 def build_landmarker(state_dict: dict[str, torch.Tensor]) -> Landmarker:
-    """Build the landmark network that a checkpoint holds.
+    """Build a landmark network from a checkpoint.
 
     Args:
-        state_dict: a plain state dict; that of `alignment_WFLW_4HG.pth` lies under "state_dict", where
-            `weights.checkpoint.read` finds it.
+        state_dict: a flat state dict; `weights.checkpoint.read` extracts that of `alignment_WFLW_4HG.pth`, which is
+            under "state_dict".
 
     Raises:
-        CheckpointError: the tensors are those of another network, or of one of these, incomplete or altered.
+        CheckpointError: the tensors belong to another network, or are incomplete or altered.
     """
     if is_landmarker68(state_dict):
         return build_landmarker68(state_dict)
     if is_landmarker98(state_dict):
         return build_landmarker98(state_dict)
     raise CheckpointError(
-        "This is no landmark checkpoint; give alignment_WFLW_4HG.pth, or use the bundled face-landmarks-lite."
+        "This is not a landmark checkpoint; give alignment_WFLW_4HG.pth, or use the bundled face-landmarks-lite."
     )
 
 
@@ -48,25 +48,26 @@ def find_landmarks68(
     faces: Faces,
     progress: Callable[[int, int], None] | None = None,
 ) -> Faces:
-    """The same faces with their 68 landmarks.
+    """Add the 68 landmarks to faces.
 
     Args:
-        landmarker: from `build_landmarker`, on the device it is to run on.
+        landmarker: from `build_landmarker`, already on its device.
         images: B x 3 x H x W in 0..1.
-        faces: found on just these images.
-        progress: called with (done, total) faces after each pass of the network; what it raises ends the search.
+        faces: faces found in these images.
+        progress: called with (done, total) faces after each pass of the network; an exception it raises ends the
+            search.
 
     Returns:
-        The faces in their order, all else unchanged.
+        The faces in the same order, otherwise unchanged.
 
     Raises:
-        ImageError: the images are not those the faces belong to, or landmarks are unusable.
+        ImageError: the images are not those of the faces, or landmarks are unusable.
     """
     require_images(images)
     if faces.sizes != (tuple(images.shape[-2:]),) * len(images):
         raise ImageError(
             f"The faces were found on {count(len(faces.sizes), 'image')} of sizes {sorted(set(faces.sizes))}, "
-            f"but the images are {tuple(images.shape)}; give the images they were found on."
+            f"but the images are {tuple(images.shape)}; give the images of these faces."
         )
 
     def run(first: int, last: int) -> list[Face]:
@@ -80,18 +81,18 @@ def find_landmarks68(
         len(faces),
         run,
         most=landmarker.chunk,
-        too_large="There is not enough memory to find the landmarks of a single face; free some or run on the CPU.",
+        too_large="There is not enough memory for the landmarks of one face; free some memory or run on the CPU.",
     )
     return Faces(tuple(itertools.chain(*found)), faces.sizes)
 
 
 def find_in_crops(landmarker: Landmarker, crops: torch.Tensor, five: np.ndarray) -> np.ndarray:
-    """The 68 landmarks of faces that were cut out already.
+    """Find the 68 landmarks in crops of faces.
 
     Args:
         landmarker: as for `find_landmarks68`.
         crops: N x 3 x S x S in 0..1.
-        five: N x 5 x 2, about where the five landmarks lie, in pixels of the crops.
+        five: N x 5 x 2, approximate positions of the five landmarks, in pixels of the crops.
 
     Returns:
         N x 68 x 2 in pixels of the crops.

@@ -1,4 +1,4 @@
-"""The network of 98 landmarks: four stacked hourglasses that know where each pixel lies.
+"""The network for 98 landmarks: four stacked hourglasses with coordinate convolutions.
 
 AdaptiveWingLoss: Wang, Bo and Li, "Adaptive Wing Loss for Robust Face Alignment via Heatmap Regression", ICCV 2019; the
 coordinates: Liu et al., "An Intriguing Failing of Convolutional Neural Networks and the CoordConv Solution", 2018.
@@ -20,7 +20,7 @@ class StackedHourglasses(nn.Module):
 
     Args:
         modules: number of hourglasses.
-        points: number of landmarks; one map more shows the edges of the face.
+        points: number of landmarks; an additional map shows the edges of the face.
     """
 
     def __init__(self, modules: int, points: int) -> None:
@@ -59,9 +59,10 @@ class StackedHourglasses(nn.Module):
 
 
 class _CoordinateConvolution(nn.Module):
-    """A convolution that also sees, in -1..1, where each pixel lies, and in 0..1 how far from the middle.
+    """A convolution with the coordinates of each pixel in -1..1, and its distance from the centre in 0..1, as extra
+    input.
 
-    Where it is given heat maps, it sees the coordinates of the pixels along the edges of the face once more.
+    With heat maps, the coordinates of pixels along the edges of the face are added once more.
     """
 
     def __init__(self, into: int, out: int, kernel: int, stride: int = 1) -> None:
@@ -83,7 +84,7 @@ class _CoordinateConvolution(nn.Module):
 
 
 class _Hourglass(nn.Module):
-    """Four times down and up again, with the finer maps added on the way."""
+    """Four levels down and up again, with the finer maps added."""
 
     def __init__(self, *, first: bool) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class _Hourglass(nn.Module):
 
 
 class _Block(nn.Module):
-    """Three convolutions, whose results stand side by side, around what comes in."""
+    """Residual block of three convolutions whose results are concatenated."""
 
     def __init__(self, into: int, out: int) -> None:
         super().__init__()

@@ -19,9 +19,9 @@ _HEAD_LANDMARKS = np.array(
 # (Farkas, Anthropometry of the Head and Face, 1994: 137 and 185 mm with 63 mm between the pupils), and as deep as wide.
 _HEAD_CENTRE = np.array([0.0, 0.38, -0.85])
 _HEAD_AXES = np.array([1.09, 1.47, 1.09])
-# What a landmark is surrounded with, in eye distances: the tip of a nose in profile lies outside of the ellipsoid.
+# Radius around each landmark, in eye distances: the tip of a nose in profile is outside the ellipsoid.
 _LANDMARK_RADIUS = 0.25
-# Brow to hairline over eyes to mouth, less what lies in the soft edge.
+# Distance from brow to hairline divided by that from eyes to mouth, without the soft edge.
 _FOREHEAD = 0.8
 
 _ANGLES = np.linspace(0, 2 * np.pi, 32, endpoint=False)
@@ -29,12 +29,12 @@ _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 
 def head_outline(landmarks: np.ndarray) -> np.ndarray:
-    """Where a face ends, from its five landmarks.
+    """Outline of a face from its five landmarks.
 
-    1. A mean head is posed so that its landmarks fall on these (scaled orthographic projection), which follows
-       turned, nodding and tilted heads.
-    2. The silhouette of an ellipsoid around that head is an ellipse in closed form.
-    3. The outline is the convex hull of the ellipse and of a disc around each landmark.
+    1. Fit a mean head to the landmarks (scaled orthographic projection), which handles turned, nodding and tilted
+       heads.
+    2. Compute the silhouette of an ellipsoid around that head, an ellipse in closed form.
+    3. Return the convex hull of the ellipse and of a disc around each landmark.
 
     Args:
         landmarks: 5 x 2.
@@ -57,8 +57,8 @@ def pose_head(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pose of the mean head under scaled orthographic projection.
 
     Returns:
-        The image of the point between the eyes, and the 2 x 3 matrix that adds a point of the head to it; its rows
-        are orthogonal and as long as the eye distance of the head, seen frontally, in pixels.
+        The projection of the point between the eyes, and the 2 x 3 matrix that maps a point of the head to an offset
+        from it; its rows are orthogonal, with the frontal eye distance in pixels as their length.
     """
     landmarks = np.asarray(landmarks, np.float64)
     model = np.concatenate([_HEAD_LANDMARKS, np.ones((5, 1))], axis=1)
@@ -70,7 +70,7 @@ def pose_head(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def landmark_outline(landmarks68: np.ndarray) -> np.ndarray:
-    """Where a face ends, from its 68 landmarks: along the jaw, and in half an ellipse over the brows to the hairline.
+    """Outline of a face from its 68 landmarks: along the jaw, and in half an ellipse over the brows to the hairline.
 
     Args:
         landmarks68: 68 x 2 in iBUG order.
@@ -89,16 +89,16 @@ def landmark_outline(landmarks68: np.ndarray) -> np.ndarray:
 
 
 def convex_hull(points: np.ndarray) -> np.ndarray:
-    """Convex hull by `cv2.convexHull`; K x 2, each corner once, going round. Collinear points give their two ends.
+    """Convex hull by `cv2.convexHull`; K x 2, each corner once, in order. Collinear points give their two ends.
 
     Raises:
         ImageError: points are not finite, or all of them coincide.
     """
-    import cv2  # here, since a picture without a face does without it
+    import cv2  # imported here, since pictures without a face do not need it
 
     points = np.asarray(points, np.float64)
     origin, extent = _frame(points)
-    # OpenCV reckons in float32, where corners that coincide up to rounding are one.
+    # OpenCV computes in float32 and merges corners that coincide up to rounding.
     around = ((points - origin) / extent).astype(np.float32)
     corners = np.asarray(cv2.convexHull(around, returnPoints=False), np.int64)[:, 0]
     return points[corners]
@@ -107,18 +107,18 @@ def convex_hull(points: np.ndarray) -> np.ndarray:
 def signed_distance(outline: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Distance of points to an outline by `cv2.pointPolygonTest`, negative inside.
 
-    It is exact to 1e-7 of the outline's extent, and no edge is too short for it; a distance transform is off by
-    0.003 of the side on a grid of 512, and slower.
+    It is exact to 1e-7 of the outline's extent for edges of any length; a distance transform on a grid of 512 has an
+    error of 0.003 of the side, and is slower.
 
     Args:
-        outline: K x 2, going round.
+        outline: K x 2, in order.
         points: ... x 2.
 
     Returns:
         The shape of `points` without its last axis.
 
     Raises:
-        ImageError: the outline is not finite, or its points all coincide.
+        ImageError: the outline is not finite, or all its points coincide.
     """
     import cv2
 
@@ -130,7 +130,7 @@ def signed_distance(outline: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _frame(points: np.ndarray) -> tuple[np.ndarray, float]:
-    """The least coordinates of points and the larger side of their box, from which single precision loses nothing."""
+    """Minimum coordinates of points and the longer side of their box, for normalisation to single precision."""
     origin, end = points.min(axis=0), points.max(axis=0)
     extent = float((end - origin).max()) if np.isfinite([origin, end]).all() else 0.0
     if extent == 0:

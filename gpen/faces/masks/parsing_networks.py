@@ -17,7 +17,7 @@ from torch import Tensor, nn
 class BiSeNet(nn.Module):
     """RGB, normalised, B x 3 x H x W (multiples of 32) to scores B x C x H x W.
 
-    The checkpoint holds two more heads, which only its teaching used.
+    The checkpoint has two more heads, which were used only for training.
     """
 
     def __init__(self, classes: int) -> None:
@@ -55,7 +55,7 @@ class _Scores(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Maps weighed by what they are on average."""
+    """Maps weighted by a function of their means."""
 
     def __init__(self, into: int, out: int) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class _Attention(nn.Module):
 
 
 class _ContextPath(nn.Module):
-    """A picture to maps of an eighth of its side: the fine ones of the residual network, and those of its context."""
+    """A picture to maps of 1/8 of its side: the fine maps of the residual network, and the context maps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class _Fusion(nn.Module):
 
 
 class _ResNet18(nn.Module):
-    """A picture to maps of an eighth, a sixteenth and a thirty-second of its side."""
+    """A picture to maps of 1/8, 1/16 and 1/32 of its side."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,14 +137,14 @@ class _Basic(nn.Module):
 
 
 def _mean(x: Tensor) -> Tensor:
-    """Of each map: B x C x 1 x 1."""
+    """Mean of each map: B x C x 1 x 1."""
     return F.avg_pool2d(x, x.shape[2:])
 
 
 class ParseNet(nn.Module):
     """RGB in -1..1, B x 3 x 512 x 512, to scores B x C x 512 x 512.
 
-    The checkpoint holds a head that paints the face as well, which only its teaching used.
+    The checkpoint also has a head that generates the face, which was used only for training.
     """
 
     def __init__(self, classes: int) -> None:
@@ -167,7 +167,7 @@ class ParseNet(nn.Module):
 
 
 class _Layer(nn.Module):
-    """A convolution of 3 x 3 that pads with the mirror image, with what is asked for around it."""
+    """A 3 x 3 convolution with reflection padding, and optional scaling, normalisation and activation."""
 
     def __init__(
         self, into: int, out: int, scale: str = "", *, normalised: bool = True, activated: bool = False

@@ -1,1 +1,1 @@
-"""Teaching the bundled face detector."""
+"""Training of the bundled face detector."""

@@ -1,4 +1,4 @@
-"""Pictures without a face: what the detector is to leave alone."""
+"""Pictures without faces, on which the detector must find nothing."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ TILES_A_PICTURE = 24
 
 
 def read_backgrounds(tables: Sequence[Path], scenery: Path | None, seed: int) -> np.ndarray:
-    """All backgrounds, N x 256 x 256 x 3 uint8: those of the tables, and tiles of large pictures.
+    """Read all backgrounds, N x 256 x 256 x 3 uint8: those of the tables, and tiles of large pictures.
 
     Args:
         tables: parquet files with a column `image`.
-        scenery: a folder that holds large pictures at any depth.
-        seed: of where the tiles are cut.
+        scenery: a folder with large pictures at any depth.
+        seed: random seed of the tile positions.
     """
     parts = [read_faces(table) for table in tables]
     if scenery is not None:
@@ -31,7 +31,7 @@ def read_backgrounds(tables: Sequence[Path], scenery: Path | None, seed: int) ->
 
 
 def cut_tiles(folder: Path, seed: int) -> np.ndarray:
-    """Tiles of all pictures below a folder, N x 256 x 256 x 3 uint8: each from a square of any size, at any place."""
+    """Cut tiles from all pictures below a folder, N x 256 x 256 x 3 uint8: squares of random size and position."""
     rng = np.random.default_rng(seed)
     tiles = []
     for path in sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()):

@@ -1,1 +1,1 @@
-"""Teaching a GPEN."""
+"""Training of a GPEN."""

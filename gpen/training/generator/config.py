@@ -1,4 +1,4 @@
-"""What a training run is made of, read from a TOML file with one table for each class below."""
+"""Configuration of a training run, read from a TOML file with one table for each class below."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def _require_not_negative(table: object, *names: str) -> None:
 
 @dataclass(frozen=True)
 class Model:
-    """The network; with `start` its sizes are those of that checkpoint and the rest of the table is not read.
+    """The network. With `start`, its sizes are those of that checkpoint, and other sizes are ignored.
 
     Attributes:
-        size, style_dim, n_mlp, channel_multiplier, narrow: in the terms of the authors' code.
-        start: a checkpoint to go on from; empty for random weights.
-        template: of the faces' alignment, written into what comes out.
+        size, style_dim, n_mlp, channel_multiplier, narrow: parameters of the authors' code.
+        start: a checkpoint to start from; empty: random weights.
+        template: alignment template of the faces, written to the output.
     """
 
     size: int = 256
@@ -59,7 +59,7 @@ class Model:
             raise SettingsError(f"narrow {self.narrow:g} leaves a level of GPEN-{self.size} without channels.")
 
     def shape(self) -> GeneratorConfig:
-        """The generator's sizes."""
+        """Configuration of the generator."""
         return GeneratorConfig.from_multipliers(
             self.size, self.style_dim, self.n_mlp, self.channel_multiplier, self.narrow
         )
@@ -67,20 +67,20 @@ class Model:
 
 @dataclass(frozen=True)
 class Run:
-    """The course of the training.
+    """Schedule of the training.
 
     Attributes:
-        steps: how many.
-        batch: faces a step, over all processes.
-        partners: degraded partners of each face.
-        seed: of weights, order and damage.
-        rate: of learning at its peak; Adam.
-        warm: steps of its linear rise; from there a cosine falls to a hundredth at the end.
-        average: decay of the averaged weights, which are what is kept.
-        interval: steps from one saved state, measure and sheet of samples to the next.
-        measured: held-out faces measured then.
-        workers: processes that make pairs; 0: the training's own.
-        precision: of the convolutions; bf16 by autocast.
+        steps: number of steps.
+        batch: faces per step, over all processes.
+        partners: number of degraded versions of each face.
+        seed: random seed of weights, order and degradation.
+        rate: peak learning rate of Adam.
+        warm: steps of the linear warm-up, followed by a cosine decay to a hundredth.
+        average: decay of the averaged weights, which are the result.
+        interval: steps between saved states, measurements and sample sheets.
+        measured: number of held-out faces to measure.
+        workers: processes that make pairs; 0: the training process itself.
+        precision: number format of the convolutions; bf16 uses autocast.
         compile: whether to use torch.compile, which takes a minute at the start.
     """
 
@@ -100,20 +100,21 @@ class Run:
     def __post_init__(self) -> None:
         _require_positive(self, "steps", "batch", "partners", "rate", "warm", "interval", "measured")
         if not 0 <= self.average < 1:
-            raise SettingsError(f"average lies in 0..1 without 1, got {self.average:g}.")
+            raise SettingsError(f"average must be in 0..1, excluding 1, got {self.average:g}.")
         _require_not_negative(self, "workers", "seed")
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Weights of the losses (see `losses.py`); one of 0 costs nothing.
+    """Weights of the losses (see `losses.py`); losses with weight 0 are not computed.
 
     Attributes:
-        smooth_l1, focal_frequency, band_energy, band_agreement: on the picture.
-        adversarial: against the discriminator.
-        features: of torchvision's VGG-16, and `identity`: of facexlib's ArcFace, where their files are on this machine.
+        smooth_l1, focal_frequency, band_energy, band_agreement: losses on the picture.
+        adversarial: loss of the discriminator.
+        features: perceptual loss with torchvision's VGG-16, and `identity`: with facexlib's ArcFace, if their files are
+            on this machine.
         parts: weight of each facial part in the two band terms.
-        gains: of each part, wanted energy over the truth's.
+        gains: target energy of each part relative to the original's.
     """
 
     smooth_l1: float = 1.0
@@ -137,15 +138,15 @@ class Losses:
 
 @dataclass(frozen=True)
 class Adversary:
-    """How the discriminator learns.
+    """Training of the discriminator.
 
     Attributes:
-        start: step at which it enters.
-        ramp: steps over which its weight in the generator's loss rises.
-        width: its channels over the generator's.
-        rate: of learning; Adam without momentum, as StyleGAN2 has it.
-        r1: weight of the penalty, for which it pays half of it times the squared gradient.
-        r1_every: steps from one penalty to the next, whose weight makes up for it.
+        start: step at which it starts.
+        ramp: steps over which its weight in the generator's loss increases.
+        width: ratio of its channels to the generator's.
+        rate: learning rate; Adam without momentum, as in StyleGAN2.
+        r1: weight of the R1 penalty, half of it times the squared gradient.
+        r1_every: steps between penalties, whose weight compensates for it.
     """
 
     start: int = 0
@@ -162,7 +163,7 @@ class Adversary:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A whole run."""
+    """Configuration of a whole run."""
 
     model: Model = Model()
     run: Run = Run()
@@ -172,10 +173,10 @@ class TrainingConfig:
 
 
 def find_config(name: str) -> Path:
-    """The file of a configuration that comes with the package, or a file of one's own.
+    """Path of a bundled configuration or of your own file.
 
     Raises:
-        SettingsError: there is neither.
+        SettingsError: neither exists.
     """
     own = CONFIGS / f"{name}.toml"
     if own.is_file():
@@ -183,14 +184,14 @@ def find_config(name: str) -> Path:
     if Path(name).is_file():
         return Path(name)
     known = ", ".join(sorted(path.stem for path in CONFIGS.glob("*.toml")))
-    raise SettingsError(f"There is no training configuration {name}; name a TOML file or one of {known}.")
+    raise SettingsError(f"There is no training configuration {name}; give a TOML file or one of {known}.")
 
 
 def read_config(path: Path) -> TrainingConfig:
     """Read a configuration.
 
     Raises:
-        SettingsError: the file is no TOML, or something in it is unknown or of another type.
+        SettingsError: the file is not TOML, or a key is unknown or has the wrong type.
     """
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What a generator is before it has learnt anything."""
+"""Initialise a generator as the identity."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ...network.ops import NEGATIVE_SLOPE
 
 @torch.no_grad()
 def start_as_identity(generator: Generator) -> None:
-    """Set a few weights of a random generator so that it gives back the face it is given, changed in place.
+    """Set a few weights of a random generator in place so that its output equals its input.
 
-    Training then learns what is to be changed, as residual networks do (Zhang et al. 2017, "Beyond a Gaussian
-    denoiser"), without another architecture: from StyleGAN2's start, where the encoder's features enter with weight
-    0, thousands of steps are spent on drawing the face that is there already.
+    Training then learns only the changes, like residual networks (Zhang et al. 2017, "Beyond a Gaussian denoiser"),
+    without another architecture. With StyleGAN2's initialisation, in which the encoder's features have weight 0,
+    thousands of steps are needed just to reproduce the face.
 
-    1. All of the encoder's features enter with weight 1, and no level paints yet.
-    2. Two channels of the finest features carry each colour, one with either sign: of leaky ReLUs, the difference
-       of a value's and its negative's is linear.
-    3. The finest level paints that difference.
+    1. Give all features of the encoder the weight 1, and set the RGB output of all levels to 0.
+    2. Use two channels of the finest features for each colour, one with each sign: the difference of the leaky ReLUs of
+       a value and of its negative is linear.
+    3. Let the finest level output that difference.
     """
     for module in generator.modules():
         if isinstance(module, NoiseWeight):
@@ -32,9 +32,9 @@ def start_as_identity(generator: Generator) -> None:
     stem: Any = generator.ecd0[0]
     paint: Any = generator.generator.to_rgbs[-1]
     weight, painted = stem[0].weight, paint.conv.weight
-    paint.conv.modulation.weight.zero_()  # its styles begin at 1
+    paint.conv.modulation.weight.zero_()  # its styles start at 1
     features = weight.shape[0]
-    # Through both activations a value comes out times 2, or times 2 slope^2 if it is negative.
+    # Both activations multiply a value by 2, or by 2 slope^2 if it is negative.
     gain = 1 / (2 * (1 + NEGATIVE_SLOPE**2)) / paint.conv.scale
     for colour in range(3):
         for sign, channel in ((1.0, 2 * colour), (-1.0, 2 * colour + 1)):

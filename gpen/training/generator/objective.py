@@ -1,4 +1,4 @@
-"""The weighted sum of losses that a configuration asks for."""
+"""The weighted sum of the losses of a configuration."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .losses import BandTerms, feature_matching, focal_frequency, identity, smoo
 class Objective(nn.Module):
     """The losses on the picture; `forward` gives their weighted sum and each of them unweighted.
 
-    The facial parts are where the template has them: aligned faces differ by a few pixels, and the windows of the band
-    terms are larger.
+    The facial parts are at the positions of the template: aligned faces differ by only a few pixels, and the windows of
+    the band terms are larger.
 
     Args:
-        losses: the weights.
-        size: side of the faces.
-        template: of their alignment.
-        device: where the faces will be.
+        losses: weights of the losses.
+        size: side of the faces in pixels.
+        template: alignment template of the faces.
+        device: device of the faces.
 
     Raises:
-        ModelNotFoundError: a loss is asked for whose network is not on this machine.
+        ModelNotFoundError: the network of a loss is not on this machine.
         SettingsError: there is no such facial part.
     """
 
@@ -45,7 +45,7 @@ class Objective(nn.Module):
         self.requires_grad_(False).to(device)
 
     def forward(self, output: Tensor, truth: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Judge B x 3 x S x S pictures in 0..1."""
+        """Compute the losses of B x 3 x S x S pictures in 0..1."""
         parts: dict[str, Tensor] = {}
         if self.losses.smooth_l1:
             parts["smooth_l1"] = smooth_l1(output, truth)
@@ -62,7 +62,7 @@ class Objective(nn.Module):
 
 
 def part_plane(numbers: Mapping[str, float], size: int, template: str, elsewhere: float) -> Tensor:
-    """One number for each pixel from one for each facial part, S x S.
+    """Map of numbers, S x S, from one number per facial part.
 
     Raises:
         SettingsError: there is no such part.

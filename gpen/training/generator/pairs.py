@@ -1,7 +1,6 @@
-"""Pairs of a degraded and a true face, and the order in which they are learnt.
+"""Pairs of a degraded and an original face, and their order in training.
 
-Which pair comes at which step follows from the seed alone: a run that was stopped at step n goes on with what it would
-have seen at step n.
+The order depends only on the seed: a run stopped at step n continues with the pairs that it would have used at step n.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ import torch
 
 from ...degradation.degrade import Degradation, degrade, generator_of
 
-# How far an aligned crop strays from its template: a detector's landmarks err by a few hundredths of the eye distance.
+# Random misalignment of crops: a detector's landmarks have errors of a few hundredths of the eye distance.
 _TURN = 4.0  # degrees, standard deviation a third of it
 _SCALE = 0.08
 _SHIFT = 0.02  # of the side
-# Exposure and development of every second photograph: a network that has seen only well-lit ones pulls all others
-# towards them, and a dark print comes out grey.
+# # Random exposure and development of every second photograph: a network trained only on well-lit ones changes all
+# others towards them, and makes dark prints grey.
 _GAMMA = 0.4  # of its logarithm
 _CONTRAST = 0.3
 _CAST = 0.08
@@ -28,17 +27,17 @@ _CAST = 0.08
 def training_pair(
     face: np.ndarray, index: int, seed: int, degradation: Degradation, *, mirror: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A pair as the network sees it: the face moved as detectors err, lit otherwise, perhaps mirrored, then degraded.
+    """Make a training pair: misalign the face slightly, vary its exposure, mirror it on request, and degrade it.
 
     Args:
         face: S x S x 3 uint8.
-        index: which partner of the face.
-        seed: of all chance.
-        degradation: how hard.
-        mirror: left for right.
+        index: number of the degraded version.
+        seed: random seed.
+        degradation: strengths and probabilities.
+        mirror: whether to swap left and right.
 
     Returns:
-        Degraded and true picture, S x S x 3 uint8.
+        Degraded and original picture, S x S x 3 uint8.
     """
     rng = generator_of(face, index, seed)
     side = len(face)
@@ -53,7 +52,7 @@ def training_pair(
 
 
 def _develop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The picture with another gamma, contrast and cast: one curve for each colour."""
+    """Vary gamma, contrast and colour cast of a picture: one curve per colour."""
     gamma = np.exp(rng.uniform(-_GAMMA, _GAMMA))
     contrast = 1 + rng.uniform(-_CONTRAST, _CONTRAST)
     levels = np.linspace(0, 1, 256) ** gamma
@@ -64,15 +63,16 @@ def _develop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 class PairOrder:
-    """Which pairs make which batch.
+    """Assigns pairs to batches.
 
-    All faces are seen once with one partner each, in an order drawn for that round, then once with the next.
+    In each round, all faces are used once with one degraded version each, in a random order.
 
     Args:
-        faces: how many there are.
-        partners: of each face; after the last round of partners the first comes again, mirrored where it was not.
-        batch: faces a step.
-        seed: of the orders.
+        faces: number of faces.
+        partners: number of degraded versions of each face; after the last one, the first is used again, with mirroring
+            inverted.
+        batch: faces per step.
+        seed: random seed of the orders.
     """
 
     def __init__(self, faces: int, partners: int, batch: int, seed: int) -> None:
@@ -82,7 +82,7 @@ class PairOrder:
         self.seed = seed
 
     def at(self, step: int) -> list[tuple[int, int, bool]]:
-        """Face, partner and whether mirrored, of each place in the batch of a step; any step, at once."""
+        """(face, version, mirrored) of each position in the batch of any step, in constant time."""
         found = []
         orders: dict[int, np.ndarray] = {}
         for position in range(step * self.batch, (step + 1) * self.batch):
@@ -91,22 +91,22 @@ class PairOrder:
                 orders[round_] = np.random.default_rng((self.seed, round_)).permutation(self.faces)
             face = int(orders[round_][place])
             cycle, turn = divmod(round_, self.partners)
-            partner = (face + turn) % self.partners  # a round mixes all partners
+            partner = (face + turn) % self.partners  # a round mixes all versions
             found.append((face, partner, (face + partner + cycle) % 2 == 1))
         return found
 
 
 class Batches(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
-    """The batches of a run from one step on, for one process of several.
+    """The batches of a run from a given step on, for one of several processes.
 
-    Gives degraded and true pictures, B x S x S x 3 uint8. Worker processes of a loader each make every n-th batch.
+    Yields degraded and original pictures, B x S x S x 3 uint8. Each worker process of a loader makes every n-th batch.
 
     Args:
         faces: N x S x S x 3 uint8.
-        order: of the whole batch; process `rank` of `world` takes every `world`-th place of it.
-        degradation: how hard.
-        start, stop: steps; stop is not among them.
-        rank, world: of this process.
+        order: order of whole batches; process `rank` of `world` takes every `world`-th position.
+        degradation: strengths and probabilities.
+        start, stop: range of steps, excluding `stop`.
+        rank, world: index of this process and number of processes.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a training run shows of itself: its log, curves, sheets of samples and TensorBoard's files."""
+"""Output of a training run: log, curves, sample sheets and TensorBoard files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .pairs import training_pair
 
 log = logging.getLogger(__name__)
 
-# Held-out faces on a sheet of samples.
+# Held-out faces on a sample sheet.
 _SHOWN = 8
 _BATCH = 8
 
@@ -31,14 +31,14 @@ class Record:
     """The log of a run.
 
     Args:
-        folder: of the run.
-        step: the run is at; lines of the log beyond it belong to steps that were lost, and are dropped.
-        faces: N x S x S x 3 uint8, held out; each is measured with one of its partners.
-        config: of the run.
-        writes: whether this process keeps the log; of several only one does.
+        folder: folder of the run.
+        step: current step; later lines of the log belong to lost steps and are dropped.
+        faces: N x S x S x 3 uint8, held out; each is measured with one of its degraded versions.
+        config: configuration of the run.
+        writes: whether this process writes the log; only one of several does.
 
     Raises:
-        SettingsError: the folder cannot be written to, or what lies there is no log.
+        SettingsError: the folder is not writable, or its log file is not a log.
     """
 
     def __init__(self, folder: Path, step: int, faces: np.ndarray, config: TrainingConfig, writes: bool = True) -> None:
@@ -53,13 +53,13 @@ class Record:
             lines = [json.loads(line) for line in text.splitlines() if line.strip()]
             self.lines = [line for line in lines if line["step"] <= step]
         except OSError as error:
-            raise SettingsError(f"{folder} cannot be the folder of a run: {error.strerror or error}.") from error
+            raise SettingsError(f"{folder} cannot be used for a run: {error.strerror or error}.") from error
         except (ValueError, TypeError, KeyError) as error:
-            raise SettingsError(f"{self._path} is not the log of a run; move it away to go on.") from error
+            raise SettingsError(f"{self._path} is not the log of a run; move it away to continue.") from error
         try:
             from torch.utils.tensorboard import SummaryWriter  # type: ignore[attr-defined]
         except ImportError:
-            log.info("no TensorBoard here; curves are in curves.png and log.jsonl")
+            log.info("TensorBoard is not installed; curves are in curves.png and log.jsonl")
         else:
             self._tensorboard = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
@@ -69,7 +69,7 @@ class Record:
 
     @cached_property
     def _pairs(self) -> tuple[Tensor, Tensor]:
-        """The degraded and the true held-out faces, N x 3 x S x S: the same at every interval."""
+        """The degraded and the original held-out faces, N x 3 x S x S; the same at every interval."""
         pairs = [
             training_pair(face, index, self.config.run.seed, self.config.degradation, mirror=False)
             for index, face in enumerate(self.faces)
@@ -84,7 +84,7 @@ class Record:
 
     @torch.no_grad()
     def measure(self, generator: Generator) -> dict[str, float]:
-        """Measure a network, the averaged one, on the held-out faces and keep a sheet of samples."""
+        """Measure the averaged network on the held-out faces, and store a sample sheet."""
         device = next(generator.parameters()).device
         degraded, truth = self._pairs
         restored = torch.cat([
@@ -105,7 +105,7 @@ class Record:
         }
 
     def write(self, step: int, numbers: dict[str, float]) -> None:
-        """Add a line to the log, and draw curves and samples anew."""
+        """Append a line to the log, and redraw curves and samples."""
         self.lines.append({"step": step, **{name: round(value, 6) for name, value in numbers.items()}})
         text = "".join(json.dumps(line) + "\n" for line in self.lines)
         with replacing(self._path) as temporary:
@@ -122,7 +122,7 @@ class Record:
 
 
 def draw_curves(runs: dict[str, list[dict[str, float]]], path: Path) -> None:
-    """Draw every number of one or more runs over the step, a small chart each, into a PNG file."""
+    """Draw each number of one or more runs over the step as a small chart in a PNG file."""
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys(name for lines in runs.values() for line in lines for name in line if name != "step"))

@@ -1,1 +1,1 @@
-"""Teaching the bundled landmark network."""
+"""Training of the bundled landmark network."""

@@ -1,4 +1,4 @@
-"""What the 68-point landmark network is taught from: labels in iBUG order, and crops with them."""
+"""Training data of the 68-point landmark network: labels in iBUG order, and crops with labels."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ...faces.landmarks.small68 import CROP, CROP_SHAPE, MIRRORED68
 from ...faces.masks.parts import five_of_68
 from ..shared.face_crops import CropMaker
 
-# Labels whose views lie further apart than this, in eye distances, are left out.
+# Labels whose views differ by more than this, in eye distances, are not used.
 UNSURE = 0.03
 
-# Points of MediaPipe's mesh (canonical_face_model) along what iBUG's points follow, from the viewer's left to right.
+# Points of MediaPipe's mesh (canonical_face_model) along the lines of iBUG's points, from the viewer's left to right.
 _LEFT_JAW = (127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152)
 _RIGHT_JAW = (152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356)
 _LEFT_BROW = ((70, 63, 105, 66, 107), (46, 53, 52, 65, 55))  # upper edge, lower edge
 _RIGHT_BROW = ((336, 296, 334, 293, 300), (285, 295, 282, 283, 276))
-# iBUG's annotators put the brows' points above the middle, those at the ends on it.
+# In iBUG's annotations, the points of the brows are above the middle line, those at the ends on it.
 _UPPER_SHARE = np.array([0.5, 0.65, 0.65, 0.65, 0.5])[:, None]
 _BRIDGE = ((168, 6), (6, 6), (197, 197), (195, 195), (5, 5), (4, 4))
-# Points that lie between two of the mesh, by the share of the first.
+# Points between two points of the mesh, with the weight of the first.
 _NOSTRILS = ((98, 97, 0.6), (97, 97, 1), (2, 2, 1), (326, 326, 1), (327, 326, 0.6))
 _EYES = (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
 _UPPER_LIP = ((61, 61), (40, 39), (37, 37), (0, 0), (267, 267), (269, 270), (291, 291))
@@ -30,11 +30,10 @@ _INNER_LIPS = (78, 82, 13, 312, 308, 317, 14, 87)
 
 
 def ibug_of_mesh(mesh: np.ndarray) -> np.ndarray:
-    """The 68 landmarks that a face mesh implies.
+    """Convert a face mesh to the 68 landmarks.
 
-    Jaw (each half), brows and the bridge of the nose are divided evenly along their length, as the scheme of iBUG
-    300-W (Sagonas et al., "300 Faces in-the-Wild Challenge", 2013) has them; the rest are points of the mesh, or lie
-    between two of them.
+    Each half of the jaw, the brows and the bridge of the nose are divided evenly along their length, as in iBUG 300-W
+    (Sagonas et al., "300 Faces in-the-Wild Challenge", 2013); the rest are points of the mesh or between two of them.
 
     Args:
         mesh: ... x 478 x 2.
@@ -64,10 +63,11 @@ def ibug_of_mesh(mesh: np.ndarray) -> np.ndarray:
 
 
 def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The labels that `label_landmarks` wrote.
+    """Read labels written by `label_landmarks`.
 
     Returns:
-        N x 68 x 2 float32 in the pictures' pixels, pixel centres at integers, and N bool: whether the labeller is sure.
+        N x 68 x 2 float32 in pixels of the pictures, pixel centres at integers, and N bool: whether the label is
+        reliable.
     """
     with np.load(path) as file:
         mesh, spread = file["mesh"], file["spread"]
@@ -77,19 +77,19 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def eye_distance(points: np.ndarray) -> np.ndarray:
-    """Distance of the eyes' centres: ... x 68 x 2 to ..."""
+    """Distance between the centres of the eyes: ... x 68 x 2 to ..."""
     five = five_of_68(points)
     return np.linalg.norm(five[..., 1, :] - five[..., 0, :], axis=-1)
 
 
 def crop_maker(faces: np.ndarray, points: np.ndarray, backgrounds: np.ndarray, seed: int) -> CropMaker:
-    """Draws crops for the landmark network and their 68 landmarks; `faces` and `points` as `read_labels` has them."""
+    """Make random crops with 68 landmarks for the network; for `faces` and `points` see `read_labels`."""
     corner = points + 0.5
     return CropMaker(faces, five_of_68(corner), backgrounds, seed, wanted=corner, side=CROP, shape=CROP_SHAPE)
 
 
 def _evenly(curve: np.ndarray, count: int) -> np.ndarray:
-    """`count` points at even distances along a polygonal line: ... x K x 2 to ... x count x 2."""
+    """`count` evenly spaced points along a polyline: ... x K x 2 to ... x count x 2."""
     along = np.linalg.norm(np.diff(curve, axis=-2), axis=-1).cumsum(axis=-1)
     along = np.concatenate([np.zeros_like(along[..., :1]), along], axis=-1)
     divided = np.empty((*curve.shape[:-2], count, 2), curve.dtype)

@@ -1,1 +1,1 @@
-"""What the teaching of several networks shares: scenes, crops, averaged weights, saved states."""
+"""Shared parts of training: scenes, crops, averaged weights, saved states."""

@@ -42,7 +42,7 @@ def test_a_long_text_is_shown_by_its_ends(text):
 
 
 def test_a_short_text_is_shown_whole():
-    with pytest.raises(SettingsError, match="'0,1,2,3,4,5,6,7,8,9,10,11,x' cannot be read at 'x'"):
+    with pytest.raises(SettingsError, match="'0,1,2,3,4,5,6,7,8,9,10,11,x' cannot be parsed at 'x'"):
         parse_indices("0,1,2,3,4,5,6,7,8,9,10,11,x")
 
 

@@ -66,8 +66,8 @@ def test_grey_stays_grey_and_flat_stays_flat(size):
 
 def test_preparing_tells_of_it(portrait):
     _, (faded, fine) = prepare(torch.cat([0.5 * portrait + 0.3, portrait]), levels=1.0)
-    assert faded["levels"]["contrast_gain"] > 1.5 and any("had faded" in note for note in faded["notes"])
-    assert fine["levels"]["contrast_gain"] == 1 and any("has not faded" in note for note in fine["notes"])
+    assert faded["levels"]["contrast_gain"] > 1.5 and any("was faded" in note for note in faded["notes"])
+    assert fine["levels"]["contrast_gain"] == 1 and any("is not faded" in note for note in fine["notes"])
 
 
 def test_what_does_not_fit_is_said(portrait):

@@ -67,7 +67,7 @@ def test_everything_is_done_in_order_and_told(spoilt):
     assert report["faces"][0]["lift_stops"] > 0.5
     assert report["faces"][0]["share"] == pytest.approx(116 / 512, abs=1e-3)
     told = " ".join(report["notes"])
-    for words in ("cast of", "quality 30, below 85", "softened", "against the light", "lifted by", "cropped for you"):
+    for words in ("cast of", "quality 30, below 85", "softened", "is backlit", "brightened by", "alignment crops it"):
         assert words in told
 
 
@@ -77,9 +77,9 @@ def test_what_is_not_done_is_advised(spoilt):
     assert result is spoilt[0]
     told = " ".join(report["notes"])
     assert "deblock" in told
-    assert "exposure lifts" in told
+    assert "exposure brightens" in told
     assert "softened." not in told
-    assert "lifted by" not in told
+    assert "brightened by" not in told
     assert report["faces"][0]["lift_stops"] == 0
     assert not report["jpeg"]["deblocked"]
 
@@ -88,7 +88,7 @@ def test_what_is_not_done_is_advised(spoilt):
 def test_a_face_below_half_of_the_frame_is_announced_as_cropped(portrait, side, small):
     faces = Faces((Face((100, 100, 100 + side, 100 + side), 0.9, np.zeros((5, 2))),), ((512, 512),))
     _, (report,) = prepare(portrait, faces=faces)
-    assert any("cropped for you" in note for note in report["notes"]) == small
+    assert any("alignment crops it" in note for note in report["notes"]) == small
 
 
 def test_each_picture_of_a_batch_has_its_own_report(portrait, spoilt):

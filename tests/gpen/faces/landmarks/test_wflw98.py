@@ -110,7 +110,7 @@ def test_what_is_not_the_network_is_refused(fan, spoil):
 
 
 def test_another_kind_of_model_is_refused_by_name():
-    with pytest.raises(ModelNotFoundError, match="is a detector model, and a landmarks model is needed"):
+    with pytest.raises(ModelNotFoundError, match="is a detector model, but a landmarks model is needed"):
         load_landmarker("face-detector-lite")
 
 

@@ -263,7 +263,7 @@ def test_the_configurations_that_come_with_it_can_be_read(name):
         ("[run\n", "cannot be read as TOML"),
         ("[degradation]\ngray = 2.0", "share of pictures"),
         ("[run]\nsteps = 0", "steps of Run must be above 0"),
-        ("[run]\naverage = 1.0", "average lies in"),
+        ("[run]\naverage = 1.0", "average must be in"),
         ("[run]\nseed = -1", "seed of Run must be 0 or more"),
         ("[model]\ntemplate = 'zzz'", "template is 'zzz'; choose from"),
         ("[losses]\nsmooth_l1 = -1.0", "smooth_l1 of Losses must be 0 or more"),
