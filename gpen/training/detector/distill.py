@@ -67,7 +67,9 @@ def teach_detector(
         with torch.no_grad():
             wanted_maps = teacher.maps(clean)
             wanted_boxes, logits, wanted_landmarks = teacher.heads(wanted_maps[-1])
-            logits = torch.where(_near_heads(heads, clean.shape[-1]), logits, logits.new_tensor(NO_FACE))
+            logits = torch.where(
+                _near_heads(heads, clean.shape[-1]).to(logits.device), logits, logits.new_tensor(NO_FACE)
+            )
             wanted = (wanted_boxes, logits, wanted_landmarks)
         with in_bfloat16(student):
             maps = student.maps(shown)
