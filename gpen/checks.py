@@ -16,10 +16,10 @@ def require_images(images: torch.Tensor, name: str = "Images", *, gray: bool = F
     """Check that a tensor is a batch of colour images.
 
     Args:
-        images: what came.
-        name: what the sentence calls it.
-        gray: images of one channel will do as well.
-        square: only square ones will do.
+        images: the tensor to check.
+        name: its name in the message.
+        gray: also allow images with one channel.
+        square: allow only square images.
 
     Raises:
         ImageError: it is not B x 3 x H x W of floating point, or an image has no pixels.

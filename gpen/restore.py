@@ -14,7 +14,7 @@ from .pixels.tone import colour_rule, judge_tone, keep_tones
 from .progress import Progress, Viewer, silent
 from .tasks import RESTORATION, Task
 
-# # Memory limit of one chunk on the CPU, where larger chunks are not faster, and on devices whose free memory is
+# Memory limit of one chunk on the CPU, where larger chunks are not faster, and on devices whose free memory is
 # unknown.
 _CPU_BUDGET = 1 << 29
 # Share of the free memory that one chunk may use; the rest is for cuDNN's workspaces and other programs.

@@ -20,7 +20,7 @@ def package_version() -> str:
 
 
 def required_distributions() -> list[str]:
-    """What this package needs, as `pyproject.toml` has it (PEP 508); of a wheel also what only extras need."""
+    """Requirements of this package from `pyproject.toml` (PEP 508); for a wheel, also those of extras."""
     return _project()["dependencies"] if _PROJECT.is_file() else metadata.requires(_DISTRIBUTION) or []
 
 

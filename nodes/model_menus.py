@@ -23,7 +23,7 @@ Kind = Literal["generator", "detector"]
 AUTO = "auto"
 _AUTO = {"generator": AUTO_GENERATORS, "detector": AUTO_DETECTORS}
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
-# # Folders such as facerestore_models are shared with other restorers, so a file there must have its kind in its name.
+# Folders such as facerestore_models are shared with other restorers, so a file there must have its kind in its name.
 # Every file in this package's own folder counts as a generator.
 _OWN_FOLDER = "gpen"
 _WORD = {"generator": "gpen", "detector": "retinaface"}

@@ -20,7 +20,7 @@ from ..gpen.faces.landmarks.find import Landmarker
 from ..gpen.models import LoadedModel, choose_landmarker
 from ..gpen.restore import automatic_batch_size
 
-# # Memory of the detector for one pass, without weights: the widest activations of RetinaFace on ResNet-50 for two
+# Memory of the detector for one pass, without weights: the widest activations of RetinaFace on ResNet-50 for two
 # million pixels, rounded up. The landmark network takes about half of it.
 DETECTOR_WORKSPACE = 1 << 30
 # Number of faces for which memory is requested from ComfyUI. More would unload other models for little gain, since one

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # (GPEN and stylegan2-pytorch: g_ema; BasicSR: params_ema, params).
 WRAPPERS = ("g_ema", "params_ema", "params", "state_dict", "generator", "net_g", "model", "g")
 
-# # The same keys as prefixes of flat names, as in safetensors files. `generator.` is missing on purpose: names of
+# The same keys as prefixes of flat names, as in safetensors files. `generator.` is missing on purpose: names of
 # GPEN's own tensors begin with it.
 _FLAT_WRAPPERS = ("g_ema.", "params_ema.", "state_dict.")
 _PARALLEL_PREFIX = "module."

@@ -11,7 +11,7 @@ HEAD_BYTES = 512
 # The old format of torch.save begins with this number, pickled (torch/serialization.py, MAGIC_NUMBER).
 _TORCH_LEGACY_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 
-# # An ONNX file begins with its IR version (field 1, a small number), followed by another top-level field of
+# An ONNX file begins with its IR version (field 1, a small number), followed by another top-level field of
 # onnx.ModelProto: producer, version, domain, graph or opset.
 _ONNX_SECOND_FIELDS = (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42)
 

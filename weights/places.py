@@ -165,7 +165,7 @@ def _comfyui_models_around() -> Path | None:
 def _modelscope_files(source: Source) -> Iterator[Path]:
     base = _folder_variable("MODELSCOPE_CACHE") or _home() / ".cache" / "modelscope" / "hub"
     owner, name = source.location.split("/")
-    # # Older versions store a model in hub/OWNER/NAME, newer ones in hub/models/OWNER/NAME, with dots in the name
+    # Older versions store a model in hub/OWNER/NAME, newer ones in hub/models/OWNER/NAME, with dots in the name
     # replaced by three underscores (modelscope/hub/file_download.py).
     for root in (base / "models", base, base / "hub" / "models", base / "hub"):
         for one in _MODELSCOPE_OWNERS.get(owner, (owner,)):

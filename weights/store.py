@@ -15,7 +15,7 @@ from .errors import ModelNotFoundError, WeightsError
 from .places import search_folders
 from .registry import ModelRecord
 
-# # `unverified`: no hash is published, or the file is a conversion. Its format is right, its origin is not proven.
+# `unverified`: no hash is published, or the file is a conversion. Its format is right, its origin is not proven.
 State = Literal["verified", "unverified", "rejected"]
 
 _log = logging.getLogger(__name__)

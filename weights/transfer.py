@@ -33,7 +33,7 @@ Progress = Callable[[int, "int | None"], None]
 
 _CHUNK = 1 << 16
 _MEGABYTE = 1 << 20
-# # A connection that sends fewer bytes than this in one stall period counts as stalled.
+# A connection that sends fewer bytes than this in one stall period counts as stalled.
 _DRIP = 1 << 10
 # A broken connection that sent at least this much does not count as a failed attempt.
 _WORTHWHILE = _MEGABYTE

@@ -37,7 +37,7 @@ app.add_typer(models.app, name="models", help="List, download, verify and conver
 
 def main() -> None:
     """Run the command line; errors that a user can correct give one sentence and exit code 1 or 2, not a traceback."""
-    # # torch's threads spin while they wait for each other. If another program uses the cores, each wait lasts until
+    # torch's threads spin while they wait for each other. If another program uses the cores, each wait lasts until
     # the system schedules both threads: 27 faces took 134 s beside such a program, and 6 s with threads that soon
     # sleep, which costs a few percent on an idle machine. The number is GNU OpenMP's default for more threads than
     # cores.

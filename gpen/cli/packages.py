@@ -110,7 +110,7 @@ def check_package(requirement: Requirement) -> PackageCheck:
     if version and not requirement.specifier.contains(version, prereleases=True):
         upgrade = commands(("install --upgrade {name}",), name)
         return PackageCheck(
-            name, version, advice=f"{name} {version} will not do, for {requirement.specifier} is needed; {upgrade}."
+            name, version, advice=f"{name} {version} is unsuitable, {requirement.specifier} is needed; {upgrade}."
         )
     return PackageCheck(name, version)
 
@@ -140,7 +140,7 @@ def find_conflicts() -> tuple[str, ...]:
     wanted = _torch_wanted() if torch and torchvision else None
     if torch and wanted and not wanted.contains(torch, prereleases=True):
         conflicts.append(
-            f"torchvision {torchvision} wants torch {wanted}, and torch is {torch}; {commands(_REINSTALL_TORCHVISION)}."
+            f"torchvision {torchvision} needs torch {wanted}, but torch is {torch}; {commands(_REINSTALL_TORCHVISION)}."
         )
     return tuple(conflicts)
 

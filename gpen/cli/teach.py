@@ -1,4 +1,4 @@
-"""`gpen teach`: teach the small networks that find faces and their landmarks."""
+"""`gpen teach`: train the small networks that find faces and their landmarks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 app = typer.Typer(no_args_is_help=True)
 
-Faces = Annotated[Path, typer.Option(help="Parquet file of FFHQ-aligned faces; every tenth is only measured on.")]
+Faces = Annotated[Path, typer.Option(help="Parquet file of FFHQ-aligned faces; every tenth is held out.")]
 Backgrounds = Annotated[
     list[Path], typer.Option(help="Parquet file of pictures without faces; may be repeated.", show_default=False)
 ]
@@ -20,7 +20,7 @@ Teacher = Annotated[Path, typer.Option(help="RetinaFace mobile0.25 weights.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Safetensors file to write.", show_default=False)]
 Evaluate = Annotated[Path | None, typer.Option(help="Measure this network instead.", show_default=False)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")]
-Seed = Annotated[int, typer.Option(help="Of all chance.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read only this many faces.", show_default=False)]
 
 
@@ -50,7 +50,7 @@ def teach_detector(
     limit: Limit = None,
     device: Device = "auto",
 ) -> None:
-    """Teach the face detector and its landmark refiner, or compare a detector with its teacher."""
+    """Train the face detector and its landmark refiner, or compare a detector with its teacher."""
     from ..devices import select_device
     from ..training.detector import teach_detector as script
 
@@ -96,7 +96,7 @@ def teach_classifier(
     output: Annotated[Path, typer.Option("--output", "-o", help="Safetensors file to write.")],
     scenery: Scenery = None,
     mined_by: Annotated[
-        list[Path] | None, typer.Option(help="Detector whose mistakes are learnt; may be repeated.")
+        list[Path] | None, typer.Option(help="Detector whose errors are used for training; may be repeated.")
     ] = None,
     crops: Annotated[int, typer.Option(min=1, help="Crops to make.")] = 40000,
     held_out: Annotated[int, typer.Option(min=1, help="Crops of held-out faces to measure with.")] = 2000,
@@ -105,7 +105,7 @@ def teach_classifier(
     limit: Limit = None,
     device: Device = "auto",
 ) -> None:
-    """Teach the classifier that looks again at what the detector found."""
+    """Train the classifier that checks the detections."""
     from ..devices import select_device
     from ..training.detector.teach_classifier import teach
 
@@ -132,7 +132,7 @@ def make_labels(
     output: Annotated[Path, typer.Option("--output", "-o", help="npz file to write.")],
     limit: Limit = None,
 ) -> None:
-    """Label faces with MediaPipe's face mesh, which the landmark network is taught from."""
+    """Label faces with MediaPipe's face mesh, for the training of the landmark network."""
     from ..training.landmarks.label_landmarks import label
 
     _log()
@@ -142,7 +142,7 @@ def make_labels(
 @app.command("landmarks")
 def teach_landmarks(
     faces: Faces,
-    labels: Annotated[Path, typer.Option(help="What `gpen teach labels` made of the same faces.")],
+    labels: Annotated[Path, typer.Option(help="Output of `gpen teach labels` for the same faces.")],
     backgrounds: Annotated[
         Path | None, typer.Option(help="Parquet file of pictures without faces.", show_default=False)
     ] = None,
@@ -151,11 +151,11 @@ def teach_landmarks(
     crops: Annotated[int, typer.Option(min=1, help="Crops to make.")] = 65000,
     steps: Annotated[int, typer.Option(min=1, help="Batches of 64 crops.")] = 6500,
     seed: Seed = 1,
-    threads: Annotated[int, typer.Option(min=1, help="Of torch: small batches want few.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch; few are best for small batches.")] = 1,
     limit: Limit = None,
     device: Device = "auto",
 ) -> None:
-    """Teach the network of 68 landmarks, or measure one. A run that was stopped goes on when called again."""
+    """Train the network for 68 landmarks, or measure one. Run again to continue a stopped run."""
     import torch
 
     from ..devices import select_device

@@ -1,4 +1,4 @@
-"""Faces to learn from and to measure on.
+"""Read faces for training and evaluation.
 
 Faces come from a folder of pictures, a parquet file, or a folder that the `datasets` library wrote; the last two
 hold pictures in a column `image`, as bytes or as a struct of `bytes` and `path`.
@@ -19,25 +19,25 @@ from ..errors import MissingPackageError, SettingsError
 
 log = logging.getLogger(__name__)
 
-HELD_OUT = 10  # every tenth face is never taught with
+HELD_OUT = 10  # every tenth face is never used for training
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 def read_faces(path: Path, limit: int | None = None, size: int = 256, every: int = 1) -> np.ndarray:
-    """The (first `limit`) faces of a folder, a parquet file or a `datasets` folder, in the order of names or rows.
+    """Read faces from a folder, a parquet file or a `datasets` folder, in the order of names or rows.
 
     Args:
-        path: where they are.
+        path: folder or file.
         limit: how many; None for all.
-        size: side S they are brought to.
-        every: take only every so many-th; `HELD_OUT` gives those that are only measured on.
+        size: side S to which they are resized.
+        every: read only every n-th; `HELD_OUT` gives the held-out faces.
 
     Returns:
         N x S x S x 3 uint8 RGB.
 
     Raises:
-        SettingsError: nothing there, no such column, or a picture that cannot be read or is not square.
-        MissingPackageError: a table is to be read and pyarrow is not installed.
+        SettingsError: there are no pictures, the column is missing, or a picture is unreadable or not square.
+        MissingPackageError: reading a table needs pyarrow, which is not installed.
     """
     sources = _sources(path)[::every][:limit]
     if not sources:
@@ -55,10 +55,10 @@ def read_faces(path: Path, limit: int | None = None, size: int = 256, every: int
 
 
 def group_weights(path: Path, limit: int | None = None) -> np.ndarray:
-    """How often each face is to be shown so that every group of people is seen as often as every other.
+    """Sampling weights of faces so that all groups of people are used equally often.
 
     Args:
-        path: as for `read_faces`; without a column `group` all faces count alike.
+        path: as for `read_faces`; without a column `group`, all weights are equal.
         limit: how many; None for all.
 
     Returns:
@@ -81,7 +81,7 @@ def to_images(pictures: np.ndarray | torch.Tensor) -> torch.Tensor:
 
 
 def split(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Faces to teach with and the fixed tenth that is only measured on."""
+    """Split faces into those for training and the fixed held-out tenth."""
     held = np.arange(len(faces)) % HELD_OUT == 0
     return faces[~held], faces[held]
 
@@ -119,14 +119,14 @@ def _column(path: Path, files: list[Path]) -> list[tuple[str, Any]]:
             raise SettingsError(f"{file} has no column image, only {', '.join(table.column_names)}.")
         for number, row in enumerate(table["image"].to_pylist()):
             picture = row.get("bytes") if isinstance(row, dict) else row
-            if not isinstance(picture, bytes):  # a path would be one of this machine, named by a stranger's file
+            if not isinstance(picture, bytes):  # a path in someone else's file would refer to this machine
                 raise SettingsError(f"{file}, row {number} holds no picture as bytes; store the pictures in the table.")
             found.append((f"{file}, row {number}", picture))
     return found
 
 
 def _decode(name: str, source: Any, size: int) -> tuple[np.ndarray, int]:
-    """A picture brought to a side, and the side it had."""
+    """A resized picture, and its original side."""
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             picture = file.convert("RGB")

@@ -1,4 +1,4 @@
-"""What time does to a print. Pictures are H x W x 3 float64 in 0..1; lengths are in pixels."""
+"""Ageing of prints. Pictures are H x W x 3 float64 in 0..1; lengths are in pixels."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ def grayscale(picture: np.ndarray) -> np.ndarray:
 
 
 def tone(picture: np.ndarray, warmth: float) -> np.ndarray:
-    """A black-and-white print toned brown: full in the middle tones, none in black and white.
+    """Tone a black-and-white print brown: strongest in the midtones, none in black and white.
 
     Args:
-        picture: black and white.
-        warmth: 0 none, 1 a strong sepia.
+        picture: a black-and-white picture.
+        warmth: 0 (none) to 1 (strong sepia).
     """
     gray = picture[..., :1]
     return picture + warmth * 0.6 * gray * (1 - gray) * np.array([0.5, 0.0, -0.6])
 
 
 def fade(picture: np.ndarray, black: float, white: float) -> np.ndarray:
-    """Blacks rise to `black` and whites sink to `white`."""
+    """Raise black to `black` and lower white to `white`."""
     return black + (white - black) * picture
 
 
 def halftone(picture: np.ndarray, period: float, angle: float, depth: float) -> np.ndarray:
-    """A printer's screen: dots at `period` pixels, the larger the darker.
+    """Simulate a halftone screen: dots every `period` pixels, larger in darker areas.
 
     Args:
         picture: H x W x 3.
-        period: distance of the dots.
-        angle: of the screen, in radians.
-        depth: 1 for dots of pure ink, 0 for none.
+        period: distance of the dots in pixels.
+        angle: angle of the screen, in radians.
+        depth: 0 (none) to 1 (dots of pure ink).
     """
     y, x = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float64)
     along = np.cos(2 * np.pi * (np.cos(angle) * x + np.sin(angle) * y) / period)
     across = np.cos(2 * np.pi * (np.cos(angle) * y - np.sin(angle) * x) / period)
     threshold = 0.5 + 0.25 * (along + across)
-    ink = np.clip((picture - threshold[..., None]) * 4 + 0.5, 0, 1)  # a dot's edge is soft: paper drinks ink
+    ink = np.clip((picture - threshold[..., None]) * 4 + 0.5, 0, 1)  # dots have soft edges, since paper absorbs ink
     return picture + depth * (ink - picture)
 
 
 def scratches(picture: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Thin bright or dark lines, mostly along the picture's height, and specks of dust."""
+    """Add thin bright or dark lines, mostly vertical, and specks of dust."""
     height, width = picture.shape[:2]
     marks = np.zeros((height, width))
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""Frequency blend: the photograph keeps what it truly contains, the restored face gives what lies above.
+"""Frequency blend: keeps the photograph's own content and adds higher frequencies from the restored face.
 
 Frequencies are in cycles per pixel. Images are sRGB-encoded RGB, B x 3 x H x W in 0..1.
 """
@@ -20,14 +20,14 @@ from ..pixels.tone import colour_rule, judge_tone, keep_tones
 from ..wording import count as counted
 from .spectrum.crossover import SIGMA_PER_PERIOD, Crossover, find_crossover, passed_noise
 
-# The upper band begins at so many times the cut-off.
+# The upper band begins at this multiple of the cut-off.
 _UPPER_BAND = 3.0
-# Octaves below the cut-off in which noise is looked for; coarser, so many pixels are averaged that none is left.
+# Octaves below the cut-off in which noise is removed; in coarser ones it averages out.
 _NOISY_OCTAVES = 4
-# What is kept is what exceeds this many times the noise's variance. Of 1, 2 and 4, 2 lies within 0.3 dB of the best in
-# each of 14 kinds of damage, and is the least at which noisy skin looks calm.
+# Values above this multiple of the noise variance are kept. Of 1, 2 and 4, 2 is within 0.3 dB of the best for each of
+# 14 kinds of damage, and the smallest at which noisy skin looks smooth.
 _NOISE_MARGIN = 2.0
-# From this deviation on, in pixels, half the resolution holds all there is.
+# From this standard deviation on, in pixels, half the resolution is sufficient.
 _HALVED_FROM = 3.8
 
 
@@ -45,36 +45,37 @@ def blend(
     denoise: float = 1.0,
     jpeg_quality: Sequence[int | None] | None = None,
 ) -> torch.Tensor:
-    """Take the low band from one picture, and the middle and high ones from another.
+    """Combine the low band of one picture with the middle and high bands of another.
 
-    `G(base) + detail - G(detail)` with a Gaussian G that passes one half at the cut-off: the split of Burt and
-    Adelson, "A multiresolution spline" (1983), at a frequency that is measured. A measured cut-off comes with a
-    measure of the photograph's noise, which is taken out of the low band: the difference of the two pictures is split
-    into octaves, and of each stays what exceeds the noise around it (local Wiener filter).
+    `G(base) + detail - G(detail)` with a Gaussian G that passes one half at the cut-off: the split of Burt and Adelson,
+    "A multiresolution spline" (1983), at a measured frequency. The photograph's noise is measured together with the
+    cut-off and removed from the low band: the difference of the two pictures is split into octaves, of which only what
+    exceeds the local noise is kept (local Wiener filter).
 
     Args:
-        base: B x 3 x h x w in 0..1, the photographs' crops; another size than that of `detail` is resampled to it.
+        base: B x 3 x h x w in 0..1, the photographs' crops; resampled if their size differs from that of `detail`.
         detail: B x 3 x H x W, restored.
-        cutoff: where the two meet, in cycles per pixel, one for all or one for each (B); `find_crossover` measures it
-            where left out. 0 gives `detail`, 0.5 `base`.
-        middle_gain: 0..4, on the detail from the cut-off to three times that: eyelids, lips, wrinkles.
-        high_gain: 0..4, on the detail above: hair, pores.
-        part_gain: B x 1 x H x W on both of them, as `faces.masks.parts.part_gains` makes it.
-        deblur: 0..1, how much of the contrast that the photograph's blur takes below the cut-off is given back, by
-            one step of van Cittert's deconvolution, which doubles it at most. At 0 the low band is the photograph's
-            own, but for its noise.
-        keep_grayscale: a base that is black and white, or toned in one colour, stays so.
-        colour: `keep` or `grey` where that is not to be judged, see `tone.Colour`.
-        denoise: 0..1, how much of the measured noise is taken out: at 1 what of the low band exceeds twice the noise's
-            variance is kept, at 0 all; above the cut-off noise goes from 0.5 on, and stays at 0.
-        jpeg_quality: 1..100 of the file that each base was cut from, None where it is no JPEG or nothing is known; at
-            a low one the base is believed less.
+        cutoff: boundary of the two in cycles per pixel, one for all or one per picture (B); by default measured by
+            `find_crossover`. 0 gives `detail`, 0.5 `base`.
+        middle_gain: 0..4, gain of the detail from one to three times the cut-off: eyelids, lips, wrinkles.
+        high_gain: 0..4, gain of finer detail: hair, pores.
+        part_gain: B x 1 x H x W, additional gain of both, from `faces.masks.parts.part_gains`.
+        deblur: 0..1, how much of the contrast lost to the photograph's blur below the cut-off is restored, by one step
+            of van Cittert's deconvolution, which at most doubles it. At 0, the low band is that of the photograph,
+            except for its noise.
+        keep_grayscale: keep a base black and white, or toned in one colour, if it is.
+        colour: `keep` or `grey` to skip that judgement, see `tone.Colour`.
+        denoise: 0..1, how much of the measured noise is removed. At 1, only what exceeds twice the noise variance is
+            kept in the low band, at 0 everything. Above the cut-off, noise is removed completely from 0.5 on, and kept
+            at 0.
+        jpeg_quality: quality 1..100 of each base's file, None if it is not a JPEG or unknown; a base of low quality is
+            trusted less.
 
     Returns:
         B x 3 x H x W in 0..1.
 
     Raises:
-        ImageError: the two are not pairs of colour images, or hold NaN.
+        ImageError: the two are not pairs of colour images, or contain NaN.
         SettingsError: a number is out of range.
 
     Example:
@@ -111,7 +112,7 @@ def blend(
             own[:, :1] += deblur * (own[:, :1] - gaussian_blur(own[:, :1], blur))
         gain = None if part_gain is None else part_gain[one].to(base)
         numbers = zip(crossover.cutoff[index].tolist(), (denoise * crossover.noise[index]).tolist(), strict=True)
-        # Below a half, some of the noise above the cut-off stays as well, where the restored face has none.
+        # Below 0.5, some noise above the cut-off is kept as well, where the restored face has none.
         grain = max(0.0, 1 - 2 * denoise) if float(crossover.noise[index].max()) > 0 else 0.0
         planes = [
             _scaled(b, limit, middle_gain, high_gain, gain)
@@ -132,7 +133,7 @@ def _find_crossover(
     deblur: float,
     jpeg_quality: Sequence[int | None] | None,
 ) -> Crossover:
-    """What is measured and what is given: a cut-off that is given comes without noise."""
+    """Measure the crossover, or use the given cut-off without noise."""
     count = len(base)
     measured = find_crossover(base, detail, jpeg_quality) if cutoff is None or deblur > 0 else None
     if cutoff is None and measured is not None:
@@ -149,7 +150,7 @@ def _find_crossover(
 
 
 def _low_band(difference: torch.Tensor, cutoff: float, noise: float) -> torch.Tensor:
-    """What two planes, 1 x 1 x H x W, differ by below a cut-off, and not by noise."""
+    """Difference of two planes, 1 x 1 x H x W, below a cut-off, without noise."""
     smooth = _low_pass(difference, cutoff)
     if cutoff <= 0 or noise <= 0:
         return smooth
@@ -164,7 +165,7 @@ def _low_band(difference: torch.Tensor, cutoff: float, noise: float) -> torch.Te
 def _scaled(
     detail: torch.Tensor, cutoff: float, middle_gain: float, high_gain: float, part_gain: torch.Tensor | None
 ) -> torch.Tensor:
-    """A plane with the bands above its cut-off raised or lowered."""
+    """Apply gains to the bands of a plane above its cut-off."""
     if middle_gain == high_gain == 1 and part_gain is None:
         return detail
     low, middle = _low_pass(detail, cutoff), _low_pass(detail, min(_UPPER_BAND * cutoff, 0.5))
@@ -179,17 +180,17 @@ def _low_pass(planes: torch.Tensor, cutoff: float) -> torch.Tensor:
 
 
 def _without_noise(smooth: torch.Tensor, sigma: float, noise: float, octaves: int) -> torch.Tensor:
-    """Keep of each octave what exceeds its noise.
+    """Keep only what exceeds the noise in each octave.
 
     Args:
         smooth: 1 x 1 x H x W, blurred with `sigma`.
-        sigma: deviation in pixels.
-        noise: its power before the blur.
-        octaves: how many are looked at.
+        sigma: standard deviation in pixels.
+        noise: noise power before the blur.
+        octaves: number of octaves.
     """
     if octaves == 0:
         return smooth
-    coarser = gaussian_blur(smooth, math.sqrt(3) * sigma)  # twice the deviation in all
+    coarser = gaussian_blur(smooth, math.sqrt(3) * sigma)  # twice the standard deviation in total
     kept = _above_noise(smooth - coarser, noise * passed_noise(sigma, 2 * sigma), 2 * sigma)
     if 2 * sigma < _HALVED_FROM:
         return kept + _without_noise(coarser, 2 * sigma, noise, octaves - 1)
@@ -200,6 +201,6 @@ def _without_noise(smooth: torch.Tensor, sigma: float, noise: float, octaves: in
 
 
 def _above_noise(octave: torch.Tensor, variance: float, sigma: float) -> torch.Tensor:
-    """What of an octave, finer than `sigma`, exceeds noise of a variance in it."""
+    """Part of an octave, finer than `sigma`, that exceeds noise of the given variance."""
     power = gaussian_blur(octave**2, 1.5 * sigma)
     return octave * (1 - _NOISE_MARGIN * variance / power.clamp_min(1e-12)).clamp(0, 1)

@@ -1,6 +1,6 @@
-"""The last touch: a light softening of the whole picture, and grain to match a reference.
+"""Last step: a light blur of the whole picture, and grain to match a reference.
 
-Images are float RGB, B x 3 x H x W in 0..1; nothing is rounded to 8 bits on the way.
+Images are float RGB, B x 3 x H x W in 0..1; nothing is rounded to 8 bits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..errors import ImageError
 from ..pixels.filters import gaussian_blur, kernel_reach, mirrored_index, row_strips
 from ..pixels.grain import missing_grain
 
-# Pixels blurred at a time: about what the processor's cache holds.
+# Pixels blurred at a time; about the size of the processor's cache.
 _STRIP_PIXELS = 250_000
 
 
@@ -23,19 +23,19 @@ def finish(
     """Blend a picture with its Gaussian blur: `(1 - mix) x + mix G(x)`.
 
     Source: the blog article that the help page of GPENPreset names has sigma 0.3 blended 0.8 : 0.2 (preset `article`).
-    That is almost invisible: the Gaussian, sampled at whole pixels as OpenCV and SciPy have it, leaves 98.5 % of its
-    weight on the center, so nothing changes by more than 0.8/255. With sigma 0.6 a single bright pixel loses 11 %, and
-    with 0.8 15 %.
+    That is almost invisible: the Gaussian, sampled at whole pixels as in OpenCV and SciPy, has 98.5 % of its weight in
+    the centre, so nothing changes by more than 0.8/255. With sigma 0.6 a single bright pixel loses 11 %, and with 0.8
+    15 %.
 
     Args:
         images: B x 3 x H x W in 0..1.
         sigma: standard deviation of the Gaussian in pixels, 0..8.
         mix: share of the blurred picture, 0..1.
-        mask: B x 1 x H x W in 0..1, or None for the whole picture; where it is 0 every bit stays.
+        mask: B x 1 x H x W in 0..1, or None for the whole picture; pixels with mask 0 stay the same, bit for bit.
 
     Returns:
-        B x 3 x H x W; the very tensor `images` where sigma or mix is 0, or sigma so small that the kernel is one pixel.
-        Grey stays grey to the bit.
+        B x 3 x H x W; the tensor `images` itself if sigma or mix is 0, or if sigma is so small that the kernel has one
+        pixel. Grey stays exactly grey.
 
     Raises:
         ImageError: the images have another shape or hold NaN or infinity, or the mask does not fit them.
@@ -53,7 +53,7 @@ def finish(
     for image, out in zip(images.split(1), result.split(1), strict=True):
         for rows in row_strips(height, width, _STRIP_PIXELS):
             seen = mirrored_index(torch.arange(rows.start - reach, rows.stop + reach, device=image.device), height)
-            # Differences of grey are 0, whatever the rounding: grey stays grey.
+            # Channel differences of grey are 0 regardless of rounding, so grey stays grey.
             red, others = image[:, :, seen].split((1, 2), dim=1)
             blurred = gaussian_blur(torch.cat([red, others - red], dim=1), sigma)[:, :, reach:-reach]
             blurred[:, 1:] += blurred[:, :1]
@@ -76,20 +76,20 @@ def match_grain(
     amount: float = 1.0,
     mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Give pictures the grain that a reference has and they lack, as `missing_grain` measures it.
+    """Add to pictures the grain that they lack compared with a reference, as measured by `missing_grain`.
 
-    Equal arguments give equal grain; each picture of a batch has grain of its own. Beyond the result, it needs about
-    twice the memory of one picture.
+    The same arguments give the same grain; each picture of a batch has different grain. Besides the result, it needs
+    about twice the memory of one picture.
 
     Args:
-        images: B x 3 x H x W in 0..1, smoother than they should be.
-        reference: the same shape; the photographs they were made from.
+        images: B x 3 x H x W in 0..1, smoother than the reference.
+        reference: the original photographs, of the same shape.
         amount: 0..1, share of the missing grain.
-        mask: B x 1 x H x W in 0..1, or None for the whole picture. Grain is judged where it is above a half and laid
-            on in its measure; where it is 0 every bit stays.
+        mask: B x 1 x H x W in 0..1, or None for the whole picture. Grain is measured where it is above 0.5 and added in
+            proportion to it; pixels with mask 0 stay the same, bit for bit.
 
     Returns:
-        B x 3 x H x W in 0..1; the very tensor `images` where the amount is 0.
+        B x 3 x H x W in 0..1; the tensor `images` itself if the amount is 0.
 
     Raises:
         ImageError: the shapes do not fit, or pixels are NaN or infinite.

@@ -1,7 +1,7 @@
-"""Local adaptive enhancement: more contrast where structure is weak but credible, none where it is sharp already.
+"""Local adaptive enhancement: more contrast where structure is weak but credible, none where it is already sharp.
 
-Images are sRGB-encoded RGB, B x 3 x H x W in 0..1; lightness is BT.709 luma on the encoded values, which stays within
-0.03 of CIE L* / 100 on grey and costs no power function.
+Images are sRGB-encoded RGB, B x 3 x H x W in 0..1; lightness is BT.709 luma on the encoded values, which differs from
+CIE L* / 100 by less than 0.03 on grey and needs no power function.
 """
 
 from __future__ import annotations
@@ -22,24 +22,23 @@ from ..pixels.color import luma
 from ..pixels.filters import box_mean, gaussian_blur, robust_deviation, smoothstep
 from ..wording import count
 
-# How much of the strength each part gets.
+# Share of the strength for each part.
 PART_STRENGTHS: dict[Part, float] = {"eyes": 1.0, "lips": 0.8, "cheeks": 0.5, "hairline": 0.7}
 
-# Values for a crop of this side; lengths scale with the side, gradients against it.
+# The values are for a crop of this side; lengths are proportional to the side, gradients inversely.
 _SIDE = 512
-# Deviations of the structure tensor's two Gaussians, and of the one that detail is what is finer than.
+# Standard deviations of the structure tensor's two Gaussians, and of the one that separates detail.
 _GRADIENT_SIGMA, _TENSOR_SIGMA, _DETAIL_SIGMA = 1.0, 2.0, 1.5
-# Coherence below the first is texture, above the second a line; texture counts by this share.
+# Coherence below the first counts as texture, above the second as a line; texture has this weight.
 _COHERENCE, _TEXTURE_SHARE = (0.2, 0.6), 0.5
-# Gradients of weak structure end here; those of edges that are to be left alone begin there.
+# Upper limit of gradients of weak structure, and lower limit of gradients of edges, which are kept.
 _WEAK, _EDGE = (0.010, 0.030), (0.030, 0.048)
-# Side of the window in which an edge or a highlight keeps its surroundings as they are, and of the one over which that
-# ends.
+# Side of the window in which an edge or highlight protects its surroundings, and of the one over which this fades.
 _VETO_WINDOW, _VETO_END = 11, 5
 _HIGHLIGHT = 0.92
-# Detail beyond this amplitude is not raised further.
+# Detail above this amplitude is not enhanced further.
 _DETAIL_LIMIT = 0.03
-# Gradients of noise: their floor, and how much stronger structure has to be.
+# Minimum gradient of noise, and the factor by which structure must exceed it.
 _NOISE_FLOOR, _NOISE_SPAN = 1.5, 3.0
 
 
@@ -51,29 +50,29 @@ def enhance(
     template: str = "gpen",
     part_strengths: Mapping[Part, float] = PART_STRENGTHS,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Raise the weak detail of aligned faces.
+    """Enhance the weak detail of aligned faces.
 
-    1. The structure tensor tells gradient strength and coherence of every place.
-    2. Structure is credible where its gradient rises above that of the noise, more so where it has a direction.
-    3. It is raised where it is weak, away from edges and highlights, by the strength of its part of the face.
-    4. What is finer than a Gaussian is amplified, up to an amplitude, and kept within the least and the greatest of
-       the 5 x 5 pixels around: nothing overshoots.
+    1. Compute gradient strength and coherence with the structure tensor.
+    2. Treat structure as credible where its gradient exceeds that of the noise, more so where it has a direction.
+    3. Enhance it where it is weak and away from edges and highlights, by the strength of its part of the face.
+    4. Amplify the detail finer than a Gaussian up to an amplitude, and clip it to the range of the 5 x 5 neighbourhood
+       to prevent overshoot.
 
-    The three channels of a pixel change alike, so that grey stays grey.
+    The three channels of a pixel change equally, so grey stays grey.
 
     Args:
         crops: B x 3 x H x W in 0..1, H = W.
-        strength: 0 gives `crops` back, 0.6 is moderate, 1 strong; to 2.
-        landmarks: B x 68 x 2 or B x 5 x 2 in pixels of the crops; left out, they are taken to lie on the template.
-        template: `gpen` or `ffhq`, where there are no landmarks.
-        part_strengths: how much of the strength eyes, lips, cheeks, hairline, skin and hair get, 0..1; 0 for those
-            left out.
+        strength: 0..2; 0 returns `crops`, 0.6 is moderate, 1 is strong.
+        landmarks: B x 68 x 2 or B x 5 x 2 in pixels of the crops; by default those of the template.
+        template: `gpen` or `ffhq`; used without landmarks.
+        part_strengths: share of the strength for eyes, lips, cheeks, hairline, skin and hair, 0..1; missing parts have
+            0.
 
     Returns:
-        The crops, and the gain, B x H x W: 0 where nothing is raised, `strength` at most.
+        The crops, and the gain, B x H x W: 0 where nothing is enhanced, at most `strength`.
 
     Raises:
-        ImageError: the crops have another shape or hold NaN, or there are not as many landmarks.
+        ImageError: the crops have a wrong shape or contain NaN, or the number of landmarks differs.
         SettingsError: a strength is out of range.
 
     Example:
@@ -95,7 +94,7 @@ def enhance(
     detail = lightness - gaussian_blur(lightness, _DETAIL_SIGMA * size / _SIDE)
     raised = lightness + gain * _DETAIL_LIMIT * torch.tanh(detail / _DETAIL_LIMIT)
     change = torch.minimum(torch.maximum(raised, _least(lightness, 5)), _greatest(lightness, 5)) - lightness
-    # The step all channels can take alike. (Pairs of planes: a reduction over three is several times slower.)
+    # The step that all channels can make equally. (Pairs of planes: a reduction over three is several times slower.)
     red, green, blue = crops.split(1, dim=1)
     darkest = torch.minimum(torch.minimum(red, green), blue)
     brightest = torch.maximum(torch.maximum(red, green), blue)
@@ -114,7 +113,7 @@ def susceptibility(lightness: torch.Tensor) -> torch.Tensor:
     """
     scale = lightness.shape[-1] / _SIDE
     strength, coherence = structure(lightness, _GRADIENT_SIGMA * scale, _TENSOR_SIGMA * scale)
-    # The noise that is left in a gradient taken at this scale: sigma / (2 sqrt(pi) s^2), in the units of the crop.
+    # Remaining noise in a gradient at this scale: sigma / (2 sqrt(pi) s^2), in the units of the crop.
     strength = strength * scale
     noise = noise_deviation(lightness) / (2 * math.sqrt(math.pi) * max(_GRADIENT_SIGMA * scale, 0.4) ** 2) * scale
     above = (strength**2 - (_NOISE_FLOOR * noise) ** 2).clamp_min(0)
@@ -123,17 +122,18 @@ def susceptibility(lightness: torch.Tensor) -> torch.Tensor:
     edge = torch.maximum(strength, torch.where(lightness > _HIGHLIGHT, 1.0, 0.0))
     end = round(_VETO_END * scale) | 1
     edge = _greatest(edge, (max(round(_VETO_WINDOW * scale), 3) | 1) + end - 1)
-    # What lies within the veto's own window is within the wider one for all pixels of this average: it stays whole.
+    # Pixels within the inner window of the veto are within the wider one for all pixels of this average, so the veto is
+    # complete there.
     calm = box_mean(1 - smoothstep(edge, *_EDGE), end // 2)
     return credible * (1 - smoothstep(strength, *_WEAK)) * calm
 
 
 def structure(lightness: torch.Tensor, sigma: float, rho: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gradient strength and credible direction by the structure tensor (Bigun and Granlund 1987; Weickert 1998).
+    """Gradient strength and coherence from the structure tensor (Bigun and Granlund 1987; Weickert 1998).
 
     Args:
         lightness: B x 1 x H x W.
-        sigma, rho: deviations, in pixels, of the Gaussian before the gradient and of the one over the tensor.
+        sigma, rho: standard deviations in pixels of the Gaussians before the gradient and over the tensor.
 
     Returns:
         The root of the tensor's trace, per pixel, and a smooth step over its coherence; B x 1 x H x W each.
@@ -149,7 +149,7 @@ def structure(lightness: torch.Tensor, sigma: float, rho: float) -> tuple[torch.
 
 
 def noise_deviation(lightness: torch.Tensor) -> torch.Tensor:
-    """Deviation of the noise of each picture: what a second difference along both axes leaves of it.
+    """Standard deviation of the noise of each picture, from second differences along both axes.
 
     After Immerkaer, "Fast noise variance estimation" (1996), with a median in place of the mean.
 
@@ -163,14 +163,14 @@ def noise_deviation(lightness: torch.Tensor) -> torch.Tensor:
     # The kernel is the product of two second differences.
     left = left[..., 2:, :] - 2 * left[..., 1:-1, :] + left[..., :-2, :]
     left = left[..., 2:] - 2 * left[..., 1:-1] + left[..., :-2]
-    # A quarter of the pixels tells as much, and a median is slow.
+    # A quarter of the pixels is sufficient, and a median is slow.
     step = 2 if min(left.shape[-2:]) >= 64 else 1
     left = left[..., ::step, ::step].flatten(1)
     return (robust_deviation(left, 1) / 6).view(-1, 1, 1, 1)
 
 
 def _greatest(planes: torch.Tensor, window: int) -> torch.Tensor:
-    """Greatest value of the window around each pixel; the window is odd."""
+    """Maximum over the window around each pixel; the window is odd."""
     padded = F.pad(planes, (window // 2,) * 4, mode="replicate")
     for axis in (-1, -2):
         covered = 1

@@ -18,22 +18,22 @@ SHARP_ALREADY = "sharp already"
 NOTHING_TO_ADD = "nothing to add"
 """Reason for a face that already has the detail of a network, for example after a restoration."""
 
-# # From this cut-off on, in cycles per pixel, the pixels and not a blur limit the detail: interpolation takes 10 dB
+# From this cut-off on, in cycles per pixel, the pixels and not a blur limit the detail: interpolation takes 10 dB
 # from the crops of sharp faces between 0.38 and 0.5, and a blur of 0.8 px does at 0.19 to 0.24.
 _FINEST = 0.33
-# # Octave, and minimum ratio of the photograph's power to that of the restored face in it. It was 0.57 or more for 36
+# Octave, and minimum ratio of the photograph's power to that of the restored face in it. It was 0.57 or more for 36
 # sharp faces and 12 blurred by 0.5 px, and 0.1 to 0.4 for resized faces and for faces blurred in one direction, which a
 # mean over all directions does not show.
 _OCTAVE = (0.18, 0.36)
 _LEAST_OWN = 0.5
 _LEAST_SIDE = 128
-# # Maximum share of noise in any frequency ring: 39 of 40 sharp faces have less at any size, and so have the results of
+# Maximum share of noise in any frequency ring: 39 of 40 sharp faces have less at any size, and so have the results of
 # noisy ones, which keep a little noise; noise of 5 levels has up to 0.7.
 _CLEAN = 0.45
 # Noise below this standard deviation, in units of 0..1, is invisible.
 _UNSEEN = 2.5 / 255
 
-# # The detail that a network generates is new, so it is not coherent with a photograph. In the octave below the first
+# The detail that a network generates is new, so it is not coherent with a photograph. In the octave below the first
 # value (cycles per pixel), or below the limit of the pixels, the coherence of 90 damaged faces with the output of
 # `gpen-lite-256` was at most 0.34, and that of the results, restored once more, at least 0.41. An enlarged face has
 # only coarser frequencies, which are more coherent anyway: for 29 faces of a quarter of the network's size it was 0.58
@@ -43,10 +43,10 @@ _FINEST_PAINTED = 0.36
 _PAINTED_SHARED, _SMALL_SHARED, _SMALL_FROM, _SMALL_TO = 0.38, 0.62, 0.6, 0.3
 # Range of the ratio of a restored face's power to the network's in that octave: 0.16 to 1.27 for 190 results.
 _LEAST_PAINTED, _MOST_PAINTED = 0.12, 1.4
-# # Minimum ratio of its cut-off to the end of the octave: the first value, or the second for a small face. 90 results
+# Minimum ratio of its cut-off to the end of the octave: the first value, or the second for a small face. 90 results
 # had 0.71 or more; faces blurred by 0.8 px or more, with which an ideal network would be coherent, had up to 0.65.
 _REACHED, _REACHED_SMALL, _ENLARGED_FROM = 0.68, 0.33, 0.9
-# # Limits of the noise in the middle of the face (around it the noise remains): the share of any ring in that octave
+# Limits of the noise in the middle of the face (around it the noise remains): the share of any ring in that octave
 # (first value, or the second for a small face) and the standard deviation (third value). Restored faces of noisy
 # photographs have up to 0.82 and 4.3 levels; pure noise has all of a ring, in small faces 0.59, or 9 levels and more.
 _CALMED, _CALMED_SMALL, _MOST_NOISE = 0.85, 0.5, 6 / 255

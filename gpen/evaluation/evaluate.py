@@ -1,4 +1,4 @@
-"""How well faces are restored: methods run on pairs, and every result measured against the truth."""
+"""Evaluate face restoration: run methods on pairs and compare every result with the original."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .methods import BASELINE, Method
 from .metrics import Moments, frechet_distance
 from .pairs import Pair, Pairs
 
-# Under this name the features of the truth are gathered beside those of the methods, which have longer ones.
+# Key for the features of the originals beside those of the methods, whose names are longer.
 _TRUTH = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """One pair.
+    """Measurements of one pair.
 
     Attributes:
-        index: of the pair among the `Pairs`.
-        name: of the pair.
-        facts: of the pair, with the sides of both pictures.
-        truth: what was measured on the truth itself; None where nobody knows it.
-        methods: what was measured on each method's result.
+        index: index in the `Pairs`.
+        name: name of the pair.
+        facts: facts of the pair, with the sides of both pictures.
+        truth: measurements of the original itself; None if unknown.
+        methods: measurements of each method's result.
     """
 
     index: int
@@ -41,15 +41,15 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What came of it.
+    """Result of an evaluation.
 
     Attributes:
-        methods: the first is the baseline.
-        pictures: in the order of the pairs.
-        fid: of each method; empty where it was not measured.
-        skipped: files that were passed over, `{"file", "reason"}` each.
-        instruments: the networks that measured, ready for JSON.
-        notes: sentences about what was not measured and what to beware of.
+        methods: the methods; the first is the baseline.
+        pictures: measurements in the order of the pairs.
+        fid: FID of each method; empty if not measured.
+        skipped: skipped files, `{"file", "reason"}` each.
+        instruments: networks used for measuring, JSON-serialisable.
+        notes: sentences about missing measures and caveats.
     """
 
     methods: tuple[Method, ...]
@@ -61,12 +61,12 @@ class Evaluation:
 
     @property
     def judged(self) -> str:
-        """The method that pictures are ranked by: the first model, otherwise the last method."""
+        """The method used for ranking pictures: the first model, otherwise the last method."""
         models = [method.name for method in self.methods if method.template]
         return models[0] if models else self.methods[-1].name
 
     def by_gain(self) -> list[Measured]:
-        """The pictures from the least PSNR gain of the `judged` method to the greatest; empty without a truth."""
+        """The pictures sorted by the PSNR gain of the `judged` method, lowest first; empty without originals."""
         ranked = [picture for picture in self.pictures if "psnr_gain" in picture.methods[self.judged]]
         return sorted(ranked, key=lambda picture: picture.methods[self.judged]["psnr_gain"])
 
@@ -74,15 +74,15 @@ class Evaluation:
 def evaluate(
     pairs: Pairs, methods: Sequence[Method], meter: Meter, *, batch_size: int = 8, progress: Progress = silent
 ) -> Evaluation:
-    """Restore all pairs with all methods and measure the results in the truth's size.
+    """Restore all pairs with all methods and measure the results in the original's size.
 
-    Only numbers are kept: memory follows `batch_size` pictures and, for FID, 34 MB a method.
+    Only numbers are stored; memory is needed for `batch_size` pictures and, for FID, 34 MB per method.
 
     Args:
-        pairs: what to restore. One that cannot be read is passed over and named in the result.
-        methods: the first is the one that gains are measured against.
-        meter: what is measured.
-        batch_size: pictures a batch; those of a batch have one size.
+        pairs: pairs to restore. Unreadable ones are skipped and named in the result.
+        methods: the methods; gains are relative to the first.
+        meter: defines the measures.
+        batch_size: pictures per batch, all of one size.
         progress: called after each batch with ("evaluate", done, total); what it raises ends the work.
 
     Raises:
@@ -110,7 +110,7 @@ def evaluate(
 
 
 def _batches(pairs: Pairs, batch_size: int, skipped: list[dict[str, str]]) -> Iterator[list[tuple[int, Pair]]]:
-    """Neighbours of one size, up to `batch_size` of them; what cannot be read goes to `skipped`."""
+    """Yield up to `batch_size` consecutive pairs of one size; unreadable ones are added to `skipped`."""
     batch: list[tuple[int, Pair]] = []
     for index in range(len(pairs)):
         try:
@@ -127,7 +127,7 @@ def _batches(pairs: Pairs, batch_size: int, skipped: list[dict[str, str]]) -> It
 
 
 def _sides(pair: Pair) -> tuple[int, int]:
-    """Side of the degraded picture, and that in which results are compared."""
+    """Side of the degraded picture, and side at which results are compared."""
     own = pair.degraded.shape[-1]
     return own, own if pair.truth is None else pair.truth.shape[-1]
 
@@ -140,7 +140,7 @@ def _facts_of(pair: Pair) -> dict[str, Any]:
 def _evaluate_batch(
     pairs: Sequence[Pair], methods: Sequence[Method], meter: Meter, features: dict[str, Moments]
 ) -> list[tuple[Row | None, dict[str, Row]]]:
-    """What was measured on the truth and on each method's result, for each pair."""
+    """Measure the original and each method's result, for each pair."""
     degraded = torch.cat([pair.degraded for pair in pairs])
     truths = [pair.truth for pair in pairs if pair.truth is not None]
     reference = meter.look_at(torch.cat(truths)) if truths else None
@@ -169,7 +169,7 @@ def _add_gains(rows: list[Row], baseline: list[Row]) -> None:
 
 
 def render(pairs: Pairs, methods: Sequence[Method], index: int) -> list[tuple[str, torch.Tensor]]:
-    """One pair as a row of a sheet: title and 1 x 3 x T x T of the input, each result, and the truth if it is known."""
+    """One pair as a row of a sheet: title and 1 x 3 x T x T of the input, each result, and the original if known."""
     pair = pairs.load(index)
     side = _sides(pair)[1]
     shown = [(method.name, method.run(pair.degraded, side)) for method in methods]

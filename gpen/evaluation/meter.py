@@ -1,4 +1,4 @@
-"""Everything that is measured on a batch of results, one row of numbers a picture."""
+"""Measure a batch of results, with one row of numbers per picture."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from . import metrics
 from .perceptual import PerceptualMeasures
 
 Row = dict[str, Any]
-"""Numbers of one picture by the keys of `report.MEASURES`; None where one has no value."""
+"""Numbers of one picture by the keys of `report.MEASURES`; None for missing values."""
 
-# Faces fill aligned crops; they are sought from this share of the side on, also where damage makes them uncertain.
+# Minimum size of faces as a share of the crop's side (they fill aligned crops), and a low threshold for damaged ones.
 _LEAST_FACE = 0.25
 _FACE_THRESHOLD = 0.5
 
 
 class FaceFinder:
-    """Finds the one face of an aligned crop, with 68 landmarks where there is a network for them."""
+    """Finds the face in an aligned crop, with 68 landmarks if their network is available."""
 
     def __init__(self, detector: LoadedModel[FaceDetector], landmarker: LoadedModel[Landmarker] | None) -> None:
         self._detector = detector
@@ -34,7 +34,7 @@ class FaceFinder:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Name and SHA-256 of both networks, ready for JSON."""
+        """Name and SHA-256 of both networks, JSON-serialisable."""
         networks = {"detector": self._detector, "landmarks": self._landmarker}
         return {kind: {"name": one.name, "sha256": one.sha256} for kind, one in networks.items() if one}
 
@@ -52,14 +52,14 @@ class FaceFinder:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A batch of pictures with what every comparison needs of it.
+    """A batch of pictures with the data needed for comparisons.
 
     Attributes:
         images: B x 3 x S x S in 0..1.
-        spectrum: of each.
-        faces: in each.
-        likeness: B x 512 unit vectors; None where identity is not measured.
-        features: B x 2048 for FID; None where it is not measured.
+        spectrum: spectrum of each picture.
+        faces: face in each picture.
+        likeness: B x 512 unit vectors; None if identity is not measured.
+        features: B x 2048 for FID; None if not measured.
     """
 
     images: torch.Tensor
@@ -71,14 +71,14 @@ class Seen:
 
 @dataclass
 class Meter:
-    """What is measured.
+    """The set of measures.
 
     Attributes:
-        find_faces: for the distance of landmarks.
-        perceptual: the measures that need other code or files.
-        device: where the recogniser runs.
-        remarks: sentences about what measures instead of something better.
-        small: results so far that were too small for MS-SSIM.
+        find_faces: used for the landmark distance.
+        perceptual: the measures that need other packages or files.
+        device: device of the recogniser.
+        remarks: sentences about substitutes for better measures.
+        small: number of results so far that were too small for MS-SSIM.
     """
 
     find_faces: FaceFinder
@@ -89,14 +89,14 @@ class Meter:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence for each thing that was not measured."""
+        """One sentence for each missing measure."""
         notes = (*self.remarks, *self.perceptual.missing)
         if not self.small:
             return notes
         return (*notes, f"MS-SSIM is not measured on {self.small} results with sides below {metrics.MS_SSIM_SIDE}.")
 
     def look_at(self, images: torch.Tensor) -> Seen:
-        """Take of pictures B x 3 x S x S in 0..1 what every comparison needs."""
+        """Prepare pictures B x 3 x S x S in 0..1 for comparisons."""
         measures = self.perceptual
         likeness = None
         if measures.recogniser is not None:
@@ -111,7 +111,7 @@ class Meter:
         )
 
     def describe(self, seen: Seen) -> list[Row]:
-        """What can be said of pictures without knowing the truth."""
+        """Measure pictures without originals."""
         columns: dict[str, Sequence[Any]] = {
             "effective_resolution": seen.spectrum.effective_resolution.tolist(),
             "high_frequency_share": seen.spectrum.high_frequency_ratio.tolist(),
@@ -119,7 +119,7 @@ class Meter:
         return _rows(columns)
 
     def compare(self, seen: Seen, truth: Seen) -> list[Row]:
-        """What can be said of pictures beside the truth, of the same size."""
+        """Measure pictures compared with their originals of the same size."""
         images, true = seen.images, truth.images
         detail = metrics.compare_detail(images, true)
         distance, bands = metrics.spectral_distance(seen.spectrum, truth.spectrum)

@@ -1,7 +1,7 @@
-"""How near restored pictures come to the truth: pure functions on tensors, one value a picture.
+"""Metrics that compare restored pictures with their originals: pure functions on tensors, one value per picture.
 
 Pictures are sRGB-encoded RGB, B x 3 x H x W in 0..1; detail is that of BT.709 luma, frequencies are in cycles per
-pixel. No function gives NaN or infinity for pictures that hold none.
+pixel. No function returns NaN or infinity for finite pictures.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from ..pixels.filters import taper
 from ..types import Face
 
 DETAIL_FROM = 1 / 8
-"""Cycles per pixel from which on energy counts as detail in `DetailAgreement`."""
+"""Frequency in cycles per pixel above which energy counts as detail in `DetailAgreement`."""
 
 CORRELATION_BANDS = tuple(pairwise(BAND_EDGES))
-"""The two bands whose detail is correlated: 1/16 to 1/8 and 1/8 to 1/4 cycles per pixel."""
+"""The two bands for the correlation of detail: 1/16 to 1/8 and 1/8 to 1/4 cycles per pixel."""
 
 PSNR_LIMIT = 100.0
-"""Decibels of two equal pictures; pictures of 8 bits that differ at all lie below."""
+"""PSNR in decibels of equal pictures; any different 8-bit pictures have less."""
 
 SSIM_SIDE = 12
 MS_SSIM_SIDE = 161
-"""The least sides that torchmetrics measures: more than half its window of 11, and 5 scales of it."""
+"""Minimum sides for torchmetrics: more than half its window of 11, and that at 5 scales."""
 
 
 def psnr(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -52,7 +52,7 @@ def psnr(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 def ssim(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Structural similarity (Wang et al. 2004) as torchmetrics has it, Gaussian window of 1.5 px; B values in -1..1.
+    """Structural similarity (Wang et al. 2004) as in torchmetrics, Gaussian window of 1.5 px; B values in -1..1.
 
     Args:
         images: B x 3 x H x W in 0..1, no side below `SSIM_SIDE`.
@@ -68,7 +68,7 @@ def ssim(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 def ms_ssim(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """SSIM over five scales (Wang et al. 2003) as torchmetrics has it; B values in 0..1.
+    """SSIM over five scales (Wang et al. 2003) as in torchmetrics; B values in 0..1.
 
     Args:
         images: B x 3 x H x W in 0..1, no side below `MS_SSIM_SIDE`.
@@ -95,13 +95,13 @@ def _similarity(measure: Callable[..., Any], images: torch.Tensor, truth: torch.
 
 @dataclass(frozen=True, eq=False)
 class DetailAgreement:
-    """How much detail pictures hold beside the truth, and how much of it is the truth's.
+    """Amount of detail of pictures compared with the originals, and its correlation with them.
 
     Attributes:
-        power: B; the pictures' variance of luma from `DETAIL_FROM` on.
-        truth_power: B; the truth's.
-        correlation: B x 2, -1..1; the normalised cross-correlation of picture and truth in each of
-            `CORRELATION_BANDS`; 0 where one of the two holds nothing there.
+        power: B; variance of the pictures' luma above `DETAIL_FROM`.
+        truth_power: B; the same of the originals.
+        correlation: B x 2, -1..1; normalised cross-correlation of picture and original in each of `CORRELATION_BANDS`;
+            0 if one of the two has no power there.
     """
 
     power: torch.Tensor
@@ -117,11 +117,11 @@ class DetailAgreement:
 
 @torch.no_grad()
 def compare_detail(images: torch.Tensor, truth: torch.Tensor) -> DetailAgreement:
-    """Measure energy and agreement of detail. Energy without correlation is invention.
+    """Measure energy and correlation of detail. Energy without correlation is invented detail.
 
-    Both pictures are seen through the truth's window (Hann, inside its black border) and freed of their mean. By
-    Parseval's theorem the correlation of the band-passed pictures is the real part of the sum of X conj(Y) over the
-    band, over the roots of the sums of |X|^2 and |Y|^2.
+    Both pictures are multiplied by the original's window (Hann, inside its black border) after subtracting their mean.
+    By Parseval's theorem, the correlation of the band-passed pictures is the real part of the sum of X conj(Y) over the
+    band, divided by the square roots of the sums of |X|^2 and |Y|^2.
 
     Args:
         images: B x 3 x H x W in 0..1.
@@ -139,7 +139,7 @@ def compare_detail(images: torch.Tensor, truth: torch.Tensor) -> DetailAgreement
     power, truth_power = torch.zeros(len(truth)), torch.zeros(len(truth))
     correlation = torch.zeros(len(truth), len(bands))
     for index, view in enumerate(views(truth)):
-        # So that the sum over the plane is the variance.
+        # Normalised so that the sum over the plane is the variance.
         unit = 1 / (float(view.window.square().sum()) * height * width)
         grays = luma(images[index : index + 1].float())[0, 0], view.gray
         x, y = (torch.fft.rfft2(taper(gray, view.window)) for gray in grays)
@@ -153,7 +153,7 @@ def compare_detail(images: torch.Tensor, truth: torch.Tensor) -> DetailAgreement
 
 
 def spectral_distance(spectrum: Spectrum, truth: Spectrum) -> tuple[torch.Tensor, torch.Tensor]:
-    """How far the power of pictures lies from the truth's: mean absolute decibels over the rings of equal frequency.
+    """Difference of the power of pictures from that of the originals: mean absolute decibels over rings.
 
     Args:
         spectrum: of B pictures.
@@ -168,9 +168,9 @@ def spectral_distance(spectrum: Spectrum, truth: Spectrum) -> tuple[torch.Tensor
 
 
 def landmark_distance(face: Face, expected: Face) -> float:
-    """Mean distance of a face's landmarks from the expected ones, in parts of the expected eye distance.
+    """Mean distance of a face's landmarks from the expected ones, in units of the expected eye distance.
 
-    All 68 landmarks count where both faces have them, otherwise the five. The eye distance is always that of the five.
+    All 68 landmarks are used if both faces have them, otherwise the five. The eye distance is always that of the five.
 
     Raises:
         ImageError: the expected eyes lie on one point.
@@ -205,7 +205,7 @@ def frechet_distance(features: Moments, truth: Moments) -> float:
 
 
 class Moments:
-    """Mean and covariance of vectors that come in batches; memory follows their length, not their number."""
+    """Running mean and covariance of vectors in batches; memory depends on their length, not their number."""
 
     def __init__(self, length: int) -> None:
         self.count = 0
@@ -213,7 +213,7 @@ class Moments:
         self._products = torch.zeros(length, length, dtype=torch.float64)
 
     def add(self, vectors: torch.Tensor) -> None:
-        """Take in N x length vectors."""
+        """Add N x length vectors."""
         vectors = vectors.detach().cpu().double()
         self.count += len(vectors)
         self._sum += vectors.sum(dim=0)
@@ -225,7 +225,7 @@ class Moments:
 
     @property
     def covariance(self) -> torch.Tensor:
-        """The unbiased one."""
+        """The unbiased covariance."""
         return (self._products - self.count * torch.outer(self.mean, self.mean)) / max(self.count - 1, 1)
 
 

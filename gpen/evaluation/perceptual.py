@@ -1,7 +1,7 @@
-"""Measures that need other people's code or networks: LPIPS, FID and identity.
+"""Measures that need third-party code or networks: LPIPS, FID and identity.
 
-Nothing is fetched: each is measured where its package and its file are on this machine already, and where they are
-not, an error says what is missing. Pictures are RGB, B x 3 x H x W in 0..1.
+Nothing is downloaded: each is measured if its package and file are on this machine; otherwise an error says what is
+missing. Pictures are RGB, B x 3 x H x W in 0..1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..errors import GPENError, MissingPackageError, ModelNotFoundError
 from ..faces.identity import Recogniser, load_recogniser
 from .torch_hub import hub_file
 
-# LPIPS backbones, by torchmetrics' names and torchvision's; the first that is here is taken.
+# LPIPS backbones, by their names in torchmetrics and torchvision; the first available one is used.
 _LPIPS_BACKBONES = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}
 # The Inception network of the original FID in torch-fidelity's conversion (its feature_extractor_inceptionv3.py).
 _INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
@@ -48,10 +48,10 @@ class Lpips:
 
 
 def load_lpips(device: torch.device) -> Lpips:
-    """LPIPS on the first backbone that lies in torch hub's folder.
+    """LPIPS with the first backbone in torch hub's folder.
 
     Raises:
-        ModelNotFoundError: none does.
+        ModelNotFoundError: there is none.
         MissingPackageError: torchmetrics or torchvision is not installed.
     """
     _require_torchmetrics()
@@ -71,7 +71,7 @@ def load_lpips(device: torch.device) -> Lpips:
 
 
 class Inception:
-    """The features that FID compares: pool3 of the original network, B x 2048."""
+    """Features for FID: pool3 of the original network, B x 2048."""
 
     title = "FID"
     length = 2048
@@ -87,14 +87,14 @@ class Inception:
 
 
 def load_inception(device: torch.device) -> Inception:
-    """torch-fidelity's Inception, as torchmetrics runs it.
+    """torch-fidelity's Inception, as used by torchmetrics.
 
     Raises:
         ModelNotFoundError: its file is not in torch hub's folder.
         MissingPackageError: torchmetrics or torch-fidelity is not installed.
     """
     _require_torchmetrics()
-    # Its file is a pickle that torch-fidelity reads without care: only the published one may be handed over.
+    # Its file is a pickle that torch-fidelity loads without safety checks, so only the published one is passed on.
     path = hub_file(_INCEPTION)
     from torchmetrics.image.fid import NoTrainInceptionV3
 
@@ -107,11 +107,11 @@ def load_inception(device: torch.device) -> Inception:
 
 @dataclass(frozen=True, eq=False)
 class PerceptualMeasures:
-    """The measures that this machine has; None for the others.
+    """The available measures; None for the others.
 
     Attributes:
-        similarity: whether torchmetrics is here, for SSIM and MS-SSIM.
-        missing: a sentence for each that it has not.
+        similarity: whether torchmetrics is installed, for SSIM and MS-SSIM.
+        missing: one sentence for each missing measure.
     """
 
     similarity: bool = True

@@ -1,4 +1,4 @@
-"""What an evaluation says: JSON for machines, a table for people."""
+"""Reports of an evaluation: JSON and a table."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ MEASURES = {
     "lpips": "0 for equal pictures",
     "identity": "likeness to the face of the truth, -1..1",
 }
-"""What is measured on a picture, and in what."""
+"""Measures of a picture and their units."""
 
 _PACKAGES = ("torch", "torchvision", "torchmetrics", "torch-fidelity", "numpy", "opencv-python", "pillow")
-# Measured to be averaged otherwise, or not at all.
+# Measures with another average, or none.
 _NOT_AVERAGED = frozenset({"face_lost", "spectral_distance_bands", "detail_power", "truth_detail_power"})
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the table.
+    """One line of the table.
 
     Attributes:
-        title: with the direction that is better.
-        path: where the number is in a summary.
-        digits: after the decimal point.
-        percent: shown as a percentage.
+        title: title with the direction of improvement.
+        path: path of the number in a summary.
+        digits: digits after the decimal point.
+        percent: whether to show it as a percentage.
     """
 
     title: str
@@ -96,10 +96,10 @@ LINES = (
 
 
 def summarise(rows: Sequence[Row]) -> Summary:
-    """Mean, median, least and greatest of each measure over pictures; None values count for nothing.
+    """Mean, median, minimum and maximum of each measure over pictures; None values are ignored.
 
-    Of gains also `worse`, the share of pictures that lost. Of the high-frequency ratio also `of_mean_powers`: powers
-    are averaged over pictures, and then divided.
+    For gains also `worse`, the share of pictures that lost; for the high-frequency ratio also `of_mean_powers`, the
+    ratio of the mean powers.
     """
     summary: Summary = {}
     for key in MEASURES:
@@ -127,10 +127,10 @@ def summarise(rows: Sequence[Row]) -> Summary:
 
 
 def report(evaluation: Evaluation, source: dict[str, Any]) -> dict[str, Any]:
-    """An evaluation ready for JSON.
+    """An evaluation as JSON-serialisable data.
 
     Args:
-        evaluation: from `evaluate`.
+        evaluation: result of `evaluate`.
         source: the `facts` of the pairs.
     """
     methods = []
@@ -169,7 +169,7 @@ def _versions() -> dict[str, str]:
 
 
 def table(body: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Column titles and lines of the table; a line that no method has a number for is left out.
+    """Column titles and lines of the table; lines without any number are omitted.
 
     Args:
         body: from `report`.
@@ -182,7 +182,7 @@ def table(body: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def markdown(body: dict[str, Any]) -> str:
-    """The table and what is needed to understand it, as Markdown.
+    """The table with an explanation, as Markdown.
 
     Args:
         body: from `report`.

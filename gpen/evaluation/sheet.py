@@ -1,4 +1,4 @@
-"""Contact sheets: rows of pictures with a title over each column and a line about each row."""
+"""Contact sheets: rows of pictures with a title above each column and a caption for each row."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _CAPTION = 22
 
 
 def contact_sheet(rows: Iterable[tuple[str, Sequence[tuple[str, torch.Tensor]]]], count: int) -> Image.Image:
-    """Pictures side by side, each shown 256 pixels wide.
+    """Draw rows of pictures, each 256 pixels wide.
 
     Args:
-        rows: a caption and titled pictures, 1 x 3 x S x S in 0..1, for each; taken one at a time.
-        count: how many rows there are.
+        rows: for each row a caption and titled pictures, 1 x 3 x S x S in 0..1; read one at a time.
+        count: number of rows.
 
     Raises:
-        ImageError: there are none.
+        ImageError: there are no rows.
     """
     sheet: Image.Image | None = None
     for number, (caption, pictures) in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Files in torch hub's folder, taken only where they are whole."""
+"""Verified files in torch hub's folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import ModelNotFoundError
 
 
 def hub_file(name: str) -> Path:
-    """A file in torch hub's folder whose name ends in the first digits of its SHA-256, as torch hub's do."""
+    """Path of a file in torch hub's folder whose name ends with the first digits of its SHA-256, as usual there."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
         raise ModelNotFoundError(f"There is no {path}; nothing is fetched here.")

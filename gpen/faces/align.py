@@ -1,4 +1,4 @@
-"""Aligned crops: every face upright, of one size, its landmarks on a template.
+"""Align faces: upright crops of the same size with the landmarks at the positions of a template.
 
 Convention: an alignment's matrix maps points of the image to points of the crop; see `..types.Alignment`.
 """
@@ -17,7 +17,7 @@ from ..wording import count
 
 
 def _gpen_template() -> np.ndarray:
-    """GPEN's own template, by the rule of its `align_faces.py`.
+    """GPEN's own template, computed as in its `align_faces.py`.
 
     The five points of the 96 x 112 template of InsightFace (ArcFace), made square by padding the sides, then padded
     by a quarter of the side all around.
@@ -49,27 +49,27 @@ def _ffhq_template() -> np.ndarray:
 
 
 # 5 x 2 each, in units of the crop's side: left eye, right eye, nose, left and right mouth corner. Multiplied by the
-# crop's side they are pixel coordinates, as both upstream scripts have it.
+# crop's side, they are pixel coordinates, as in both upstream scripts.
 TEMPLATES: dict[str, np.ndarray] = {"gpen": _gpen_template(), "ffhq": _ffhq_template()}
 
 
-# A face whose crop would have a side of more pixels than this of its picture is none; mirrored landmarks give such.
+# Maximum side of a crop in pixels of its picture; larger ones come from invalid, such as mirrored, landmarks.
 _LARGEST_CROP = 1e6
 
 
 def estimate_similarity_matrix(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The turn, uniform scale and shift that bring points nearest to others, without mirroring.
+    """Estimate the similarity (rotation, uniform scale, translation, no mirroring) that maps points to others.
 
-    Least squares after Umeyama, "Least-squares estimation of transformation parameters between two point patterns"
-    (PAMI 1991), equations 38 to 43. The statistics are taken in the precision of `source`: for float32 landmarks the
-    matrices are those of GPEN's script to the last digit, which lie up to 2e-3 px from the float64 ones.
+    Least squares as in Umeyama, "Least-squares estimation of transformation parameters between two point patterns"
+    (PAMI 1991), equations 38 to 43. The statistics are computed in the precision of `source`: for float32 landmarks,
+    the matrices equal those of GPEN's script to the last digit, which differ by up to 2e-3 px from the float64 ones.
 
     Args:
         source: N x K x 2, or K x 2; floating point.
         target: N x K x 2, or K x 2 for all.
 
     Returns:
-        N x 2 x 3 (2 x 3 where both are K x 2) float64 matrices source -> target.
+        N x 2 x 3 (2 x 3 if both are K x 2) float64 matrices source -> target.
 
     Raises:
         ImageError: points are not finite, or all the points of one set coincide.
@@ -77,7 +77,7 @@ def estimate_similarity_matrix(source: np.ndarray, target: np.ndarray) -> np.nda
     target = np.asarray(target, source.dtype)
     source_mean, target_mean = source.mean(axis=-2, keepdims=True), target.mean(axis=-2, keepdims=True)
     p, q = source - source_mean, target - target_mean
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+    with np.errstate(over="ignore", invalid="ignore"):  # overflows are refused below
         variance = p.var(axis=-2).sum(axis=-1)
     if not (np.isfinite(variance).all() and (variance > 0).all()):
         raise ImageError("The landmarks of a face are not finite or all coincide; leave that face out.")
@@ -91,7 +91,7 @@ def estimate_similarity_matrix(source: np.ndarray, target: np.ndarray) -> np.nda
 
 
 def landmark_fault(landmarks: np.ndarray, template: Template | str) -> str | None:
-    """Why landmarks, 5 x 2, cannot be laid on a template; None where they can."""
+    """Why landmarks, 5 x 2, cannot be aligned to a template; None if they can."""
     if not np.isfinite(landmarks).all():
         return "its landmarks are not finite"
     try:
@@ -104,7 +104,7 @@ def landmark_fault(landmarks: np.ndarray, template: Template | str) -> str | Non
 
 
 def usable_faces(faces: Faces, template: Template | str) -> tuple[Faces, Faces]:
-    """Those faces whose landmarks can be laid on a template, and the others."""
+    """Split faces into those whose landmarks can be aligned to a template, and the others."""
     faults = [landmark_fault(face.landmarks, template) for face in faces]
     usable, unusable = (
         Faces(tuple(face for face, fault in zip(faces, faults, strict=True) if (fault is None) == wanted), faces.sizes)
@@ -116,22 +116,22 @@ def usable_faces(faces: Faces, template: Template | str) -> tuple[Faces, Faces]:
 def align_faces(
     images: torch.Tensor, faces: Faces, size: int, template: Template | str = "gpen"
 ) -> tuple[torch.Tensor, tuple[Alignment, ...]]:
-    """Cut the faces out of their images, upright, with their landmarks on the template.
+    """Cut out faces, upright, with their landmarks at the positions of the template.
 
-    Only the surroundings of a face are read, so the size of the image costs nothing. Beyond its border the image goes
-    on as its mirror image: a black wedge would be restored as part of the face.
+    Only the surroundings of a face are read, so the size of the image does not matter. The image is extended by
+    reflection beyond its border, since a black wedge would be restored as part of the face.
 
     Args:
         images: B x 3 x H x W in 0..1.
-        faces: their faces, as detected on just these images.
+        faces: faces detected in these images.
         size: side S of the square crops in pixels.
-        template: which landmark template the crops are for; a checkpoint wants the one it was trained with.
+        template: landmark template of the crops; each checkpoint needs the one it was trained with.
 
     Returns:
-        N x 3 x S x S in 0..1, in the order of `faces` (0 x 3 x S x S where there are none), and an alignment each.
+        N x 3 x S x S in 0..1, in the order of `faces` (0 x 3 x S x S if there are none), and an alignment for each.
 
     Raises:
-        ImageError: the images are not those the faces belong to, or landmarks are unusable.
+        ImageError: the images are not those of the faces, or landmarks are unusable.
 
     Example:
         >>> import torch
@@ -163,16 +163,16 @@ def align_faces(
 
 
 def crop_aligned(images: torch.Tensor, alignment: Alignment, size: int | None = None) -> torch.Tensor:
-    """The crop an alignment describes, at its own side or another one.
+    """Cut the crop of an alignment, at its own or another size.
 
-    Enlarging is bilinear, as in GPEN's and facexlib's scripts (OpenCV's `warpAffine` with INTER_LINEAR, which is also
-    what it makes of the INTER_AREA that GPEN asks for): the networks know photographs in that form. Reducing is
-    anti-aliased, which theirs is not.
+    Enlarging is bilinear, as in GPEN's and facexlib's scripts (OpenCV's `warpAffine` with INTER_LINEAR, which it also
+    uses for the INTER_AREA requested by GPEN), since the networks were trained on such crops. Reducing is anti-aliased,
+    unlike theirs.
 
     Args:
         images: B x 3 x H x W in 0..1; the alignment says which of them.
-        alignment: where the crop lies.
-        size: side S of the crop; the alignment's where left out.
+        alignment: position of the crop.
+        size: side S of the crop; by default that of the alignment.
 
     Returns:
         1 x 3 x S x S in 0..1.
@@ -185,18 +185,18 @@ def crop_aligned(images: torch.Tensor, alignment: Alignment, size: int | None = 
 
 
 def crop_to_image_matrix(alignment: Alignment, size: int) -> np.ndarray:
-    """The 2 x 3 matrix to the image from the crop, where that has been resized to another side."""
+    """The 2 x 3 matrix from a crop, resized to another side, to the image."""
     scale = alignment.crop_size / size
     return compose(alignment.inverse, resize_matrix(scale, scale))
 
 
 def cut_around(images: torch.Tensor, alignment: Alignment, reach: float, size: int) -> torch.Tensor:
-    """The crop an alignment describes and what lies around it, about the same middle.
+    """Cut the crop of an alignment with its surroundings, around the same centre.
 
     Args:
         images: B x 3 x H x W in 0..1; the alignment says which of them.
-        alignment: where the crop lies.
-        reach: how many times as wide as the crop.
+        alignment: position of the crop.
+        reach: width as a multiple of the crop's.
         size: side S of the result.
 
     Returns:

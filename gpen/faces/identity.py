@@ -1,4 +1,4 @@
-"""Who a face is: vectors that lie near each other for one person."""
+"""Face recognition: vectors that are close to each other for the same person."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ..errors import MissingPackageError
 from .loading import load_strictly
 
 _RECOGNISER = "arcface-ir-se50"
-# Rows and columns of a 256 x 256 crop in FFHQ's alignment that ArcFace sees, and the side it sees them at: GPEN's
-# training/loss/id_loss.py.
+# Rows and columns of a 256 x 256 crop in FFHQ's alignment for ArcFace, and the side of its input (GPEN's
+# training/loss/id_loss.py).
 _FACE = (slice(35, 223), slice(32, 220))
 _FACE_SIDE = 112
 
 
 class Recogniser(nn.Module):
-    """Who a face is: crops in FFHQ's alignment, B x 3 x S x S in 0..1, to unit vectors B x 512.
+    """Face recognition network: crops in FFHQ's alignment, B x 3 x S x S in 0..1, to unit vectors B x 512.
 
-    The dot product of two vectors is the likeness of the faces, -1..1.
+    The dot product of two vectors is the similarity of the faces, -1..1.
     """
 
     title = "identity"
@@ -41,7 +41,7 @@ def load_recogniser(device: torch.device) -> Recogniser:
 
     Raises:
         ModelNotFoundError: its file is not on this machine.
-        CheckpointError: the file is another network's.
+        CheckpointError: the file belongs to another network.
         MissingPackageError: facexlib is not installed.
     """
     resolved = store.resolve(_RECOGNISER)

@@ -1,4 +1,4 @@
-"""What the package's own small networks of faces are made of, and how they see their crops."""
+"""Layers and input normalisation shared by the package's small face networks."""
 
 from __future__ import annotations
 

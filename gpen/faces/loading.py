@@ -1,4 +1,4 @@
-"""Tensors into networks: all of them, or a sentence."""
+"""Strict loading of state dicts, with a readable error."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
 def load_strictly(module: AnyModule, state_dict: Mapping[str, Tensor], fault: str) -> AnyModule:
-    """Load a state dict into the module that it belongs to, changed in place, and give that.
+    """Load a state dict into its module in place, and return the module.
 
     Raises:
-        CheckpointError: tensors are missing, left over or of another shape; its sentence begins with `fault`.
+        CheckpointError: tensors are missing, unexpected or misshapen; the message begins with `fault`.
     """
     try:
         module.load_state_dict(dict(state_dict), strict=True)

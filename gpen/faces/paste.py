@@ -1,4 +1,4 @@
-"""Restored crops back into their images."""
+"""Paste restored crops into their images."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from .place import NO_PIXELS, Place, find_place, overlap
 
 # Standard deviation of the low band, as a share of the crop's side: 16 px at 512.
 _LOW_BAND = 1 / 32
-# How readily the noise among the finest detail gives way where the network changed something, as the factor on the
-# variance of the change against its own: a crop that was not changed changes nothing.
+# Factor on the variance of the network's change relative to that of the noise in the finest detail, which decides how
+# much of that noise is removed; an unchanged crop changes nothing.
 _GIVE_WAY = 16.0
-# Noise finer than the network can see stays up to this deviation at a `denoise` of a half, as the grain of a print.
+# With `denoise` 0.5, noise finer than the network's input is kept up to this standard deviation, the grain of a print.
 _GRAIN = 8 / 255
-# Of the photograph's finest detail stays what exceeds so many times the variance of its noise.
+# The photograph's finest detail is kept if it exceeds this multiple of the noise variance.
 _NOISE_MARGIN = 2.0
-# The calm places of a picture: this share of them varies less. The mean over what they vary is `evenness`: up to the
-# first value there is no noise in it, from the second on nothing else.
+# Quantile of the local variance for uniform areas. Their ratio to the mean is `evenness`: below the first value there
+# is no noise, above the second only noise.
 _CALM, _EVEN_WITHOUT, _EVEN_WITH = 0.25, 0.15, 0.7
 
 
@@ -50,41 +50,41 @@ def paste_faces(
     strength: float = 1.0,
     denoise: float = 0.5,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lay restored crops over their images.
+    """Paste restored crops into their images.
 
-    1. The photograph's own crop is cut again; the restored crop gets its colours (`color_match`).
-    2. The difference of the two is brought to the image's scale with anti-aliasing and added: a crop that was not
-       changed changes nothing.
-    3. What of the photograph is finer than a crop can hold stays: the network has not seen it. So a face of 2000 px
-       restored at 512 keeps its pores. Only noise gives way (what has the same strength everywhere, in the face and
-       around it), where the network has taken it from the rest: all of it where the network sees all of the
-       photograph's pixels; what `denoise` takes where the photograph has more.
-    4. Where masks overlap, faces share the pixels: the better a pixel lies within a mask and the larger the face,
-       the larger its share.
+    1. Cut the photograph's own crop again, and match the colours of the restored crop to it (`color_match`).
+    2. Resample the difference of the two to the image's scale with anti-aliasing and add it, so that an unchanged crop
+       changes nothing.
+    3. Keep detail of the photograph that is too fine for the crop, since the network has not seen it: a face of 2000 px
+       restored at 512 keeps its pores. Only noise (of the same strength everywhere in and around the face) is removed
+       where the network has removed it from the rest: all of it if the network sees all pixels of the photograph; as
+       much as set by `denoise` if the photograph has more.
+    4. Where masks overlap, faces share the pixels: the share is larger for a pixel deeper inside a mask and for a
+       larger face.
 
-    Only the surroundings of the faces are computed; beyond the result and the mask, memory grows with their size.
+    Only the areas of the faces are computed; besides the result and the mask, memory depends only on their size.
 
     Args:
         images: B x 3 x H x W float in 0..1.
         crops: N x 3 x S x S in 0..1, in the order of `alignments`; S may differ from the alignments' crop size.
-        alignments: as `align_faces` gave them for these images.
-        masks: N x 1 x M x M in 0..1, the masks of the crops; by default `draw_masks` draws them. A crop whose mask is 0
-            is not pasted.
-        mask_mode, feather, parser: arguments of `draw_masks`, if it draws them.
-        color_match: `low_band` keeps the photograph's colours, light and shade and takes detail only; `mean_std`
-            matches mean and contrast of each channel within the mask; `none` takes the crop as it is.
+        alignments: result of `align_faces` for these images.
+        masks: N x 1 x M x M in 0..1, the masks of the crops; by default from `draw_masks`. A crop with mask 0 is not
+            pasted.
+        mask_mode, feather, parser: arguments of `draw_masks`, if `masks` is not given.
+        color_match: `low_band` keeps the photograph's colours, light and shade and uses only the crop's detail;
+            `mean_std` matches mean and contrast of each channel within the mask; `none` uses the crop unchanged.
         match_grain: 0..1, how much of the grain that the photograph has and the restored face lacks is added.
-        strength: 0 leaves the images as they are, 1 pastes all.
-        denoise: 0..1, how much noise finer than the network sees is taken from large faces: at 1 all, at a half
-            what goes beyond the grain of a print (8 levels of deviation), at 0 none.
+        strength: 0 leaves the images unchanged, 1 uses the full result.
+        denoise: 0..1, how much noise finer than the network's input is removed from large faces: at 1 all, at 0.5 only
+            noise above the grain of a print (8 levels of deviation), at 0 none.
 
     Returns:
-        The images, and B x 1 x H x W masks in 0..1 of where faces lie. Where a mask is 0, and everywhere at strength
-        0, the pixels are the input's, bit for bit. Where nothing is pasted the very tensor `images` is returned.
+        The images, and B x 1 x H x W masks in 0..1 of the pasted faces. Pixels with mask 0, or all at strength 0, equal
+        the input bit for bit. If nothing is pasted, the tensor `images` itself is returned.
 
     Raises:
-        ImageError: images, crops, masks and alignments do not fit each other, or crops or masks hold NaN or infinity.
-        MaskError: the mask of a face cannot be drawn, or no pixel of its picture lies within it.
+        ImageError: images, crops, masks and alignments do not match, or crops or masks contain NaN or infinity.
+        MaskError: the mask of a face cannot be drawn, or contains no pixel of its picture.
         SettingsError: a setting is unknown or out of range.
 
     Example:
@@ -152,7 +152,7 @@ def _claims(place: Place, places: list[Place]) -> torch.Tensor:
 def _change(
     images: torch.Tensor, crop: torch.Tensor, place: Place, color_match: str, match_grain: float, denoise: float
 ) -> torch.Tensor:
-    """What a face adds to its area of its image at full strength, 3 x h x w."""
+    """Change of a face's area of the image at full strength, 3 x h x w."""
     size = crop.shape[-1]
     own = crop_aligned(images, place.alignment, size)
     step = _match_color(crop, own, place.mask, color_match) - own
@@ -161,7 +161,7 @@ def _change(
     finest = before - own
     scale = 1 / matrix_scale(place.area_to_crop_matrix(size))
     noise = _fine_noise(finest, scale, denoise)
-    # A crop has the mean of `scale` squared pixels, and so much less noise.
+    # Each crop pixel is the mean of `scale` squared pixels, so it has less noise accordingly.
     yielding = _GIVE_WAY * max(1.0, scale**2) * _local_variance(step)
     change = step - noise * yielding / (yielding + _local_variance(finest)).clamp_min(1e-12)
     if match_grain > 0:
@@ -171,11 +171,11 @@ def _change(
 
 
 def _fine_noise(finest: torch.Tensor, scale: float, denoise: float) -> torch.Tensor:
-    """What of the detail that a crop cannot hold is noise, and gives way; 1 x 3 x h x w.
+    """Removable noise in the detail that is too fine for the crop; 1 x 3 x h x w.
 
     Args:
-        finest: 1 x 3 x h x w, that detail.
-        scale: how many pixels of the photograph one pixel of the crop covers, along a side.
+        finest: 1 x 3 x h x w, the detail too fine for the crop.
+        scale: photograph pixels per crop pixel, along a side.
         denoise: as for `paste_faces`.
     """
     variance = _local_variance(finest)
@@ -185,7 +185,7 @@ def _fine_noise(finest: torch.Tensor, scale: float, denoise: float) -> torch.Ten
     noise = mean * min(max((even - _EVEN_WITHOUT) / (_EVEN_WITH - _EVEN_WITHOUT), 0), 1)
     if noise <= 0 or denoise == 0:
         return torch.zeros_like(finest)
-    # Of the photograph's frequencies the network has not seen this share.
+    # Share of the photograph's frequencies that the network has not seen.
     unseen = max(0.0, 1 - 1 / scale**2)
     left = unseen**0.5 * _GRAIN * (1 / denoise - 1) if unseen else 0.0
     taken = max(0.0, 1 - left / noise**0.5)

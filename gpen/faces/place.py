@@ -1,4 +1,4 @@
-"""Where in its picture the crop of a face goes.
+"""Position of a crop in its image.
 
 Convention: an area is the rows and columns of a C x H x W image; matrices are those of `warp`.
 """
@@ -15,20 +15,20 @@ from ..pixels.warp import compose, matrix_scale, resize_matrix, shift_matrix, tr
 from ..types import Alignment, Size
 from .align import crop_to_image_matrix
 
-# Why nothing can be pasted where `find_place` finds no place.
+# Reason why nothing is pasted if `find_place` returns None.
 NO_PIXELS = "no pixel of the picture lies within its mask"
 
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where in its image one crop goes.
+    """Position of one crop in its image.
 
     Attributes:
-        mask: 1 x 1 x M x M, over the crop.
-        alignment: of the crop.
-        area: the rows and columns of a C x H x W image that the mask touches.
+        mask: 1 x 1 x M x M, mask of the crop.
+        alignment: alignment of the crop.
+        area: rows and columns of a C x H x W image that the mask covers.
         cover: 1 x h x w, the mask in that area.
-        weight: 1 x h x w, the claim on the pixels there against other faces.
+        weight: 1 x h x w, weight of this face where masks overlap.
     """
 
     mask: torch.Tensor
@@ -43,12 +43,12 @@ class Place:
         return self.cover.shape[-2], self.cover.shape[-1]
 
     def area_to_crop_matrix(self, crop_size: int) -> np.ndarray:
-        """The matrix from the pixels of the area to those of the crop resized to a side."""
+        """The matrix from pixels of the area to those of the crop, resized to a given side."""
         return _area_to_crop_matrix(self.alignment, crop_size, self.area[1], self.area[2])
 
 
 def find_place(mask: torch.Tensor, alignment: Alignment) -> Place | None:
-    """Carry a mask, 1 x 1 x M x M, into the image; None where no pixel of the picture lies within it."""
+    """Map a mask, 1 x 1 x M x M, to the image; None if it contains no pixel of the image."""
     used_rows, used_columns = mask[0, 0].amax(dim=1).nonzero(), mask[0, 0].amax(dim=0).nonzero()
     if not len(used_rows):
         return None
@@ -76,7 +76,7 @@ def _area_to_crop_matrix(alignment: Alignment, crop_size: int, rows: slice, colu
 
 
 def overlap(place: Place, other: Place) -> tuple[tuple[slice, ...], tuple[slice, ...]] | None:
-    """Where the areas of two places of an image meet, in the one and in the other; None where they do not."""
+    """Intersection of the areas of two places, in the coordinates of each; None if they do not intersect."""
     spans = [
         (max(one.start, another.start), min(one.stop, another.stop))
         for one, another in zip(place.area[1:], other.area[1:], strict=True)

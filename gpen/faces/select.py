@@ -12,7 +12,7 @@ from ..choices import FaceOrder
 from ..errors import SettingsError
 from ..types import Face, Faces, Size
 
-# # A number or a range in a list such as `0,2-4`. Four digits are enough for any picture, and a typing error cannot
+# A number or a range in a list such as `0,2-4`. Four digits are enough for any picture, and a typing error cannot
 # request millions of numbers.
 _INDEX = re.compile(r"\s*([0-9]{1,4})\s*(?:-\s*([0-9]{1,4})\s*)?")
 # Shortens long texts in error messages.

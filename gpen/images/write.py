@@ -30,7 +30,7 @@ from .unchanged import unchanged_bytes, unchanged_page
 DEFAULT_QUALITY = 95
 """Default quality of JPEG and lossy WebP."""
 
-# # Sum of the 64 steps of the standard luminance table (ITU-T T.81, annex K.1) at quality 90. A source at least as fine
+# Sum of the 64 steps of the standard luminance table (ITU-T T.81, annex K.1) at quality 90. A source at least as fine
 # is encoded with its own tables, so that untouched blocks hardly change; coarser tables would degrade the restored
 # faces.
 _FINE_TABLE = 736
@@ -236,7 +236,7 @@ def _write_jpeg(file: BinaryIO, result: _Result, quality: int | None) -> None:
 
 
 def _write_webp(file: BinaryIO, result: _Result, quality: int | None) -> None:
-    # # In lossless files, quality means effort: above 50 the size stays the same, and Pillow's 80 takes three times as
+    # In lossless files, quality means effort: above 50 the size stays the same, and Pillow's 80 takes three times as
     # long.
     options: dict[str, Any] = {"lossless": True, "quality": 50, "exact": True}
     if quality is not None or not result.info.lossless:

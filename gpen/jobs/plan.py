@@ -55,7 +55,7 @@ REASONS = {
     "folder": ("folder (--recursive looks into it)", "folders (--recursive looks into them)"),
     "locked": ("folder that cannot be read", "folders that cannot be read"),
 }
-# # Suffixes that the commands append to a picture's stem, followed by a number if a name was taken. Such results in an
+# Suffixes that the commands append to a picture's stem, followed by a number if a name was taken. Such results in an
 # input folder are skipped.
 _RESULT = re.compile(r"(?P<source>.+?)(?:-restored(?:-\d+)?)?(?:-compare|-faces|-restored)(?:-\d+)?", re.DOTALL)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# # (description, patterns that must all occur among the tensors' names). The first match wins, so a network that shares
+# (description, patterns that must all occur among the tensors' names). The first match wins, so a network that shares
 # names with another (a LoRA) comes before it. The names are those of the projects' releases.
 _SIGNS = (
     ("a LoRA", r"[._]lora_?(up|down|A|B)\b"),

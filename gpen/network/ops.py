@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SQRT2 = math.sqrt(2.0)
-# # Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN": the low-pass kernel of all resampling,
+# Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN": the low-pass kernel of all resampling,
 # the slope of every leaky ReLU, and the epsilon of divisions.
 FIR_TAPS = (1.0, 3.0, 3.0, 1.0)
 NEGATIVE_SLOPE = 0.2

@@ -21,10 +21,10 @@ from ..wording import count
 
 # Range of the surroundings in box sizes around the box; the nearer part (hair and neck) does not count.
 _SURROUNDINGS, _HEAD = 1.25, 0.35
-# # Quantiles for the bright part of the surroundings and the highlights of the face. Dark skin in good light has bright
+# Quantiles for the bright part of the surroundings and the highlights of the face. Dark skin in good light has bright
 # highlights, a face in the shade does not.
 _BRIGHT, _HIGHLIGHTS = 0.75, 0.95
-# # A face with highlights of this luminance (L* = 50) is well lit: of 200 portraits, including dark skin, the darkest
+# A face with highlights of this luminance (L* = 50) is well lit: of 200 portraits, including dark skin, the darkest
 # has 0.22. Surroundings that are darker, as at night, are not a backlight. A darker face is brightened by 1.5 times the
 # stops that its highlights lack, a continuous transition from none to full; but to no less than one stop below its
 # surroundings, and by at most two stops, since noise and JPEG blocks are amplified with the shadows.
@@ -35,7 +35,7 @@ _STAYS_BELOW, _MOST = 1.0, 2.0
 _LEAST = 0.25
 # Range of the correction beyond the box in box sizes, within the shadow.
 _REACH = 2.5
-# # Parameters of the guided filter that smooths the luminance to find the shadow: radius in box sizes, and the
+# Parameters of the guided filter that smooths the luminance to find the shadow: radius in box sizes, and the
 # deviation in stops that counts as an edge.
 _RADIUS, _EDGE = 0.25, 0.5
 # Longest side of the reduced region for the filter.

@@ -42,7 +42,7 @@ _STEP_LIMIT, _STEP_FLOOR = 3.0, 2 / 255
 _STEP_TRACE = 1e-4
 # Minimum number of whole blocks per side.
 _LEAST_BLOCKS = 4
-# # Of 99 pictures reduced to 200 px or more, 95 % have at most 1.05 before JPEG compression; at quality 85, 90 % have
+# Of 99 pictures reduced to 200 px or more, 95 % have at most 1.05 before JPEG compression; at quality 85, 90 % have
 # 1.03 to 1.22, and at 50, 1.14 to 1.49.
 BLOCKY = 1.06
 # Pixels processed at a time.
@@ -192,7 +192,7 @@ def _grid_ratio(gray: torch.Tensor) -> tuple[float, int]:
 _RAMP = (7 / 16, 5 / 16, 3 / 16, 1 / 16)
 # Offsets from the edge at which structure is measured inside the two blocks, without crossing an edge.
 _INSIDE = (-4, -3, -2, 2, 3, 4)
-# # The inside of JPEG blocks is smoother than the original picture, so structure found there has this extra weight; and
+# The inside of JPEG blocks is smoother than the original picture, so structure found there has this extra weight; and
 # a step of this many standard deviations is not due to JPEG. With these, 99 pictures gain 0.1 dB of PSNR on average at
 # quality 50, 0.2 at 20 and 0.4 at 10, and none loses at 80 and above.
 _STRUCTURE_WEIGHT = 16.0

@@ -14,7 +14,7 @@ from ..pixels.color import luma
 
 # Black and white points: this share of the pixels is darker or brighter.
 _SHARE = 0.005
-# # A photograph with at least this span is not faded: 97 % of 388 pictures without faces, and all of 109 portraits,
+# A photograph with at least this span is not faded: 97 % of 388 pictures without faces, and all of 109 portraits,
 # have more.
 _FULL = 0.6
 # Target black and white points, and the maximum gain: beyond it, noise would become visible.

@@ -20,7 +20,7 @@ from .white_balance import Cast, lab_balance, shades_of_grey
 
 JpegTables = Mapping[int, Sequence[int]] | Sequence[Sequence[int]]
 
-# # The blog article behind the preset `article` recommends that a face fill half of the frame; the alignment crops
+# The blog article behind the preset `article` recommends that a face fill half of the frame; the alignment crops
 # smaller faces.
 _HALF = 0.5
 # Every 45 degrees of hue in CIELAB.

@@ -1,6 +1,6 @@
-"""White balance: a colour cast estimated on the whole frame and taken off.
+"""White balance: estimate a colour cast on the whole picture and remove it.
 
-Estimate on whole pictures only: in the crop of a face, skin would be taken for a cast.
+Use it only on whole pictures: in the crop of a face, skin would be mistaken for a cast.
 
 Images are sRGB-encoded RGB, B x 3 x H x W in 0..1. A cast is described by the colour it gives a middle grey
 (L* = 50) in CIELAB: a* towards red or green, b* towards yellow or blue, and its length in Delta E (CIE 1976).
@@ -19,37 +19,37 @@ from ..checks import require_finite_images
 from ..pixels.colorspace import lab_to_linear, linear_to_lab, linear_to_srgb, luminance, srgb_to_linear
 from ..pixels.tone import is_monochrome
 
-# Pixels count if all their channels lie between these (sRGB-encoded): clipped ones have lost their colour, dark ones
-# hold more noise than colour. (Finlayson and Trezzi leave out saturated pixels alike.)
+# Pixels count if all their channels are between these (sRGB-encoded): clipped ones have lost their colour, dark ones
+# have more noise than colour. (Finlayson and Trezzi also exclude saturated pixels.)
 _DARK, _CLIPPED = 0.06, 0.97
-# With a smaller share of such pixels there is nothing to judge by.
+# Minimum share of such pixels for an estimate.
 _LEAST_SHARE = 0.01
-# The picture is judged at about so many pixels on its longer side: noise averages out.
+# Approximate longer side of the reduced picture for the estimate; noise averages out.
 _JUDGED_SIDE = 512
-# A cast below this many Delta E is none: nobody sees it, and photographs of grey cards have as much.
+# Casts below this Delta E are ignored: they are invisible, and photographs of grey cards have as much.
 _UNSEEN = 1.0
-# A cast is taken off up to this many Delta E.
+# Maximum correction in Delta E.
 _MOST_SHIFT = 20.0
 # The exponent of shades of grey.
 _NORM = 6
-# Whites that are clipped in all channels are white whatever the light: what is done fades out from here to 1.
+# Whites clipped in all channels are white in any light, so the correction fades out from here to 1.
 _WHITES = 0.95
-# Below this L* a shift in a* and b* fades out, or black would take colour.
+# Below this L* the shift in a* and b* fades out, so that black does not become coloured.
 _BLACKS = 20.0
-# Pixels worked on at a time.
+# Pixels processed at a time.
 _STRIP_PIXELS = 2_000_000
 
 
 @dataclass(frozen=True)
 class Cast:
-    """The colour cast of one picture, and how much of it was taken off.
+    """The colour cast of one picture, and how much of it was removed.
 
     Attributes:
         a, b: the colour of a middle grey (L* = 50) under the cast, in CIELAB.
-        removed: share of the cast that was taken off, 0..1.
-        gains: factors of red, green and blue in linear light that take off this share from a middle grey.
-        monochrome: the picture is black and white or toned in one colour, so that its colour is no cast.
-        judged: share of the pixels that are neither clipped nor dark, which the estimate rests on.
+        removed: share of the cast that was removed, 0..1.
+        gains: factors of red, green and blue in linear light that remove this share from a middle grey.
+        monochrome: whether the picture is black and white or toned, so that its colour is not a cast.
+        judged: share of the pixels used for the estimate, neither clipped nor dark.
     """
 
     a: float
@@ -61,27 +61,26 @@ class Cast:
 
     @property
     def size(self) -> float:
-        """Length of the cast in Delta E (CIE 1976); 1 can just be seen, 10 is plain."""
+        """Length of the cast in Delta E (CIE 1976); 1 is just visible, 10 is obvious."""
         return math.hypot(self.a, self.b)
 
 
 @torch.no_grad()
 def shades_of_grey(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Cast, ...]]:
-    """Take off the cast that shades of grey finds, by gains in linear light.
+    """Remove the cast found by the shades-of-grey method, with gains in linear light.
 
-    1. Each picture is reduced in linear light, clipped and dark pixels left out.
+    1. Reduce each picture in linear light, without clipped and dark pixels.
     2. The colour of the light is the p-norm of each channel (Finlayson and Trezzi, "Shades of Gray and Colour
        Constancy", CIC 2004, who find p = 6 best; 1 is grey world, a large one white patch).
-    3. The cast is limited, as a picture full of one colour looks like a cast, and divided out (von Kries): a middle
-       grey is moved by 20 Delta E at most. The mean luminance stays; whites that are clipped in all channels stay
-       white.
+    3. Divide out the cast (von Kries), limited to 20 Delta E for a middle grey, since a picture full of one colour
+       looks like a cast. The mean luminance is kept; whites clipped in all channels stay white.
 
     Args:
         images: B x 3 x H x W in 0..1, whole pictures; each is judged on its own.
 
     Returns:
         B x 3 x H x W in 0..1, and a `Cast` for each picture. Black-and-white and toned pictures and those without a
-        visible cast keep every bit; where that holds for all, the very tensor `images` comes back.
+        visible cast stay the same, bit for bit; if that is all of them, the tensor `images` itself is returned.
 
     Raises:
         ImageError: the images have another shape or hold NaN or infinity.
@@ -90,7 +89,7 @@ def shades_of_grey(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Cast, ...]
     def estimate(linear: torch.Tensor, weight: torch.Tensor) -> tuple[float, float]:
         norm = ((linear**_NORM * weight).sum(dim=(2, 3)) / weight.sum()) ** (1 / _NORM)
         light = norm.view(1, 3, 1, 1)
-        # The same light, as bright as L* = 50.
+        # The same light at the brightness of L* = 50.
         _, a, b = linear_to_lab(light * (_middle_grey() / luminance(light)))[0, :, 0, 0].tolist()
         return a, b
 
@@ -102,9 +101,9 @@ def shades_of_grey(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Cast, ...]
 
 @torch.no_grad()
 def lab_balance(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Cast, ...]]:
-    """Take off the cast that the median colour of a picture shows, by a shift in CIELAB.
+    """Remove the cast of the median colour of a picture with a shift in CIELAB.
 
-    The medians of a* and b* are moved towards 0, by 20 Delta E at most, and L* stays. All in floating point: 8-bit
+    The medians of a* and b* are moved towards 0 by at most 20 Delta E, and L* is kept. All in floating point: 8-bit
     CIELAB, as OpenCV stores it, has a* and b* offset by 128 and rounded to whole numbers. The shift fades out towards
     black and clipped white, which have no colour.
 
@@ -161,7 +160,7 @@ def _find_cast(image: torch.Tensor, estimate: Callable[[torch.Tensor, torch.Tens
 
 
 def _judged_pixels(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Linear light averaged over square blocks, 1 x 3 x h x w, and the share that counts of each, 1 x 1 x h x w."""
+    """Linear light averaged over square blocks, 1 x 3 x h x w, and the share of valid pixels, 1 x 1 x h x w."""
     block = max(1, round(max(image.shape[-2:]) / _JUDGED_SIDE))
     rows = max(1, _STRIP_PIXELS // image.shape[-1] // block) * block
     sums, weights = [], []
@@ -169,7 +168,7 @@ def _judged_pixels(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         counts = ((strip > _DARK) & (strip < _CLIPPED)).all(dim=1, keepdim=True).to(strip)
         sums.append(F.avg_pool2d(srgb_to_linear(strip) * counts, block, ceil_mode=True))
         weights.append(F.avg_pool2d(counts, block, ceil_mode=True))
-    # Few numbers from here on: in double precision, high powers of them lose nothing.
+    # Double precision from here on, since high powers follow and the data is small.
     weight = torch.cat(weights, dim=2).cpu().double()
     return torch.cat(sums, dim=2).cpu().double() / weight.clamp_min(1e-6), weight
 

@@ -1,4 +1,4 @@
-"""Colours of a restored crop brought back to the photograph's.
+"""Match the colours of a restored crop to the photograph.
 
 Images are sRGB-encoded RGB, B x 3 x H x W in 0..1; luma is BT.709's on the encoded values.
 """
@@ -9,7 +9,7 @@ import torch
 
 from .filters import gaussian_blur
 
-# ITU-R BT.709-6, item 3.2; sRGB has the same primaries, so that these are its luminance too.
+# ITU-R BT.709-6, item 3.2; sRGB has the same primaries, so these are also its luminance weights.
 LUMA = (0.2126, 0.7152, 0.0722)
 
 
@@ -27,7 +27,7 @@ def luma_chroma(images: torch.Tensor) -> torch.Tensor:
 
 
 def from_luma_chroma(planes: torch.Tensor) -> torch.Tensor:
-    """The images of `luma_chroma`, B x 3 x H x W; not clamped."""
+    """Inverse of `luma_chroma`, B x 3 x H x W; not clamped."""
     gray, blue, red = planes.split(1, dim=1)
     blue, red = gray + 2 * (1 - LUMA[2]) * blue, gray + 2 * (1 - LUMA[0]) * red
     green = (gray - LUMA[0] * red - LUMA[2] * blue) / LUMA[1]
@@ -35,7 +35,7 @@ def from_luma_chroma(planes: torch.Tensor) -> torch.Tensor:
 
 
 def match_low_band(crops: torch.Tensor, reference: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Give crops the low band of a reference: its colours, light and shade, while their detail stays.
+    """Replace the low band of crops by that of a reference (colours, light and shade); their detail is kept.
 
     `crops - G(crops) + G(reference)` with a Gaussian G, the split that "wavelet colour fix" (StableSR, Wang et al.
     2023) approximates.
@@ -43,10 +43,10 @@ def match_low_band(crops: torch.Tensor, reference: torch.Tensor, sigma: float) -
     Args:
         crops: B x 3 x H x W in 0..1.
         reference: the same shape.
-        sigma: standard deviation of G in pixels; the photograph rules what is coarser.
+        sigma: standard deviation of G in pixels.
 
     Returns:
-        B x 3 x H x W; not clamped, so that its low band is the reference's exactly.
+        B x 3 x H x W; not clamped, so that its low band equals that of the reference exactly.
     """
     return crops + gaussian_blur(reference - crops, sigma)
 
@@ -57,7 +57,7 @@ def match_mean_std(crops: torch.Tensor, reference: torch.Tensor, mask: torch.Ten
     Args:
         crops: B x 3 x H x W in 0..1.
         reference: the same shape.
-        mask: B x 1 x H x W weights of the pixels that count; all alike where left out.
+        mask: B x 1 x H x W weights of the pixels; by default all equal.
 
     Returns:
         B x 3 x H x W, not clamped.

@@ -1,7 +1,7 @@
 """sRGB, linear light and CIELAB.
 
 Convention: planes are B x 3 x H x W; sRGB and linear RGB in 0..1, L* in 0..100, a* and b* around 0 without offset.
-The reference white is sRGB's own, D65: equal channels have a* = b* = 0.
+The reference white is that of sRGB, D65: equal channels have a* = b* = 0.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _DELTA = 6 / 29
 
 
 def srgb_to_linear(images: torch.Tensor) -> torch.Tensor:
-    """Encoded sRGB to linear light, any shape, by the exact curve of IEC 61966-2-1; below 0 it counts as 0."""
+    """Encoded sRGB to linear light, any shape, by the exact curve of IEC 61966-2-1; negative values count as 0."""
     images = images.clamp_min(0)
     return torch.where(images <= 0.04045, images / 12.92, ((images + 0.055) / 1.055) ** 2.4)
 
 
 def linear_to_srgb(linear: torch.Tensor) -> torch.Tensor:
-    """Linear light to encoded sRGB, any shape; below 0 it counts as 0."""
+    """Linear light to encoded sRGB, any shape; negative values count as 0."""
     linear = linear.clamp_min(0)
     return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def luminance(linear: torch.Tensor) -> torch.Tensor:
-    """Relative luminance Y of linear RGB, B x 3 x H x W to B x 1 x H x W: what luma is of encoded values."""
+    """Relative luminance Y of linear RGB, B x 3 x H x W to B x 1 x H x W; luma is the same of encoded values."""
     return luma(linear)
 
 
@@ -45,7 +45,7 @@ def linear_to_lab(linear: torch.Tensor) -> torch.Tensor:
 
 
 def lab_to_linear(lab: torch.Tensor) -> torch.Tensor:
-    """CIELAB to linear RGB, B x 3 x H x W; colours that sRGB lacks lie outside of 0..1."""
+    """CIELAB to linear RGB, B x 3 x H x W; colours outside the sRGB gamut are outside 0..1."""
     lightness, a, b = lab.unbind(dim=1)
     fy = (lightness + 16) / 116
     f = torch.stack([fy + a / 500, fy, fy - b / 200], dim=1)

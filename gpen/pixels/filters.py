@@ -1,4 +1,4 @@
-"""Filters and windows that several rooms share."""
+"""Filters and windows shared by several packages."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ import torch.nn.functional as F
 
 Values = TypeVar("Values", torch.Tensor, np.ndarray)
 
-# Pixels of a plane that are summed at a time: with what lies between, they fit a processor's cache.
+# Pixels of a plane to sum at a time; together with intermediate results they fit into a processor's cache.
 _STRIP = 1 << 17
-# Rows or columns that one product blurs. On one core, blocks of 32 to 64 were the fastest for sides of 512 to 2048.
+# Rows or columns per matrix product. On one core, blocks of 32 to 64 were fastest for sides of 512 to 2048.
 _BLOCK = 64
-# Weights below this share of a kernel are lost in single precision.
+# Weights below this share of the kernel have no effect in single precision.
 _LEAST_WEIGHT = 1e-8
-# Matrices of up to this side are kept for the next call.
+# Maximum side of cached matrices.
 _KEPT_SIDE = 1024
-# Median absolute value to standard deviation, for normal noise around 0.
+# Ratio of standard deviation to median absolute value for normal noise around 0.
 _DEVIATION_PER_MEDIAN = 1.4826
 
 
 def gaussian_blur(images: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Gaussian blur, with the picture mirrored about the outer edge of its border pixels.
+    """Gaussian blur; the border is mirrored about the outer edge of the border pixels.
 
-    1. Each axis is a product with the matrix that holds the kernel. It is banded: 64 rows of the result need 64 + 2
-       `kernel_reach(sigma)` rows of the picture, so that they are multiplied a block at a time and the cost grows with
-       the area and not with the cube of the side.
-    2. Where the kernel is long beside the picture, one product with the whole matrix is faster.
+    1. Multiply each axis by a matrix with the kernel. The matrix is banded: 64 rows of the result need 64 + 2
+       `kernel_reach(sigma)` rows of the picture. So multiply in blocks, which makes the cost proportional to the area
+       instead of the cube of the side.
+    2. If the kernel is long compared with the picture, use one product with the whole matrix, which is faster then.
 
     Args:
         images: B x C x H x W floating point.
         sigma: standard deviation in pixels; 0 or less changes nothing.
 
     Returns:
-        B x C x H x W; the very tensor `images` where the kernel is one pixel.
+        B x C x H x W; the tensor `images` itself if the kernel has one pixel.
     """
     if kernel_reach(sigma) == 0:
         return images
@@ -47,18 +47,18 @@ def gaussian_blur(images: torch.Tensor, sigma: float) -> torch.Tensor:
 
 
 def kernel_reach(sigma: float) -> int:
-    """Pixels that a Gaussian kernel reaches to each side: four deviations, less what single precision would lose."""
+    """Radius of a Gaussian kernel: four standard deviations, without weights that single precision would lose."""
     return len(_kernel(sigma)) // 2
 
 
 def box_mean(images: torch.Tensor, radius: int) -> torch.Tensor:
-    """Box filter, B x C x H x W: the mean of the (2 radius + 1) x (2 radius + 1) pixels around each.
+    """Box filter, B x C x H x W: the mean of (2 radius + 1) x (2 radius + 1) pixels.
 
     Near a border only pixels inside the image are averaged.
     """
     height, width = images.shape[-2:]
     padded = F.pad(images, (radius,) * 4)
-    # A processor sums strips of a plane that stay in its cache, in a third of the time that pooling takes.
+    # Summing strips that fit into the cache takes a third of the time of pooling.
     rows = max(_STRIP // (width + 2 * radius), 1) if images.device.type == "cpu" else height
     sums = images.new_empty(images.shape)
     for plane, place in zip(padded.flatten(0, 1), sums.flatten(0, 1), strict=True):
@@ -70,7 +70,7 @@ def box_mean(images: torch.Tensor, radius: int) -> torch.Tensor:
 
 
 def smoothstep(x: Values, low: float = 0.0, high: float = 1.0) -> Values:
-    """From 0 at `low` to 1 at `high` without a kink: 3 t^2 - 2 t^3."""
+    """Smooth step from 0 at `low` to 1 at `high`: 3 t^2 - 2 t^3."""
     t = ((x - low) / (high - low)).clip(0, 1)
     return t * t * (3 - 2 * t)
 
@@ -82,19 +82,19 @@ def hann_window(length: int, device: torch.device | None = None) -> torch.Tensor
 
 
 def taper(pieces: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
-    """Pieces of a plane, ... x H x W, freed of the mean that they have under a window H x W, and seen through it."""
+    """Subtract the weighted mean of pieces of a plane, ... x H x W, and multiply by the window H x W."""
     mean = (window * pieces).sum(dim=(-2, -1), keepdim=True) / window.sum()
     return window * (pieces - mean)
 
 
 def mirrored_index(index: torch.Tensor, length: int) -> torch.Tensor:
-    """Positions beyond either end of a row of `length` pixels as those of the pixels they see mirrored there."""
+    """Map positions beyond the ends of a row of `length` pixels to those of their mirror images."""
     index = index % (2 * length)
     return torch.minimum(index, 2 * length - 1 - index)
 
 
 def row_strips(height: int, width: int, pixels: int) -> Iterator[slice]:
-    """Rows that together cover a picture, about `pixels` pixels at a time."""
+    """Slices of rows that cover a picture, about `pixels` pixels each."""
     rows = max(1, pixels // max(1, width))
     for top in range(0, height, rows):
         yield slice(top, min(top + rows, height))
@@ -137,7 +137,7 @@ def _matrix(build: Callable[[int, float], torch.Tensor], length: int, sigma: flo
 def _kept_matrix(
     build: Callable[[int, float], torch.Tensor], length: int, sigma: float, dtype: torch.dtype, device: torch.device
 ) -> torch.Tensor:
-    # What is made in inference mode could not be used with gradients later.
+    # Tensors created in inference mode cannot be used with gradients later.
     with torch.inference_mode(False):
         return build(length, sigma).to(device, dtype)
 
@@ -148,7 +148,7 @@ def _kernel(sigma: float) -> torch.Tensor:
     if sigma <= 0:
         return torch.ones(1, dtype=torch.float64)
     with torch.inference_mode(False):
-        reach = math.ceil(4 * sigma)  # beyond lie 6e-5 of the weight
+        reach = math.ceil(4 * sigma)  # 6e-5 of the weight is beyond
         weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).double() / sigma) ** 2)
         weights = weights[weights > _LEAST_WEIGHT * weights.sum()]
         return weights / weights.sum()
@@ -189,6 +189,6 @@ def _windows(images: torch.Tensor, dim: int, length: int) -> torch.Tensor:
 
 
 def _window_counts(length: int, radius: int) -> torch.Tensor:
-    """How many pixels of a row lie within the window around each."""
+    """Number of pixels of a row within the window around each pixel."""
     places = torch.arange(length)
     return (places + radius).clamp(max=length - 1) - (places - radius).clamp(min=0) + 1

@@ -1,4 +1,4 @@
-"""Grain: the noise of a photograph, given back to what was restored too cleanly.
+"""Grain: add the noise of a photograph to its restored version.
 
 Noise is described by its deviation in the bands of the undecimated ("a trous") B3-spline wavelet transform (Starck
 and Murtagh, Astronomical Image and Data Analysis, 2006), in lightness and two colour differences: its strength, its
@@ -16,41 +16,41 @@ import torch.nn.functional as F
 from ..types import Size
 from .filters import box_mean, mirrored_index, robust_deviation
 
-# Periods of about 2 to 4, 4 to 8 and 8 to 16 px: film grain in a scan is seldom coarser.
+# Periods of about 2 to 4, 4 to 8 and 8 to 16 px; film grain in a scan is rarely coarser.
 _BANDS = 3
-# How far the coarsest band's filter reaches: two steps of 1, 2 and 4 px.
+# Radius of the coarsest band's filter: two steps of 1, 2 and 4 px.
 _REACH = 2 * (2**_BANDS - 1)
-# Side of the window over which calm is judged.
+# Side of the window for the local variance.
 _CALM_WINDOW = 9
-# With fewer of the face's pixels to judge by, no grain is added.
+# Minimum number of face pixels for an estimate; otherwise no grain is added.
 _LEAST_PIXELS = 128
-# A face is judged by tiles of this side; of a larger one by the fullest, drawn by lot among equals.
+# Side of the tiles for the estimate; for large faces, those with the most face pixels, chosen randomly among equals.
 _TILE, _JUDGED_TILES = 128, 64
-# Pixels of grain made at a time: about what the processor's cache holds.
+# Pixels of grain generated at a time; about the size of the processor's cache.
 _STRIP_PIXELS = 500_000
 
 
 def missing_grain(photograph: torch.Tensor, restored: torch.Tensor, mask: torch.Tensor, seed: int) -> torch.Tensor:
-    """Fresh noise like that of a photograph, as far as its restored version lacks it.
+    """Generate the noise of a photograph that its restored version lacks.
 
-    1. Both are split into wavelet bands; the calmer half of the face's pixels tells about noise, as there is little
-       else in them. Of a large face, tiles spread over it are looked at.
-    2. The deviation of each band, in lightness and in what the colours do on their own, says how much noise there was
-       and how much is left.
-    3. White noise is filtered to each band and the filtered fields are weighted so that their sum has, in every band,
-       the variance that is missing. Bands overlap, so that the weights are a non-negative least-squares solution.
+    1. Split both into wavelet bands. The half of the face's pixels with less variance is used to measure noise, since
+       it contains little else; for a large face, tiles spread over it.
+    2. Measure the noise before and after by the standard deviation of each band, in lightness and in the independent
+       part of the colours.
+    3. Filter white noise to each band, and weight the fields so that their sum has the missing variance in every band.
+       Since bands overlap, the weights are a non-negative least-squares solution.
 
-    Beyond the result, memory hardly grows with the picture.
+    Besides the result, memory hardly depends on the size of the picture.
 
     Args:
         photograph: 1 x 3 x H x W in 0..1.
-        restored: the same place after restoration.
-        mask: 1 x 1 x H x W; the face is where it is above a half.
+        restored: the same area after the restoration.
+        mask: 1 x 1 x H x W; above 0.5 in the face.
         seed: equal seeds give equal grain.
 
     Returns:
-        1 x 3 x H x W of mean about 0, to be added to `restored`. Where the photograph is grey, or toned in one
-        colour, so is its grain. Zeros where the face is too small to judge by.
+        1 x 3 x H x W with mean about 0, to be added to `restored`. The grain of a grey or toned photograph is grey or
+        toned, too. Zeros if the face is too small.
     """
     grain = torch.zeros_like(photograph)
     tiles, inside = _judged_tiles(mask[0, 0] > 0.5)

@@ -34,10 +34,10 @@ _OUTSIDE = 3
 
 # The limits below were set on 150 generated faces, each in 12 kinds of colour (dim, faded, under warm light, noisy, as
 # JPEG) and 15 of black and white (toned, yellowed unevenly, noisy, out of register, as JPEG); in levels of 255.
-# # A face in colour has a chroma of at least 7.6 (root mean square), even if dim and faded; a neutral one has up to 2
+# A face in colour has a chroma of at least 7.6 (root mean square), even if dim and faded; a neutral one has up to 2
 # from noise and 4 from channels out of register.
 _NEUTRAL, _NEUTRAL_CELL = 5 / 255, 9 / 255
-# # Distance from the tone curve over 3 x 3 cells, in which noise and JPEG errors average out but lips, cheeks and hair
+# Distance from the tone curve over 3 x 3 cells, in which noise and JPEG errors average out but lips, cheeks and hair
 # do not: 19 of 20 toned faces have up to 0.55 plus a twentieth of their chroma, at most 1.85, even at JPEG quality 30.
 # No face in colour at its original brightness has so little, and 1 in 30 of the palest and dimmest.
 _BESIDE, _BESIDE_SHARE, _BESIDE_MOST = 0.55 / 255, 0.05, 1.85 / 255

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from ..types import Size
 
-# Pixels a bicubic kernel and the anti-aliasing filter (bicubic, a = -0.5) reach to each side, at the final scale.
+# Radius of a bicubic kernel and of the anti-aliasing filter (bicubic, a = -0.5), at the final scale.
 _REACH = 4
 
 
@@ -25,12 +25,12 @@ def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
 
 
 def transform_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points ... x 2 sent through a 2 x 3 matrix."""
+    """Apply a 2 x 3 matrix to points ... x 2."""
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
 def resize_matrix(x_scale: float, y_scale: float) -> np.ndarray:
-    """The 2 x 3 matrix from the pixels of a picture to those of the same picture resized."""
+    """The 2 x 3 matrix from pixels of a picture to those of the resized picture."""
     return np.array([[x_scale, 0.0, (x_scale - 1) / 2], [0.0, y_scale, (y_scale - 1) / 2]])
 
 
@@ -40,12 +40,12 @@ def shift_matrix(x: float, y: float) -> np.ndarray:
 
 
 def matrix_scale(matrix: np.ndarray) -> float:
-    """How many pixels of its range one pixel of its domain covers, along a side."""
+    """Scale factor of a matrix along a side: output pixels per input pixel."""
     return math.sqrt(abs(np.linalg.det(matrix[:, :2])))
 
 
 def transformed_bounds(matrix: np.ndarray, size: Size) -> tuple[float, float, float, float]:
-    """Smallest (x0, y0, x1, y1) that holds the pixel centres of a picture of (height, width) sent through `matrix`."""
+    """Bounding box (x0, y0, x1, y1) of the pixel centres of a picture of (height, width) after `matrix`."""
     height, width = size
     corners = np.array([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]], np.float64)
     points = corners @ matrix.T
@@ -61,22 +61,21 @@ def warp(
     mode: Literal["bilinear", "bicubic"] = "bicubic",
     border: Literal["reflection", "border", "zeros"] = "reflection",
 ) -> torch.Tensor:
-    """Sample an image on a moved, turned and scaled grid.
+    """Sample an image on a translated, rotated and scaled grid.
 
-    1. Only the part of the image that the grid touches is read.
-    2. Where the grid is coarser than the image, that part is first reduced to the grid's scale with an anti-aliasing
-       filter, so that nothing is skipped.
-    3. The rest, a turn and a shift, is interpolated.
+    1. Read only the part of the image under the grid.
+    2. If the grid is coarser than the image, reduce that part to the grid's scale with an anti-aliasing filter.
+    3. Interpolate the remaining rotation and translation.
 
     Args:
         image: B x C x H x W.
         matrix: 2 x 3, from the pixels of the result to those of the image.
         size: (height, width) of the result.
         mode: interpolation of step 3.
-        border: what lies beyond the image: its mirror image, its outermost pixels drawn out, or nothing.
+        border: how the image is extended: by reflection, by its outermost pixels, or not at all.
 
     Returns:
-        B x C x height x width. Bicubic interpolation may overshoot the range of the image a little.
+        B x C x height x width. Bicubic interpolation may slightly overshoot the range of the image.
     """
     step = max(matrix_scale(matrix), 1.0)
     x0, y0, x1, y1 = transformed_bounds(matrix, size)

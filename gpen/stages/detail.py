@@ -25,12 +25,12 @@ from .records import FaceRecord, RestoredFaces
 _BLOCKS_SEEN = 1.5
 # Below this ratio, a crop is judged at the photograph's scale, since everything in an enlarged crop is soft.
 _ENLARGED = 0.9
-# # From this ratio on, the crop has averaged the photograph's noise. Below it, noise is measured on the photograph,
+# From this ratio on, the crop has averaged the photograph's noise. Below it, noise is measured on the photograph,
 # since resampling at about the same scale hides up to half of it.
 _AVERAGED = 1.2
 # Smallest and largest side in pixels of the area in which noise is measured.
 _LEAST_JUDGED, _MOST_JUDGED = 192, 512
-# # The area in which colour is judged: a multiple of the crop, and a minimum side in pixels of the picture. In a
+# The area in which colour is judged: a multiple of the crop, and a minimum side in pixels of the picture. In a
 # smaller area, JPEG's chroma blocks are as large as a face.
 _AROUND, _LEAST_AROUND = 1.5, 128
 

@@ -1,4 +1,4 @@
-"""How much detail a picture holds, and of which fineness: its power over spatial frequency, and what it says.
+"""Measure the amount and fineness of detail in pictures: power over spatial frequency, and its summary.
 
 Convention: frequencies are in cycles per pixel; 0.5 is the finest that a row of pixels can hold. Power is that of
 BT.709 luma of sRGB-encoded values in 0..1, scaled so that its mean over all frequencies is the variance.
@@ -20,19 +20,19 @@ BAND_NAMES = ("low", "middle", "high", "finest")
 """Below 1/16, to 1/8, to 1/4 and from 1/4 cycles per pixel."""
 
 FLOOR = 1e-12
-"""Power below which there is nothing: an 8-bit picture's own rounding has 1e-6."""
+"""Power that counts as none; the rounding of an 8-bit picture has 1e-6."""
 
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """The spectra of B pictures; float32 on the device the pictures were on.
+    """Spectra of B pictures; float32 on the device of the pictures.
 
     Attributes:
-        high_frequency_ratio: B, 0..1; the share of the variance from 1/4 cycles per pixel on; 0 for a flat picture.
-        slope: B; power falls with frequency to the minus this: 2 for most photographs, 3 for faces, 0 for noise.
-        cutoff: B, 0..0.5 cycles per pixel; where the picture's own detail ends; 0 for a flat picture.
-        effective_resolution: B, pixels; twice the cut-off times the shorter side (inside a black border): the side at
-            which the picture would hold no less.
+        high_frequency_ratio: B, 0..1; share of the variance above 1/4 cycles per pixel; 0 for a flat picture.
+        slope: B; negative exponent of power over frequency: 2 for most photographs, 3 for faces, 0 for noise.
+        cutoff: B, 0..0.5 cycles per pixel; frequency at which the picture's own detail ends; 0 for a flat picture.
+        effective_resolution: B, pixels; twice the cut-off times the shorter side (inside a black border): the smallest
+            side that could hold the same detail.
         radial_power: B x R; the mean power on each ring of equal frequency.
         frequencies: R, cycles per pixel.
         bands: B x 4; the variance in each band of `BAND_NAMES`. They sum to the picture's variance.
@@ -56,17 +56,17 @@ class Spectrum:
 def analyze(images: torch.Tensor, mask: torch.Tensor | None = None) -> Spectrum:
     """Measure the spectrum of pictures, of face crops, or of a part of either.
 
-    1. The picture is made luma and freed of its black border and its mean, under a Hann window.
-    2. The power of its Fourier transform is averaged over rings of equal frequency and summed over bands.
-    3. Slope and cut-off are read off the radial curve (`fit_slope`, `find_cutoff`).
+    1. Convert to luma, exclude the black border, subtract the mean and apply a Hann window.
+    2. Average the power of the Fourier transform over rings of equal frequency, and sum it over bands.
+    3. Derive slope and cut-off from the radial curve (`fit_slope`, `find_cutoff`).
 
-    A picture of 1 x 1 or a flat one has all numbers 0; in one below about 24 pixels no cut-off can be told, so that
-    it is 0.5. Memory follows one picture, not the batch: about 0.7 GB for 24 million pixels.
+    For a picture of 1 x 1 or a flat one, all numbers are 0; below about 24 pixels no cut-off can be measured, so it is
+    0.5. Pictures are processed one by one, with about 0.7 GB of memory for 24 million pixels.
 
     Args:
         images: B x 3 x H x W or B x 1 x H x W floating point in 0..1.
-        mask: B x 1 x H x W (or 1 x 1 x H x W for all) weights in 0..1 of the part to measure; feathered over some
-            pixels. The numbers are per pixel of the part and compare with those of the whole.
+        mask: B x 1 x H x W (or 1 x 1 x H x W for all) weights in 0..1 of the part to measure, feathered over some
+            pixels. The numbers are per pixel of the part, comparable with those of the whole picture.
 
     Raises:
         ImageError: another shape or kind, NaN or infinity.
@@ -84,10 +84,10 @@ def analyze(images: torch.Tensor, mask: torch.Tensor | None = None) -> Spectrum:
 
 
 def measure_cutoff(images: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-    """Where each picture's own detail ends, B values of 0..0.5 cycles per pixel, as `analyze` has it.
+    """Frequency at which each picture's own detail ends, B values of 0..0.5 cycles per pixel, as in `analyze`.
 
-    Behind a Gaussian blur of sigma pixels it is 0.2415 / sigma; on faces, which fall faster than most pictures, 0.8 to
-    1 times that.
+    After a Gaussian blur of sigma pixels it is 0.2415 / sigma; for faces, whose power falls faster than that of most
+    pictures, 0.8 to 1 times that.
 
     Args:
         images: as in `analyze`.
@@ -100,7 +100,7 @@ def measure_cutoff(images: torch.Tensor, mask: torch.Tensor | None = None) -> to
 
 
 def mean_of(spectrum: Spectrum) -> Spectrum:
-    """The spectrum of a whole batch: power is averaged, never its logarithm, and then read anew.
+    """The mean spectrum of a batch: power (not its logarithm) is averaged, then all numbers are derived again.
 
     Returns:
         A spectrum of one.
@@ -152,11 +152,11 @@ def _cutoff(curves: RadialPower) -> torch.Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """How the power of pictures differs from that of others.
+    """Difference in power between two sets of pictures.
 
     Attributes:
         frequencies: R, cycles per pixel; those of the smaller pictures.
-        decibels: B x R; 10 log10(a / b) on each ring: above 0 where a holds more.
+        decibels: B x R; 10 log10(a / b) on each ring: above 0 where a has more power.
         bands: B x 4; the mean absolute decibels over the rings of each band; 0 where a band has no ring.
     """
 
@@ -169,8 +169,8 @@ def compare(a: Spectrum, b: Spectrum) -> Comparison:
     """Compare two spectra ring by ring.
 
     Pictures of different sizes are compared at equal cycles per pixel, on the rings of the one that has fewer: power
-    is averaged over the finer rings that fall on each. A scene enlarged has its detail at lower frequencies, so bring
-    two versions of one scene to one size first.
+    is averaged over the finer rings that fall on each. Enlarging moves detail to lower frequencies, so resize two
+    versions of a scene to the same size first.
 
     Args:
         a: of B pictures, or of one for all of `b`.
@@ -217,15 +217,15 @@ UNITS = {
     "band_difference_db": "mean absolute decibels",
     "size": "pixels",
 }
-"""What the numbers of a report are in."""
+"""Units of the numbers in a report."""
 
 
 def report(spectrum: Spectrum, other: Spectrum | None = None) -> dict[str, Any]:
-    """A spectrum, or two of them compared, ready for JSON.
+    """JSON-serialisable report of a spectrum, or of two spectra compared.
 
     Args:
-        spectrum: of B pictures.
-        other: of as many; what came of them, or a reference.
+        spectrum: spectrum of B pictures.
+        other: spectrum of the same number of restored or reference pictures.
 
     Returns:
         `units`; `pictures`, one object a picture; with `other` also `others` and `comparison`, `other` against

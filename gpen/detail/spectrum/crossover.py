@@ -1,4 +1,4 @@
-"""Where a photograph ends and its restored version goes on: cut-off, blur and noise, measured from the two.
+"""Crossover from a photograph to its restored version: cut-off, blur and noise, measured from both.
 
 Frequencies are in cycles per pixel.
 """
@@ -22,42 +22,43 @@ from .power import radial_power
 # A Gaussian of this deviation, in pixels, times its cut-off passes one half of the amplitude there.
 SIGMA_PER_PERIOD = math.sqrt(2 * math.log(2)) / (2 * math.pi)
 
-# Where so little of the two pictures' power is shared and the photograph is damaged there, what it has is noise or
-# blocks. Of 48 faces each in 14 kinds of damage, 0.8 lay within 0.3 dB of the best fixed cut-off wherever there was
-# noise or compression; 0.5 lost up to 4 dB.
+# If the coherence of the two pictures is below this and the photograph is damaged there, it contains noise or blocks.
+# For 48 faces with 14 kinds of damage each, 0.8 was within 0.3 dB of the best fixed cut-off in all cases with noise or
+# compression; 0.5 lost up to 4 dB.
 _SHARED = 0.8
-# The same for each of the two colour differences: noise and chroma subsampling end them much earlier.
+# The same for the two colour differences, which end much earlier because of noise and chroma subsampling.
 _SHARED_COLOR = 0.6
-# A ring is taken for damaged as its share of noise rises from the first to the second.
+# A ring counts increasingly as damaged as its share of noise rises from the first to the second value.
 _DOUBT_FROM, _DOUBT_TO = 0.02, 0.2
-# A photograph that is blurred or enlarged is doubted so much, as its cut-off falls from the first to the second: where
-# less than a third is shared, it may be JPEG's blocks, which are not found after enlarging. They win up to 0.2 dB.
+# A blurred or enlarged photograph is trusted less, by this much, as its cut-off falls from the first to the second
+# value: below a coherence of one third it may contain JPEG blocks, which cannot be detected after enlarging. Gains up
+# to 0.2 dB.
 _BLURRED_DOUBT, _BLURRED_FROM, _BLURRED_TO = 0.4, 0.32, 0.22
-# JPEG hides noise and leaves blocks instead: a file is taken for damaged as its quality falls from the first to the
-# second.
+# JPEG hides noise but leaves blocks: a file counts increasingly as damaged as its quality falls from the first to the
+# second value.
 SOUND_QUALITY, _BAD_QUALITY = 45, 25
-# For so many rings running, or it is chance.
+# Minimum number of consecutive rings, to exclude chance.
 _RUN = 3
-# The photograph keeps at least what is coarser than this: its light and shade.
+# Below this frequency the photograph is always kept: its light and shade.
 _LEAST_CUTOFF = 0.012
-# Power of 8-bit rounding and below: there the pictures say nothing.
+# Power of 8-bit rounding; nothing can be measured below it.
 _NOTHING = 1e-7
-# A weaker regression is none.
+# Weaker regressions are ignored.
 _LEAST_TRANSFER = 0.05
-# Of the photograph's blur, more than this many times the deviation of the split is taken for a change of contrast.
+# A blur above this multiple of the split's standard deviation counts as a change of contrast.
 _MOST_BLUR = 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class Crossover:
-    """Where photographs end and their restored faces go on. "Planes" are luma and the colour differences Cb and Cr.
+    """Crossover from photographs to their restored faces. "Planes" are luma and the colour differences Cb and Cr.
 
     Attributes:
-        cutoff: B x 3, cycles per pixel, of each plane; above it the photograph has nothing reliable, 0.5 where it has
-            everything.
+        cutoff: B x 3, cut-off of each plane in cycles per pixel; above it the photograph is not reliable. 0.5: reliable
+            throughout.
         noise: B x 3, power of the photograph's noise in each plane, in the octave below the cut-off: variance in
             squared units of 0..1 if it went on like this over all frequencies.
-        blur: B, deviation in pixels of the Gaussian that the photograph is blurred with beside the restored face.
+        blur: B, standard deviation in pixels of the photograph's Gaussian blur relative to the restored face.
     """
 
     cutoff: torch.Tensor
@@ -68,21 +69,22 @@ class Crossover:
 def find_crossover(
     base: torch.Tensor, detail: torch.Tensor, jpeg_quality: Sequence[int | None] | None = None
 ) -> Crossover:
-    """Measure where photographs end.
+    """Measure the crossover.
 
-    1. The photograph's spectrum has a cut-off (`spectrum.measure_cutoff`): above it there is little, because it is
-       blurred, or more noise than detail.
-    2. Below it the photograph is believed, whatever the restored face says: where the two disagree, it may be that the
-       network has smoothed something away. Only where the photograph is known to be damaged, by noise
-       (`noise.noise_floor`) or JPEG, is the cut-off where the coherence of the two pictures falls. The colour
-       differences have cut-offs of their own, none above that of luma.
-    3. Below luma's cut-off the regression of the photograph on the restored face falls with frequency as far as the
-       photograph is blurred: the slope of its logarithm over the squared frequency gives a Gaussian's deviation.
+    1. Measure the cut-off of the photograph's spectrum (`spectrum.measure_cutoff`): above it, there is little power
+       because of blur, or more noise than detail.
+    2. Below it, trust the photograph even where the restored face differs, since the network may have smoothed
+       something away. Only if the photograph is known to be damaged by noise (`noise.noise_floor`) or JPEG, lower the
+       cut-off to where the coherence of the two pictures falls. The colour differences have separate cut-offs, none
+       above that of luma.
+    3. Below luma's cut-off, the regression of the photograph on the restored face falls with frequency if the
+       photograph is blurred: the slope of its logarithm over the squared frequency gives the standard deviation of a
+       Gaussian.
 
     Args:
         base: B x 3 x H x W in 0..1, the photographs' crops.
         detail: the same shape, restored.
-        jpeg_quality: 1..100 of each photograph's file; None where it is no JPEG or nothing is known.
+        jpeg_quality: quality 1..100 of each photograph's file; None if it is not a JPEG or unknown.
 
     Returns:
         float32 on the CPU.
@@ -102,7 +104,7 @@ def find_crossover(
     floors = [[noise_floor(plane) for plane in picture] for picture in own]
     cutoffs: list[torch.Tensor] = []
     for plane, least in enumerate((_SHARED, _SHARED_COLOR, _SHARED_COLOR)):
-        # Colour differences lie around 0, and what is measured around a half.
+        # Colour differences are around 0, but the measurement expects values around 0.5.
         rings = Rings.of(own[:, [plane]] + 0.5, other[:, [plane]] + 0.5) if plane else luma_rings
         doubt = torch.stack([_doubt(one[plane], rings.frequencies) for one in floors]) if len(base) else rings.shared
         cutoffs.append(rings.first_disagreement(least * torch.maximum(doubt, known[:, None]), limit))
@@ -117,7 +119,7 @@ def find_crossover(
 
 
 def _doubt(floor: NoiseFloor | None, frequencies: torch.Tensor) -> torch.Tensor:
-    """R in 0..1; how far a photograph is doubted where the restored face disagrees. 1 where nothing can be told."""
+    """R in 0..1; how little a photograph is trusted where the restored face differs; 1 if nothing can be measured."""
     if floor is None:
         return torch.ones(len(frequencies))
     return smoothstep(floor.at(frequencies), _DOUBT_FROM, _DOUBT_TO).float()
@@ -131,11 +133,11 @@ def _doubt_of_jpeg(quality: int | None) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Rings:
-    """Two batches of planes over rings of frequency; float64 on the CPU.
+    """Spectra of two batches of planes on rings of frequency; float64 on the CPU.
 
     Attributes:
         frequencies: R, cycles per pixel.
-        power: B x R, of the first.
+        power: B x R, power of the first.
         painted: B x R, power of the second.
         shared: B x R in 0..1, magnitude-squared coherence.
         transfer: B x R, regression of the first on the second.
@@ -149,17 +151,17 @@ class Rings:
 
     @classmethod
     def of(cls, a: torch.Tensor, b: torch.Tensor) -> Rings:
-        # Lifted from black, so that no border is looked for: all three have to be seen through the same window.
+        # Offset from black, so that no border is detected: all three must have the same window.
         curves = radial_power(torch.cat([a, b, a + b]) / 2 + 0.25, judge_noise=False)
         own, other, both = _smooth(4 * curves.power).chunk(3)
         common = (both - own - other) / 2
         shared = common.clamp_min(0) ** 2 / (own * other).clamp_min(1e-30)
-        # Where one of them has nothing, there is nothing to disagree about.
+        # If one of them has no power, there is no disagreement.
         shared = torch.where(torch.minimum(own, other) > _NOTHING, shared, 1.0)
         return cls(curves.frequencies, own, other, shared, common / other.clamp_min(1e-30))
 
     def agreement(self, low: float, high: float) -> torch.Tensor:
-        """B in 0..1, the mean coherence between two frequencies."""
+        """B in 0..1, mean coherence between two frequencies."""
         return self.shared[:, (self.frequencies >= low) & (self.frequencies < high)].mean(dim=1)
 
     def level(self, low: float, high: float) -> torch.Tensor:
@@ -168,7 +170,7 @@ class Rings:
         return self.power[:, inside].mean(dim=1) / self.painted[:, inside].mean(dim=1).clamp_min(1e-30)
 
     def first_disagreement(self, least: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
-        """The first frequency from which on less than `least` (B x R) is shared, or `limit` (B) if that is lower; B."""
+        """The first frequency from which the coherence is below `least` (B x R), or `limit` (B) if that is lower; B."""
         apart = (self.shared < least) & (self.frequencies >= _LEAST_CUTOFF)
         found = limit.clone()
         if apart.shape[1] < _RUN:
@@ -180,7 +182,7 @@ class Rings:
         return found
 
     def blur(self, cutoff: torch.Tensor) -> torch.Tensor:
-        """Deviation in pixels of the Gaussian whose transfer falls like this below the cut-offs, B."""
+        """Standard deviation in pixels of the Gaussian that fits the transfer below the cut-offs, B."""
         used = (self.frequencies > 0) & (self.frequencies <= cutoff[:, None]) & (self.transfer > _LEAST_TRANSFER)
         weights = torch.where(used, self.shared**2, 0)
         weights = weights / weights.sum(dim=1, keepdim=True).clamp_min(1e-12)
@@ -192,7 +194,7 @@ class Rings:
 
 
 def passed_noise(sigma: float, coarser: float) -> float:
-    """Share of white noise's variance that the difference of two Gaussians, deviations in pixels, passes."""
+    """Share of white noise's variance that a difference of two Gaussians (deviations in pixels) passes."""
 
     def both(a: float, b: float) -> float:
         spread = 2 * math.pi * (a * a + b * b)

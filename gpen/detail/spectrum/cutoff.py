@@ -18,7 +18,7 @@ _SLOPE_STEPS = 24
 _FIRST_PERIODS = 3
 # At the cut-off, the power is 10 dB below what it would be without blur.
 _DROP = 10.0
-# # After a Gaussian blur, the power of a natural picture, f^-2 (Field 1987), is f^-2 exp(-(2 pi sigma f)^2). Where the
+# After a Gaussian blur, the power of a natural picture, f^-2 (Field 1987), is f^-2 exp(-(2 pi sigma f)^2). Where the
 # blur removes 10 dB, it falls as f^-(2 + 2 ln 10) = f^-6.6, or 6.8 if fitted over an octave. None of 60 sharp faces
 # fell that fast for a quarter of an octave; nine in ten stayed below 5.3 everywhere.
 _KNEE_SLOPE = 6.8

@@ -1,4 +1,4 @@
-"""Noise of a single picture: detail lies here and there, noise everywhere alike."""
+"""Measure the noise of a single picture: detail varies from place to place, noise is uniform."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ import torch
 
 from ...pixels.filters import hann_window, taper
 
-# Windows of this side, half overlapping: small beside a face, and still 16 rings of frequency.
+# Side of the half-overlapping windows: small compared with a face, and still 16 rings of frequency.
 _WINDOW, _HOP = 32, 16
 # Rows of windows transformed at once.
 _ROWS = 32
-# With fewer windows the evenness cannot be judged: with 49 the limit changed when a picture was turned.
+# With fewer windows, uniformity cannot be judged: with 49, the limit changed when a picture was rotated.
 _LEAST_WINDOWS = 100
-# The calmer windows: this share of them has less power.
+# Quantile of the windows with little power.
 _CALM = 0.25
-# Power of the calm windows over the mean of all. In noise it is 0.6 to 0.85, where detail and noise are alike about
-# 0.4; in 60 sharp faces and 80 backgrounds the medians lay at 0.02 to 0.09, and 95 of 100 below 0.34.
+# Ratio of the power of these windows to the mean of all. It is 0.6 to 0.85 in noise and about 0.4 where detail and
+# noise are equal; in 60 sharp faces and 80 backgrounds, the medians were 0.02 to 0.09, and 95 of 100 below 0.34.
 _EVEN = 0.4
-# A picture with coarse structure as even as this is a texture or random itself, and nothing is its noise.
+# A picture with coarse structure this uniform is itself a texture or random, so it has no noise.
 _UNEVEN = 0.3
-# So many rings (each 1/32 cycles per pixel) must be even.
+# Minimum number of uniform rings (each 1/32 cycles per pixel).
 _LEAST_RINGS = 4
-# The same for a measure of how much of a ring is noise: none at the evenness that undamaged faces reach (the mean of 35
-# lay at 0.03 to 0.08 on every ring), all of it at that of noise.
+# Limits for the share of noise in a ring: none at the uniformity of undamaged faces (the mean of 35 was 0.03 to 0.08
+# on every ring), all at that of noise.
 _EVEN_WITHOUT, _EVEN_WITH = 0.09, 0.7
 
-# From this share of a ring on its noise is told.
+# From this share on, the noise of a ring is counted.
 _TOLD_SHARE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class NoiseFloor:
-    """The noise of a picture over frequency.
+    """Noise of a picture over frequency.
 
     Attributes:
         frequencies: R, cycles per pixel.
-        share: R in 0..1, how much of the picture's power is noise.
-        power: R, that of the noise; its mean over all frequencies is the variance.
+        share: R in 0..1, share of the picture's power that is noise.
+        power: R, power of the noise; its mean over all frequencies is the variance.
     """
 
     frequencies: torch.Tensor
@@ -48,8 +48,9 @@ class NoiseFloor:
 
     @property
     def deviation(self) -> float:
-        """Of the noise, in units of the picture."""
-        # A ring has as many frequencies as it is long. Where noise is a small part it may as well be even detail.
+        """Standard deviation of the noise, in units of the picture."""
+        # The number of frequencies of a ring is proportional to its length. A small share of noise may be uniform
+        # detail.
         told = torch.where(self.share >= _TOLD_SHARE, self.power * self.frequencies, 0)
         return math.sqrt(float(told.sum() / self.frequencies.sum()))
 
@@ -72,15 +73,15 @@ def noise_floor(gray: torch.Tensor) -> NoiseFloor | None:
     """Measure noise by minimum statistics (Martin, "Noise power spectral density estimation based on optimal smoothing
     and minimum statistics", 2001), over place instead of time.
 
-    As `noise_limit` does, it compares the calm windows of a picture with the mean of all, on each ring of frequency:
-    what goes on at the same strength everywhere, on skin and hair and in the background, is noise; what varies from
-    place to place is detail. White and coarse grain, and noise that was enlarged, are found alike.
+    Like `noise_limit`, it compares the windows with little power to the mean of all, on each ring of frequency: power
+    that is the same everywhere, on skin, hair and background, is noise; power that varies from place to place is
+    detail. White and coarse grain and enlarged noise are all found.
 
     Args:
         gray: H x W float32.
 
     Returns:
-        float32 on the CPU; None where there is too little picture to judge by, and where all of it is one texture.
+        float32 on the CPU; None if the picture is too small, or is a uniform texture.
     """
     if min(gray.shape) < 2 * _WINDOW:
         return None
@@ -96,19 +97,19 @@ def noise_floor(gray: torch.Tensor) -> NoiseFloor | None:
 
 
 def noise_limit(gray: torch.Tensor, weights: torch.Tensor | None = None) -> float:
-    """The frequency from which on a picture holds more noise than detail, in cycles per pixel.
+    """The frequency above which a picture holds more noise than detail, in cycles per pixel.
 
-    1. Windows of 32 pixels are transformed and their power averaged over rings of equal frequency.
-    2. On each ring the windows are compared: in noise, of whatever colour and also after enlargement or JPEG, the
-       quarter with the least power has nearly as much as the mean; where detail rules, next to nothing.
-    3. The limit is where the first of four rings is even, if coarse structure is not.
+    1. Transform windows of 32 pixels and average their power over rings of equal frequency.
+    2. Compare the windows on each ring: in noise of any colour, also after enlarging or JPEG, the quarter with the
+       least power has nearly the mean power; in detail, almost none.
+    3. The limit is the first of four uniform rings, provided that coarse structure is not uniform.
 
     Args:
         gray: H x W float32 in 0..1.
-        weights: H x W in 0..1; windows count that have at least half of what they could have. None: all.
+        weights: H x W in 0..1; only windows with at least half of their possible weight count. None: all.
 
     Returns:
-        0.5 where detail rules to the end, where everything is even, and where there is too little to judge by.
+        0.5 if detail dominates everywhere, if everything is uniform, or if there is too little data.
     """
     if min(gray.shape) < 2 * _WINDOW:
         return 0.5
@@ -127,7 +128,7 @@ def noise_limit(gray: torch.Tensor, weights: torch.Tensor | None = None) -> floa
 
 
 def _ring_powers(gray: torch.Tensor, weights: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Of each ring, the mean power of the calm windows and of all; None where there are too few windows."""
+    """Mean power per ring of the windows with little power and of all windows; None if there are too few windows."""
     window = hann_window(_WINDOW, gray.device)
     window = window[:, None] * window
     rows, columns = torch.fft.fftfreq(_WINDOW)[:, None], torch.fft.rfftfreq(_WINDOW)

@@ -1,4 +1,4 @@
-"""Power of pictures over spatial frequency: windowed, transformed and averaged over rings.
+"""Power of pictures over spatial frequency: window, Fourier transform, average over rings.
 
 Convention: frequencies are in cycles per pixel; 0.5 is the finest that a row of pixels can hold. Power is that of
 BT.709 luma of sRGB-encoded values in 0..1, scaled so that its mean over all frequencies is the variance.
@@ -19,27 +19,27 @@ from ...pixels.filters import hann_window, taper
 from .noise_limit import noise_limit
 
 BAND_EDGES = (1 / 16, 1 / 8, 1 / 4)
-"""Between the four bands, in cycles per pixel."""
+"""Boundaries of the four bands in cycles per pixel."""
 
 _BANDS = len(BAND_EDGES) + 1
 
-# Rows and columns at the border that never get brighter than this are a border, not a picture.
+# Outer rows and columns that are nowhere brighter than this count as a black border.
 _BLACK = 4 / 255
 
 
 @dataclass(frozen=True, eq=False)
 class RadialPower:
-    """Power over frequency, before anything is read off it.
+    """Power over frequency, before the analysis.
 
     Attributes:
         frequencies: R, the radii k / min(H, W), k = 0 .. min(H, W) // 2.
-        counts: R, how many frequencies of the plane lie on each ring.
+        counts: R, number of frequencies on each ring.
         power: B x R, the mean power on each ring.
         bands: B x 4, the share of the variance in each band; the last one has the corners beyond 0.5, so that the
             four sum to the variance.
         short_sides: B, the shorter side of the picture inside its black border, in pixels.
-        supports: B, the side in pixels of the square whose window is as wide as the one used: what is slower than
-            about three periods over it cannot be told.
+        supports: B, side in pixels of the square with an equally wide window; frequencies below about three periods
+            over it cannot be resolved.
         noise_limits: B, cycles per pixel; see `noise_limit`.
     """
 
@@ -54,14 +54,14 @@ class RadialPower:
 
 @torch.no_grad()
 def radial_power(images: torch.Tensor, mask: torch.Tensor | None = None, *, judge_noise: bool = True) -> RadialPower:
-    """Average the power of each picture over rings of equal frequency.
+    """Compute the power of each picture, averaged over rings of equal frequency.
 
     Rings are `round(f min(H, W))`, so that in pictures that are not square they are circles in cycles per pixel.
 
     Args:
         images: B x 3 x H x W or B x 1 x H x W in 0..1.
         mask: B x 1 x H x W in 0..1, or 1 x 1 x H x W for all; see `View`.
-        judge_noise: whether the noise limits are wanted, which take as long as the rest; 0.5 where not.
+        judge_noise: whether to compute the noise limits, which doubles the time; otherwise they are 0.5.
 
     Returns:
         float64 on the CPU: the curves are short, and not every device has float64.
@@ -74,7 +74,7 @@ def radial_power(images: torch.Tensor, mask: torch.Tensor | None = None, *, judg
     shorter = min(height, width)
     radii = shorter // 2 + 1
     frequency = frequency_plane(height, width, images.device)
-    # Every frequency has a ring and a band; the rings beyond 0.5, in the corners, count for the bands alone.
+    # Every frequency has a ring and a band; the rings beyond 0.5, in the corners, count only for the bands.
     band = torch.bucketize(frequency, torch.tensor(BAND_EDGES, device=images.device), right=True)
     cell = (frequency * shorter).round_().long().mul_(_BANDS).add_(band).flatten()
     cells = _BANDS * (shorter + 1)
@@ -101,11 +101,11 @@ def radial_power(images: torch.Tensor, mask: torch.Tensor | None = None, *, judg
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What of one picture is measured.
+    """The measured part of one picture.
 
-    The window is a separable Hann window over what lies inside the picture's black border, times the mask. With a mask
-    the numbers are therefore those of the masked part alone, per pixel of it, and a mask of ones changes nothing; a
-    mask with a hard edge lets low frequencies leak into high ones (4e-3 of them, a feathered one 1e-8).
+    The window is a separable Hann window over the area inside the black border, multiplied by the mask. With a mask,
+    the numbers are therefore those of the masked part, per pixel of it; a mask of ones changes nothing. A mask with a
+    hard edge makes low frequencies leak into high ones (4e-3 of them, a feathered one 1e-8).
 
     Attributes:
         gray: H x W float32 luma in 0..1.
@@ -121,7 +121,7 @@ class View:
 
     @property
     def support(self) -> float:
-        """The side in pixels of the square whose Hann window is as wide; 0 where nothing is measured."""
+        """Side in pixels of the square with an equally wide Hann window; 0 if nothing is measured."""
         energy = float((self.window**2).sum())
         return min(self.short_side, 1.5 * float(self.window.sum()) / math.sqrt(energy)) if energy else 0.0
 
@@ -135,7 +135,7 @@ class View:
 
 
 def views(images: torch.Tensor, mask: torch.Tensor | None = None) -> Iterator[View]:
-    """What of each picture is measured, one after the other, so that memory follows one picture.
+    """Yield the measured part of each picture, one by one to limit memory.
 
     Args:
         images: B x 3 x H x W or B x 1 x H x W in 0..1, as `check_spectrum_input` lets them pass.
@@ -170,9 +170,10 @@ def frequency_plane(height: int, width: int, device: torch.device | None = None)
 
 
 def column_counts(width: int, device: torch.device | None = None) -> torch.Tensor:
-    """W // 2 + 1; how many columns of the whole spectrum each one of `torch.fft.rfft2` stands for.
+    """W // 2 + 1; number of columns of the full spectrum that each column of `torch.fft.rfft2` represents.
 
-    A real picture's spectrum is symmetric: all columns stand for two but the first, and the last of an even width.
+    The spectrum of a real picture is symmetric, so each column represents two, except the first, and the last for even
+    widths.
     """
     counts = torch.full((width // 2 + 1,), 2.0, device=device)
     counts[0] = 1
@@ -182,10 +183,10 @@ def column_counts(width: int, device: torch.device | None = None) -> torch.Tenso
 
 
 def check_spectrum_input(images: torch.Tensor, mask: torch.Tensor | None = None) -> None:
-    """Make sure that shapes and kinds are those that can be measured.
+    """Check shapes and dtypes of the input.
 
     Raises:
-        ImageError: they are not.
+        ImageError: they are not supported.
     """
     require_images(images, gray=True)
     if mask is None:
@@ -196,13 +197,13 @@ def check_spectrum_input(images: torch.Tensor, mask: torch.Tensor | None = None)
 
 
 def _sums(values: torch.Tensor, cell: torch.Tensor, cells: int) -> torch.Tensor:
-    """Rings x bands, float64 on the CPU; no cell holds so many values that float32 would lose any."""
+    """Rings x bands, float64 on the CPU; cells are small enough for exact sums in float32."""
     sums = values.new_zeros(cells).index_add_(0, cell, values.flatten())
     return sums.cpu().double().view(-1, _BANDS)
 
 
 def _inside_border(gray: torch.Tensor) -> tuple[slice, slice]:
-    """Rows and columns inside a black border; all of them where everything is black."""
+    """Rows and columns inside a black border; all if everything is black."""
     found = []
     for dim in (1, 0):
         lit = (gray.amax(dim=dim) > _BLACK).nonzero().flatten()

@@ -1,4 +1,4 @@
-"""Traces of up-sampling: the faint regular pattern that an enlargement by 2, 4 or 8, or a network's, leaves behind."""
+"""Detect traces of up-sampling: the faint regular pattern left by enlarging by 2, 4 or 8, or by a network."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ...pixels.filters import hann_window, robust_deviation, taper
 from .power import check_spectrum_input
 
 PERIODS = (2, 4, 8)
-"""Periods of the patterns that are looked for, in pixels."""
+"""Periods of the patterns in pixels."""
 
 # Welch's method: averaged spectra of overlapping windows of this side.
 _WINDOW, _HOP = 128, 64
-# Of JPEG's blocks alone, not of any pattern of period 2 or 4: odd multiples of 1/8 on the axes.
+# Peaks of JPEG blocks only, not of patterns of period 2 or 4: odd multiples of 1/8 on the axes.
 _JPEG_PEAKS = [(0, 16), (0, 48), (16, 0), (48, 0)]
-# A peak is measured against what lies at these distances around it, in steps of the window's spectrum.
+# A peak is compared with its surroundings at these distances, in steps of the window's spectrum.
 _RING = (3, 8)
-# A pattern is reported where its peak is so many robust deviations and so many decibels above what surrounds it.
+# A pattern is reported if its peak is this many robust standard deviations and decibels above its surroundings.
 _LEAST_DEVIATIONS, _LEAST_DECIBELS = 6.0, 6.0
 
 
 @dataclass(frozen=True, eq=False)
 class Traces:
-    """What was found in B pictures, for each of `PERIODS`; on the CPU.
+    """Traces in B pictures for each of `PERIODS`; on the CPU.
 
     Attributes:
         deviations: B x 3; how many robust standard deviations the strongest peak is above its surroundings.
@@ -43,18 +43,18 @@ class Traces:
 
 
 def upsampling_traces(images: torch.Tensor) -> Traces:
-    """Look for regular patterns of period 2, 4 and 8 (Odena et al. 2016; Durall et al. 2020).
+    """Detect regular patterns of period 2, 4 and 8 (Odena et al. 2016; Durall et al. 2020).
 
-    1. The residual is luma minus its 3 x 3 median: fine patterns without the picture.
-    2. Its power is averaged over windows of 128 pixels, 64 apart (Welch 1967).
-    3. A pattern of period d has peaks at multiples of 1/d. Those on the two axes are left out, as JPEG's blocks make
-       them too, and those that belong to a smaller period.
-    4. The strongest peak's decibels are compared with the median and spread of those 3 to 8 steps around it. In a
-       picture with JPEG's peaks, which reach beyond the axes where it was coded coarsely, it must be above theirs.
+    1. Subtract the 3 x 3 median from luma, which leaves fine patterns without the picture.
+    2. Average the power of the residual over windows of 128 pixels, 64 apart (Welch 1967).
+    3. A pattern of period d has peaks at multiples of 1/d. Ignore those on the two axes, which JPEG blocks cause too,
+       and those of a smaller period.
+    4. Compare the strongest peak in decibels with the median and spread at 3 to 8 steps around it. In a picture with
+       JPEG peaks, which extend beyond the axes after coarse encoding, it must exceed them.
 
     Args:
-        images: B x 3 x H x W or B x 1 x H x W floating point in 0..1. One smaller than 128 pixels on a side is too
-            small to tell: all zero, nothing found.
+        images: B x 3 x H x W or B x 1 x H x W floating point in 0..1. Pictures with a side below 128 pixels are too
+            small: all values are zero, nothing is found.
 
     Raises:
         ImageError: another shape or kind, NaN or infinity.
@@ -72,7 +72,7 @@ def upsampling_traces(images: torch.Tensor) -> Traces:
 
 
 def describe_traces(traces: Traces) -> list[dict[str, Any]]:
-    """Traces as JSON objects, one a picture: period in pixels, robust deviations, decibels, and whether it is there."""
+    """Traces as JSON objects, one per picture: period in pixels, robust deviations, decibels, and whether found."""
     return [
         {
             f"period_{period}_px": {
@@ -128,7 +128,7 @@ def _sorted3(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> tuple[torch.T
 
 
 def _strongest(level: torch.Tensor, peaks: list[tuple[int, int]]) -> torch.Tensor:
-    """(deviations, decibels) of the peak that stands out most."""
+    """(deviations, decibels) of the most prominent peak."""
     offsets = torch.cartesian_prod(*[torch.arange(-_RING[1], _RING[1] + 1)] * 2)
     distance = offsets.double().norm(dim=1)
     offsets = offsets[(distance >= _RING[0]) & (distance <= _RING[1])]
@@ -143,7 +143,7 @@ def _strongest(level: torch.Tensor, peaks: list[tuple[int, int]]) -> torch.Tenso
 
 
 def _off_axis(period: int) -> list[tuple[int, int]]:
-    """Where a pattern of a period has peaks that one of half that period lacks, in half of the symmetric plane."""
+    """Positions of peaks of a period that half the period does not have, in half of the symmetric plane."""
     step = _WINDOW // period
     return [
         (row * step, column * step)

@@ -14,13 +14,13 @@ from torch import Tensor
 from .boxes import box_iou, nms
 from .classify import QUARTERS
 
-# # Boxes that overlap more than this are the same face (facexlib's default); boxes that overlap more than SAME_BOX_IOU
+# Boxes that overlap more than this are the same face (facexlib's default); boxes that overlap more than SAME_BOX_IOU
 # vote.
 SAME_FACE_IOU = 0.4
 SAME_BOX_IOU = 0.6
 # Touching heads overlap less than this; a box that overlaps a better one more is a second frame of half the same face.
 ASIDE_IOU = 0.25
-# # A box with at least this share inside a better box is a part of that face; a box that contains this share of a
+# A box with at least this share inside a better box is a part of that face; a box that contains this share of a
 # better box is a too wide frame of that face, such as a head with shoulders.
 INSIDE = 0.7
 # Landmarks of faces that the network saw smaller than this are coarse and have less weight in the vote.

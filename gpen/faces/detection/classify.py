@@ -1,8 +1,7 @@
-"""A second look at what a detector found: is it a face, and which way up is it?
+"""Check detections with a classifier: is it a face, and which way up is it?
 
-`FaceClassifier` sees a square crop about each box, with some surroundings, and answers both. It knows what a detector's
-single cell does not: whether the box frames the face, rather than an ear, the gap between two heads or a head and its
-shoulders.
+`FaceClassifier` sees a square crop around each box with some surroundings. Unlike a single cell of the detector, it can
+tell whether the box frames a face and not an ear, the gap between two heads or a head with shoulders.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from ..loading import load_strictly
 
 CROP = 64
 CHUNK = 64  # crops a forward pass
-# Side of the crop over that of a square of the box's area.
+# Side of the crop relative to that of a square with the box's area.
 CONTEXT = 1.7
 QUARTERS = 4
 
@@ -37,8 +36,8 @@ class _Residual(nn.Module):
 
 
 class FaceClassifier(nn.Module):
-    """Normalised crops N x 3 x 64 x 64 to logits N x 5: of a face, and of its being upright or turned clockwise by 90,
-    180 or 270 degrees.
+    """Normalised crops N x 3 x 64 x 64 to logits N x 5: face, and upright or rotated clockwise by 90, 180 or 270
+    degrees.
     """
 
     def __init__(self) -> None:
@@ -64,7 +63,7 @@ def load_classifier(state_dict: Mapping[str, Tensor]) -> FaceClassifier:
 
 
 def crop_matrix(box: Tensor) -> Tensor:
-    """2 x 3 float64 matrix from the pixels of the crop about a box (x0, y0, x1, y1) to those of the picture."""
+    """2 x 3 float64 matrix from pixels of the crop around a box (x0, y0, x1, y1) to those of the picture."""
     x0, y0, x1, y1 = box.double().tolist()
     step = CONTEXT * max((x1 - x0) * (y1 - y0), 1.0) ** 0.5 / CROP
     middle = (CROP - 1) / 2
@@ -74,18 +73,18 @@ def crop_matrix(box: Tensor) -> Tensor:
 
 
 def classify(image: Tensor, boxes: Tensor, classifier: FaceClassifier) -> tuple[Tensor, Tensor]:
-    """Look at boxes again.
+    """Classify boxes.
 
-    The answers for the crop and for its mirror image are averaged.
+    The results for the crop and for its mirror image are averaged.
 
     Args:
         image: 3 x H x W in 0..1.
         boxes: N x 4 in its pixels.
-        classifier: on the device it is to run on.
+        classifier: the classifier, already on its device.
 
     Returns:
-        N probabilities of a face, and N x 4 probabilities that it is upright or turned by 90, 180 or 270 degrees
-        clockwise.
+        N probabilities of a face, and N x 4 probabilities that it is upright or rotated clockwise by 90, 180 or 270
+        degrees.
     """
     if len(boxes) == 0:
         return torch.zeros(0), torch.zeros(0, QUARTERS)
@@ -98,7 +97,7 @@ def classify(image: Tensor, boxes: Tensor, classifier: FaceClassifier) -> tuple[
         crops = normalize(torch.cat(cut).float().to(device))
         seen, reflected = classifier(torch.cat([crops, crops.flip(-1)])).float().cpu().chunk(2)
         faces.append((seen[:, 0].sigmoid() + reflected[:, 0].sigmoid()) / 2)
-        # In a mirror, turned to the right is turned to the left.
+        # In the mirror image, right and left rotations are swapped.
         turns = (seen[:, 1:].softmax(1), reflected[:, 1:].softmax(1)[:, [0, 3, 2, 1]])
         quarters.append((turns[0] + turns[1]) / 2)
     return torch.cat(faces), torch.cat(quarters)

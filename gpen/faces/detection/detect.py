@@ -1,9 +1,8 @@
 """Face detection with RetinaFace on pictures of any size.
 
-Convention: boxes and landmarks are the network's own numbers, as facexlib and the scripts built on it use
-them: anchors lie at (column + 0.5) * stride, and what is found in a resized picture is scaled back by the
-ratio of the sizes. Those scripts take the numbers for pixel coordinates with pixel centres at integers, and
-so does this package.
+Convention: boxes and landmarks are the network's numbers as used by facexlib and scripts built on it: anchors are at
+(column + 0.5) * stride, and results of a resized picture are scaled by the ratio of the sizes. Like those scripts, this
+package treats them as pixel coordinates with pixel centres at integers.
 """
 
 from __future__ import annotations
@@ -23,14 +22,15 @@ from .refine import LandmarkRefiner, refine_landmarks
 from .search import search, search_turned
 from .tiles import smallest_face
 
-# With a classifier, so little confidence of the network is enough for a second look.
+# Minimum confidence of the network for a check by the classifier.
 PROPOSED = 0.4
-# Earrings, leaves and screws look like faces of so few pixels, or on a head that is much larger. Of 50 held-out faces
-# of 16 and of 20 px each, none had less confidence than this; a threshold that was asked for holds all the same.
+# Size below which earrings, leaves and screws look like faces, also near a much larger head, and the minimum
+# confidence there. Of 50 held-out faces of 16 and of 20 px each, none had less; a higher threshold set by the caller
+# still applies.
 FEW_PIXELS, SURER = 24, 0.95
-# Nobody is surer than this, or there is no telling the two apart.
+# Limit of confidences, so that they remain distinguishable.
 _SUREST = 1e-6
-# How sure the classifier must be that a head lies otherwise than its landmarks say.
+# Minimum probability of the classifier that the orientation of a head differs from its landmarks.
 SURE_TURN = 0.6
 
 
@@ -49,37 +49,35 @@ def detect(
 ) -> Faces:
     """Find the faces of every image.
 
-    1. Every level of an image pyramid is searched in overlapping tiles, see `tiles.py`; where asked, each
-       tile also turned by 90, 180 and 270 degrees.
-    2. Faces that an inner tile edge cuts are dropped: they are whole in a neighbouring tile or on a coarser
-       level.
-    3. What overlaps is one face: the most confident detection says where, those that agree with it vote on
-       how exactly.
-    4. If the detector brings a classifier, it looks at each box again. Both judge independently, so that the odds
-       multiply; what is no face then is dropped. A head that lies otherwise than its landmarks say is searched once
-       more, turned upright. Where that finds nothing, the face is marked as `wrong_way`.
-    5. Of boxes that frame one face the best stays.
-    6. The landmarks are refined on an upright crop of each face, if the detector brings a refiner.
+    1. Search every level of an image pyramid in overlapping tiles, see `tiles.py`; with `rotated`, each tile is also
+       rotated by 90, 180 and 270 degrees.
+    2. Drop faces cut by an inner tile edge: they are complete in a neighbouring tile or on a coarser level.
+    3. Merge overlapping detections: the most confident one gives the position, and those that agree with it refine it
+       by voting.
+    4. Check each box with the classifier, if there is one. Both judgements are independent, so their odds are
+       multiplied, and boxes that are not faces are dropped. A head whose orientation differs from its landmarks is
+       searched again, rotated upright; if that finds nothing, the face is marked as `wrong_way`.
+    5. Keep the best of several boxes that frame the same face.
+    6. Refine the landmarks on an upright crop of each face, if the detector has a refiner.
 
     Args:
-        images: B x 3 x H x W in 0..1, on any device; read tile by tile, never copied as a whole.
-        detector: from `build_detector`, on the device it is to run on.
-        score_threshold: the least confidence of a face, 0..1, of network and classifier together; 0 is the
-            detector's own.
-        min_face_size: the least larger side of a face's box in pixels. The smaller, the finer (and slower)
-            the search. 0 is as much as faces in such a picture have, see `smallest_face`.
-        least_told: smaller faces that the search happens upon are given too, from this size on; `min_face_size` where
-            left out.
-        max_faces: keep only this many faces of each image, the most confident ones; 0 keeps all.
-        rotated: also find heads that lie on their side or upside down (four times the work).
+        images: B x 3 x H x W in 0..1, on any device; read tile by tile, never copied completely.
+        detector: from `build_detector`, already on its device.
+        score_threshold: minimum confidence of a face, 0..1, of network and classifier together; 0: the detector's own
+            threshold.
+        min_face_size: minimum longer side of a face's box in pixels; a smaller value makes the search finer and slower.
+            0: automatic, see `smallest_face`.
+        least_told: also return smaller faces found by chance, from this size on; by default `min_face_size`.
+        max_faces: maximum number of faces per image, the most confident ones; 0: all.
+        rotated: also search for heads on their side or upside down, which takes four times as long.
         refine: use the detector's landmark refiner, if it has one.
-        progress: called with (done, total) after each pass of the network; what it raises ends the search.
+        progress: called with (done, total) after each pass of the network; an exception it raises ends the search.
 
     Returns:
-        The faces, image by image and by falling score.
+        The faces, image by image and by descending score.
 
     Raises:
-        ImageError: the images are of another shape, without pixels, or hold NaN or infinity.
+        ImageError: the images have a wrong shape or no pixels, or contain NaN or infinity.
 
     Example:
         >>> from gpen_blocks.gpen.faces.detect import detect
@@ -129,18 +127,18 @@ def _look_again(
     threshold: float,
     surer: float,
 ) -> Candidates:
-    """Drop what is no face at a second look, and turn heads that lie otherwise than their landmarks say.
+    """Drop detections that the classifier rejects, and correct heads whose orientation differs from their landmarks.
 
     Args:
         image: 3 x H x W.
-        detector: searches turned heads.
-        classifier: looks at all.
-        found: on this image.
-        threshold: the least confidence of a face.
-        surer: the least confidence of one of few pixels, or beside a much larger one.
+        detector: used to search rotated heads.
+        classifier: checks all detections.
+        found: detections on this image.
+        threshold: minimum confidence of a face.
+        surer: minimum confidence of a small face, or of one beside a much larger one.
 
     Returns:
-        What is left, with the confidence of both for its scores.
+        The remaining detections, with the combined confidence as their scores.
     """
     likeness, quarters = classify(image, found.boxes, classifier)
     both = (found.scores.logit(_SUREST) + likeness.logit(_SUREST)).sigmoid()

@@ -1,8 +1,8 @@
-"""Five landmarks, refined on a small upright crop of each found face.
+"""Refine the five landmarks on a small upright crop of each detected face.
 
-The detector reads all landmarks of a small face off one cell of a stride-8 map. `LandmarkRefiner` looks again, at a
-crop that the first estimate has turned upright, and gives each landmark as the expectation of a heat map (integral
-regression: Sun et al., "Integral Human Pose Regression", ECCV 2018). A second look starts from the better estimate.
+The detector predicts all landmarks of a small face from one cell of a stride-8 map. `LandmarkRefiner` uses a crop
+rotated upright by that first estimate, and computes each landmark as the expectation of a heat map (integral
+regression: Sun et al., "Integral Human Pose Regression", ECCV 2018). A second pass starts from the better estimate.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ..loading import load_strictly
 CROP = 64
 LOOKS = 2
 CHUNK = 64  # crops a forward pass
-# Where the landmarks of an upright face lie in the crop, as parts of its side: the mean shape of the
-# teacher's answers on the faces taught with, scaled to an eye distance of 0.34.
+# Positions of the landmarks of an upright face in the crop, in units of its side: the mean shape of the teacher's
+# results on the training faces, scaled to an eye distance of 0.34.
 MEAN_SHAPE = ((0.33, 0.354), (0.67, 0.354), (0.50, 0.550), (0.359, 0.696), (0.641, 0.696))
-MIRRORED = (1, 0, 2, 4, 3)  # which landmark each one becomes in a mirror
+MIRRORED = (1, 0, 2, 4, 3)  # index of each landmark in the mirror image
 
 
 class LandmarkRefiner(nn.Module):
-    """Normalised grey crops N x 1 x 64 x 64 to landmarks N x 5 x 2 in parts of the crop's side."""
+    """Normalised grey crops N x 1 x 64 x 64 to landmarks N x 5 x 2 in units of the crop's side."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class LandmarkRefiner(nn.Module):
 
 
 def expectation(maps: Tensor) -> Tensor:
-    """Where heat maps N x P x S x S, before their softmax, expect their points: N x P x 2 in parts of the side."""
+    """Expected positions of heat maps N x P x S x S, before their softmax: N x P x 2 in units of the side."""
     side = maps.shape[-1]
     weight = maps.flatten(2).softmax(-1).view_as(maps)
     centres = (torch.arange(side, device=maps.device, dtype=maps.dtype) + 0.5) / side
@@ -56,7 +56,7 @@ def expectation(maps: Tensor) -> Tensor:
 
 
 def mirror_points(points: Tensor, order: Sequence[int]) -> Tensor:
-    """Landmarks of the mirrored crop, N x P x 2 in parts of the side; `order` says which becomes which."""
+    """Landmarks of the mirrored crop, N x P x 2 in units of the side; `order` gives the new indices."""
     return torch.stack([1 - points[..., 0], points[..., 1]], dim=-1)[:, list(order)]
 
 
@@ -67,8 +67,8 @@ def load_refiner(state_dict: Mapping[str, Tensor]) -> LandmarkRefiner:
 
 
 def crop_frames(landmarks: Tensor) -> Tensor:
-    """Similarity from parts of the crop's side to the picture that lays MEAN_SHAPE on the landmarks (least
-    squares).
+    """Least-squares similarity from crop coordinates (units of the side) to the picture: maps MEAN_SHAPE to the
+    landmarks.
 
     Args:
         landmarks: N x 5 x 2.
@@ -90,8 +90,7 @@ def crop_frames(landmarks: Tensor) -> Tensor:
 def _cut(image: Tensor, frame: Tensor) -> Tensor:
     """One grey crop 1 x CROP x CROP of a 3 x H x W image along a frame, with no aliasing.
 
-    Only the part of the image under the crop is read, shrunk to about the crop's resolution before it is
-    sampled.
+    Only the part of the image under the crop is read, and reduced to about the crop's resolution before sampling.
     """
     corners = frame.new_tensor([[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]], dtype=frame.dtype) @ frame.mT
     height, width = image.shape[1:]
@@ -105,7 +104,7 @@ def _cut(image: Tensor, frame: Tensor) -> Tensor:
     if shrink < 1:
         size = [max(round(side * shrink), 1) for side in grey.shape[2:]]
         grey = F.interpolate(grey, size=size, mode="bilinear", align_corners=False, antialias=True)
-    # From parts of the crop to grid_sample's -1..1 over the part.
+    # From crop coordinates to grid_sample's -1..1 over the part.
     steps = (torch.arange(CROP, device=image.device, dtype=frame.dtype) + 0.5) / CROP
     y, x = torch.meshgrid(steps, steps, indexing="ij")
     points = torch.stack([x, y, torch.ones_like(x)], dim=-1) @ frame.mT
@@ -115,16 +114,16 @@ def _cut(image: Tensor, frame: Tensor) -> Tensor:
 
 
 def refine_landmarks(image: Tensor, landmarks: np.ndarray, refiner: LandmarkRefiner) -> np.ndarray:
-    """Look again at found faces.
+    """Refine the landmarks of detected faces.
 
-    1. Cut an upright grey crop along the similarity that the current landmarks give.
-    2. Average the answers for the crop and for its mirror image.
-    3. Map them back, and repeat from there (`LOOKS` times in all).
+    1. Cut an upright grey crop with the similarity of the current landmarks.
+    2. Average the results for the crop and its mirror image.
+    3. Map them back, and repeat (`LOOKS` times in total).
 
     Args:
         image: 3 x H x W in 0..1.
         landmarks: N x 5 x 2 in the detector's coordinates.
-        refiner: on the device it is to run on.
+        refiner: the refiner, already on its device.
 
     Returns:
         N x 5 x 2 float32 in the same coordinates.

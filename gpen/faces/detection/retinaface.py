@@ -1,4 +1,4 @@
-"""The RetinaFace network, assembled from a state dict, and how its numbers are read.
+"""The RetinaFace network, built from a state dict, and the decoding of its outputs.
 
 RetinaFace: Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild", 2019. The published weights are
 facexlib's, and so are the names of the tensors.
@@ -19,13 +19,13 @@ from ...errors import CheckpointError
 from ..loading import load_strictly
 from .retinaface_blocks import ContextModule, FeaturePyramid, heads, mobilenet_body, resnet50_body
 
-# Side lengths of the two anchors at each of the three strides, and the variances the regressions are scaled
-# with (facexlib `retinaface.py`, generate_config; both networks use the same ones).
+# Sides of the two anchors for each of the three strides, and the variances that scale the regressions (facexlib
+# `retinaface.py`, generate_config; the same for both networks).
 STRIDES = (8, 16, 32)
 ANCHOR_SIZES = ((16, 32), (64, 128), (256, 512))
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 
-# The networks read BGR in 0..255 with this mean taken off (facexlib `retinaface.py`, mean_tensor).
+# The input of the networks is BGR in 0..255 minus this mean (facexlib `retinaface.py`, mean_tensor).
 MEAN_BGR = (104.0, 117.0, 123.0)
 
 NETWORKS = {
@@ -37,7 +37,7 @@ NETWORKS = {
 class RetinaFace(nn.Module):
     """Backbone, feature pyramid, context modules and heads.
 
-    Parameter names are facexlib's, so that its published state dicts load strictly.
+    Parameters have facexlib's names, so that its published state dicts can be loaded strictly.
     """
 
     def __init__(self, network: str) -> None:
@@ -80,28 +80,28 @@ class RetinaFace(nn.Module):
 
 
 def to_network(images: Tensor) -> Tensor:
-    """RGB B x 3 x H x W in 0..1 to what the network reads: BGR in 0..255 less the mean, channels last."""
+    """RGB B x 3 x H x W in 0..1 to the input of the network: BGR in 0..255 minus the mean, channels last."""
     mean = images.new_tensor(MEAN_BGR).view(1, 3, 1, 1)
     return (images.flip(1) * 255 - mean).contiguous(memory_format=torch.channels_last)
 
 
 def subtract_mean(images: Tensor) -> Tensor:
-    """RGB B x 3 x H x W in 0..1 to what a network reads after `absorb_input_scale`: less the mean, channels last."""
+    """RGB B x 3 x H x W in 0..1 to the input of a network after `absorb_input_scale`: minus the mean, channels last."""
     mean = images.new_tensor(MEAN_BGR[::-1]).view(1, 3, 1, 1) / 255
     shown = torch.empty(images.shape, dtype=images.dtype, device=images.device, memory_format=torch.channels_last)
     return torch.sub(images, mean, out=shown)
 
 
 def absorb_input_scale(network: RetinaFace) -> None:
-    """Let the first convolution take RGB in 0..1 less the mean, changed in place; what it pads with stays the mean."""
+    """Change the first convolution in place to take RGB in 0..1 minus the mean; its padding remains the mean."""
     first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     first.weight = nn.Parameter(first.weight.detach().flip(1) * 255, requires_grad=False)
 
 
 def fold_batch_norm(module: nn.Module) -> None:
-    """Multiply normalisations into the convolutions before them, changed in place; the module must be in eval mode.
+    """Fold normalisations into the preceding convolutions in place; the module must be in eval mode.
 
-    In both backbones, the pyramid and the context modules each stands directly behind its convolution.
+    In both backbones, the pyramid and the context modules, each directly follows its convolution.
     """
     children = list(module.named_children())
     for (name, child), (following, norm) in pairwise(children):
@@ -138,7 +138,7 @@ def decode_landmarks(regressions: Tensor, chosen: Tensor) -> Tensor:
 
 
 def network_of(state_dict: Mapping[str, Tensor]) -> str:
-    """Which of NETWORKS a RetinaFace state dict belongs to; raises CheckpointError where it is none."""
+    """The entry of NETWORKS for a RetinaFace state dict; raises CheckpointError for other networks."""
     if "body.stage1.0.0.weight" in state_dict:
         return "mobile0.25"
     if "body.layer4.2.conv3.weight" in state_dict:
@@ -151,7 +151,7 @@ def network_of(state_dict: Mapping[str, Tensor]) -> str:
 
 
 def load_retinaface(state_dict: Mapping[str, Tensor]) -> RetinaFace:
-    """Build the network a state dict belongs to and load it strictly; a prefix `module.` is taken off."""
+    """Build the network of a state dict and load it strictly; a prefix `module.` is removed."""
     tensors = {key.removeprefix("module."): value for key, value in state_dict.items()}
     network = RetinaFace(network_of(tensors))
     return load_strictly(network, tensors, "This RetinaFace checkpoint is incomplete or altered")

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# # Negative slope of the activations, and the number of channels above which pyramid and context modules use plain
+# Negative slope of the activations, and the number of channels above which pyramid and context modules use plain
 # ReLUs.
 _LEAKY = 0.1
 _LEAKY_CHANNELS = 64

@@ -19,7 +19,7 @@ from .tiles import Pyramid, Tile, halves, plan_tiles
 
 # Maximum pixels per pass of the network, over all images of a batch.
 PASS_PIXELS = 2_000_000
-# # For a second, rotated search of a head: the width of its box for the network, and the surroundings in sizes of the
+# For a second, rotated search of a head: the width of its box for the network, and the surroundings in sizes of the
 # box.
 TURNED_SEEN, TURNED_REACH = 80, 1.5
 

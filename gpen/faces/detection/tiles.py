@@ -15,16 +15,16 @@ from torch import Tensor
 
 from ...types import Size
 
-# # Minimum width at which the network sees the smallest face: the bundled detector finds all of 64 held-out faces from
+# Minimum width at which the network sees the smallest face: the bundled detector finds all of 64 held-out faces from
 # 20 px on, and 56 of them at 16 px, RetinaFace's smallest anchor.
 SMALLEST_SEEN = 24
-# # Target number of pixels of the finest level: small pictures are searched at twice their size, and only larger ones
+# Target number of pixels of the finest level: small pictures are searched at twice their size, and only larger ones
 # begin at a coarser level if the smallest face is large. Several levels make detection more reliable.
 FINE_PIXELS = 4_000_000
-# # Each level has half the size of the one before. The longer side of the last level is at most this, so that a face
+# Each level has half the size of the one before. The longer side of the last level is at most this, so that a face
 # that fills the picture fits the largest anchor.
 COARSEST_SIDE = 480
-# # Side and overlap of tiles as the network sees them. A face cut by an edge is complete in the neighbouring tile if it
+# Side and overlap of tiles as the network sees them. A face cut by an edge is complete in the neighbouring tile if it
 # is smaller than the overlap; larger faces are found on a coarser level, of which the coarsest has a single tile.
 TILE_SIDE = 1408
 OVERLAP = 256
@@ -32,10 +32,10 @@ OVERLAP = 256
 EDGE = 8
 # Picture pixels to reduce at a time.
 STRIP_PIXELS = 4_000_000
-# # By default, faces smaller than this are not searched, nor those smaller than this share of the square root of the
+# By default, faces smaller than this are not searched, nor those smaller than this share of the square root of the
 # picture's area: 4 mm on a print of 50 x 33 cm. At 24 megapixels that is 49 px, which reduces the search to a quarter.
 SMALLEST_FACE, SHARE = 16, 0.01
-# # Coarser levels are made from a cached copy reduced by this factor, since reading the large picture dominates their
+# Coarser levels are made from a cached copy reduced by this factor, since reading the large picture dominates their
 # cost.
 KEPT_REDUCTION = 4
 

@@ -1,10 +1,10 @@
-"""68 landmarks from the project's own small network, which comes with the package.
+"""68 landmarks from the small bundled network.
 
-It sees a grey, upright crop of a face, cut by the face's five landmarks, and gives each point as the expectation of a
-heat map (integral regression: Sun et al., "Integral Human Pose Regression", ECCV 2018). All faces of a call go through
-it together, each beside its mirror image. weights/bundled/MODEL_CARD.md tells how it was taught.
+Its input is a grey, upright crop of a face, cut with the five landmarks. Each point is the expectation of a heat map
+(integral regression: Sun et al., "Integral Human Pose Regression", ECCV 2018). All faces of a call are processed
+together, each with its mirror image. weights/bundled/MODEL_CARD.md describes the training.
 
-Convention: points are (x, y); in parts of the crop's side, the corner of its top-left pixel at (0, 0), unless said
+Convention: points are (x, y) in units of the crop's side, with the corner of its top-left pixel at (0, 0), unless noted
 otherwise.
 """
 
@@ -28,13 +28,14 @@ from ..masks.parts import five_of_68
 
 CROP = 64
 POINTS = 68
-# Where the five landmarks of an upright face lie in the crop: brows, chin and the jaw of a turned head have room.
+# Positions of the five landmarks of an upright face in the crop, with space for brows, chin and the jaw of a turned
+# head.
 EYE_DISTANCE = 0.32
 _BETWEEN_EYES = (0.5, 0.28)
 CROP_SHAPE = (np.array(MEAN_SHAPE) - (0.5, MEAN_SHAPE[0][1])) * (
     EYE_DISTANCE / (MEAN_SHAPE[1][0] - MEAN_SHAPE[0][0])
 ) + _BETWEEN_EYES
-# Which of the 68 each one becomes in a mirror.
+# Index of each landmark in the mirror image.
 MIRRORED68 = (
     *range(16, -1, -1),  # jaw
     *range(26, 16, -1),  # brows
@@ -43,12 +44,12 @@ MIRRORED68 = (
     *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),  # outer edge of the lips
     *(64, 63, 62, 61, 60, 67, 66, 65),  # inner edge
 )
-# The second look cuts its crop by what the first one found.
+# The second pass cuts its crop with the result of the first.
 LOOKS = 2
 
 
 class Landmarker68(nn.Module):
-    """Normalised grey crops N x 1 x 64 x 64 to 68 landmarks in iBUG order, N x 68 x 2 in parts of the crop's side."""
+    """Normalised grey crops N x 1 x 64 x 64 to 68 landmarks in iBUG order, N x 68 x 2 in units of the crop's side."""
 
     chunk = 64
 
@@ -72,15 +73,15 @@ class Landmarker68(nn.Module):
         return expectation(self.maps(fine).float())
 
     def locate(self, images: Tensor, faces: Sequence[Face]) -> np.ndarray:
-        """The landmarks of some faces.
+        """Find the landmarks of faces.
 
-        1. Each face is cut out upright, along the similarity that lays its five landmarks on `CROP_SHAPE`.
-        2. The answers for the crop and for its mirror image are averaged.
-        3. The five landmarks among the answer are where a second look starts from.
+        1. Cut out each face upright, with the similarity that maps its five landmarks to `CROP_SHAPE`.
+        2. Average the results for the crop and its mirror image.
+        3. Repeat once, starting from the five landmarks in the result.
 
         Args:
             images: B x 3 x H x W in 0..1.
-            faces: N of them, N at least 1; `image_index` says on which image each lies.
+            faces: N faces, N at least 1, with their `image_index`.
 
         Returns:
             N x 68 x 2 float64 in the images' pixels, pixel centres at integers.
@@ -102,19 +103,19 @@ class Landmarker68(nn.Module):
 
     @torch.inference_mode()
     def _answer(self, crops: Tensor) -> np.ndarray:
-        """The mean of the answers for crops and for their mirror images."""
+        """Mean of the results for crops and their mirror images."""
         crops = normalize(crops).to(self.maps.weight)
         seen, reflected = self(torch.cat([crops, crops.flip(-1)])).cpu().double().chunk(2)
         return ((seen + mirror(reflected)) / 2).numpy()
 
 
 def mirror(points: Tensor) -> Tensor:
-    """68 landmarks of the mirrored crop: N x 68 x 2 in parts of the side."""
+    """68 landmarks of the mirrored crop: N x 68 x 2 in units of the side."""
     return mirror_points(points, MIRRORED68)
 
 
 def is_landmarker68(state_dict: Mapping[str, Tensor]) -> bool:
-    """Whether these are the tensors of this network, by its first and last layers."""
+    """Whether the tensors belong to this network, judged by its first and last layers."""
     return "fine.0.0.weight" in state_dict and "maps.weight" in state_dict
 
 
@@ -130,6 +131,6 @@ def _doubled(maps: Tensor) -> Tensor:
 
 
 def _cut(images: Tensor, index: int, matrix: np.ndarray) -> Tensor:
-    """One grey crop, 1 x 1 x CROP x CROP; `matrix` leads from its pixels to the image's."""
+    """One grey crop, 1 x 1 x CROP x CROP; `matrix` maps its pixels to those of the image."""
     mode = "bilinear" if matrix_scale(matrix) <= 1 else "bicubic"
     return luma(warp(images[index : index + 1], matrix, (CROP, CROP), mode=mode).clamp(0, 1).float())

@@ -1,7 +1,7 @@
-"""68 landmarks from the 98-point network that facexlib offers, for those who have its file and ask for it.
+"""68 landmarks from facexlib's 98-point network, if its file is on this machine and the setting selects it.
 
-The network is AdaptiveWingLoss's: four stacked hourglasses, taught on WFLW (Wang, Bo and Li, "Adaptive Wing Loss for
-Robust Face Alignment via Heatmap Regression", ICCV 2019), see `hourglass.py`.
+The network is that of AdaptiveWingLoss: four stacked hourglasses, trained on WFLW (Wang, Bo and Li, "Adaptive Wing Loss
+for Robust Face Alignment via Heatmap Regression", ICCV 2019), see `hourglass.py`.
 
 Convention: points are (x, y), pixel centres at integers, in pixels of the image, the crop or the heat map they belong
 to. A crop has 256 x 256 pixels; each pixel of its 64 x 64 heat maps covers 4 x 4 of them.
@@ -24,14 +24,14 @@ from .hourglass import StackedHourglasses
 
 _CROP: Size = (256, 256)
 _HOURGLASSES, _POINTS = 4, 98
-# Side of the crop in mean sides of the box around its 98 points, as AdaptiveWingLoss cuts WFLW: convert_WFLW.py takes
-# the box, 5 % larger, times 1.6, and dataloader.py the middle 360 of the 450 pixels of that.
+# Side of the crop in mean sides of the box around its 98 points, as in AdaptiveWingLoss: convert_WFLW.py takes 1.6
+# times the box enlarged by 5 %, and dataloader.py the central 360 of its 450 pixels.
 _MARGIN = 1.05 * 1.6 * 360 / 450
-# The outermost of the 98 points on the head that `pose_head` poses: the jaw beside the ears, the brows, the chin.
+# The outermost of the 98 points on the head of `pose_head`: the jaw beside the ears, the brows, the chin.
 _OUTERMOST = np.array([[-1.09, 0.0, -0.85], [1.09, 0.0, -0.85], [0.0, -0.34, 0.0], [0.0, 1.85, 0.0]])
 
-# Which of WFLW's 98 points is which of iBUG's 68: the map known as DLIB_68_TO_WFLW_98_IDX_MAPPING. Brows are taken
-# along their upper edge; facexlib's own conversion takes the middle of the brow for eight of their points.
+# Indices of iBUG's 68 points among WFLW's 98 (DLIB_68_TO_WFLW_98_IDX_MAPPING). Brows follow their upper edge;
+# facexlib's own conversion uses the middle of the brow for eight points.
 _OF_98 = (
     *range(0, 33, 2),  # jaw
     *(33, 34, 35, 36, 37, 42, 43, 44, 45, 46),  # brows
@@ -45,10 +45,10 @@ class Landmarker98(nn.Module):
     """RGB crops N x 3 x 256 x 256 in 0..1 to heat maps N x 98 x 64 x 64, one for each WFLW point.
 
     Args:
-        network: gives the heat maps of each hourglass, N x 99 x 64 x 64; the last of them shows the edges of the face.
+        network: returns the heat maps of each hourglass, N x 99 x 64 x 64; the last map shows the edges of the face.
     """
 
-    # Crops a forward pass; each needs about 70 MB.
+    # Crops per forward pass; each needs about 70 MB.
     chunk = 8
 
     def __init__(self, network: nn.Module) -> None:
@@ -60,16 +60,16 @@ class Landmarker98(nn.Module):
         return self.network(crops)[-1][:, :_POINTS]
 
     def locate(self, images: torch.Tensor, faces: Sequence[Face]) -> np.ndarray:
-        """The landmarks of some faces.
+        """Find the landmarks of faces.
 
-        1. Each face is turned upright by its five landmarks and cut as the network was taught: a square around the
-           points it is to find. Beyond its border the image goes on as its mirror image.
-        2. Each point is the peak of its heat map, to a quarter of a heat map's pixel.
-        3. The 98 points are carried back into the image, and 68 of them kept.
+        1. Rotate each face upright with its five landmarks and cut it as in the training: a square around the expected
+           points. The image is extended by reflection beyond its border.
+        2. Take the peak of each heat map, with a precision of a quarter of its pixels.
+        3. Map the 98 points back to the image and keep 68 of them.
 
         Args:
             images: B x 3 x H x W in 0..1.
-            faces: N of them, N at least 1; `image_index` says on which image each lies.
+            faces: N faces, N at least 1, with their `image_index`.
 
         Returns:
             N x 68 x 2 float64 in the images' pixels.
@@ -88,7 +88,7 @@ class Landmarker98(nn.Module):
 
 
 def is_landmarker98(state_dict: Mapping[str, torch.Tensor]) -> bool:
-    """Whether these are the tensors of this network, by the last of its hourglasses."""
+    """Whether the tensors belong to this network, judged by its last hourglass."""
     return f"l{_HOURGLASSES - 1}.weight" in state_dict
 
 
@@ -96,8 +96,8 @@ def build_landmarker98(state_dict: Mapping[str, torch.Tensor]) -> Landmarker98:
     """Build the 98-point network and load it strictly.
 
     Args:
-        state_dict: a plain state dict; that of `alignment_WFLW_4HG.pth` lies under "state_dict", where
-            `weights.checkpoint.read` finds it.
+        state_dict: a flat state dict; `weights.checkpoint.read` extracts that of `alignment_WFLW_4HG.pth`, which is
+            under "state_dict".
 
     Raises:
         CheckpointError: the tensors are incomplete or altered.
@@ -107,16 +107,16 @@ def build_landmarker98(state_dict: Mapping[str, torch.Tensor]) -> Landmarker98:
 
 
 def find_peaks(maps: torch.Tensor) -> torch.Tensor:
-    """Where heat maps are highest, moved by a quarter of a pixel towards the higher neighbour of each axis.
+    """Positions of the maxima of heat maps, shifted by a quarter pixel towards the higher neighbour along each axis.
 
-    facexlib's `calculate_points` gives the same plus half a pixel, except along the border: there it compares with
-    pixels of other rows, and here the border goes on as it is.
+    facexlib's `calculate_points` returns the same plus half a pixel, except at the border: there it compares with
+    pixels of other rows, while here the border is replicated.
 
     Args:
         maps: N x K x H x W.
 
     Returns:
-        N x K x 2 of the type of `maps`.
+        N x K x 2 in the dtype of `maps`.
     """
     height, width = maps.shape[-2:]
     flat = maps.flatten(2)
@@ -132,12 +132,12 @@ def find_peaks(maps: torch.Tensor) -> torch.Tensor:
 
 
 def to_68(landmarks98: np.ndarray) -> np.ndarray:
-    """The 68 landmarks in iBUG order among the 98 of WFLW: ... x 98 x 2 to ... x 68 x 2."""
+    """Select the 68 landmarks in iBUG order from the 98 of WFLW: ... x 98 x 2 to ... x 68 x 2."""
     return landmarks98[..., _OF_98, :]
 
 
 def _crop_to_image_matrix(landmarks: np.ndarray) -> np.ndarray:
-    """The 2 x 3 matrix to the image from the upright crop around a face, from its five landmarks."""
+    """The 2 x 3 matrix from the upright crop around a face to the image, from its five landmarks."""
     similarity = estimate_similarity_matrix(landmarks, TEMPLATES["ffhq"])
     turn = similarity[:, :2] / matrix_scale(similarity)
     between_eyes, projection = pose_head(landmarks)
@@ -150,6 +150,6 @@ def _crop_to_image_matrix(landmarks: np.ndarray) -> np.ndarray:
 
 
 def _cut(images: torch.Tensor, index: int, matrix: np.ndarray) -> torch.Tensor:
-    """1 x 3 x 256 x 256; enlarged bilinearly, as facexlib does, and reduced with anti-aliasing."""
+    """1 x 3 x 256 x 256; enlarged bilinearly, as in facexlib, and reduced with anti-aliasing."""
     mode = "bilinear" if matrix_scale(matrix) <= 1 else "bicubic"
     return warp(images[index : index + 1], matrix, _CROP, mode=mode).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Where on a crop the face, its parts and its outline are, as soft masks."""
+"""Soft masks of the face, its parts and its outline in a crop."""
 
 from ...choices import MaskMode
 from .paste_masks import draw_masks, require_masks

@@ -1,6 +1,6 @@
-"""Facial parsing networks: which pixels of an aligned crop are skin, hair, background.
+"""Face parsing networks: classify the pixels of an aligned crop as skin, hair, background and so on.
 
-Both are those that facexlib offers, trained on CelebAMask-HQ; see `parsing_networks.py`.
+Both networks are from facexlib, trained on CelebAMask-HQ; see `parsing_networks.py`.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ BISENET_CLASSES = (
     *("background", "skin", "l_brow", "r_brow", "l_eye", "r_eye", "eye_g", "l_ear", "r_ear", "ear_r", "nose"),
     *("mouth", "u_lip", "l_lip", "neck", "neck_l", "cloth", "hair", "hat"),
 )
-# What is pasted: facexlib's face_restoration_helper.py takes the same, earrings and hair included, and leaves hat,
-# neck and clothes to the photograph.
+# Classes to paste, as in facexlib's face_restoration_helper.py: earrings and hair included; hat, neck and clothes
+# stay those of the photograph.
 _PASTED = frozenset(PARSENET_CLASSES) - {"background", "hat", "neck_l", "neck", "cloth"}
 
 
 class FaceParser(nn.Module):
-    """A parsing network and what it wants.
+    """A parsing network and its input normalisation.
 
     Args:
-        network: gives the class scores, N x 19 x 512 x 512.
+        network: returns class scores, N x 19 x 512 x 512.
         classes: names of the classes, in channel order.
-        mean: per channel, subtracted from RGB in 0..1.
-        deviation: per channel, what the difference is divided by.
+        mean: mean per channel, subtracted from RGB in 0..1.
+        deviation: standard deviation per channel, by which the difference is divided.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class FaceParser(nn.Module):
 
 
 def build_parser(state_dict: dict[str, torch.Tensor]) -> FaceParser:
-    """Build the ParseNet or BiSeNet, whichever the tensors belong to.
+    """Build the ParseNet or BiSeNet of a state dict.
 
     Args:
-        state_dict: a plain state dict, as in `parsing_parsenet.pth` and `parsing_bisenet.pth`.
+        state_dict: a flat state dict, as in `parsing_parsenet.pth` and `parsing_bisenet.pth`.
 
     Raises:
-        CheckpointError: the tensors are those of neither.
+        CheckpointError: the tensors belong to neither.
     """
     if "out_mask_conv.conv2d.weight" in state_dict:
         network = ParseNet(len(PARSENET_CLASSES))
@@ -78,7 +78,7 @@ def build_parser(state_dict: dict[str, torch.Tensor]) -> FaceParser:
 
 
 def face_probability(parser: FaceParser, crops: torch.Tensor) -> torch.Tensor:
-    """How likely each pixel is part of the face: skin, features, glasses, ears, earrings or hair.
+    """Probability that each pixel belongs to the face: skin, features, glasses, ears, earrings or hair.
 
     Args:
         parser: from `build_parser`.

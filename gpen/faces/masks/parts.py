@@ -49,7 +49,7 @@ _MEAN_Y = (
     *(0.831803, 0.824182),
 )
 _MEAN = np.stack([_MEAN_X, _MEAN_Y], axis=1)
-# Where its points lie in the 68; what comes before is the jaw.
+# Indices of its points among the 68; the jaw comes before them.
 _JAW_POINTS = 17
 
 
@@ -60,31 +60,31 @@ def five_of_68(landmarks68: np.ndarray) -> np.ndarray:
 
 
 def part_masks(landmarks: np.ndarray, size: int) -> dict[Part, torch.Tensor]:
-    """Where the parts of faces are in their crops.
+    """Draw masks of the parts of faces in their crops.
 
     Args:
-        landmarks: N x 68 x 2, or N x 5 x 2, in pixels of the crops. Five are enough for an upright face: the mean
-            face is laid over them (least-squares affine map).
+        landmarks: N x 68 x 2, or N x 5 x 2, in pixels of the crops. Five are enough for an upright face: the mean face
+            is fitted to them (least-squares affine map).
         size: side S of the crops in pixels.
 
     Returns:
-        For each part, N x 1 x S x S float32 in 0..1 with soft edges of S / 32. Eyes reach up to the brows; hairline is
-        the band where forehead and hair meet; skin is the face without eyes and lips, cheeks included; hair is what
-        lies within an eye distance above and beside the face, down to the ears.
+        For each part, N x 1 x S x S float32 in 0..1 with soft edges of S / 32. Eyes extend to the brows; hairline is
+        the band between forehead and hair; skin is the face without eyes and lips, including cheeks; hair is the area
+        within an eye distance above and beside the face, down to the ears.
 
     Raises:
-        ImageError: the landmarks have another shape, are not finite or coincide, or the side is below 1.
+        ImageError: the landmarks have a wrong shape, are not finite or coincide, or the side is below 1.
     """
     return {part: _enlarge(grid, size) for part, grid in _grids(landmarks, size).items()}
 
 
 def part_gains(landmarks: np.ndarray, size: int, gains: Mapping[Part, float], elsewhere: float = 1.0) -> torch.Tensor:
-    """One number for each pixel from one for each part.
+    """Map of numbers per pixel from one number per part.
 
     Args:
         landmarks, size: as for `part_masks`.
-        gains: of the parts that count; where parts meet, the later ones of `Part` lie below the earlier ones.
-        elsewhere: what holds outside of all of them.
+        gains: numbers of the parts; where parts overlap, earlier ones of `Part` cover later ones.
+        elsewhere: number outside all parts.
 
     Returns:
         N x 1 x S x S float32.
@@ -98,14 +98,14 @@ def part_gains(landmarks: np.ndarray, size: int, gains: Mapping[Part, float], el
 
 
 def crop_landmarks(alignments: tuple[Alignment, ...], size: int) -> np.ndarray:
-    """The landmarks of aligned faces, in pixels of their crops resized to a side.
+    """Landmarks of aligned faces in pixels of their crops, resized to a given side.
 
     Args:
-        alignments: one for each crop.
-        size: side of the crops now.
+        alignments: one per crop.
+        size: current side of the crops.
 
     Returns:
-        N x 68 x 2 where all the faces have 68 landmarks that are finite, else N x 5 x 2.
+        N x 68 x 2 if all faces have 68 finite landmarks, else N x 5 x 2.
     """
     all68 = all(
         alignment.face.landmarks68 is not None and np.isfinite(alignment.face.landmarks68).all()
@@ -119,7 +119,7 @@ def crop_landmarks(alignments: tuple[Alignment, ...], size: int) -> np.ndarray:
 
 
 def template_landmarks(count: int, size: int, template: str = "gpen") -> np.ndarray:
-    """N x 5 x 2; where the landmarks of aligned crops should lie, for crops that came without an alignment."""
+    """N x 5 x 2; expected landmarks of aligned crops, for crops without an alignment."""
     return np.broadcast_to(TEMPLATES[template] * size, (count, 5, 2))
 
 
@@ -173,7 +173,7 @@ def _draw(points: np.ndarray) -> dict[Part, np.ndarray]:
 
 
 def _mean_face(five: np.ndarray) -> np.ndarray:
-    """51 x 2: the mean face without its jaw, laid over five landmarks."""
+    """51 x 2: the mean face without its jaw, fitted to five landmarks."""
     padded = np.concatenate([np.zeros((_JAW_POINTS, 2)), _MEAN])
     source = np.concatenate([five_of_68(padded), np.ones((5, 1))], axis=1)
     affine = np.linalg.lstsq(source, five, rcond=None)[0]
@@ -185,7 +185,7 @@ def _hull_distance(*points: np.ndarray) -> np.ndarray:
 
 
 def _soft(distance: np.ndarray) -> np.ndarray:
-    """1 within an outline, falling to 0 over the feather outside of it."""
+    """1 within an outline, falling to 0 over the feather outside it."""
     return _ramp(_FEATHER - distance, _FEATHER)
 
 

@@ -1,4 +1,4 @@
-"""Soft masks in the shape of the face, in the pixels of its crop."""
+"""Soft masks in the shape of the face, in pixels of its crop."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ...types import Alignment
 from .contour import head_outline, landmark_outline, signed_distance
 from .parsing import FaceParser, face_probability
 
-# Outlines are drawn on a grid of this side and enlarged: a soft edge has no finer detail.
+# Outlines are drawn on a grid of this side and enlarged, since a soft edge has no finer detail.
 _GRID = 64
-# Share of the crop's side along its border that always stays 0.
+# Width of the border that is always 0, as a share of the crop's side.
 _MARGIN = 0.02
 # Half axes of the oval of `ellipse`, beyond its soft edge, in units of the crop's side.
 _OVAL = (0.42, 0.48)
@@ -35,22 +35,22 @@ def draw_masks(
     crops: torch.Tensor | None = None,
     parser: FaceParser | None = None,
 ) -> tuple[torch.Tensor, tuple[str | None, ...]]:
-    """Masks for pasting aligned crops back; a face without a mask does not keep the others from theirs.
+    """Draw masks for pasting aligned crops; a fault of one face does not affect the others.
 
     Args:
         alignments: one for each crop.
-        size: side S of the masks in pixels; they cover the crop, whatever its own side is.
-        mode: `landmarks`, the face from chin to hairline, after the 68 landmarks where a face has them, else after a
-            head posed by the five; `ellipse`, the largest oval of the crop, hair and ears included, wherever the
-            landmarks are; `parsing`, skin, features, ears and hair as a parsing network sees them.
-        feather: width of the soft edge as a share of the crop's side, 0..0.5. It lies outside of the face, so that
-            this is pasted whole.
+        size: side S of the masks in pixels; they cover the crop regardless of its size.
+        mode: `landmarks`: the face from chin to hairline, from the 68 landmarks if available, else from a head fitted
+            to the five; `ellipse`: the largest oval in the crop, including hair and ears, independent of the landmarks;
+            `parsing`: skin, features, ears and hair, found by a parsing network.
+        feather: width of the soft edge as a share of the crop's side, 0..0.5. It is outside the face, so that the face
+            is pasted completely.
         crops: N x 3 x H x W in 0..1, for `parsing`.
         parser: from `build_parser`, for `parsing`.
 
     Returns:
-        N x 1 x S x S float32 in 0..1 on the CPU, smooth, and 0 along the border of the crop. And for each face None,
-        or why it has no mask (it cannot be drawn, is not finite or is empty): then its mask is 0.
+        N x 1 x S x S float32 in 0..1 on the CPU, smooth, and 0 along the border of the crop; and for each face None, or
+        the reason why it has no mask (it cannot be drawn, is not finite or is empty), in which case the mask is 0.
 
     Raises:
         SettingsError: the mode is unknown, `feather` is out of range, or `parsing` lacks crops or parser.
@@ -63,7 +63,7 @@ def draw_masks(
         raise SettingsError("The mask mode parsing needs crops and a parsing network; load one or choose landmarks.")
     if not alignments:
         return torch.zeros(0, 1, size, size), ()
-    # A step within one cell of the grid would show its cells.
+    # A narrower edge would make the cells of the grid visible.
     feather = max(feather, 1 / _GRID)
     faults: list[str | None] = [None] * len(alignments)
     if crops is not None and parser is not None and mode == "parsing":
@@ -86,10 +86,10 @@ def draw_masks(
 
 
 def require_masks(masks: torch.Tensor, faults: Sequence[str | None]) -> torch.Tensor:
-    """The masks that `draw_masks` gave, where every face has one.
+    """Return the masks of `draw_masks` if every face has one.
 
     Raises:
-        MaskError: a face has none; it says which and why.
+        MaskError: a face has none; the message says which and why.
     """
     if any(faults):
         raise MaskError({index: fault for index, fault in enumerate(faults) if fault})
@@ -103,7 +103,7 @@ def _soft_probability(probability: torch.Tensor, feather: float) -> torch.Tensor
 
 
 def _soft_outline(alignment: Alignment, mode: str, feather: float) -> torch.Tensor:
-    """1 x grid x grid; 1 within the outline, falling to 0 over `feather` outside of it."""
+    """1 x grid x grid; 1 within the outline, falling to 0 over `feather` outside it."""
     centres = (np.arange(_GRID) + 0.5) / _GRID
     points = np.stack(np.meshgrid(centres, centres), axis=-1)
     if mode == "ellipse":

@@ -1,6 +1,6 @@
-"""What a restored face is judged by while it learns.
+"""Training losses of the generator.
 
-Images are B x 3 x H x W in 0..1, and every loss is one number, 0 at best, with a gradient to its first argument.
+Images are B x 3 x H x W in 0..1. Every loss is a scalar, 0 at best, with a gradient for its first argument.
 Frequencies are in cycles per pixel.
 """
 
@@ -43,7 +43,7 @@ def focal_frequency(output: Tensor, truth: Tensor) -> Tensor:
 
 
 class BandTerms(nn.Module):
-    """Two terms on the bands of small windows of the face: how much detail there is, and whether it is the right one.
+    """Two terms on frequency bands in small windows of the face: the amount of detail, and its agreement.
 
     The first is the frequency-aware term, weighted by facial parts: the logarithm of the output's energy in each
     band over the truth's. Energy knows neither phase nor place: over a whole face, or a whole part, it can be bought

@@ -17,7 +17,7 @@ from ...degradation.degrade import Degradation, degrade, generator_of
 _TURN = 4.0  # degrees, standard deviation a third of it
 _SCALE = 0.08
 _SHIFT = 0.02  # of the side
-# # Random exposure and development of every second photograph: a network trained only on well-lit ones changes all
+# Random exposure and development of every second photograph: a network trained only on well-lit ones changes all
 # others towards them, and makes dark prints grey.
 _GAMMA = 0.4  # of its logarithm
 _CONTRAST = 0.3

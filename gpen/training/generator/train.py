@@ -41,25 +41,26 @@ from .record import Record
 
 log = logging.getLogger(__name__)
 
-# A gradient beyond it is an accident, mostly of the first steps; between 0.1 and 1 are seen in the later ones.
+# Larger gradients are outliers, mostly in the first steps; later ones are between 0.1 and 1.
 _LARGEST_GRADIENT = 5.0
-# What the state of a run holds.
+# Keys of the state of a run.
 _STATE_PARTS = {
     *("step", "generator", "discriminator", "generator_optimizer", "discriminator_optimizer", "average", "config"),
 }
 
 
 class Trainer:
-    """Networks, optimizers and the step they are at.
+    """Networks, optimizers and current step of a run.
 
     Args:
-        config: of the run.
-        faces: N x S x S x 3 uint8; every tenth is only measured on.
-        folder: of the run; what is in it is gone on with.
+        config: configuration of the run.
+        faces: N x S x S x 3 uint8; every tenth is held out.
+        folder: folder of the run; an existing run is continued.
 
     Raises:
         MissingPackageError: accelerate is not installed.
-        SettingsError: the state in the folder is of another network, or the faces are too few or of another size.
+        SettingsError: the state in the folder belongs to another network, or there are too few faces or of the wrong
+            size.
         TrainingError: the state in the folder is damaged.
     """
 
@@ -83,7 +84,7 @@ class Trainer:
         self.average = MovingAverage(generator, config.run.average)
         self.step = 0
         faces_digest = hashlib.sha256(self.taught.data).hexdigest()
-        # From which step on which recipe held.
+        # Recipes, with the step from which each was used.
         self.history: list[list[Any]] = [[0, json.dumps({**asdict(config), "faces": faces_digest}, default=dict)]]
         state = load_state(folder / "state.pt", _STATE_PARTS)
         if state:
@@ -124,7 +125,7 @@ class Trainer:
             self.accelerator.wait_for_everyone()
             if self.accelerator.is_main_process:
                 measured = record.measure(self.averaged())
-                # The log first: of a run killed in between, the next one drops the line and writes it again.
+                # Write the log first: if the run is killed in between, the next one drops the line and writes it again.
                 record.write(self.step, {**losses, **measured, "seconds_a_step": seconds})
                 self.save()
         if not self.accelerator.is_main_process:
@@ -152,7 +153,7 @@ class Trainer:
         save_state({"g_ema": self.average.contiguous()}, self.folder / "g_ema.pth")
 
     def averaged(self) -> Generator:
-        """The averaged network, to be used."""
+        """The averaged network, ready to use."""
         return build_generator(self.average.tensors).to(self.accelerator.device)
 
     def _restore(self, state: dict[str, Any], generator: nn.Module, discriminator: nn.Module) -> None:
@@ -165,7 +166,7 @@ class Trainer:
             ) from error
         self.average.load_state_dict(state["average"])
         self.step = int(state["step"])
-        log.info("going on at step %d", self.step)
+        log.info("continuing at step %d", self.step)
         if state["config"][-1][1] == self.history[-1][1]:
             self.history = state["config"]
         else:
@@ -184,7 +185,7 @@ class Trainer:
         return DataLoader(batches, batch_size=None, num_workers=run.workers, prefetch_factor=4 if run.workers else None)
 
     def _teach_step(self, degraded: Tensor, truth: Tensor) -> dict[str, Tensor]:
-        """One step of the generator, and one of the discriminator where it has entered."""
+        """One step of the generator, and one of the discriminator once it has started."""
         config, device = self.config, self.accelerator.device
         degraded, truth = (to_images(side.to(device)) for side in (degraded, truth))
         for group in self.generator_optimizer.param_groups:
@@ -227,7 +228,7 @@ class Trainer:
         return parts
 
     def _step_optimizer(self, loss: Tensor, optimizer: torch.optim.Optimizer, network: nn.Module) -> None:
-        """Go down the mean gradient of all processes."""
+        """Update with the mean gradient of all processes."""
         optimizer.zero_grad()
         loss.backward()
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
@@ -244,14 +245,14 @@ class Trainer:
 
 
 def face_size(config: TrainingConfig) -> int:
-    """The side of the faces a run needs: that of the checkpoint it goes on from, or of its configuration."""
+    """Side of the faces for a run: that of its start checkpoint, or of its configuration."""
     if not config.model.start:
         return config.model.size
     return GeneratorConfig.from_state_dict(unwrap(checkpoint.read(Path(config.model.start)).tensors)).size
 
 
 def start_generator(config: TrainingConfig) -> Generator:
-    """The network a run starts from, with gradients."""
+    """The initial network of a run, with gradients."""
     if not config.model.start:
         generator = Generator(config.model.shape()).train()
         start_as_identity(generator)

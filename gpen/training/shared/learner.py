@@ -20,13 +20,13 @@ _LOGGED = 100  # steps
 
 @dataclass(frozen=True)
 class Recipe:
-    """How steps are taken.
+    """Parameters of the training steps.
 
     Attributes:
         rate: peak learning rate of AdamW.
-        weight_decay: of AdamW.
-        warm_steps: over which the rate rises.
-        largest_gradient: norm that gradients are clipped to.
+        weight_decay: weight decay of AdamW.
+        warm_steps: steps of the warm-up.
+        largest_gradient: maximum norm of gradients.
     """
 
     rate: float
@@ -36,16 +36,16 @@ class Recipe:
 
 
 class Learner:
-    """A network that is being taught.
+    """A network in training.
 
     Args:
         network: changed in place.
-        recipe: how steps are taken.
-        steps: in all; the learning rate falls over them.
+        recipe: parameters of the steps.
+        steps: total number of steps, over which the learning rate decays.
 
     Attributes:
-        step: how many steps have been taken.
-        average: the averaged weights, which are what is kept.
+        step: number of steps done.
+        average: the averaged weights, which are the result.
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, steps: int) -> None:
@@ -56,7 +56,7 @@ class Learner:
         self.average = MovingAverage(network)
 
     def run(self, loss_of_batch: Callable[[], Tensor], until: int | None = None) -> float:
-        """Take steps up to `until`, or to the end, each down the gradient of the loss of a new batch.
+        """Train up to step `until`, or to the end, with a new batch for each step.
 
         Returns:
             The mean loss of these steps.
@@ -82,7 +82,7 @@ class Learner:
         self.step += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` needs to go on."""
+        """State for `load_state_dict`."""
         return {
             "step": self.step,
             "network": self.network.state_dict(),
@@ -91,7 +91,7 @@ class Learner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Continue from a saved state."""
         self.step = int(state["step"])
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])

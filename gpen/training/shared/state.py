@@ -1,4 +1,4 @@
-"""Saving what a training run has learnt, so that it can be stopped at any moment."""
+"""Save the state of a training run atomically, so that it can be stopped at any time."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ...errors import TrainingError
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:
-    """Write a state; whoever is stopped on the way leaves the one before it whole."""
+    """Write a state atomically: if interrupted, the previous file is kept."""
     with replacing(path) as temporary:
         torch.save(state, temporary)
 
 
 def load_state(path: Path, parts: Set[str]) -> dict[str, Any] | None:
-    """The state in a file, tensors on the CPU; None where there is no file. Nothing in it is executed.
+    """Load a state with tensors on the CPU; None if the file does not exist. Nothing in it is executed.
 
     Args:
-        path: of the file.
-        parts: what the state must hold.
+        path: path of the file.
+        parts: required keys of the state.
 
     Raises:
         TrainingError: the file is not a state of a training run.
@@ -43,7 +43,7 @@ def load_state(path: Path, parts: Set[str]) -> dict[str, Any] | None:
 
 
 def write_network(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write a taught network as safetensors, in half precision; whoever is stopped leaves the old file whole."""
+    """Write a trained network as safetensors in half precision, atomically."""
     half = {
         key: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
         for key, value in tensors.items()
