@@ -19,6 +19,7 @@ Scenery = Annotated[
 Teacher = Annotated[Path, typer.Option(help="RetinaFace mobile0.25 weights.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Safetensors file to write.", show_default=False)]
 Evaluate = Annotated[Path | None, typer.Option(help="Measure this network instead.", show_default=False)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read only this many faces.", show_default=False)]
 
@@ -47,8 +48,10 @@ def teach_detector(
     ] = None,
     seed: Seed = 1,
     limit: Limit = None,
+    device: Device = "auto",
 ) -> None:
     """Train the face detector and its landmark refiner, or compare a detector with its teacher."""
+    from ..devices import select_device
     from ..training.detector import teach_detector as script
 
     _log()
@@ -81,6 +84,7 @@ def teach_detector(
             refiner_steps=refiner_steps,
             seed=seed,
             limit=limit,
+            device=select_device(device),
         )
 
 
@@ -99,8 +103,10 @@ def teach_classifier(
     steps: Annotated[int, typer.Option(min=1, help="Batches of 96 crops.")] = 4000,
     seed: Seed = 1,
     limit: Limit = None,
+    device: Device = "auto",
 ) -> None:
     """Train the classifier that checks the detections."""
+    from ..devices import select_device
     from ..training.detector.teach_classifier import teach
 
     _log()
@@ -116,6 +122,7 @@ def teach_classifier(
         steps=steps,
         seed=seed,
         limit=limit,
+        device=select_device(device),
     )
 
 
@@ -146,10 +153,12 @@ def teach_landmarks(
     seed: Seed = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch; few are best for small batches.")] = 1,
     limit: Limit = None,
+    device: Device = "auto",
 ) -> None:
     """Train the network for 68 landmarks, or measure one. Run again to continue a stopped run."""
     import torch
 
+    from ..devices import select_device
     from ..training.landmarks import teach_landmarks as script
 
     _log()
@@ -160,7 +169,17 @@ def teach_landmarks(
     elif output is not None:
         if backgrounds is None:
             raise typer.BadParameter("teaching needs --backgrounds")
-        script.teach(faces, backgrounds, labels, output, crops=crops, steps=steps, seed=seed, limit=limit)
+        script.teach(
+            faces,
+            backgrounds,
+            labels,
+            output,
+            crops=crops,
+            steps=steps,
+            seed=seed,
+            limit=limit,
+            device=select_device(device),
+        )
 
 
 def _require_one(output: Path | None, evaluate: Path | None) -> None:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from ..checks import all_finite, require_between, require_finite_images, require_images
-from ..choices import ColorMatch
+from ..choices import ColorMatch, MaskMode
 from ..errors import ImageError, MaskError, SettingsError
 from ..pixels.color import match_low_band, match_mean_std
 from ..pixels.filters import box_mean
@@ -18,6 +18,7 @@ from ..pixels.warp import matrix_scale, warp
 from ..types import Alignment
 from ..wording import agree, count
 from .align import crop_aligned
+from .masks.parsing import FaceParser
 from .masks.paste_masks import draw_masks, require_masks
 from .place import NO_PIXELS, Place, find_place, overlap
 
@@ -41,6 +42,9 @@ def paste_faces(
     alignments: tuple[Alignment, ...],
     *,
     masks: torch.Tensor | None = None,
+    mask_mode: MaskMode | str = "landmarks",
+    feather: float = 0.1,
+    parser: FaceParser | None = None,
     color_match: ColorMatch | str = "low_band",
     match_grain: float = 0.0,
     strength: float = 1.0,
@@ -66,6 +70,7 @@ def paste_faces(
         alignments: result of `align_faces` for these images.
         masks: N x 1 x M x M in 0..1, the masks of the crops; by default from `draw_masks`. A crop with mask 0 is not
             pasted.
+        mask_mode, feather, parser: arguments of `draw_masks`, if `masks` is not given.
         color_match: `low_band` keeps the photograph's colours, light and shade and uses only the crop's detail;
             `mean_std` matches mean and contrast of each channel within the mask; `none` uses the crop unchanged.
         match_grain: 0..1, how much of the grain that the photograph has and the restored face lacks is added.
@@ -103,7 +108,8 @@ def paste_faces(
     crops = crops.to(images)
     drawn = masks is None
     if masks is None:
-        masks = require_masks(*draw_masks(alignments, crops.shape[-1]))
+        drawing = draw_masks(alignments, crops.shape[-1], mask_mode, feather, crops=crops, parser=parser)
+        masks = require_masks(*drawing)
     masks = masks.to(images).clamp(0, 1)
     result = images
     for index in sorted({alignment.image_index for alignment in alignments}):

@@ -157,7 +157,7 @@ def test_a_batch_gets_fewer_pictures_a_pass(models, group):
 
 def test_a_detector_that_never_fits_is_a_sentence(models, group):
     limited(models[1].module.network, lambda x: False)
-    with pytest.raises(GPENError, match="not enough memory on cpu to look for faces"):
+    with pytest.raises(GPENError, match="not enough memory on cpu to search for faces"):
         restored(group, models)
 
 

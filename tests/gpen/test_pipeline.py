@@ -175,9 +175,12 @@ def test_finishing_touches_only_the_faces(portrait):
 def test_in_a_large_picture_without_faces_it_is_told_how_small_ones_were_not_looked_for():
     empty = np.full((2000, 2400, 3), 128, np.uint8)
     found = Restorer(**BUNDLED).restore(empty)
-    assert any("none under 22 pixels was looked for (min_face_size 16 does)" in note for note in found.report["notes"])
+    assert any(
+        "faces under 22 pixels were not searched (set min_face_size to 16 to include them)" in note
+        for note in found.report["notes"]
+    )
     small = Restorer(**BUNDLED).restore(empty[:300, :300])
-    assert not any("looked for" in note for note in small.report["notes"])
+    assert not any("not searched" in note for note in small.report["notes"])
 
 
 def test_each_face_tells_how_much_changed(restoration, portrait):

@@ -98,6 +98,7 @@ def _cut(image: Tensor, frame: Tensor) -> Tensor:
     x0, y0 = min(max(low[0] - 2, 0), width - 1), min(max(low[1] - 2, 0), height - 1)
     x1, y1 = max(min(high[0] + 2, width), x0 + 1), max(min(high[1] + 2, height), y0 + 1)
     part = image[:, y0:y1, x0:x1]
+    # BT.601, the grey of OpenCV that it was taught with (`training.shared.face_crops`), not the luma of `pixels.color`.
     grey = (part * part.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0, keepdim=True)[None]
     shrink = CROP / max(float(frame[:, 0].norm()), 1e-6)
     if shrink < 1:

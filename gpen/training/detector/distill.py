@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...degradation.faces import to_images
+from ...devices import select_device
 from ...faces.detection.retinaface import RetinaFace, anchors, to_network
 from ..shared.learner import Learner, Recipe
+from ..shared.places import beside, in_bfloat16
 from ..shared.scenes import Augmenter, Scenes
 
 BATCH = 12
@@ -26,7 +28,14 @@ NO_FACE = (8.0, -8.0)  # logits of such anchors
 
 
 def teach_detector(
-    student: RetinaFace, teacher: RetinaFace, scenes: Scenes, steps: int, seed: int, rate: float = RECIPE.rate
+    student: RetinaFace,
+    teacher: RetinaFace,
+    scenes: Scenes,
+    steps: int,
+    seed: int,
+    rate: float = RECIPE.rate,
+    *,
+    device: torch.device | None = None,
 ) -> dict[str, Tensor]:
     """Train `student` on scenes.
 
@@ -42,22 +51,27 @@ def teach_detector(
         steps: batches of BATCH scenes.
         seed: random seed of the choice and alteration of scenes.
         rate: peak learning rate; use a lower one for a student that was trained before.
+        device: where to train; by default the best available device.
 
     Returns:
         The averaged state dict.
     """
     random, augmenter = np.random.default_rng(seed), Augmenter(seed + 1)
-    student.train().to(memory_format=torch.channels_last)
-    teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    place = device or select_device()
+    student.train().to(place).to(memory_format=torch.channels_last)
+    teacher.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
 
     def loss_of_batch() -> Tensor:
         clean, shown, heads = _draw(scenes, random, augmenter)
+        clean, shown = beside(student, clean, shown)
         with torch.no_grad():
             wanted_maps = teacher.maps(clean)
             wanted_boxes, logits, wanted_landmarks = teacher.heads(wanted_maps[-1])
-            logits = torch.where(_near_heads(heads, clean.shape[-1]), logits, logits.new_tensor(NO_FACE))
+            logits = torch.where(
+                _near_heads(heads, clean.shape[-1]).to(logits.device), logits, logits.new_tensor(NO_FACE)
+            )
             wanted = (wanted_boxes, logits, wanted_landmarks)
-        with torch.autocast("cpu", torch.bfloat16):
+        with in_bfloat16(student):
             maps = student.maps(shown)
         answers = student.heads([level.float() for level in maps[-1]])
         hints = torch.stack([_hint_loss(ours, theirs) for ours, theirs in zip(maps, wanted_maps, strict=True)])
@@ -65,6 +79,8 @@ def teach_detector(
 
     learner = Learner(student, replace(RECIPE, rate=rate), steps)
     learner.run(loss_of_batch)
+    student.cpu()
+    teacher.cpu()
     return learner.average.contiguous()
 
 

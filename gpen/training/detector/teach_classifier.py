@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ....weights import checkpoint
 from ...degradation.faces import HELD_OUT, group_weights, read_faces, to_images
+from ...devices import select_device
 from ...faces.detection.classify import FaceClassifier
 from ...faces.detection.detect import detect
 from ...faces.detection.detector import FaceDetector, build_detector
@@ -24,6 +25,7 @@ from ...faces.detection.retinaface import RetinaFace, anchors, decode_boxes, to_
 from ...faces.layers import normalize
 from ..shared.face_crops import make_crops
 from ..shared.learner import Learner, Recipe
+from ..shared.places import beside, in_bfloat16
 from ..shared.state import write_network
 from .backgrounds import read_backgrounds
 from .classifier_data import NO_FACE, ClassifierCrops, MinedBoxes
@@ -82,7 +84,13 @@ def mine_boxes(backgrounds: np.ndarray, detectors: Sequence[FaceDetector]) -> Mi
 
 
 def teach_classifier(
-    classifier: FaceClassifier, crops: Tensor, labels: Tensor, steps: int, seed: int
+    classifier: FaceClassifier,
+    crops: Tensor,
+    labels: Tensor,
+    steps: int,
+    seed: int,
+    *,
+    device: torch.device | None = None,
 ) -> dict[str, Tensor]:
     """Train a classifier with the cross entropy of face or not and, for faces, of the quarter turn.
 
@@ -92,21 +100,23 @@ def teach_classifier(
         labels: N, 0..3 quarter turns clockwise, or NO_FACE.
         steps: batches of BATCH crops.
         seed: random seed of the choice of crops, mirroring and noise.
+        device: where to train; by default the best available device.
 
     Returns:
         The averaged state dict.
     """
     random = torch.Generator().manual_seed(seed)
-    classifier.train().to(memory_format=torch.channels_last)
+    classifier.train().to(device or select_device()).to(memory_format=torch.channels_last)
 
     def loss_of_batch() -> Tensor:
-        images, targets = _draw(crops, labels, random)
-        with torch.autocast("cpu", torch.bfloat16):
+        images, targets = beside(classifier, *_draw(crops, labels, random))
+        with in_bfloat16(classifier):
             answers = classifier(images)
         return classifier_loss(answers.float(), targets)
 
     learner = Learner(classifier, RECIPE, steps)
     learner.run(loss_of_batch)
+    classifier.cpu()
     return learner.average.contiguous()
 
 
@@ -132,6 +142,7 @@ def teach(
     steps: int,
     seed: int,
     limit: int | None,
+    device: torch.device | None = None,
 ) -> None:
     """Train a classifier, write it in half precision with its recipe, and log its results on held-out faces.
 
@@ -147,6 +158,7 @@ def teach(
         steps: batches of crops.
         seed: random seed.
         limit: read only this many faces.
+        device: where to train; by default the best available device.
     """
     began = time.monotonic()
     pictures, weights = read_faces(faces, limit), group_weights(faces, limit)
@@ -165,7 +177,7 @@ def teach(
     shown, labels = make(sure & ~held, crops, seed)
     torch.manual_seed(seed)
     classifier = FaceClassifier()
-    tensors = teach_classifier(classifier, shown, labels, steps, seed)
+    tensors = teach_classifier(classifier, shown, labels, steps, seed, device=device)
     classifier.load_state_dict(tensors)
     log.info("held-out faces: %s", measure(classifier.eval(), *make(sure & held, held_out, seed + 1)))
     metadata = {

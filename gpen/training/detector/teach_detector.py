@@ -51,6 +51,7 @@ def teach(
     refiner_steps: int,
     seed: int,
     limit: int | None,
+    device: torch.device | None = None,
 ) -> None:
     """Train both networks and write them to one file, in half precision, with the recipe in its metadata.
 
@@ -68,6 +69,7 @@ def teach(
         refiner_steps: batches of crops.
         seed: random seed.
         limit: read only this many faces.
+        device: where to train; by default the best available device.
     """
     began = time.monotonic()
     pictures, _ = split(read_faces(faces, limit))
@@ -79,13 +81,13 @@ def teach(
     student.requires_grad_(True)
     composed = compose_scenes(pictures, others, scenes, seed, weights)
     log.info("composed %d scenes", len(composed))
-    tensors = teach_detector(student.network, guide.network, composed, steps, seed, rate)
+    tensors = teach_detector(student.network, guide.network, composed, steps, seed, rate, device=device)
     del composed
     landmarks, sure = label_landmarks(pictures, guide.network)
     maker = CropMaker(pictures[sure], landmarks[sure], others, seed)
     shown, points = make_crops(maker, crops)
     log.info("made %d crops of %d faces", len(shown), sure.sum())
-    refiner = teach_refiner(student.refiner or LandmarkRefiner(), shown, points, refiner_steps, seed)
+    refiner = teach_refiner(student.refiner or LandmarkRefiner(), shown, points, refiner_steps, seed, device=device)
     tensors |= {REFINER_PREFIX + key: value for key, value in refiner.items()}
     metadata = {
         "network": "retinaface_mobile0.25",

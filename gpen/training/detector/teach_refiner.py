@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from ...degradation.faces import to_images
+from ...devices import select_device
 from ...faces.detection.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, mirror_points
 from ...faces.detection.retinaface import RetinaFace, anchors, decode_landmarks, to_network
 from ...faces.layers import normalize
 from ..shared.learner import Learner, Recipe
+from ..shared.places import beside, in_bfloat16
 
 # The teacher's landmarks vary by about 3 % of the eye distance between scales, so the label is the mean of its
 # results at these scales of the 256-px picture, each also for the mirror image.
@@ -64,7 +66,15 @@ def _views(pictures: list[np.ndarray], scale: float, teacher: RetinaFace) -> lis
     return answers
 
 
-def teach_refiner(refiner: LandmarkRefiner, crops: Tensor, points: Tensor, steps: int, seed: int) -> dict[str, Tensor]:
+def teach_refiner(
+    refiner: LandmarkRefiner,
+    crops: Tensor,
+    points: Tensor,
+    steps: int,
+    seed: int,
+    *,
+    device: torch.device | None = None,
+) -> dict[str, Tensor]:
     """Train a refiner; the loss is the mean distance of the landmarks in eye distances.
 
     Args:
@@ -73,21 +83,23 @@ def teach_refiner(refiner: LandmarkRefiner, crops: Tensor, points: Tensor, steps
         points: N x 5 x 2, landmarks in units of the crop's side.
         steps: batches of BATCH crops.
         seed: random seed of the choice of crops, mirroring and noise.
+        device: where to train; by default the best available device.
 
     Returns:
         The averaged state dict.
     """
     random = torch.Generator().manual_seed(seed)
-    refiner.train().to(memory_format=torch.channels_last)
+    refiner.train().to(device or select_device()).to(memory_format=torch.channels_last)
 
     def loss_of_batch() -> Tensor:
-        images, targets = _draw(crops, points, random)
-        with torch.autocast("cpu", torch.bfloat16):
+        images, targets = beside(refiner, *_draw(crops, points, random))
+        with in_bfloat16(refiner):
             answers = refiner(images)
         return ((answers.float() - targets).norm(dim=-1) / EYE_DISTANCE).mean()
 
     learner = Learner(refiner, RECIPE, steps)
     learner.run(loss_of_batch)
+    refiner.cpu()
     return learner.average.contiguous()
 
 

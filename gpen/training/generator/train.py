@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from ....weights import checkpoint
 from ....weights.checkpoint import unwrap
 from ...degradation.faces import split, to_images
+from ...devices import select_device
 from ...errors import MissingPackageError, SettingsError, TrainingError
 from ...network import Generator, GeneratorConfig, build_generator
 from ...network.discriminator import Discriminator
@@ -70,7 +71,7 @@ class Trainer:
             raise MissingPackageError("Training needs accelerate; install gpen-blocks[training].") from error
         self.config, self.folder = config, folder
         precision = "bf16" if config.run.precision == "bf16" else "no"
-        self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
+        self.accelerator = Accelerator(mixed_precision=precision, cpu=select_device().type == "cpu")
         torch.manual_seed(config.run.seed)
         self.taught, self.held_out = split(faces)
         generator = start_generator(config)

@@ -15,12 +15,14 @@ from torch import Tensor
 
 from ....weights import checkpoint
 from ...degradation.faces import read_faces, split
+from ...devices import select_device
 from ...faces.landmarks.find import build_landmarker
 from ...faces.landmarks.small68 import CROP, EYE_DISTANCE, Landmarker68, mirror
 from ...faces.layers import normalize
 from ..shared.ema import MovingAverage
 from ..shared.face_crops import make_crops
 from ..shared.learner import Learner, Recipe
+from ..shared.places import beside, in_bfloat16
 from ..shared.state import load_state, save_state, write_network
 from .evaluate_landmarks import evaluate_landmarker
 from .landmark_data import crop_maker, read_labels
@@ -41,11 +43,12 @@ class Teaching:
     Args:
         steps: total number of batches of BATCH crops, over which the learning rate decays.
         seed: random seed of the choice of crops, mirroring, noise and covers.
+        device: where to train; by default the best available device.
     """
 
-    def __init__(self, steps: int, seed: int) -> None:
+    def __init__(self, steps: int, seed: int, *, device: torch.device | None = None) -> None:
         torch.manual_seed(seed)
-        self.network = Landmarker68().train().to(memory_format=torch.channels_last)
+        self.network = Landmarker68().train().to(device or select_device()).to(memory_format=torch.channels_last)
         self.learner = Learner(self.network, RECIPE, steps)
         self.random = torch.Generator().manual_seed(seed)
 
@@ -72,8 +75,8 @@ class Teaching:
         """
 
         def loss_of_batch() -> Tensor:
-            images, targets = draw(crops, points, self.random)
-            with torch.autocast("cpu", torch.bfloat16):
+            images, targets = beside(self.network, *draw(crops, points, self.random))
+            with in_bfloat16(self.network):
                 answers = self.network(images)
             return ((answers - targets).norm(dim=-1) / EYE_DISTANCE).mean()
 
@@ -136,6 +139,7 @@ def teach(
     steps: int,
     seed: int,
     limit: int | None,
+    device: torch.device | None = None,
 ) -> None:
     """Train the network, and write it in half precision whenever it improves on the held-out faces.
 
@@ -148,6 +152,7 @@ def teach(
         steps: batches of crops.
         seed: random seed.
         limit: read only this many faces.
+        device: where to train; by default the best available device.
 
     Raises:
         TrainingError: the file `.state` is not that of such a run.
@@ -158,7 +163,7 @@ def teach(
     held_crops, held_wanted = make_crops(crop_maker(*held, others, seed + 100), HELD_OUT_CROPS)
     log.info("made %d crops of %d faces", len(shown), len(taught[0]))
     state = output.with_suffix(".state")
-    teaching = Teaching(steps, seed)
+    teaching = Teaching(steps, seed, device=device)
     teaching.load(state)
     best, network = np.inf, Landmarker68().eval()
     began = time.monotonic()
@@ -175,7 +180,7 @@ def teach(
                 "recipe": f"{crops} crops, batch {BATCH}, seed {seed}",
                 "labels": "MediaPipe face mesh (Apache-2.0)",
             }
-            write_network(teaching.average.tensors, output, metadata)
+            write_network(teaching.average.contiguous(), output, metadata)
         teaching.save(state)
     log.info("wrote %s: %.4f eye distances on held-out faces", output, best)
 

@@ -32,8 +32,8 @@ class MovingAverage:
                 self.tensors[key].copy_(value)
 
     def contiguous(self) -> dict[str, Tensor]:
-        """The averaged tensors in contiguous memory, as safetensors needs them."""
-        return {key: value.contiguous() for key, value in self.tensors.items()}
+        """The averaged tensors in contiguous memory on the CPU, as safetensors needs them."""
+        return {key: value.cpu().contiguous() for key, value in self.tensors.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """State for `load_state_dict`."""

@@ -93,13 +93,12 @@ def test_grain_of_the_reference_is_laid_on():
 
 
 def test_every_picture_of_a_batch_has_grain_of_its_own():
-    """Picture n has the seed + n: equal pictures get different grain, and each what it would get alone."""
+    """Equal pictures get different grain, the first one what it would get alone."""
     reference = (0.5 + 0.05 * torch.randn(1, 3, 160, 160)).repeat(2, 1, 1, 1)
     flat = torch.full_like(reference, 0.5)
-    both = match_grain(flat, reference, seed=7)
+    both = match_grain(flat, reference)
     assert both[0].std() > 0.02 and (both[0] - both[1]).std() > 0.02
-    for n in range(2):
-        assert torch.equal(both[n : n + 1], match_grain(flat[:1], reference[:1], seed=7 + n))
+    assert torch.equal(both[:1], match_grain(flat[:1], reference[:1]))
 
 
 def test_grain_keeps_to_its_mask():
@@ -128,7 +127,7 @@ def test_unusable_arguments_are_refused():
         match_grain(picture, picture[..., 1:])
     with pytest.raises(ImageError, match="mask"):
         match_grain(picture, picture, mask=torch.ones(1, 1, 2, 2))
-    with pytest.raises(ImageError, match="Reference images hold NaN"):
+    with pytest.raises(ImageError, match="Reference images contain NaN"):
         match_grain(picture, picture * math.nan)
     with pytest.raises(ImageError, match="B x 3 x H x W"):
         finish(picture[:, :2])

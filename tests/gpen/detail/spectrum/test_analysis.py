@@ -209,7 +209,7 @@ def test_comparison_in_decibels():
         (torch.zeros(3, 8, 8), "B x 3 x H x W"),
         (torch.zeros(1, 2, 8, 8), "B x 3 x H x W"),
         (torch.zeros(1, 3, 0, 8), "B x 3 x H x W"),
-        (torch.zeros(1, 3, 8, 8, dtype=torch.uint8), "floating point"),
+        (torch.zeros(1, 3, 8, 8, dtype=torch.uint8), "floating-point"),
         (torch.full((1, 3, 8, 8), torch.nan), "NaN"),
         (torch.full((1, 1, 8, 8), torch.inf), "NaN or infinity"),
     ],

@@ -210,7 +210,7 @@ def test_empty_batch_gives_no_faces(bundled):
         (torch.zeros(1, 1, 32, 32), "B x 3 x H x W"),
         (torch.zeros(3, 32, 32), "B x 3 x H x W"),
         (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), "uint8"),
-        (torch.zeros(1, 3, 0, 32), "0 x 32"),
+        (torch.zeros(1, 3, 0, 32), "3, 0, 32"),
     ],
 )
 def test_unusable_images_are_refused_in_a_sentence(bundled, images, word):

@@ -77,7 +77,7 @@ def test_where_they_do_not_fit_it_is_a_sentence(detector, lying):
     image, box = lying
     move(detector)
     limit(detector.network, lambda x: False)
-    with PretendCuda(), pytest.raises(GPENError, match="not enough memory on cuda:0 to look for faces"):
+    with PretendCuda(), pytest.raises(GPENError, match="not enough memory on cuda:0 to search for faces"):
         search_turned(image, detector, box, 1, threshold=0.4)
 
 

@@ -17,6 +17,7 @@ from safetensors import safe_open
 from typer.testing import CliRunner
 
 from gpen_blocks.gpen.cli import app
+from gpen_blocks.gpen.degradation.faces import read_faces
 from gpen_blocks.gpen.errors import MissingPackageError, SettingsError, TrainingError
 from gpen_blocks.gpen.network import build_generator
 from gpen_blocks.gpen.training.generator.config import CONFIGS, TrainingConfig, find_config, read_config
@@ -230,7 +231,7 @@ def test_a_state_of_another_network_is_refused(config, whole_run, faces, tmp_pat
 
 def test_a_gradient_that_is_not_finite_ends_the_run(config, faces, tmp_path):
     """Before it has spoilt the weights."""
-    trainer = Trainer(read_config(config), faces, tmp_path)
+    trainer = Trainer(read_config(config), read_faces(faces, size=32), tmp_path)
     before = [value.clone() for value in trainer.generator.parameters()]
     loss = sum(value.sum() for value in trainer.generator.parameters()) * float("inf")
     with pytest.raises(TrainingError, match="at step 0"):
@@ -241,7 +242,7 @@ def test_a_gradient_that_is_not_finite_ends_the_run(config, faces, tmp_path):
 def test_training_without_accelerate_says_what_to_install(config, faces, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(MissingPackageError, match=r"accelerate; install gpen-blocks\[training\]"):
-        Trainer(read_config(config), faces, tmp_path)
+        Trainer(read_config(config), read_faces(faces, size=32), tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("*.toml")))
@@ -261,7 +262,7 @@ def test_the_configurations_that_come_with_it_can_be_read(name):
         ("[losses]\nparts = 3", "parts must be a table"),
         ("[losses.parts]\neyes = 'much'", "eyes is 'much', and must be of type float"),
         ("[run\n", "cannot be read as TOML"),
-        ("[degradation]\ngray = 2.0", "must be a share"),
+        ("[degradation]\ngray = 2.0", "share in 0..1"),
         ("[run]\nsteps = 0", "steps of Run must be above 0"),
         ("[run]\naverage = 1.0", "average must be in"),
         ("[run]\nseed = -1", "seed of Run must be 0 or more"),
