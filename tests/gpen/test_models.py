@@ -130,6 +130,7 @@ def test_a_key_that_nobody_waits_for_has_no_lock():
     assert len(locks) == 0
 
 
+@pytest.mark.slow
 def test_the_report_tells_of_a_backend_that_gave_way(monkeypatch, examples):
     monkeypatch.setitem(
         sys.modules[accelerate.__module__]._FOLLOWING, "compile", lambda generator: lambda faces: generator(faces) + 0.1

@@ -121,6 +121,7 @@ def test_a_stalled_connection_is_given_up_and_taken_up_again(server, fetch, cont
     assert server.ranges_asked() == [None, "bytes=700-"]
 
 
+@pytest.mark.slow
 def test_a_server_that_stalls_for_good_is_named(server, fetch, folder, content):
     with pytest.raises(DownloadError, match=r"/toy no data for 0\.4 s"):
         fetch(server.serve("/toy", content, stalls=[0, 0, 0]))
@@ -128,6 +129,7 @@ def test_a_server_that_stalls_for_good_is_named(server, fetch, folder, content):
     assert_nothing_looks_whole(folder)
 
 
+@pytest.mark.slow
 def test_a_dripping_connection_is_as_good_as_none(server, fetch, content):
     """Every byte comes in time, and the file would take hours."""
     with pytest.raises(DownloadError, match="almost no data"):

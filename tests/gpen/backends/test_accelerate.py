@@ -423,6 +423,7 @@ def test_a_kept_engine_starts_without_its_graph(
     assert again.backend == backend and torch.equal(again.network(tiny.input), first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 def test_a_damaged_engine_is_made_anew(generator, tiny, new_machine, backend: Any):
     first = accelerate(generator, "tiny", backend, "fp32", CPU).network(tiny.input)

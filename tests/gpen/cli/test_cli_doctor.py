@@ -63,6 +63,7 @@ def test_a_working_installation_passes(tmp_path):
     assert not (tmp_path / "models").exists(), "the doctor only looks"
 
 
+@pytest.mark.slow
 def test_the_tables_say_the_same(monkeypatch):
     """Without --json people read names, versions, and numbered advice."""
     monkeypatch.setenv("COLUMNS", "200")
@@ -105,6 +106,7 @@ def test_a_failed_restoration_is_an_error(monkeypatch, tmp_path):
     assert "gpen models verify" in " ".join(facts["next"])
 
 
+@pytest.mark.slow
 def test_a_device_that_fails_is_told_from_an_installation_that_fails(monkeypatch):
     """Where only the best device fails, restoring works, and the advice is to use the CPU."""
     select = restorer.select_device

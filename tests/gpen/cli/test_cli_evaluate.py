@@ -88,6 +88,7 @@ def test_an_evaluation_is_not_replaced_unless_asked(square, monkeypatch, capsys)
     assert {path.name for path in out.iterdir()} == FILES
 
 
+@pytest.mark.slow
 def test_faces_are_degraded_here(square):
     """Of three faces the fixed tenth is the first."""
     done = gpen("--faces", square / "truth", "--held-out", "--size", 64, "--model", "bundled", "-o", square / "out")

@@ -44,6 +44,7 @@ def test_one_picture_with_everything(photo, tmp_path):
     assert entry["output"] == str(out) and entry["faces"][0]["restored"]
 
 
+@pytest.mark.slow
 def test_a_quality_can_be_asked_for(photo, tmp_path):
     """Of JPEG; left out, a picture is written as finely as its source at least."""
     sizes = {}
@@ -68,6 +69,7 @@ def test_settings_that_a_preset_switches_on_can_be_switched_off(photo, tmp_path)
     assert told == asdict(Settings(deblur=0.25, match_grain=0.5))
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_counted_as_restored(photo, tmp_path):
     """At strength 0 the line, the note and the report say that nothing was done, and why."""
     report = tmp_path / "report.json"

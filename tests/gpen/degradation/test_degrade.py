@@ -39,6 +39,7 @@ def test_what_is_drawn_is_the_same_on_any_machine(picture):
     assert hashlib.sha256("\n".join(steps).encode()).hexdigest() == STEPS_DIGEST
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_bytes(picture, tmp_path):
     """Neither the hash seed nor the number of threads has a say."""
     np.save(tmp_path / "picture.npy", picture)
@@ -55,6 +56,7 @@ def test_another_process_makes_the_same_bytes(picture, tmp_path):
     assert there.stdout.strip() == here
 
 
+@pytest.mark.slow
 def test_many_partners_show_every_kind_of_damage(picture):
     words = " ".join(step for index in range(300) for step in degrade(picture, index).steps)
     kinds = (

@@ -111,6 +111,7 @@ def test_folders_without_a_common_name_say_so(folders, tmp_path):
         FolderPairs(tmp_path / "empty")
 
 
+@pytest.mark.slow
 def test_bad_files_are_named_and_the_rest_is_measured(folders, meter):
     degraded, true = folders
     (degraded / "a.bmp").write_bytes(b"BM no picture")

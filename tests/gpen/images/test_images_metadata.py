@@ -56,6 +56,7 @@ def changed(picture):
     return picture.with_pixels(1 - picture.pixels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deep", [False, True])
 def test_a_png_with_a_profile_over_a_megabyte(tmp_path, deep):
     """A printer's profile of 3 MB is read and written, at 8 and 16 bits; Pillow alone refuses the file."""

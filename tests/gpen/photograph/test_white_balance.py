@@ -141,6 +141,7 @@ def test_pictures_without_anything_to_judge_stay(balance, value, size):
     assert balance(picture)[0] is picture
 
 
+@pytest.mark.slow
 def test_a_large_picture_is_worked_on_in_strips():
     """The rows of a picture above the strip size get the same gains."""
     spoilt = F.interpolate(cast(neutral(), 1.2, 1.0, 0.7), (1600, 1500), mode="bilinear")

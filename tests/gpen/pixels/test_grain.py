@@ -110,6 +110,7 @@ def test_grain_is_the_same_up_to_the_borders():
         assert float(border.std()) == pytest.approx(0.04, rel=0.15)
 
 
+@pytest.mark.slow
 def test_a_large_picture_is_judged_by_tiles_from_all_over():
     """So many tiles and no more, from all quarters, and they tell the noise beside texture within 5 %."""
     side = 1500

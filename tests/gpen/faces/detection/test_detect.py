@@ -218,6 +218,7 @@ def test_unusable_images_are_refused_in_a_sentence(bundled, images, word):
         detect(images, bundled)
 
 
+@pytest.mark.slow
 def test_progress_counts_to_its_total_and_interrupts(bundled, portrait):
     calls: list[tuple[int, int]] = []
     detect(portrait, bundled, rotated=True, progress=lambda done, total: calls.append((done, total)))

@@ -26,6 +26,7 @@ def maker() -> ClassifierCrops:
     return ClassifierCrops(pictures, boxes, pictures, mined, 1, np.ones(6))
 
 
+@pytest.mark.slow
 def test_crops_of_every_kind_are_made_and_labelled(maker):
     crops, labels = maker.batch(300)
     assert crops.shape == (300, CROP, CROP, 3) and crops.dtype == np.uint8

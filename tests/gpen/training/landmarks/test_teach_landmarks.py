@@ -123,6 +123,7 @@ def test_a_batch_keeps_points_with_their_pictures():
     assert len(images) == teach_landmarks.BATCH and flat.isfinite().all()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, one_thread):
     random = torch.Generator().manual_seed(0)
     crops = torch.randint(0, 256, (40, CROP, CROP), generator=random, dtype=torch.uint8)
