@@ -182,7 +182,8 @@ def _named_in(folders: tuple[Path, ...], record: ModelRecord) -> Iterator[Path]:
 
 def _entry(folder: Path, name: str) -> tuple[Path, ...]:
     """The entry of a folder with this name, ignoring case. Names are compared with entries, never joined to the
-    path."""
+    path.
+    """
     try:
         entries = tuple(folder.iterdir())
     except OSError:

@@ -1,5 +1,6 @@
 """Find faces that need no restoration: they are fully sharp without noise or JPEG blocks, or already have the detail
-that a network generates."""
+that a network generates.
+"""
 
 from __future__ import annotations
 

@@ -111,7 +111,8 @@ class DetailAgreement:
     @property
     def ratio(self) -> torch.Tensor:
         """B; the pictures' detail over the truth's. 1 where neither holds any; where only the truth holds none, the
-        floor stands for it. For many pictures, average the powers and not the ratios."""
+        floor stands for it. For many pictures, average the powers and not the ratios.
+        """
         return (self.power + FLOOR) / (self.truth_power + FLOOR)
 
 

@@ -87,7 +87,7 @@ class Picture:
         alpha: 1 x 1 x H x W float32 in 0..1 (1 is opaque), or None.
         bit_depth: bits per sample of the file, 8 or 16; smaller depths count as 8.
         mode: pixel mode of the file. A grey picture is written as grey as long as its pixels are grey.
-        exif: the EXIF block starting at its TIFF header, without `Exif\\0\\0`, or None.
+        exif: the EXIF block starting at its TIFF header, without its prefix `Exif`, or None.
         icc_profile: the colour profile of `pixels`, or None if untagged.
         info: other information needed for writing.
         n_frames: number of frames or pages in the file; `pixels` is number `page`.

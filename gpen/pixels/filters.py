@@ -77,7 +77,8 @@ def smoothstep(x: Values, low: float = 0.0, high: float = 1.0) -> Values:
 
 def hann_window(length: int, device: torch.device | None = None) -> torch.Tensor:
     """A Hann window sampled at pixel centres, so that it is symmetric and never all 0 (`torch.hann_window` begins with
-    0)."""
+    0).
+    """
     return torch.sin(math.pi * (torch.arange(length, device=device) + 0.5) / length) ** 2
 
 

@@ -127,7 +127,8 @@ def _judged_tiles(face: torch.Tensor) -> tuple[list[list[int]], torch.Tensor]:
 
 def _tile_bands(image: torch.Tensor, tiles: list[list[int]]) -> torch.Tensor:
     """Bands of tiles of an image, mirrored at its borders: bands x T x 3 x side x side, half a calm window more at each
-    border."""
+    border.
+    """
     margin = _REACH + _CALM_WINDOW // 2
     offsets = torch.arange(-margin, _TILE + margin, device=image.device)
 
