@@ -94,7 +94,14 @@ def restore_batch(
 
     with _timed(seconds, "detect"):
         shown = _beside(images, networks.place(detector))
-        found = find_faces(shown, detector, settings, indices, generator.template, partial(progress, "detect"))
+        found = find_faces(
+            shown,
+            detector,
+            settings,
+            indices=indices,
+            template=generator.template,
+            progress=partial(progress, "detect"),
+        )
     with _timed(seconds, "landmarks"):
         networks.place(landmarker)
         faces = find_landmarks68(landmarker, shown, found.selected, partial(progress, "landmarks"))

@@ -48,9 +48,19 @@ def list_models(
 def download_models(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of models from `gpen models list`.")],
     folder: Annotated[Path | None, typer.Option(help="Target folder.")] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Mirror of one model: an https URL, huggingface:OWNER/REPO/PATH or modelscope:OWNER/MODEL/PATH. May be "
+            "repeated; the file is verified as always.",
+            show_default=False,
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the licences without a prompt.")] = False,
 ) -> None:
     """Download models. Run the command again to resume an interrupted download."""
+    if source and len(names) > 1:
+        raise typer.BadParameter("--source belongs to one model; give one NAME")
     wanted = list(dict.fromkeys(registry.get(name) for name in names))
     missing = [record for record in wanted if folder is not None or not _already_here(record)]
     if not missing:
@@ -60,7 +70,7 @@ def download_models(
         typer.confirm("Download them under these terms?", abort=True)
     try:
         for record in missing:
-            _fetch(record, folder)
+            _fetch(record, folder, source)
     except KeyboardInterrupt:
         say_error("Interrupted; run the same command again to resume.")
         raise typer.Exit(_INTERRUPTED) from None
@@ -191,7 +201,7 @@ def _show_licences(records: list[ModelRecord]) -> None:
             say(noted(f"No SHA-256 is published for {record.file}, so its origin cannot be verified."))
 
 
-def _fetch(record: ModelRecord, folder: Path | None) -> None:
+def _fetch(record: ModelRecord, folder: Path | None, sources: list[str] | None) -> None:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     from ...weights.download import download
@@ -203,6 +213,7 @@ def _fetch(record: ModelRecord, folder: Path | None) -> None:
             record,
             folder=folder,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            sources=sources,
         )
     say(f"{record.name} → {path}")
 

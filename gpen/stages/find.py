@@ -47,6 +47,7 @@ def find_faces(
     images: torch.Tensor,
     detector: FaceDetector,
     settings: Settings,
+    *,
     indices: str = "",
     template: str = DEFAULT_TEMPLATE,
     progress: Callable[[int, int], None] | None = None,

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 from gpen_blocks.gpen.cli import models
 from gpen_blocks.weights import digest, places, registry
-from gpen_blocks.weights.errors import GPENError
+from gpen_blocks.weights.errors import DownloadError, GPENError
 
 REGISTRY = """
 [licences.toys]
@@ -174,6 +174,17 @@ def test_a_model_that_is_here_is_not_fetched_again(machine, served):
     gpen_models("download", "toy", "--yes")
     served[1].unlink()
     assert "is already here" in one_line(gpen_models("download", "TOY"))
+
+
+def test_a_mirror_can_be_named(machine, served):
+    """Its file is verified like any other."""
+    url = registry.get("toy").sources[0].location.rpartition("/")[0]
+    served[1].rename(served[1].with_name("elsewhere.safetensors"))
+    with pytest.raises(DownloadError):
+        gpen_models("download", "toy", "--yes")
+    gpen_models("download", "toy", "--yes", "--source", f"{url}/elsewhere.safetensors")
+    assert (machine / "toy.safetensors").is_file()
+    assert "one NAME" in gpen_models("download", "toy", "unproven", "--source", url, code=2)
 
 
 def test_a_folder_can_be_named(tmp_path):

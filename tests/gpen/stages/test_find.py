@@ -58,7 +58,7 @@ def test_numbers_are_those_that_indices_choose_by(detector, head):
     found = find_faces(image, detector, settings)
     by_number = {number: face.box for face, number in found.numbers.items()}
     for number in range(3):
-        chosen = find_faces(image, detector, settings, str(number))
+        chosen = find_faces(image, detector, settings, indices=str(number))
         assert [face.box for face in chosen.selected] == [by_number[number]]
         assert set(chosen.reasons) == {"not among the chosen faces"}
     assert by_number[0][0] < by_number[1][0] < by_number[2][0]

@@ -12,6 +12,7 @@ from command import run_gpen
 from PIL import Image
 
 from gpen_blocks.gpen.degradation.faces import group_weights, read_faces
+from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.gpen.faces.detection.detector import build_detector
 from gpen_blocks.gpen.faces.detection.refine import CROP, MEAN_SHAPE, LandmarkRefiner, crop_frames, refine_landmarks
 from gpen_blocks.gpen.faces.detection.retinaface import anchors
@@ -191,6 +192,21 @@ def test_comparison_counts_found_missed_and_false():
     assert (result.expected, result.found, result.false) == (3, 2, 1)
     assert result.landmark_error == pytest.approx((0.2 + 0.1) / 2)
     assert (result + result).found == 4
+
+
+def test_a_device_that_is_none_is_told_before_any_work(tmp_path):
+    files = [
+        "--faces",
+        tmp_path,
+        "--backgrounds",
+        tmp_path,
+        "--teacher",
+        tmp_path,
+        "--output",
+        tmp_path / "a.safetensors",
+    ]
+    with pytest.raises(SettingsError, match="'quantum' is not a device"):
+        run_gpen("teach", "detector", *files, "--device", "quantum")
 
 
 def test_a_run_either_teaches_or_measures(tmp_path):
