@@ -51,8 +51,8 @@ def download_models(
     source: Annotated[
         list[str] | None,
         typer.Option(
-            help="Mirror of one model: an https URL, huggingface:OWNER/REPO/PATH or modelscope:OWNER/MODEL/PATH. May be "
-            "repeated; the file is verified as always.",
+            help="Mirror of one model: an https URL, huggingface:OWNER/REPO/PATH or modelscope:OWNER/MODEL/PATH. May "
+            "be repeated; the file is verified as always.",
             show_default=False,
         ),
     ] = None,
