@@ -93,7 +93,7 @@ def restore_batch(
     seconds: dict[str, float] = {}
 
     with _timed(seconds, "detect"):
-        shown = _beside(images, networks.place(detector))
+        shown = _move_if_it_fits(images, networks.place(detector))
         found = find_faces(
             shown,
             detector,
@@ -125,11 +125,12 @@ def restore_batch(
         pasted = paste_back(source, restored, networks, settings)
         result = images if pasted.images is shown else pasted.images.to(images.device)
         mask, before, after = (made.to(images.device) for made in (pasted.mask, before, restored.after))
-    found = replace(found, selected=faces)
+    numbers = found.numbers | {face: found.numbers[old] for old, face in zip(found.selected, faces, strict=True)}
+    found = replace(found, selected=faces, numbers=numbers)
     return RestoredBatch(result, mask, found, pasted.records, before, after, prepared, seconds)
 
 
-def _beside(images: torch.Tensor, device: torch.device) -> torch.Tensor:
+def _move_if_it_fits(images: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Move the images to the device of the networks if that is a GPU with enough memory."""
     if device.type != "cuda" or images.device.type != "cpu":
         return images  # other devices lack some operations

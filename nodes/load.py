@@ -60,7 +60,7 @@ class LoadModel(io.ComfyNode):
     @classmethod
     def execute(cls, model: str, precision: Precision, backend: Backend) -> io.NodeOutput:
         model_menus.make_available(model, "generator")
-        with placement.building():
+        with placement.outside_inference_mode():
             loaded = load_generator(model, device=placement.device(), backend=backend, precision=precision)
         for note in loaded.notes:
             progress.say(note)
@@ -101,6 +101,6 @@ class LoadFaceDetector(io.ComfyNode):
     @classmethod
     def execute(cls, detector: str) -> io.NodeOutput:
         model_menus.make_available(detector, "detector")
-        with placement.building():
+        with placement.outside_inference_mode():
             loaded = load_detector(detector)
         return io.NodeOutput(placement.detector_handle(loaded))

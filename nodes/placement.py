@@ -83,7 +83,7 @@ def _make_patcher(module: torch.nn.Module) -> Any:
 patchers = Patchers(_make_patcher)
 
 
-def building() -> AbstractContextManager:
+def outside_inference_mode() -> AbstractContextManager:
     """Context for building models: nodes run in inference mode, whose tensors cannot be used outside it."""
     return torch.inference_mode(False)
 
@@ -126,7 +126,7 @@ def of_models(*handles: ModelHandle, load: Callable[..., None] | None = None) ->
 
 def ready_landmarker() -> Landmarker:
     """The bundled network for 68 landmarks, on ComfyUI's device."""
-    with building():
+    with outside_inference_mode():
         loaded, _ = choose_landmarker()
     of_models(detector_handle(loaded))(loaded.module)
     return loaded.module

@@ -115,7 +115,7 @@ class FaceRestore(io.ComfyNode):
     ) -> io.NodeOutput:
         preset = preset or DEFAULT
         settings = replace(preset.settings, strength=preset.settings.strength * strength)
-        with placement.building():
+        with placement.outside_inference_mode():
             landmarker, notes = choose_landmarker(settings.landmark_network)
         place = placement.of_models(gpen_model, face_detector, placement.detector_handle(landmarker))
         networks = Networks(gpen_model.loaded, face_detector.loaded, landmarker, place=place, notes=notes)

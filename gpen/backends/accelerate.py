@@ -23,7 +23,7 @@ from .kept import kept_file
 from .onnxruntime_engine import OnnxRuntimeEngine
 from .openvino_engine import OpenVINOEngine
 from .torch_engines import CompiledEngine, CudaGraphEngine
-from .trial import Difference, Trial, compare, key_of, probe, race, recall, remembered
+from .trial import Difference, Trial, compare, key_of, probe, race, recall, recall_or_run
 
 log = logging.getLogger(__name__)
 
@@ -228,10 +228,10 @@ def _examine(
         return replace(_race_beside(generator, engine, eager, device), start_seconds=started)
 
     if raced:
-        difference = trial = remembered(key, Trial, race_it)
+        difference = trial = recall_or_run(key, Trial, race_it)
         candidate = _Candidate(name, trial.seconds, trial.eager_seconds, accelerated)
     else:
-        difference = remembered(key, Difference, lambda: _difference(generator, build(), device))
+        difference = recall_or_run(key, Difference, lambda: _difference(generator, build(), device))
         candidate = _Candidate(name, 0.0, 0.0, accelerated)
     if not difference.is_close(dtype):
         raise EngineError(
@@ -267,7 +267,7 @@ def _precision_fault(generator: Generator, sha256: str, precision: Precision, de
     def run() -> Difference:
         return _difference(generator, copy.deepcopy(generator).set_precision(DTYPES[precision]), cpu)
 
-    difference = remembered(key_of(sha256, "eager", precision, cpu), Difference, run)
+    difference = recall_or_run(key_of(sha256, "eager", precision, cpu), Difference, run)
     if difference.is_close(DTYPES[precision]):
         return ""
     return (

@@ -152,7 +152,7 @@ def recall(key: str, kind: type[Result]) -> Result | None:
     return found if isinstance(found, kind) else None
 
 
-def remembered(key: str, kind: type[Result], run: Callable[[], Result]) -> Result:
+def recall_or_run(key: str, kind: type[Result], run: Callable[[], Result]) -> Result:
     """The cached result for `key`, or that of `run`, which is then cached; concurrent threads share one result."""
     with _trying.of(key):
         kept = recall(key, kind)

@@ -10,7 +10,7 @@ import typer
 
 from ..wording import count
 from . import options
-from .setting_options import given, takes_settings
+from .setting_options import set_options, takes_settings
 
 if TYPE_CHECKING:
     from ..images import Picture
@@ -51,7 +51,7 @@ def detect(
     from .pages import has_pages, left_pages, work_on_pages
     from .run import Run, logging_to
 
-    wanted = change_settings(load_preset(preset).settings if preset else Settings(), given(settings))
+    wanted = change_settings(load_preset(preset).settings if preset else Settings(), set_options(settings))
     jobs, passed_over = collect(inputs, recursive, output)
     open_report(report)
     planned: dict[Job, Targets] = {}

@@ -12,7 +12,7 @@ import typer
 
 from ..wording import count
 from . import options
-from .setting_options import given, takes_settings
+from .setting_options import set_options, takes_settings
 
 if TYPE_CHECKING:
     from ..images import Picture
@@ -87,7 +87,7 @@ def restore(
         device=device,
         backend=require_choice("backend", backend, get_args(Backend)),
         precision=require_choice("precision", precision, get_args(Precision)),
-        **given(settings),
+        **set_options(settings),
     )
     preview = PREVIEW_NOTE.format(model=restorer.generator.name)
     run = Run(jobs, passed_over, report=report, said_once=(preview,))

@@ -17,7 +17,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 def takes_settings(*groups: Group) -> Callable[[Command], Command]:
     """Add an option to a command for each setting of these groups; without groups, for all settings.
 
-    The command receives them as `**settings`; `given` selects those that the user gave.
+    The command receives them as `**settings`; `set_options` selects those that the user gave.
     """
 
     def extend(command: Command) -> Command:
@@ -35,7 +35,7 @@ def takes_settings(*groups: Group) -> Callable[[Command], Command]:
     return extend
 
 
-def given(settings: dict[str, Any]) -> dict[str, Any]:
+def set_options(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that the user gave; all others keep the values of the preset."""
     return {name: value for name, value in settings.items() if value is not None}
 

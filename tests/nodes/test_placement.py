@@ -14,7 +14,7 @@ from gpen_blocks.gpen.models import LoadedModel, load_generator
 from gpen_blocks.gpen.network import Generator
 from gpen_blocks.gpen.progress import Viewer
 from gpen_blocks.gpen.restore import automatic_batch_size, restore_crops
-from gpen_blocks.nodes.placement import ModelHandle, Patchers, building, of_models
+from gpen_blocks.nodes.placement import ModelHandle, Patchers, of_models, outside_inference_mode
 from gpen_blocks.nodes.progress import NodeProgress
 
 
@@ -71,7 +71,7 @@ def test_placement_asks_for_the_whole_model_and_reads_the_device_off_it():
 
 def test_models_built_by_a_node_can_be_used_outside_of_inference_mode():
     with torch.inference_mode():
-        with building():
+        with outside_inference_mode():
             module = torch.nn.Linear(2, 2)
         assert not module.weight.is_inference()
 

@@ -186,7 +186,7 @@ def test_auto_takes_the_fastest_and_only_what_is_faster(
 def test_a_race_that_was_disturbed_does_not_decide(generator, monkeypatch):
     """Beside ONNX Runtime eager once took twice its time, so that this seemed the faster one by far."""
     trials = {"openvino": Trial(0, 0, 0.035, 0.040), "onnxruntime": Trial(0, 0, 0.052, 0.080)}
-    monkeypatch.setattr(choosing, "remembered", lambda key, kind, run: trials[key.split(", ")[1]])
+    monkeypatch.setattr(choosing, "recall_or_run", lambda key, kind, run: trials[key.split(", ")[1]])
     monkeypatch.setattr(choosing, "recall", lambda key, kind: trials[key.split(", ")[1]])
     assert settled(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "openvino"
     monkeypatch.setattr(choosing, "_is_installed", lambda backend: backend == "onnxruntime")

@@ -1,4 +1,4 @@
-"""What is remembered of a trial, under which name, and how a race takes its times."""
+"""What is cached of a trial, under which name, and how a race takes its times."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clock import Clock
 from torch import Tensor
 
 from gpen_blocks.gpen.backends import trial
-from gpen_blocks.gpen.backends.trial import Difference, Effort, Trial, key_of, race, recall, remembered
+from gpen_blocks.gpen.backends.trial import Difference, Effort, Trial, key_of, race, recall, recall_or_run
 from gpen_blocks.gpen.versions import package_version
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -123,7 +123,7 @@ def test_threads_that_ask_at_once_measure_once(new_machine):
         return Trial(0, 0, 1, 2)
 
     with ThreadPoolExecutor(12) as pool:
-        found = list(pool.map(lambda n: remembered(f"{n % 3}", Trial, lambda: run(f"{n % 3}")), range(12)))
+        found = list(pool.map(lambda n: recall_or_run(f"{n % 3}", Trial, lambda: run(f"{n % 3}")), range(12)))
     assert sorted(runs) == ["0", "1", "2"] and set(found) == {Trial(0, 0, 1, 2)}
     # None wrote over what another had kept.
     assert set(json.loads(new_machine.read_text(encoding="utf-8"))) == {"0", "1", "2"}
@@ -138,18 +138,18 @@ def test_two_engines_are_tried_beside_each_other():
         return Difference(0, 0)
 
     with ThreadPoolExecutor(2) as pool:
-        assert len(list(pool.map(lambda key: remembered(key, Difference, run), "ab"))) == 2
+        assert len(list(pool.map(lambda key: recall_or_run(key, Difference, run), "ab"))) == 2
 
 
 def test_a_difference_is_no_trial():
-    remembered("a", Difference, lambda: Difference(0.1, 0.2))
+    recall_or_run("a", Difference, lambda: Difference(0.1, 0.2))
     assert recall("a", Trial) is None
     assert recall("a", Difference) == Difference(0.1, 0.2)
-    remembered("a", Trial, lambda: Trial(0.1, 0.2, 1, 2))
-    assert remembered("a", Difference, lambda: pytest.fail("compared again")) == Trial(0.1, 0.2, 1, 2)
+    recall_or_run("a", Trial, lambda: Trial(0.1, 0.2, 1, 2))
+    assert recall_or_run("a", Difference, lambda: pytest.fail("compared again")) == Trial(0.1, 0.2, 1, 2)
 
 
 def test_a_trial_that_fails_can_be_tried_again():
     with pytest.raises(ZeroDivisionError):
-        remembered("a", Difference, lambda: Difference(1 / 0, 0))
-    assert remembered("a", Difference, lambda: Difference(0, 0)) == Difference(0, 0)
+        recall_or_run("a", Difference, lambda: Difference(1 / 0, 0))
+    assert recall_or_run("a", Difference, lambda: Difference(0, 0)) == Difference(0, 0)
