@@ -24,6 +24,7 @@ from gpen_blocks.gpen.faces.masks.parts import Part, crop_landmarks, part_gains,
 from gpen_blocks.gpen.models import LoadedModel, choose_landmarker, load_detector, load_generator
 from gpen_blocks.gpen.photograph.prepare import prepare
 from gpen_blocks.gpen.restore import restore_crops
+from gpen_blocks.gpen.settings import Settings
 
 FOUND = ("model", "detector", "detect")
 
@@ -133,7 +134,8 @@ def test_the_blend_is_that_of_the_library(comfyui, two_faces, crops, cutoff, gai
     }
     pictures = comfyui.pictures(succeed(comfyui, prompt), "blended")
     part_gain = part_gains(crop_landmarks(alignments, 256), 256, gains) if gains else None
-    expected = blend(before, after, cutoff or None, middle_gain=1.5, part_gain=part_gain, deblur=0.25)
+    chosen = {"middle_gain": 1.5, "part_gain": part_gain, "deblur": 0.25, "denoise": Settings().denoise}
+    expected = blend(before, after, cutoff or None, **chosen)
     assert len(pictures) == len(alignments) >= 2
     assert all(same(picture, wanted, 2) for picture, wanted in zip(pictures, array(expected), strict=True))
     assert not same(pictures[0], array(after)[0], 8)
