@@ -123,7 +123,10 @@ def load_preset(name_or_path: str | Path) -> Preset:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The preset {path} cannot be read: {error}.") from None
     _require_short(text, f"The preset {path}")
-    return parse_preset(text)
+    try:
+        return parse_preset(text)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
 
 
 def save_preset(preset: Preset, *, overwrite: bool = False) -> Path:

@@ -96,7 +96,8 @@ def _why_none_restored(batch: RestoredBatch, index: int, settings: Settings) -> 
         what = f"{count(len(reasons), 'face')} {agree(len(reasons), 'was', 'were')} left alone"
         return f"{what} ({'; '.join(dict.fromkeys(reasons))})"
     if settings.min_face_size or found.least_size <= SMALLEST_FACE:
-        return "no face was found"
+        least = f" of {settings.min_face_size:.0f} pixels or more" if settings.min_face_size else ""
+        return f"no face{least} was found"
     return (
         f"no face was found; faces under {found.least_size:.0f} pixels were not searched "
         f"(set min_face_size to {SMALLEST_FACE} to include them)"

@@ -9,7 +9,7 @@ from .backends import Network, expect
 from .checks import all_finite, require_between, require_images
 from .choices import Colour
 from .devices import Placement, free_memory, in_pieces, on_device, select_device, wait_for
-from .errors import ImageError
+from .errors import ImageError, SettingsError
 from .pixels.tone import colour_rule, judge_tone, keep_tones
 from .progress import Progress, Viewer, silent
 from .tasks import RESTORATION, Task
@@ -64,6 +64,8 @@ def restore_crops(
     """
     require_images(crops, "Crops")
     require_between("strength", strength, 0, 1)
+    if batch_size < 0:
+        raise SettingsError(f"batch_size is {batch_size}, and must be 0 (automatic) or more.")
     rule = colour_rule(colour, keep_grayscale)
     size = generator.config.size
     base = _resample(crops.float(), size)

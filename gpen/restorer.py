@@ -71,8 +71,8 @@ class Restoration:
         """Write the result; if the input was a path, with the depth, alpha and metadata of its file.
 
         Args:
-            path: its suffix decides the format.
-            quality: 1..100, of JPEG and lossy WebP; left out, what `write_picture` judges best.
+            path: its suffix decides the format. An existing file is replaced, also the photograph itself.
+            quality: quality of JPEG and lossy WebP, 1..100; by default see `write_picture`.
 
         Returns:
             One sentence for each content that the format of `path` cannot store.
@@ -112,10 +112,10 @@ class Restorer:
         self,
         model: str = "auto",
         detector: str = "auto",
-        *,
         preset: str | Path | Preset | None = None,
         device: str = "auto",
         backend: Backend = "auto",
+        *,
         precision: Precision = "fp32",
         **settings: Any,
     ) -> None:

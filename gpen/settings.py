@@ -124,7 +124,12 @@ class Settings:
         unit="pixels",
     )
     max_faces: int = _number(
-        0, 0, 10_000, "find", "Maximum number of faces in each picture, in this order. 0 = all.", unit="faces"
+        0,
+        0,
+        10_000,
+        "find",
+        "Maximum number of faces in each picture: the first ones of the order. 0 = all.",
+        unit="faces",
     )
     order: FaceOrder = _choice(
         "score",

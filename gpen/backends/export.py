@@ -22,6 +22,7 @@ def export_onnx(
     name: str,
     sha256: str,
     template: str,
+    task: str,
     fixed: bool = False,
     overwrite: bool = False,
 ) -> None:
@@ -34,7 +35,7 @@ def export_onnx(
     Args:
         generator: a generator in fp32 and eager.
         target: path that ends in `.onnx`.
-        name, sha256, template: metadata of the model.
+        name, sha256, template, task: metadata of the model.
         fixed: fix the batch size to one face, as some packages need it; otherwise any number.
         overwrite: replace an existing file.
 
@@ -52,7 +53,7 @@ def export_onnx(
         proto = whole_graph(generator, fixed=fixed)
     except EngineError as error:
         raise SettingsError(str(error)) from error
-    for key, value in (("model", name), ("sha256", sha256), ("template", template)):
+    for key, value in (("model", name), ("sha256", sha256), ("template", template), ("task", task)):
         entry = proto.metadata_props.add()
         entry.key, entry.value = key, value
     if proto.ByteSize() > _LARGEST:

@@ -8,7 +8,7 @@ import warnings
 
 import typer
 
-from ..errors import GPENError, NoPictureError
+from ..errors import GPENError, NoPictureError, SettingsError
 from . import degrade, demo, detect, doctor, evaluate, models, restore, spectrum, teach, train
 from .setting_options import GroupedCommand
 from .terminal import alarming, say_error
@@ -49,7 +49,7 @@ def main() -> None:
         app()
     except GPENError as error:
         say_error(f"{alarming('gpen:')} {error}")
-        sys.exit(2 if isinstance(error, NoPictureError) else 1)
+        sys.exit(2 if isinstance(error, NoPictureError | SettingsError) else 1)
     except KeyboardInterrupt:
         say_error("gpen: interrupted.")
         sys.exit(130)

@@ -127,6 +127,7 @@ def export_model(
         name=loaded.name,
         sha256=loaded.sha256,
         template=loaded.template,
+        task=loaded.task,
         fixed=fixed,
         overwrite=overwrite,
     )

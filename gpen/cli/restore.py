@@ -60,13 +60,14 @@ def restore(
     allow_damaged: options.AllowDamaged = False,
     **settings: Any,
 ) -> None:
-    """Restore the faces of photographs; pixels outside the faces stay unchanged, bit for bit.
+    """Restore the faces of photographs; the rest of each picture stays unchanged.
 
-    Levels, white balance and deblocking change the whole picture if it has a face; they are off by default.
+    Only levels, white balance, deblocking and exposure, which are off by default, change more than the faces.
 
     Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130: interrupted.
     """
     from ..backends import Backend, Precision
+    from ..faces.select import parse_indices
     from ..jobs.plan import collect, plan
     from ..jobs.read_ahead import ReadAhead
     from ..report import PREVIEW_NOTE
@@ -76,6 +77,7 @@ def restore(
     from .run import Run, logging_to
     from .terminal import noted, say
 
+    parse_indices(indices)  # before any work
     jobs, passed_over = collect(inputs, recursive, output)
     open_report(report)
     endings = [end for end, wanted in (("-compare.png", compare), ("-faces", save_faces)) if wanted]

@@ -32,6 +32,8 @@ def parse_indices(text: str) -> tuple[int, ...]:
     Raises:
         SettingsError: the text is not such a list.
     """
+    if not isinstance(text, str):
+        raise SettingsError(f"Face indices are a text such as '0,2-4', not {text!r}.")
     if not text.strip():
         return ()
     indices: set[int] = set()

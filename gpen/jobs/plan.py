@@ -246,5 +246,5 @@ def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) 
     if key in taken:
         raise ImageError(f"{target} is already the result of {taken[key]}; process this picture in a separate run.")
     if exists and not overwrite:
-        raise ImageError(f"{target} already exists; choose another --output or pass --overwrite.")
+        raise ImageError(f"{target} already exists; choose another name or pass --overwrite.")
     taken[key] = source

@@ -1,9 +1,10 @@
 """The stages of the chain: stateless functions on tensors and records.
 
-    find_faces -> prepare_images -> align_faces -> restore_crops -> keep_own_detail -> paste_back
+    find_faces -> find_landmarks68 -> prepare_images -> align_faces -> restore_crops -> keep_own_detail -> paste_back
 
 `restore_batch` and the nodes are compositions of them; so can a window of frames or the share of a worker be.
-`align_faces` is in `faces.align`, `restore_crops` in `restore`.
+`align_faces` is in `faces.align`, `find_landmarks68` in `faces.landmarks`, and `restore_crops` in `restore`. The chain
+calls `restore_crops` with `colour="keep"`, because `keep_own_detail` judges colour on more than the crop.
 """
 
 from .detail import keep_own_detail

@@ -186,3 +186,10 @@ def test_the_users_folder_is_where_the_host_keeps_its_own(monkeypatch, tmp_path)
     assert user_folder().is_relative_to(Path.home())
     presets.set_user_folder(lambda: tmp_path / "presets")
     assert user_folder() == tmp_path / "presets"
+
+
+def test_a_fault_names_the_file_that_has_it(tmp_path):
+    path = tmp_path / "shiny.json"
+    path.write_text(json.dumps({**GOOD, "settings": {"shine": 1}}), encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"shiny\.json: .*'shine'"):
+        load_preset(path)

@@ -70,3 +70,5 @@ def test_bad_input_is_told(generator, crops):
         restore_crops(generator, crops * float("nan"), place=PLACE)
     with pytest.raises(SettingsError, match="strength"):
         restore_crops(generator, crops, strength=2, place=PLACE)
+    with pytest.raises(SettingsError, match="batch_size is -1"):
+        restore_crops(generator, crops, batch_size=-1, place=PLACE)

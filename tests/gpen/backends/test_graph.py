@@ -80,7 +80,7 @@ def test_export_writes_what_others_open(tmp_path):
     assert session.get_inputs()[0].shape == ["batch", 3, 256, 256]
     facts = session.get_modelmeta().custom_metadata_map
     loaded = load_generator("gpen-lite-256", backend="eager")
-    assert facts == {"model": "gpen-lite-256", "sha256": loaded.sha256, "template": "ffhq"}
+    assert facts == {"model": "gpen-lite-256", "sha256": loaded.sha256, "template": "ffhq", "task": "restoration"}
     faces = torch.rand(2, 3, 256, 256) * 2 - 1
     (restored,) = session.run(None, {"input": faces.numpy()})
     with torch.inference_mode():

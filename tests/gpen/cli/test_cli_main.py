@@ -28,6 +28,28 @@ def test_threads_soon_sleep_while_they_wait_unless_told_otherwise(asked: dict[st
     assert done.stdout.split() == [found]
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--strength", "1.5"], "strength is 1.5"),
+        (["--mask-mode", "oval"], "choose from"),
+        (["--device", "foo"], "is not a device"),
+        (["--preset", "nope"], "There is no preset"),
+        (["--indices", "2-0"], "cannot be parsed"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_wrong_value_is_a_wrong_command_line(words: list[str], told: str, examples, tmp_path, monkeypatch, capsys):
+    """Before any work, and once, however many pictures there are."""
+    picture = str(examples / "portrait-degraded.jpg")
+    monkeypatch.setattr("sys.argv", ["gpen", "restore", picture, "-o", str(tmp_path / "out"), *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("command", ["restore", "detect"])
 def test_no_picture_at_all_is_a_wrong_command_line(command: str, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["gpen", command, str(tmp_path)])

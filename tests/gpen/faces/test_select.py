@@ -41,6 +41,12 @@ def test_a_long_text_is_shown_by_its_ends(text):
     assert "..." in str(caught.value)
 
 
+def test_what_is_no_text_is_refused():
+    for indices in ([0], 0, None):
+        with pytest.raises(SettingsError, match="a text such as '0,2-4'"):
+            parse_indices(indices)  # type: ignore[arg-type]
+
+
 def test_a_short_text_is_shown_whole():
     with pytest.raises(SettingsError, match="'0,1,2,3,4,5,6,7,8,9,10,11,x' cannot be parsed at 'x'"):
         parse_indices("0,1,2,3,4,5,6,7,8,9,10,11,x")
