@@ -12,7 +12,7 @@ from torch import Tensor
 from ...degradation.faces import to_images
 from ...devices import select_device
 from ...faces.detection.retinaface import RetinaFace, anchors, to_network
-from ..shared.learner import Learner, Recipe
+from ..shared.learner import Recipe, train
 from ..shared.places import beside, in_bfloat16
 from ..shared.scenes import Augmenter, Scenes
 
@@ -58,7 +58,6 @@ def teach_detector(
     """
     random, augmenter = np.random.default_rng(seed), Augmenter(seed + 1)
     place = device or select_device()
-    student.train().to(place).to(memory_format=torch.channels_last)
     teacher.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
 
     def loss_of_batch() -> Tensor:
@@ -77,11 +76,9 @@ def teach_detector(
         hints = torch.stack([_hint_loss(ours, theirs) for ours, theirs in zip(maps, wanted_maps, strict=True)])
         return head_loss(answers, wanted) + HINT_WEIGHT * hints.sum()
 
-    learner = Learner(student, replace(RECIPE, rate=rate), steps)
-    learner.run(loss_of_batch)
-    student.cpu()
+    tensors = train(student, replace(RECIPE, rate=rate), steps, loss_of_batch, device=place)
     teacher.cpu()
-    return learner.average.contiguous()
+    return tensors
 
 
 def head_loss(answers: tuple[Tensor, Tensor, Tensor], wanted: tuple[Tensor, Tensor, Tensor]) -> Tensor:

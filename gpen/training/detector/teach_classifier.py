@@ -17,14 +17,13 @@ from torch import Tensor
 
 from ....weights import checkpoint
 from ...degradation.faces import HELD_OUT, group_weights, read_faces, to_images
-from ...devices import select_device
 from ...faces.detection.classify import FaceClassifier
 from ...faces.detection.detect import detect
 from ...faces.detection.detector import FaceDetector, build_detector
 from ...faces.detection.retinaface import RetinaFace, anchors, decode_boxes, to_network
 from ...faces.layers import normalize
 from ..shared.face_crops import make_crops
-from ..shared.learner import Learner, Recipe
+from ..shared.learner import Recipe, train
 from ..shared.places import beside, in_bfloat16
 from ..shared.state import write_network
 from .backgrounds import read_backgrounds
@@ -106,7 +105,6 @@ def teach_classifier(
         The averaged state dict.
     """
     random = torch.Generator().manual_seed(seed)
-    classifier.train().to(device or select_device()).to(memory_format=torch.channels_last)
 
     def loss_of_batch() -> Tensor:
         images, targets = beside(classifier, *_draw(crops, labels, random))
@@ -114,10 +112,7 @@ def teach_classifier(
             answers = classifier(images)
         return classifier_loss(answers.float(), targets)
 
-    learner = Learner(classifier, RECIPE, steps)
-    learner.run(loss_of_batch)
-    classifier.cpu()
-    return learner.average.contiguous()
+    return train(classifier, RECIPE, steps, loss_of_batch, device=device)
 
 
 def classifier_loss(answers: Tensor, labels: Tensor) -> Tensor:

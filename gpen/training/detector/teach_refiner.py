@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from ...degradation.faces import to_images
-from ...devices import select_device
 from ...faces.detection.refine import MEAN_SHAPE, MIRRORED, LandmarkRefiner, mirror_points
 from ...faces.detection.retinaface import RetinaFace, anchors, decode_landmarks, to_network
 from ...faces.layers import normalize
-from ..shared.learner import Learner, Recipe
+from ..shared.learner import Recipe, train
 from ..shared.places import beside, in_bfloat16
 
 # The teacher's landmarks vary by about 3 % of the eye distance between scales, so the label is the mean of its
@@ -89,7 +88,6 @@ def teach_refiner(
         The averaged state dict.
     """
     random = torch.Generator().manual_seed(seed)
-    refiner.train().to(device or select_device()).to(memory_format=torch.channels_last)
 
     def loss_of_batch() -> Tensor:
         images, targets = beside(refiner, *_draw(crops, points, random))
@@ -97,10 +95,7 @@ def teach_refiner(
             answers = refiner(images)
         return ((answers.float() - targets).norm(dim=-1) / EYE_DISTANCE).mean()
 
-    learner = Learner(refiner, RECIPE, steps)
-    learner.run(loss_of_batch)
-    refiner.cpu()
-    return learner.average.contiguous()
+    return train(refiner, RECIPE, steps, loss_of_batch, device=device)
 
 
 def _draw(crops: Tensor, points: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -180,7 +180,7 @@ def teach(
                 "recipe": f"{crops} crops, batch {BATCH}, seed {seed}",
                 "labels": "MediaPipe face mesh (Apache-2.0)",
             }
-            write_network(teaching.average.contiguous(), output, metadata)
+            write_network(teaching.average.tensors, output, metadata)
         teaching.save(state)
     log.info("wrote %s: %.4f eye distances on held-out faces", output, best)
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...devices import select_device
 from .ema import MovingAverage, warm_cosine
 
 log = logging.getLogger(__name__)
@@ -95,3 +96,30 @@ class Learner:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
+
+
+def train(
+    network: nn.Module,
+    recipe: Recipe,
+    steps: int,
+    loss_of_batch: Callable[[], Tensor],
+    *,
+    device: torch.device | None = None,
+) -> dict[str, Tensor]:
+    """Train a network from the first step to the last.
+
+    Args:
+        network: changed in place; afterwards it is on the CPU.
+        recipe: parameters of the steps.
+        steps: number of steps.
+        loss_of_batch: the loss of a new batch; called when the network is on the device.
+        device: where to train; by default the best available device.
+
+    Returns:
+        The averaged state dict.
+    """
+    network.train().to(device or select_device()).to(memory_format=torch.channels_last)
+    learner = Learner(network, recipe, steps)
+    learner.run(loss_of_batch)
+    network.cpu()
+    return learner.average.contiguous()
