@@ -108,12 +108,9 @@ def comfyui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
 
     `COMFYUI_PATH` names its folder. `COMFYUI_ARGS` are its arguments, `--cpu` unless told otherwise.
     """
-    from comfyui_server import NOT_TRIED, ComfyUI
+    from comfyui_server import ComfyUI, comfyui_folder
 
-    folder = os.environ.get("COMFYUI_PATH")
-    if not folder:
-        pytest.skip(NOT_TRIED)
-    server = ComfyUI(Path(folder).resolve(), tmp_path_factory.mktemp("comfyui"))
+    server = ComfyUI(comfyui_folder(), tmp_path_factory.mktemp("comfyui"))
     try:
         server.wait_until_up()
         yield server

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
-from comfyui_server import NOT_TRIED, python_of, sheltered_environment
+from comfyui_server import comfyui_folder, run_in_comfyui
 from contributing import copy_package, examples, insert
 
 _RUN = """
@@ -33,10 +30,7 @@ print("ADDED", json.dumps({"info": info, "count": node.execute(Faces((face, face
 
 @pytest.mark.slow
 def test_a_block_that_was_added_is_offered_and_runs(tmp_path: Path):
-    folder = os.environ.get("COMFYUI_PATH")
-    if not folder:
-        pytest.skip(NOT_TRIED)
-    comfyui, base = Path(folder).resolve(), tmp_path / "base"
+    comfyui, base = comfyui_folder(), tmp_path / "base"
     package, written = copy_package(tmp_path), examples()
     (package / "nodes" / "count_faces.py").write_text(written["nodes/count_faces.py"], encoding="utf-8")
     extension = package / "nodes" / "extension.py"
@@ -44,17 +38,7 @@ def test_a_block_that_was_added_is_offered_and_runs(tmp_path: Path):
     insert(extension, "    SavePreset,\n)", "    CountFaces,\n")
     for name in ("models", "input", "output", "temp", "user", "custom_nodes"):
         (base / name).mkdir(parents=True)
-    done = subprocess.run(
-        [python_of(comfyui), "-c", _RUN, str(comfyui), str(tmp_path), "--cpu", "--base-directory", str(base)],
-        cwd=comfyui,
-        env=sheltered_environment(base),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("ADDED "))
-    added = json.loads(line.removeprefix("ADDED "))
+    added = run_in_comfyui(comfyui, _RUN, tmp_path, "--cpu", "--base-directory", base, base=base, tag="ADDED")
     contract = eval(f"{{{written['tests/comfyui/test_contract.py']}}}")
     inputs, outputs = contract["GPENCountFaces"]
     assert {name: kind for name, (kind, _) in added["info"]["input"]["required"].items()} == inputs

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
-from comfyui_server import NOT_TRIED, python_of, sheltered_environment
+from comfyui_server import comfyui_folder, run_in_comfyui
 from walks import ROOT, first_not_taken, walks_of
 
 # The pack under the name that it has as a package: ComfyUI's loader would name it after its folder.
@@ -16,7 +13,7 @@ _RUN = """
 import importlib.util, json, sys
 from pathlib import Path
 
-root, comfyui, support, example = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
+comfyui, root, support, example = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
 sys.path[:0] = [comfyui, support]
 import comfy.options
 comfy.options.enable_args_parsing()
@@ -42,22 +39,8 @@ print("WALKED", json.dumps({"calls": calls, "shape": list(answer.args[0].shape)}
 
 @pytest.fixture
 def walked(examples: Path, tmp_path: Path) -> dict:
-    folder = os.environ.get("COMFYUI_PATH")
-    if not folder:
-        pytest.skip(NOT_TRIED)
-    comfyui = Path(folder).resolve()
-    paths = [str(ROOT), str(comfyui), str(ROOT / "tests" / "support"), str(examples / "portrait-degraded.jpg")]
-    done = subprocess.run(
-        [python_of(comfyui), "-c", _RUN, *paths, "--cpu"],
-        cwd=comfyui,
-        env=sheltered_environment(tmp_path),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("WALKED "))
-    return json.loads(line.removeprefix("WALKED "))
+    paths = ROOT, ROOT / "tests" / "support", examples / "portrait-degraded.jpg"
+    return run_in_comfyui(comfyui_folder(), _RUN, *paths, "--cpu", base=tmp_path, tag="WALKED")
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,6 +119,14 @@ def _place_pack(target: Path) -> None:
         shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(".git", ".venv", "tests"))
 
 
+def comfyui_folder() -> Path:
+    """The folder that `COMFYUI_PATH` names; the test is skipped where it names none."""
+    folder = os.environ.get("COMFYUI_PATH")
+    if not folder:
+        pytest.skip(NOT_TRIED)
+    return Path(folder).resolve()
+
+
 def python_of(comfyui: Path) -> str:
     """The Python that runs a ComfyUI."""
     candidates = (comfyui / ".venv" / "bin" / "python", comfyui / ".venv" / "Scripts" / "python.exe")
@@ -138,3 +148,29 @@ def sheltered_environment(base: Path) -> dict[str, str]:
         **{"XDG_CACHE_HOME": str(base / "cache"), "XDG_DATA_HOME": str(base / "data"), "DO_NOT_TRACK": "1"},
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def run_in_comfyui(comfyui: Path, code: str, *arguments: str | Path, base: Path, tag: str) -> Any:
+    """Run code in the Python of a ComfyUI, whose folder is its first argument.
+
+    Args:
+        comfyui: its folder.
+        code: prints a line of `tag`, a blank and JSON.
+        arguments: of the code, after ComfyUI's folder.
+        base: a folder for what it keeps.
+        tag: which line is the answer.
+
+    Returns:
+        What the JSON says.
+    """
+    done = subprocess.run(
+        [python_of(comfyui), "-c", code, str(comfyui), *map(str, arguments)],
+        cwd=comfyui,
+        env=sheltered_environment(base),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith(f"{tag} "))
+    return json.loads(line.removeprefix(f"{tag} "))
