@@ -43,7 +43,7 @@ FIT = """
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
     """The other files have tests of the files themselves."""
-    return module_in_comfyui(module_path, parent) if module_path.name == "test_page.py" else None
+    return module_in_comfyui(module_path, parent) if module_path.name.startswith("test_page") else None
 
 
 class Comfy:
@@ -89,6 +89,28 @@ class Comfy:
         self.js(FIT)
         self.page.wait_for_timeout(1000)
         return workflow
+
+    def load_blueprint(self, blueprint: dict) -> None:
+        """Open the file of a blueprint, between a node that loads the example and one that saves the result."""
+        self.js(
+            """
+            await app.loadGraphData(given);
+            const add = (type, x, y) => {
+                const node = LiteGraph.createNode(type);
+                node.pos = [x, y];
+                app.graph.add(node);
+                return node;
+            };
+            const block = app.graph._nodes[0];
+            const load = add("LoadImage", -400, 0), save = add("SaveImage", 500, 0);
+            load.widgets.find((each) => each.name === "image").value = "gpen-example.jpg";
+            save.title = "The result";
+            load.connect(0, block, 0);
+            block.connect(0, save, 0);
+            app.canvas.ds.scale = 0.8; app.canvas.ds.offset = [600, 200];
+            """,
+            blueprint,
+        )
 
     def prompt(self) -> dict:
         """What the page would queue, in API form."""

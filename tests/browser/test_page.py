@@ -309,26 +309,7 @@ def test_blueprints_run(comfy: Any) -> None:
     ours = {key: entry for key, entry in offered.items() if PACK in json.dumps(entry)}
     assert {entry["name"] for entry in ours.values()} == {path.stem for path in (ROOT / "subgraphs").glob("*.json")}
     for key, entry in ours.items():
-        data = json.loads(comfy.server.get(f"/global_subgraphs/{key}")["data"])
-        comfy.js(
-            """
-            await app.loadGraphData(given);
-            const add = (type, x, y) => {
-                const node = LiteGraph.createNode(type);
-                node.pos = [x, y];
-                app.graph.add(node);
-                return node;
-            };
-            const block = app.graph._nodes[0];
-            const load = add("LoadImage", -400, 0), save = add("SaveImage", 500, 0);
-            load.widgets.find((each) => each.name === "image").value = "gpen-example.jpg";
-            save.title = "The result";
-            load.connect(0, block, 0);
-            block.connect(0, save, 0);
-            app.canvas.ds.scale = 0.8; app.canvas.ds.offset = [600, 200];
-            """,
-            data,
-        )
+        comfy.load_blueprint(json.loads(comfy.server.get(f"/global_subgraphs/{key}")["data"]))
         comfy.run()
         comfy.keep(f"blueprint-{entry['name']}")
         assert result(comfy, "The result").shape == (512, 512, 3)
