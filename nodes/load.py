@@ -58,6 +58,10 @@ class LoadModel(io.ComfyNode):
         return model_menus.fingerprint(model, "generator")
 
     @classmethod
+    def validate_inputs(cls, model: str | None = None) -> bool | str:
+        return model_menus.fault_of_choice(model, "generator") or True
+
+    @classmethod
     def execute(cls, model: str, precision: Precision, backend: Backend) -> io.NodeOutput:
         model_menus.make_available(model, "generator")
         with placement.outside_inference_mode():
@@ -97,6 +101,10 @@ class LoadFaceDetector(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, detector: str) -> str:
         return model_menus.fingerprint(detector, "detector")
+
+    @classmethod
+    def validate_inputs(cls, detector: str | None = None) -> bool | str:
+        return model_menus.fault_of_choice(detector, "detector") or True
 
     @classmethod
     def execute(cls, detector: str) -> io.NodeOutput:

@@ -8,25 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from ..gpen.errors import SettingsError
-from ..gpen.models import AUTO_DETECTORS, AUTO_GENERATORS
+from ..gpen.errors import GPENError, SettingsError
+from ..gpen.models import AUTO_DETECTORS, AUTO_GENERATORS, AUTO_PARSERS
 from ..gpen.tasks import RESTORATION, TASKS, require_task
 from ..weights import places, registry, store
 from ..weights.download import download
 from ..weights.registry import ModelRecord
 from . import progress
 
-Kind = Literal["generator", "detector"]
+Kind = Literal["generator", "detector", "parser"]
 
 AUTO = "auto"
-_AUTO = {"generator": AUTO_GENERATORS, "detector": AUTO_DETECTORS}
+_AUTO = {"generator": AUTO_GENERATORS, "detector": AUTO_DETECTORS, "parser": AUTO_PARSERS}
+# What the loaders call a model of each kind.
+_NOUNS = {"generator": "model", "detector": "detector", "parser": "parser"}
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 # Folders such as facerestore_models are shared with other restorers, so a file there must have its kind in its name.
-# Every file in this package's own folder counts as a generator.
+# Every file in this package's own folder that has no other kind in its name counts as a generator.
 _OWN_FOLDER = "gpen"
-_WORD = {"generator": "gpen", "detector": "retinaface"}
+_WORDS = {"generator": ("gpen",), "detector": ("retinaface",), "parser": ("parsing", "parsenet", "bisenet")}
+# Names of files that no block can run: a discriminator (GPEN-BFR-512-D.pth) serves training only, and some tasks of
+# GPEN are not supported yet.
+_DISCRIMINATOR = ("-d", "_d", "discriminator")
+_OTHER_TASKS = tuple(task for task in get_args(registry.Task) if task not in TASKS)
 
 
 def model_names(kind: Kind) -> list[str]:
@@ -43,10 +49,27 @@ def _is_offered(record: ModelRecord, kind: Kind) -> bool:
 def _loose_files(kind: Kind) -> Iterable[Path]:
     for folder in places.own_folders(kind):
         for path in folder.iterdir() if places.is_folder(folder) else ():
-            fits = _WORD[kind] in path.name.casefold() or (kind == "generator" and folder.name == _OWN_FOLDER)
-            fits = fits and path.suffix.lower() in _SUFFIXES and registry.find(path.name) is None
-            if fits and places.is_file(path):
+            if _is_of_kind(path, kind) and registry.find(path.name) is None and places.is_file(path):
                 yield path
+
+
+def _is_of_kind(path: Path, kind: Kind) -> bool:
+    name = path.name.casefold()
+    others = [word for other, words in _WORDS.items() if other not in (kind, "generator") for word in words]
+    fits = any(word in name for word in _WORDS[kind])
+    fits = fits or (
+        kind == "generator" and path.parent.name == _OWN_FOLDER and not any(word in name for word in others)
+    )
+    return fits and path.suffix.lower() in _SUFFIXES and not _is_discriminator(name) and _other_task(name) is None
+
+
+def _is_discriminator(name: str) -> bool:
+    return Path(name).stem.casefold().endswith(_DISCRIMINATOR)
+
+
+def _other_task(name: str) -> str | None:
+    """The task in the name of a file, if no block does it."""
+    return next((task for task in _OTHER_TASKS if task in name.casefold()), None)
 
 
 def require_model(name: str, kind: Kind) -> str:
@@ -54,16 +77,51 @@ def require_model(name: str, kind: Kind) -> str:
 
     Raises:
         SettingsError: it is neither a registry name nor a file of the user, or is for another task than restoration.
+            The message names the folder to put the file into, and where the registry knows one, the source.
     """
+    if name in model_names(kind):
+        return name
     record = registry.find(name)
-    if record and record.task:
-        require_task(name, record.task, RESTORATION.name)
-    if name not in model_names(kind):
-        folder = places.download_folder(kind).with_name(_OWN_FOLDER)
-        raise SettingsError(
-            f"There is no {kind} {name!r} here; choose one from the menu, or copy a file of that name into {folder}."
+    task = record.task if record else _other_task(name)
+    if kind == "generator" and task:
+        require_task(name, task, RESTORATION.name)
+    raise SettingsError(_missing(name, kind, record))
+
+
+def fault_of_choice(name: str | None, kind: Kind) -> str | None:
+    """Why a choice cannot be used; None if it can, or comes from another block and is not known yet (None).
+
+    For the `validate_inputs` of loaders: ComfyUI does not compare an input that is checked there with its menu, whose
+    refusal would not say what to do.
+    """
+    try:
+        if name is not None:
+            require_model(name, kind)
+    except GPENError as error:
+        return str(error)
+    return None
+
+
+def _missing(name: str, kind: Kind, record: ModelRecord | None) -> str:
+    noun, target = _NOUNS[kind], places.download_folder(kind)
+    if record and record.kind != kind:
+        return f"{name} is a {record.kind}; choose a {noun} from the menu."
+    if record:
+        sources = ", ".join(map(str, record.sources)) or "this package"
+        return (
+            f"The menu has {name} as {record.name}; choose that. When the block runs, it is taken from {target}, or "
+            f"downloaded into it from one of: {sources}."
         )
-    return name
+    if kind == "generator" and _is_discriminator(name):
+        return f"{name} is a discriminator, which only training needs; choose a {noun} from the menu."
+    known = (registry.find(one) for one in _AUTO[kind])
+    best = next((one for one in known if one and one.sources), None)
+    example = f"; {best.name}, for example, is downloaded from {best.sources[0]}" if best else ""
+    own = [folder for folder in places.own_folders(kind) if kind == "generator" and folder.name == _OWN_FOLDER]
+    return (
+        f"There is no {noun} {name!r} on this machine. Get the file from where the workflow comes from and put it into "
+        f"{(*own, target)[0]}, or choose another {noun} from the menu{example}."
+    )
 
 
 def fingerprint(name: str | None, kind: Kind) -> str:
@@ -101,4 +159,4 @@ def make_available(name: str, kind: Kind) -> None:
     progress.say(f"Downloaded {name} to {path}. {record.licence}: {record.licence_note}")
 
 
-__all__ = ["AUTO", "Kind", "fingerprint", "make_available", "model_names", "require_model"]
+__all__ = ["AUTO", "Kind", "fault_of_choice", "fingerprint", "make_available", "model_names", "require_model"]

@@ -7,9 +7,8 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..gpen.errors import SettingsError
-from ..gpen.presets import Preset, load_preset, preset_names, save_preset
+from ..gpen.presets import Preset, load_preset, preset_names, save_preset, user_folder
 from ..gpen.settings import Settings
-from ..gpen.values import require_choice
 from .block_settings import SAVE_PRESET, setting_widgets
 from .schema import PresetWire, describe, setting_widget
 
@@ -45,8 +44,26 @@ class LoadPreset(io.ComfyNode):
             return str(error)
 
     @classmethod
+    def validate_inputs(cls, preset: str | None = None) -> bool | str:
+        # ComfyUI does not compare an input that is checked here with its menu. None comes from another block.
+        try:
+            return preset is None or bool(_load_listed(preset))
+        except SettingsError as error:
+            return str(error)
+
+    @classmethod
     def execute(cls, preset: str) -> io.NodeOutput:
-        return io.NodeOutput(load_preset(require_choice("preset", preset, preset_names())))
+        return io.NodeOutput(_load_listed(preset))
+
+
+def _load_listed(name: str) -> Preset:
+    """Load a preset of the menu; raises SettingsError."""
+    if name not in preset_names():
+        raise SettingsError(
+            f"There is no preset {name!r} on this machine. Get its file, {name}.json, from where the workflow comes "
+            f"from and put it into {user_folder()}, or choose one from the menu."
+        )
+    return load_preset(name)
 
 
 class SavePreset(io.ComfyNode):

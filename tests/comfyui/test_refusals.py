@@ -35,6 +35,52 @@ def test_values_that_no_menu_has_are_refused(comfyui, portrait, place, name, val
     assert value in run.error
 
 
+@pytest.mark.parametrize(
+    ("place", "name", "value", "folder", "source"),
+    [
+        ("model", "model", "Mine-2025.pth", "models/gpen", "huggingface:akhaliq/GPEN-BFR-512"),
+        ("model", "model", "GPEN-BFR-512.pth", "models/facerestore_models", "huggingface:akhaliq/GPEN-BFR-512"),
+        ("detector", "detector", "retinaface-2025.pth", "models/facedetection", "github.com/xinntao/facexlib"),
+        ("preset", "preset", "of-a-friend", "user/gpen-blocks/presets", "of-a-friend.json"),
+    ],
+)
+def test_a_choice_that_is_not_on_this_machine_is_told_with_its_folder_and_source(
+    comfyui, portrait, place, name, value, folder, source
+):
+    prompt = {
+        **models(),
+        "preset": node("GPENPreset", preset="natural"),
+        "image": load(comfyui.put("one.png", portrait)),
+        "restore": whole(preset=["preset", 0]),
+        "out": preview("restore"),
+    }
+    prompt[place]["inputs"] = prompt[place]["inputs"] | {name: value}
+    run = comfyui.run(prompt)
+    assert run.status == "refused"
+    assert "Value not in list" not in run.error
+    assert value in run.error and source in run.error
+    assert str(comfyui.base / folder) in run.error
+
+
+def test_a_choice_that_another_block_makes_passes_the_check_and_is_told_when_it_runs(comfyui, portrait):
+    if "ComfySwitchNode" not in comfyui.get("/object_info"):
+        pytest.skip("no block of this version has an output that a menu takes")
+    prompt = {
+        **models(),
+        "image": load(comfyui.put("one.png", portrait)),
+        "restore": whole(),
+        "out": preview("restore"),
+        "name": node("PrimitiveString", value="Mine-2025.pth"),
+        "switch": node("ComfySwitchNode", switch=True, on_true=["name", 0], on_false=["name", 0]),
+    }
+    prompt["model"]["inputs"]["model"] = ["switch", 0]
+    run = comfyui.run(prompt)
+    assert run.status == "error"
+    assert "There is no model 'Mine-2025.pth' on this machine" in run.error
+    prompt["name"]["inputs"]["value"] = "gpen-lite-256"
+    assert comfyui.run(prompt).status == "success"
+
+
 def test_a_model_that_cannot_be_had_names_file_sources_and_folder(comfyui, portrait):
     prompt = {
         **models(),

@@ -1,16 +1,18 @@
 """Menus: the same names everywhere, files of the user's after them, and nothing that is not in them gets through."""
 
 import hashlib
+import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import get_args
 
 import huggingface_hub.constants
 import pytest
 
 from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.nodes import progress
-from gpen_blocks.nodes.model_menus import fingerprint, make_available, model_names, require_model
+from gpen_blocks.nodes.model_menus import Kind, fault_of_choice, fingerprint, make_available, model_names, require_model
 from gpen_blocks.weights import registry, store
 from gpen_blocks.weights.errors import DownloadError
 
@@ -53,10 +55,76 @@ def test_files_of_the_users_follow(folder):
     assert [name for name in model_names("detector")[1:] if name not in known] == ["RetinaFace_mine.pth"]
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "face-detector-lite", "", "GPEN-BFR-512.pth"])
-def test_what_the_menu_does_not_have_is_refused(name, folder):
-    with pytest.raises(SettingsError, match="There is no generator"):
-        require_model(name, "generator")
+def test_a_menu_has_no_file_whose_work_no_block_does(folder):
+    for subfolder in ("gpen", "facerestore_models", "facedetection"):
+        (folder / subfolder).mkdir()
+    for name in (
+        "GPEN-BFR-512-D.pth",
+        "facerestore_models/my_gpen_discriminator.pth",
+        "gpen/GPEN-Colorization-mine.pth",
+        "gpen/segmentation-seg2face.safetensors",
+        "gpen/parsing_mine.pth",
+        "gpen/retinaface_mine.pth",
+        "gpen/david.pth",
+        "facedetection/parsing_own.pth",
+    ):
+        (folder / name).write_bytes(b"x")
+    known = [record.name for record in registry.records().values()]
+    own = {kind: [name for name in model_names(kind)[1:] if name not in known] for kind in get_args(Kind)}
+    assert own["generator"] == ["david.pth"]
+    assert own["detector"] == ["retinaface_mine.pth"]
+    assert own["parser"] == ["parsing_mine.pth", "parsing_own.pth"]
+
+
+def test_the_parsers_of_the_registry_are_offered():
+    assert model_names("parser") == ["auto", "parsenet", "bisenet"]
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "", "Mine-of-yesterday.safetensors"])
+@pytest.mark.parametrize(
+    ("kind", "noun", "target", "source"),
+    [
+        ("generator", "model", "gpen", "huggingface:akhaliq/GPEN-BFR-512"),
+        ("detector", "detector", "", "github.com/xinntao/facexlib"),
+        ("parser", "parser", "", "github.com/xinntao/facexlib"),
+    ],
+)
+def test_what_is_not_here_is_told_with_its_folder_and_a_source(name, kind, noun, target, source, folder):
+    with pytest.raises(SettingsError) as caught:
+        require_model(name, kind)
+    told = str(caught.value)
+    assert told.startswith(f"There is no {noun} {name!r} on this machine.")
+    assert f"put it into {folder / target}," in told and source in told
+    assert fault_of_choice(name, kind) == told
+
+
+def test_a_file_put_where_the_message_says_is_found(folder):
+    with pytest.raises(SettingsError, match=f"put it into {re.escape(str(folder / 'gpen'))},"):
+        require_model("Mine.safetensors", "generator")
+    (folder / "gpen").mkdir()
+    (folder / "gpen" / "Mine.safetensors").write_bytes(b"x")
+    assert require_model("Mine.safetensors", "generator") == "Mine.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("GPEN-BFR-512.pth", "generator", ("as gpen-bfr-512; choose that", "huggingface:akhaliq/GPEN-BFR-512")),
+        ("ParseNet-latest.pth", "parser", ("as parsenet; choose that", "github.com/xinntao/facexlib")),
+        ("GPEN-BFR-512-D.pth", "generator", ("is a discriminator",)),
+        ("face-detector-lite", "generator", ("is a detector; choose a model",)),
+        ("gpen-bfr-512", "parser", ("is a generator; choose a parser",)),
+        ("GPEN-Inpainting-of-mine.pth", "generator", ("is a GPEN for inpainting",)),
+    ],
+)
+def test_a_name_that_says_what_it_is_is_answered_by_it(name, kind, words):
+    fault = fault_of_choice(name, kind)
+    assert fault is not None and all(word in fault for word in words)
+
+
+@pytest.mark.parametrize(("name", "kind"), [(None, "generator"), ("auto", "parser"), ("gpen-bfr-512", "generator")])
+def test_what_the_menu_has_and_what_is_not_known_yet_pass(name, kind):
+    assert fault_of_choice(name, kind) is None
 
 
 def test_the_fingerprint_is_that_of_the_file_and_the_same_before_it_is_fetched(folder):
