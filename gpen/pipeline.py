@@ -1,54 +1,97 @@
-"""The whole chain in one call: detect, select, prepare, align, restore, shape the detail, paste, finish."""
+"""The whole chain in one call: detect, select, prepare, align, restore, shape the detail, paste, finish.
+
+A batch goes through in windows, so that the working memory does not grow with its length.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 
+from .backends import expect
 from .devices import free_memory, is_out_of_memory
 from .errors import GPENError
 from .faces.align import align_faces
-from .faces.landmarks import find_landmarks68
+from .faces.landmarks import Landmarker, find_landmarks68
 from .photograph.prepare import JpegTables
-from .progress import Progress, silent
+from .progress import Progress, Steps, part_of, silent
 from .restore import restore_crops
 from .settings import Settings
-from .stages import FaceRecord, FoundFaces, Networks, find_faces, keep_own_detail, paste_back, prepare_images
+from .stages import (
+    FaceRecord,
+    FoundFaces,
+    Networks,
+    choose_faces,
+    find_faces,
+    keep_own_detail,
+    paste_back,
+    prepare_images,
+)
 from .tasks import TASKS
 from .types import Alignment, Faces
 
 # Upper limit of the memory for images, result and work on the faces, as a multiple of the images' size.
 _PICTURES_AT_ONCE = 8
+# A window ends before its crops (before the restoration) or its images would be larger, unless it is a single image:
+# 21 crops of 512 x 512, 12 images of 1920 x 1080. The work on them takes about six times as much.
+_WINDOW_CROP_BYTES, _WINDOW_IMAGE_BYTES = 1 << 26, 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
-class RestoredBatch:
-    """Result of the chain for a batch of images.
+class RestoredWindow:
+    """Result of the chain for consecutive images.
 
     Attributes:
         images: B x 3 x H x W in 0..1; the input tensor itself if no face was restored.
         mask: B x 1 x H x W in 0..1; pixels outside it equal the (prepared) input bit for bit.
-        found: the selected faces, and the rejected ones with the reasons.
         records: the record of each selected face, in the order of `before` and `after`.
         before: N x 3 x S x S, the aligned crops.
         after: N x 3 x S x S, the same crops restored.
         prepared: report of the preparation of each image; None if it is off or the image has no face.
-        seconds: time spent per stage.
     """
 
     images: torch.Tensor
     mask: torch.Tensor
-    found: FoundFaces
     records: tuple[FaceRecord, ...]
     before: torch.Tensor
     after: torch.Tensor
     prepared: tuple[dict[str, Any] | None, ...] = ()
+
+    @property
+    def alignments(self) -> tuple[Alignment, ...]:
+        """The alignment of each crop."""
+        return tuple(record.alignment for record in self.records)
+
+    def draw_face_masks(self) -> torch.Tensor:
+        """N x 1 x H x W in 0..1 on the CPU: the mask of each face in its image.
+
+        Only the pages of memory that a face covers are in use; the others are never written.
+        """
+        masks = torch.from_numpy(np.zeros((len(self.records), 1, *self.images.shape[-2:]), np.float32))
+        for mask, record in zip(masks, self.records, strict=True):
+            if record.cover:
+                mask[0, record.cover.rows, record.cover.columns] = record.cover.values
+        return masks
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RestoredBatch(RestoredWindow):
+    """Result of the chain for a batch of images.
+
+    Attributes:
+        found: the selected faces, and the rejected ones with the reasons.
+        seconds: time spent per stage.
+    """
+
+    found: FoundFaces
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -56,55 +99,117 @@ class RestoredBatch:
         """The selected faces, in the order of `records`."""
         return self.found.selected
 
-    @property
-    def alignments(self) -> tuple[Alignment, ...]:
-        """The alignment of each crop."""
-        return tuple(record.alignment for record in self.records)
-
 
 def restore_batch(
     images: torch.Tensor,
     networks: Networks,
     settings: Settings | None = None,
     *,
+    faces: Faces | None = None,
+    within: Callable[[Faces], Faces] | None = None,
     indices: str = "",
     batch_size: int = 0,
     jpeg_tables: Sequence[JpegTables | None] | None = None,
     progress: Progress = silent,
 ) -> RestoredBatch:
-    """Restore the faces of a batch of images; the network processes all faces together.
+    """Restore the faces of a batch of images; the network processes faces of several images together.
+
+    1. Find the faces of all images.
+    2. Restore window by window, see `restore_window`. The result does not depend on where a window ends, except for
+       the rounding of a pass of the network with another number of faces.
 
     Args:
         images: B x 3 x H x W in 0..1.
         networks: from `load_networks`.
         settings: what to restore and how; by default the defaults of `Settings`.
+        faces: faces found elsewhere in these images, to choose from instead of searching, see `choose_faces`. Those
+            with 68 landmarks keep them.
+        within: returns the faces that may be numbered and selected, such as those inside a region.
         indices: numbers of the faces of each image to restore, such as `0,2-4`; empty: all.
-        batch_size: faces per forward pass; 0: as many as memory allows.
+        batch_size: faces per forward pass, no more than a window holds; 0: as many as memory allows.
         jpeg_tables: quantisation tables of each image's file, if any; used in the report of the preparation.
         progress: called regularly; an exception it raises ends the work.
 
     Raises:
-        ImageError: the images have a wrong shape or contain NaN.
+        ImageError: the images have a wrong shape or contain NaN, or `faces` are not theirs.
         SettingsError: `indices` cannot be parsed.
         GPENError: there is not enough memory.
     """
     settings = settings or Settings()
-    generator, detector, landmarker = networks.generator, networks.detector.module, networks.landmarker.module
     seconds: dict[str, float] = {}
-
+    finder, landmarker = networks.detector.module, networks.landmarker.module
+    select = {"indices": indices, "template": networks.generator.template, "within": within}
     with _timed(seconds, "detect"):
-        shown = _move_if_it_fits(images, networks.place(detector))
-        found = find_faces(
-            shown,
-            detector,
-            settings,
-            indices=indices,
-            template=generator.template,
-            progress=partial(progress, "detect"),
-        )
+        shown = _move_if_it_fits(images, networks.place(finder if faces is None else landmarker))
+        if faces is None:
+            found = find_faces(shown, finder, settings, progress=partial(progress, "detect"), **select)
+        else:
+            found = choose_faces(shown, faces, settings, **select)
     with _timed(seconds, "landmarks"):
         networks.place(landmarker)
-        faces = find_landmarks68(landmarker, shown, found.selected, partial(progress, "landmarks"))
+        found = _with_landmarks(landmarker, shown, found, partial(progress, "landmarks"))
+    chosen = found.selected
+    expect(networks.generator.module, faces=len(chosen))
+    gathered = _Gathered(images, chosen, networks.generator.module.config.size)
+    for first, last in _windows(chosen, shown, gathered.before.shape[-1], batch_size):
+        window, done = chosen.window(first, last), len(gathered.records)
+        given = shown if last - first == len(shown) else shown[first:last]
+        restored = restore_window(
+            given,
+            window,
+            networks,
+            settings,
+            batch_size=batch_size,
+            announced=True,
+            jpeg_tables=jpeg_tables and jpeg_tables[first:last],
+            progress=part_of(progress, done, done + len(window), len(chosen)),
+            seconds=seconds,
+        )
+        gathered.add(restored, first, changed=restored.images is not given)
+    return RestoredBatch(
+        gathered.images,
+        gathered.mask,
+        tuple(gathered.records),
+        gathered.before,
+        gathered.after,
+        tuple(gathered.prepared),
+        found=found,
+        seconds=seconds,
+    )
+
+
+def restore_window(
+    images: torch.Tensor,
+    faces: Faces,
+    networks: Networks,
+    settings: Settings,
+    *,
+    batch_size: int = 0,
+    announced: bool = False,
+    jpeg_tables: Sequence[JpegTables | None] | None = None,
+    progress: Progress = silent,
+    seconds: dict[str, float] | None = None,
+) -> RestoredWindow:
+    """Restore known faces of a few images, such as a window of the frames of a video, in one go.
+
+    Args:
+        images: B x 3 x H x W in 0..1.
+        faces: the faces to restore, with 68 landmarks; a face whose landmarks cannot be aligned must not be among them.
+        networks: from `load_networks`.
+        settings: what to restore and how.
+        batch_size: faces per forward pass, no more than a window holds; 0: as many as memory allows.
+        announced: whether the caller has told the network the number of faces, see `backends.expect`.
+        jpeg_tables: quantisation tables of each image's file, if any; used in the report of the preparation.
+        progress: called regularly; an exception it raises ends the work.
+        seconds: the time of each stage is added to it.
+
+    Raises:
+        ImageError: the faces are not those of the images.
+        GPENError: there is not enough memory.
+    """
+    seconds = {} if seconds is None else seconds
+    generator = networks.generator
+    shown = _move_if_it_fits(images, networks.place(generator.module))
     with _timed(seconds, "prepare"):
         source, prepared = prepare_images(shown, faces, settings, jpeg_tables=jpeg_tables)
     with _timed(seconds, "align"):
@@ -116,6 +221,7 @@ def restore_batch(
             task=TASKS[generator.task],
             colour="keep",  # judged later, together with the detail, on more than the crop
             batch_size=batch_size,
+            announced=announced,
             place=networks.place,
             progress=progress,
         )
@@ -125,9 +231,73 @@ def restore_batch(
         pasted = paste_back(source, restored, networks, settings)
         result = images if pasted.images is shown else pasted.images.to(images.device)
         mask, before, after = (made.to(images.device) for made in (pasted.mask, before, restored.after))
-    numbers = found.numbers | {face: found.numbers[old] for old, face in zip(found.selected, faces, strict=True)}
-    found = replace(found, selected=faces, numbers=numbers)
-    return RestoredBatch(result, mask, found, pasted.records, before, after, prepared, seconds)
+    return RestoredWindow(result, mask, pasted.records, before, after, prepared)
+
+
+def _with_landmarks(landmarker: Landmarker, images: torch.Tensor, found: FoundFaces, progress: Steps) -> FoundFaces:
+    """Add the 68 landmarks to the selected faces that have none."""
+    without = tuple(face for face in found.selected if face.landmarks68 is None)
+    located = find_landmarks68(landmarker, images, Faces(without, found.selected.sizes), progress)
+    complete = dict(zip(without, located, strict=True))
+    selected = tuple(complete.get(face, face) for face in found.selected)
+    numbers = found.numbers | {new: found.numbers[old] for old, new in complete.items()}
+    return replace(found, selected=Faces(selected, found.selected.sizes), numbers=numbers)
+
+
+def _windows(faces: Faces, images: torch.Tensor, crop_side: int, batch_size: int) -> Iterator[tuple[int, int]]:
+    """The first and last (exclusive) image of each window; all images with faces are in one of them."""
+    most_faces = max(_WINDOW_CROP_BYTES // (3 * crop_side**2 * images.element_size()), 1)
+    if 0 < batch_size <= most_faces:
+        most_faces -= most_faces % batch_size  # passes of the same length as in one go
+    most_images = max(_WINDOW_IMAGE_BYTES // images[:1].nbytes, 1) if len(images) else 1
+    counts = Counter(face.image_index for face in faces)
+    first, last, held = 0, 0, 0
+    for index in sorted(counts):
+        if held and (held + counts[index] > most_faces or index + 1 - first > most_images):
+            yield first, last
+            held = 0
+        first = first if held else index
+        last, held = index + 1, held + counts[index]
+    if held:
+        yield first, last
+
+
+class _Gathered:
+    """The results of windows, put together.
+
+    Args:
+        images: B x 3 x H x W, the input of the whole batch.
+        faces: the faces that are restored.
+        crop_side: side of the crops.
+    """
+
+    def __init__(self, images: torch.Tensor, faces: Faces, crop_side: int) -> None:
+        self.images = self._input = images
+        self._faces = faces.faces
+        self.mask = torch.zeros_like(images[:, :1])
+        # The channels of a pixel lie side by side, as ComfyUI and files have them: nobody copies them once more.
+        self.before, self.after = (
+            images.new_empty((len(faces), crop_side, crop_side, 3)).movedim(-1, 1) for _ in range(2)
+        )
+        self.records: list[FaceRecord] = []
+        self.prepared: list[dict[str, Any] | None] = [None] * len(images)
+
+    def add(self, window: RestoredWindow, first: int, *, changed: bool) -> None:
+        """Add the result of the window that begins with image `first`; `changed`: whether its images changed."""
+        last, done = first + len(window.images), len(self.records)
+        if changed and last - first == len(self._input):
+            self.images = window.images
+        elif changed:
+            self.images = self._input.clone() if self.images is self._input else self.images
+            self.images[first:last] = window.images
+        self.mask[first:last] = window.mask
+        self.prepared[first:last] = window.prepared
+        own = slice(done, done + len(window.records))
+        self.before[own], self.after[own] = window.before, window.after
+        self.records += [
+            replace(record, alignment=replace(record.alignment, face=face))
+            for record, face in zip(window.records, self._faces[own], strict=True)
+        ]
 
 
 def _move_if_it_fits(images: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -141,7 +311,7 @@ def _move_if_it_fits(images: torch.Tensor, device: torch.device) -> torch.Tensor
 
 @contextmanager
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Measure the time of a stage.
+    """Add the time of a stage to `seconds`.
 
     Raises:
         GPENError: the stage ran out of memory.
@@ -155,4 +325,4 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
         raise GPENError(
             f"There is not enough memory for the picture (stage {stage}); free some memory or make the picture smaller."
         ) from error
-    seconds[stage] = time.perf_counter() - start
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start

@@ -1,16 +1,19 @@
-"""Progress callbacks of long operations."""
+"""Progress callbacks of long operations, and one number for work of several stages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
 
 Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total) after each piece of work. What it raises ends the work: that is how it is
-interrupted."""
+"""Called with (stage, done, total) after each piece of work, and within a long piece with the numbers of before. What
+it raises ends the work: that is how it is interrupted."""
+
+Steps = Callable[[int, int], None]
+"""The progress of one stage or function, called as `Progress` with (done, total)."""
 
 
 @runtime_checkable
@@ -26,3 +29,62 @@ class Viewer(Protocol):
 
 def silent(stage: str, done: int, total: int) -> None:
     """A progress callback that does nothing."""
+
+
+def no_steps(done: int, total: int) -> None:
+    """Steps that nobody follows."""
+
+
+def part_of(progress: Progress, first: int, last: int, total: int) -> Progress:
+    """The progress of a piece of work within a larger one: its steps count from `first` to `last` of `total`.
+
+    The result is a `Viewer` if `progress` is one.
+    """
+
+    def count(stage: str, done: int, own_total: int) -> None:
+        progress(stage, first + (last - first) * done // max(own_total, 1), total)
+
+    return _ViewedPart(progress, count) if isinstance(progress, Viewer) else count
+
+
+class _ViewedPart:
+    def __init__(self, viewer: Viewer, count: Progress) -> None:
+        self._viewer, self._count = viewer, count
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        self._count(stage, done, total)
+
+    def show(self, pictures: torch.Tensor) -> None:
+        self._viewer.show(pictures)
+
+
+class Overall:
+    """One number for work of several stages, which never decreases.
+
+    Stages may be interleaved. When one begins, stages before it that were never reported count as done.
+
+    Args:
+        shares: the share of each stage of the time, in their order; they are scaled to a sum of 1. Other stages are
+            ignored.
+    """
+
+    def __init__(self, shares: Mapping[str, float]) -> None:
+        whole = sum(shares.values())
+        self._shares = {stage: share / whole for stage, share in shares.items()}
+        self._done: dict[str, float] = {}
+        self._reached = 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> float:
+        """The share of the whole work that is done after a step, 0..1."""
+        if stage in self._shares:
+            self._done[stage] = done / total if total else 1.0
+            self._reached = max(self._reached, min(self._sum(), 1.0))
+        return self._reached
+
+    def _sum(self) -> float:
+        stages = list(self._shares)
+        begun = max(stages.index(stage) for stage in self._done)
+        return sum(
+            share * self._done.get(stage, 1.0 if place < begun else 0.0)
+            for place, (stage, share) in enumerate(self._shares.items())
+        )

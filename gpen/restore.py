@@ -30,6 +30,7 @@ def restore_crops(
     keep_grayscale: bool = True,
     colour: Colour | str = "auto",
     batch_size: int = 0,
+    announced: bool = False,
     place: Placement | None = None,
     progress: Progress = silent,
 ) -> torch.Tensor:
@@ -43,6 +44,7 @@ def restore_crops(
         keep_grayscale: keep crops black and white, or toned in one colour, if they are.
         colour: `keep` or `grey` to skip that judgement, see `pixels.tone.Colour`.
         batch_size: faces per forward pass; 0: as many as memory allows.
+        announced: whether the caller has told the network the number of faces, see `backends.expect`.
         place: placement of the network; by default the best available device.
         progress: called after each chunk; an exception it raises ends the work. A `Viewer` receives the faces of the
             chunk first.
@@ -72,7 +74,8 @@ def restore_crops(
     if not all_finite(base):
         raise ImageError("The crops contain NaN or infinity; correct the previous step, such as a node.")
     idle = strength == 0 or len(crops) == 0
-    expect(generator, faces=0 if idle else len(base))
+    if not announced:
+        expect(generator, faces=0 if idle else len(base))
     if idle:
         return base
     device = (place or on_device(select_device()))(generator)

@@ -7,7 +7,7 @@ Sizes are (height, width). Images are float32 RGB tensors, B x 3 x H x W, in 0..
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -102,6 +102,17 @@ class Faces:
     def of_image(self, index: int) -> tuple[Face, ...]:
         """The faces of one image of the batch."""
         return tuple(face for face in self.faces if face.image_index == index)
+
+    def window(self, first: int, last: int) -> Faces:
+        """The faces of the images from `first` to `last` (exclusive), with indices that count from `first`."""
+        return Faces(
+            tuple(
+                replace(face, image_index=face.image_index - first)
+                for face in self.faces
+                if first <= face.image_index < last
+            ),
+            self.sizes[first:last],
+        )
 
 
 @dataclass(frozen=True, eq=False)

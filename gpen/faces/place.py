@@ -47,6 +47,26 @@ class Place:
         return _area_to_crop_matrix(self.alignment, crop_size, self.area[1], self.area[2])
 
 
+@dataclass(frozen=True, eq=False)
+class Cover:
+    """The mask of one crop in its image.
+
+    Attributes:
+        rows, columns: the area of the image that the mask covers.
+        values: h x w in 0..1, the mask in that area; it is 0 elsewhere.
+    """
+
+    rows: slice
+    columns: slice
+    values: torch.Tensor
+
+
+def find_covers(masks: torch.Tensor, alignments: tuple[Alignment, ...]) -> tuple[Cover | None, ...]:
+    """Map masks, N x 1 x M x M, to their images; None for a mask that contains no pixel of its image."""
+    places = (find_place(mask[None], alignment) for mask, alignment in zip(masks, alignments, strict=True))
+    return tuple(place and Cover(*place.area[1:], place.cover[0].cpu()) for place in places)
+
+
 def find_place(mask: torch.Tensor, alignment: Alignment) -> Place | None:
     """Map a mask, 1 x 1 x M x M, to the image; None if it contains no pixel of the image."""
     used_rows, used_columns = mask[0, 0].amax(dim=1).nonzero(), mask[0, 0].amax(dim=0).nonzero()

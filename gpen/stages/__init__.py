@@ -8,7 +8,7 @@ calls `restore_crops` with `colour="keep"`, because `keep_own_detail` judges col
 """
 
 from .detail import keep_own_detail
-from .find import FoundFaces, find_faces
+from .find import FoundFaces, choose_faces, find_faces
 from .networks import Networks, load_networks
 from .paste import PastedFaces, paste_back
 from .prepare import prepare_images
@@ -20,6 +20,7 @@ __all__ = [
     "Networks",
     "PastedFaces",
     "RestoredFaces",
+    "choose_faces",
     "find_faces",
     "keep_own_detail",
     "load_networks",

@@ -15,7 +15,7 @@ from ..devices import is_out_of_memory
 from ..faces.change import Change, measure_changes
 from ..faces.masks import draw_masks
 from ..faces.paste import paste_faces
-from ..faces.place import NO_PIXELS
+from ..faces.place import NO_PIXELS, find_covers
 from ..settings import Settings
 from .detail import noise_around
 from .networks import Networks
@@ -77,14 +77,16 @@ def paste_back(images: torch.Tensor, faces: RestoredFaces, networks: Networks, s
         sharpen = partial(finish, sigma=settings.finish_sigma, mix=settings.finish_mix)
         pasted = _here_or_on_the_cpu(lambda pasted, mask: sharpen(pasted, mask=mask), pasted, mask)
     changes = measure_changes(images, pasted, alignments, masks)
+    covers = find_covers(masks, alignments)
     records = tuple(
         replace(
             record,
             left_alone=record.left_alone or fault or _why_unchanged(change, settings),
             change=change,
             noise=noise_around(images, pasted, record.alignment),
+            cover=cover,
         )
-        for record, fault, change in zip(faces.records, faults, changes, strict=True)
+        for record, fault, change, cover in zip(faces.records, faults, changes, covers, strict=True)
     )
     return PastedFaces(pasted, mask, records)
 

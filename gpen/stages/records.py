@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from ..faces.change import Change
+from ..faces.place import Cover
 from ..pixels.tone import Tone
 from ..types import Alignment, Face
 
@@ -22,6 +23,7 @@ class FaceRecord:
         change: how its pixels changed; None before pasting, or if no pixel of the picture belongs to it.
         noise: standard deviation of the noise in and around it, before and after, in units of 0..1; None before
             pasting, or if there is no noise.
+        cover: where it was pasted, on the CPU; None before pasting, or if it was not pasted.
     """
 
     alignment: Alignment
@@ -29,6 +31,7 @@ class FaceRecord:
     left_alone: str | None = None
     change: Change | None = None
     noise: tuple[float, float] | None = None
+    cover: Cover | None = None
 
     @property
     def face(self) -> Face:
