@@ -19,7 +19,7 @@ from .errors import ModelNotFoundError
 from .faces.detection.classify import load_classifier
 from .faces.detection.detector import SCORE_THRESHOLD, FaceDetector, build_detector
 from .faces.landmarks.find import Landmarker, build_landmarker
-from .faces.masks.parsing import build_parser
+from .faces.masks.parsing import FaceParser, build_parser
 from .locks import KeyedLocks
 from .network import build_generator
 from .tasks import RESTORATION, require_task
@@ -249,16 +249,26 @@ def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
     return _load(resolved, build)
 
 
-def load_parser(name: str = "auto") -> LoadedModel:
+def has_parser() -> bool:
+    """Whether a face parsing network of the registry is on this machine."""
+    return any(store.find(name) is not None for name in AUTO_PARSERS)
+
+
+def load_parser(name: str = "auto") -> LoadedModel[FaceParser]:
     """Load a face parsing network; none is bundled.
 
     Args:
-        name: a registry name, a path, or `auto`: any on this machine.
+        name: a registry name, a path, or `auto`: the best one on this machine.
 
     Raises:
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
         CheckpointError: the file is another kind of network.
     """
+    if name == "auto" and not has_parser():
+        raise ModelNotFoundError(
+            f"The mask mode parsing needs a face parser, and none is on this machine; get one with `gpen models "
+            f"download {AUTO_PARSERS[0]}`, or choose the mask mode landmarks or ellipse."
+        )
     return _load(_resolve(name, AUTO_PARSERS, "parser"), build_parser)
 
 

@@ -132,10 +132,11 @@ def restore_batch(
 
     Raises:
         ImageError: the images have a wrong shape or contain NaN, or `faces` are not theirs.
-        SettingsError: `indices` cannot be parsed.
+        SettingsError: `indices` cannot be parsed, or a network for the settings is missing.
         GPENError: there is not enough memory.
     """
     settings = settings or Settings()
+    networks.require(settings)
     seconds: dict[str, float] = {}
     finder, landmarker = networks.detector.module, networks.landmarker.module
     select = {"indices": indices, "template": networks.generator.template, "within": within}

@@ -60,6 +60,7 @@ def batch_report(
         "model": generator.name,
         "backend": generator.running,
         "detector": detector.name,
+        **({"parser": networks.parser.name} if networks.parser and preset.settings.mask_mode == "parsing" else {}),
         "preset": preset.name,
         "settings": asdict(preset.settings),
         "prepared": list(batch.prepared),

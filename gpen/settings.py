@@ -152,7 +152,7 @@ class Settings:
         MaskMode,
         "paste",
         "Shape of the paste mask. landmarks: from chin to hairline; ellipse: an oval with ears and hair; parsing: "
-        "skin, ears and hair, found by a parsing network.",
+        "skin, ears and hair, found by a face parser, which is not bundled.",
     )
     feather: float = _number(0.1, 0.0, 0.5, "paste", "Width of the mask's soft edge, as a share of the crop's side.")
     color_match: ColorMatch = _choice(

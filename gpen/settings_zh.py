@@ -29,8 +29,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "keep_grayscale": ("保持黑白", "颜色为 auto 时：黑白或单色调的人脸不会出现新的颜色。"),
     "mask_mode": (
         "遮罩模式",
-        "贴回遮罩的形状。landmarks：从下巴到发际线；ellipse：包含耳朵和头发的椭圆；parsing：人脸解析网络识别出的"
-        "皮肤、耳朵和头发。",
+        "贴回遮罩的形状。landmarks：从下巴到发际线；ellipse：包含耳朵和头发的椭圆；parsing：人脸解析模型识别出的"
+        "皮肤、耳朵和头发，该模型不随包提供。",
     ),
     "feather": ("羽化", "遮罩柔和边缘的宽度，占裁剪图边长的比例。"),
     "color_match": (

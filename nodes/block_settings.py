@@ -96,14 +96,7 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
         "strength": Widget(setting="local_enhance", default=0.6, reason=_ADDED_FOR_IT),
     },
     "GPENPasteFaces": {
-        "mask_mode": Widget(
-            setting="mask_mode",
-            without=("parsing",),
-            more=(
-                "This block does not offer parsing, since it has no input for a parsing network.",
-                "本节点没有人脸解析网络的输入，因此不提供 parsing。",
-            ),
-        ),
+        "mask_mode": Widget(setting="mask_mode"),
         "feather": Widget(setting="feather"),
         "color_match": Widget(setting="color_match"),
         "match_grain": Widget(setting="match_grain"),

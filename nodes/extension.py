@@ -13,7 +13,7 @@ from ..weights.files import replacing
 from .align import AlignFaces
 from .detect import DetectFaces, SelectFaces
 from .enhance import FrequencyBlend, LocalAdaptiveEnhance
-from .load import LoadFaceDetector, LoadModel
+from .load import LoadFaceDetector, LoadFaceParser, LoadModel
 from .paste import PasteFaces
 from .prepare import Finish, PrepareImage
 from .presets import LoadPreset, SavePreset
@@ -24,6 +24,7 @@ from .spectrum import FrequencySpectrum
 NODES: tuple[type[io.ComfyNode], ...] = (
     LoadModel,
     LoadFaceDetector,
+    LoadFaceParser,
     DetectFaces,
     SelectFaces,
     AlignFaces,

@@ -7,9 +7,9 @@ from typing import get_args
 from comfy_api.latest import io
 
 from ..gpen.backends import Backend, Precision
-from ..gpen.models import load_detector, load_generator
+from ..gpen.models import load_detector, load_generator, load_parser
 from . import model_menus, placement, progress
-from .schema import FaceDetector, Model, describe
+from .schema import FaceDetector, FaceParserWire, Model, describe
 
 _MENU = (
     "auto = the best one on this machine, without a download. Any other entry is downloaded when the block runs for "
@@ -111,4 +111,49 @@ class LoadFaceDetector(io.ComfyNode):
         model_menus.make_available(detector, "detector")
         with placement.outside_inference_mode():
             loaded = load_detector(detector)
+        return io.NodeOutput(placement.detector_handle(loaded))
+
+
+class LoadFaceParser(io.ComfyNode):
+    """Loads a network for the mask mode `parsing`."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return describe(
+            node_id="GPENLoadFaceParser",
+            display_name="GPEN Load Face Parser",
+            description="Loads a face parsing network, for the mask_mode parsing.",
+            search_aliases=["face parsing", "bisenet", "parsenet", "face segmentation"],
+            inputs=[
+                io.Combo.Input(
+                    "parser",
+                    options=model_menus.model_names("parser"),
+                    default=model_menus.AUTO,
+                    tooltip=f"The network. {_MENU} None is bundled. Put your own files into models/facedetection.",
+                ),
+            ],
+            outputs=[
+                FaceParserWire.Output(
+                    "loaded_parser",
+                    display_name="face_parser",
+                    tooltip="For GPEN Face Restore and GPEN Paste Faces.",
+                )
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, parser: str) -> str:
+        return model_menus.fingerprint(parser, "parser")
+
+    @classmethod
+    def validate_inputs(cls, parser: str | None = None) -> bool | str:
+        return model_menus.fault_of_choice(parser, "parser") or True
+
+    @classmethod
+    def execute(cls, parser: str) -> io.NodeOutput:
+        model_menus.make_available(parser, "parser")
+        if parser == model_menus.AUTO:
+            return io.NodeOutput(placement.own_parser())
+        with placement.outside_inference_mode():
+            loaded = load_parser(parser)
         return io.NodeOutput(placement.detector_handle(loaded))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import torch
 from comfy_api.latest import io
 
+from ..gpen.choices import MaskMode
 from ..gpen.faces.masks.paste_masks import draw_masks
 from ..gpen.faces.paste import paste_faces
+from ..gpen.models import has_parser
 from ..gpen.settings import Settings
 from ..gpen.types import Alignment
-from . import progress
+from . import placement, progress
 from .block_settings import setting_widgets
 from .convert import to_images, to_mask, with_colours
-from .schema import AlignmentWire, describe, setting_widget
+from .placement import ModelHandle
+from .schema import AlignmentWire, FaceParserWire, describe, setting_widget
+
+_NOT_CONNECTED = object()
 
 
 class PasteFaces(io.ComfyNode):
@@ -30,12 +37,27 @@ class PasteFaces(io.ComfyNode):
                 io.Image.Input("crops", tooltip="The crops, in their original order. Their size may have changed."),
                 AlignmentWire.Input("alignment", tooltip="From GPEN Align Faces."),
                 *(setting_widget("GPENPasteFaces", name) for name in setting_widgets("GPENPasteFaces")),
+                FaceParserWire.Input(
+                    "face_parser",
+                    optional=True,
+                    tooltip="From GPEN Load Face Parser, for the mask_mode parsing. Not connected: the best one here.",
+                ),
             ],
             outputs=[
                 io.Image.Output("pasted", display_name="image", tooltip="The images with the pasted crops."),
                 io.Mask.Output("mask", display_name="mask", tooltip="The pasted area."),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, mask_mode: str | None, face_parser: object = _NOT_CONNECTED) -> bool | str:
+        # None is the value of a connected input, which is not known yet. An input that is named here is not compared
+        # with its menu.
+        if mask_mode is not None and mask_mode not in get_args(MaskMode):
+            return f"There is no mask_mode {mask_mode!r}; choose from {', '.join(get_args(MaskMode))}."
+        if mask_mode == "parsing" and face_parser is _NOT_CONNECTED and not has_parser():
+            return placement.NO_PARSER
+        return True
 
     @classmethod
     def execute(
@@ -49,11 +71,13 @@ class PasteFaces(io.ComfyNode):
         match_grain: float,
         strength: float,
         denoise: float = Settings().denoise,
+        face_parser: ModelHandle | None = None,
     ) -> io.NodeOutput:
         images = to_images(image)
         # Without a face the only crop is a black placeholder, which is not pasted; see `convert.to_crops`.
         own = to_images(crops) if alignment else images.new_zeros((0, 3, 1, 1))
-        masks, faults = draw_masks(alignment, own.shape[-1], mask_mode, feather)
+        parser = placement.ready_parser(mask_mode, face_parser)
+        masks, faults = draw_masks(alignment, own.shape[-1], mask_mode, feather, crops=own, parser=parser)
         for index, fault in enumerate(faults):
             if fault:
                 progress.say(f"GPEN Paste Faces skips crop {index}: {fault}.")

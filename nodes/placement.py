@@ -16,8 +16,10 @@ import torch
 
 from ..gpen.backends import Network
 from ..gpen.devices import Placement
+from ..gpen.errors import SettingsError
 from ..gpen.faces.landmarks.find import Landmarker
-from ..gpen.models import LoadedModel, choose_landmarker
+from ..gpen.faces.masks.parsing import FaceParser
+from ..gpen.models import AUTO_PARSERS, LoadedModel, choose_landmarker, has_parser, load_parser
 from ..gpen.restore import automatic_batch_size
 
 # Memory of the detector for one pass, without weights: the widest activations of RetinaFace on ResNet-50 for two
@@ -101,7 +103,7 @@ def generator_handle(model: LoadedModel[Network]) -> ModelHandle:
 
 
 def detector_handle(model: LoadedModel) -> ModelHandle:
-    """The handle of a network that finds faces or landmarks."""
+    """The handle of a network that finds faces, landmarks or the parts of faces."""
     return ModelHandle(model, patchers.of(model), DETECTOR_WORKSPACE)
 
 
@@ -130,6 +132,42 @@ def ready_landmarker() -> Landmarker:
         loaded, _ = choose_landmarker()
     of_models(detector_handle(loaded))(loaded.module)
     return loaded.module
+
+
+NO_PARSER = (
+    "The mask_mode parsing needs a face parser, and none is on this machine: connect GPEN Load Face Parser to "
+    f"face_parser and choose {' or '.join(AUTO_PARSERS)} in it, or choose the mask_mode landmarks or ellipse."
+)
+
+
+def own_parser() -> ModelHandle:
+    """The best face parser on this machine.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    if not has_parser():
+        raise SettingsError(NO_PARSER)
+    with outside_inference_mode():
+        return detector_handle(load_parser())
+
+
+def parser_for(mask_mode: str, connected: ModelHandle | None) -> ModelHandle | None:
+    """The parser for a mask mode: the connected one, else the best one on this machine; None if the mode needs none.
+
+    Raises:
+        SettingsError: the mode needs one, and there is none.
+    """
+    return (connected or own_parser()) if mask_mode == "parsing" else None
+
+
+def ready_parser(mask_mode: str, connected: ModelHandle | None) -> FaceParser | None:
+    """The network of `parser_for`, on ComfyUI's device."""
+    handle = parser_for(mask_mode, connected)
+    if handle is None:
+        return None
+    of_models(handle)(handle.loaded.module)
+    return handle.loaded.module
 
 
 def _load_models(*args: Any, **kwargs: Any) -> None:

@@ -17,7 +17,7 @@ from ..gpen.tasks import TASKS
 from . import placement, progress
 from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
 from .placement import ModelHandle
-from .schema import FaceDetector, Model, PresetWire, describe, setting_widget, unit_slider
+from .schema import FaceDetector, FaceParserWire, Model, PresetWire, describe, setting_widget, unit_slider
 
 _PREVIEW_NOTE = (
     "{model} is a small bundled model of preview quality; gpen-bfr-512 is better: choose it in GPEN Load Model, "
@@ -94,6 +94,12 @@ class FaceRestore(io.ComfyNode):
                     "preset", optional=True, tooltip="From GPEN Preset; not connected: the default settings."
                 ),
                 unit_slider("strength", 1.0, "Factor for the strength of the preset; 0 changes nothing."),
+                FaceParserWire.Input(
+                    "face_parser",
+                    optional=True,
+                    tooltip="From GPEN Load Face Parser, for presets with the mask_mode parsing. Not connected: the "
+                    "best one here.",
+                ),
             ],
             outputs=[
                 io.Image.Output("restored", display_name="image", tooltip="The images with restored faces."),
@@ -112,13 +118,17 @@ class FaceRestore(io.ComfyNode):
         face_detector: ModelHandle,
         strength: float,
         preset: Preset | None = None,
+        face_parser: ModelHandle | None = None,
     ) -> io.NodeOutput:
         preset = preset or DEFAULT
         settings = replace(preset.settings, strength=preset.settings.strength * strength)
+        parser = placement.parser_for(settings.mask_mode, face_parser)
         with placement.outside_inference_mode():
             landmarker, notes = choose_landmarker(settings.landmark_network)
-        place = placement.of_models(gpen_model, face_detector, placement.detector_handle(landmarker))
-        networks = Networks(gpen_model.loaded, face_detector.loaded, landmarker, place=place, notes=notes)
+        handles = gpen_model, face_detector, placement.detector_handle(landmarker), *((parser,) if parser else ())
+        place = placement.of_models(*handles)
+        parses = parser.loaded if parser else None
+        networks = Networks(gpen_model.loaded, face_detector.loaded, landmarker, parses, place=place, notes=notes)
         images = to_images(image)
         batch = restore_batch(
             images,

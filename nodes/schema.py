@@ -1,6 +1,6 @@
 """Socket types of the blocks, and helpers for their schemas.
 
-GPEN_MODEL, GPEN_FACE_DETECTOR: `placement.ModelHandle`
+GPEN_MODEL, GPEN_FACE_DETECTOR, GPEN_FACE_PARSER: `placement.ModelHandle`
     loaded: the engine's `LoadedModel`; the same object for every block that loads the same file.
     patcher: ComfyUI's ModelPatcher of its module.
     workspace: bytes that the model needs while running, without its weights.
@@ -30,6 +30,7 @@ from .block_settings import SAVE_PRESET, setting_widgets
 
 Model = io.Custom("GPEN_MODEL")
 FaceDetector = io.Custom("GPEN_FACE_DETECTOR")
+FaceParserWire = io.Custom("GPEN_FACE_PARSER")
 FacesWire = io.Custom("GPEN_FACES")
 AlignmentWire = io.Custom("GPEN_ALIGNMENT")
 PresetWire = io.Custom("GPEN_PRESET")
@@ -89,6 +90,7 @@ __all__ = [
     "BoundingBox",
     "FaceDetector",
     "FaceLandmarks",
+    "FaceParserWire",
     "FacesWire",
     "Model",
     "PresetWire",

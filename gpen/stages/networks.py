@@ -8,6 +8,7 @@ import torch
 
 from ..backends import Backend, Network, Precision
 from ..devices import Placement, on_device, select_device
+from ..errors import SettingsError
 from ..faces.detection import FaceDetector
 from ..faces.landmarks import Landmarker
 from ..faces.masks.parsing import FaceParser
@@ -35,6 +36,17 @@ class Networks:
     place: Placement = field(default_factory=lambda: on_device(select_device()))
     notes: tuple[str, ...] = ()
 
+    def require(self, settings: Settings) -> None:
+        """Check that the networks for these settings are here, before any work.
+
+        Raises:
+            SettingsError: the mask mode is `parsing`, and there is no parser.
+        """
+        if settings.mask_mode == "parsing" and self.parser is None:
+            raise SettingsError(
+                "The mask mode parsing needs a face parser; load one, or choose the mask mode landmarks or ellipse."
+            )
+
 
 def load_networks(
     generator: str = "auto",
@@ -59,13 +71,14 @@ def load_networks(
         SettingsError: the generator is for another task, or the backend or precision is unknown.
     """
     device = device or select_device()
+    parser = load_parser() if settings.mask_mode == "parsing" else None  # none is bundled, so it may be missing
     restores = load_generator(generator, precision=precision, backend=backend, device=device)
     landmarker, notes = choose_landmarker(settings.landmark_network)
     return Networks(
         restores,
         load_detector(detector),
         landmarker,
-        load_parser() if settings.mask_mode == "parsing" else None,
+        parser,
         on_device(device),
         (*restores.notes, *notes),
     )

@@ -51,7 +51,7 @@ def paste_back(images: torch.Tensor, faces: RestoredFaces, networks: Networks, s
         settings: mask and strength settings.
     """
     alignments = faces.alignments
-    parser = networks.parser
+    parser = networks.parser if settings.mask_mode == "parsing" else None
     if parser is not None:
         networks.place(parser.module)
     masks, faults = draw_masks(

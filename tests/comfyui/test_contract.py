@@ -20,6 +20,7 @@ CONTRACT = {
         {"gpen_model": "GPEN_MODEL"},
     ),
     "GPENLoadFaceDetector": ({"detector": "COMBO"}, {"face_detector": "GPEN_FACE_DETECTOR"}),
+    "GPENLoadFaceParser": ({"parser": "COMBO"}, {"face_parser": "GPEN_FACE_PARSER"}),
     "GPENDetectFaces": (
         {
             "image": "IMAGE",
@@ -111,6 +112,7 @@ CONTRACT = {
             "match_grain": "FLOAT",
             "strength": "FLOAT",
             "[denoise]": "FLOAT",
+            "[face_parser]": "GPEN_FACE_PARSER",
         },
         {"image": "IMAGE", "mask": "MASK"},
     ),
@@ -143,6 +145,7 @@ CONTRACT = {
             "face_detector": "GPEN_FACE_DETECTOR",
             "strength": "FLOAT",
             "[preset]": "GPEN_PRESET",
+            "[face_parser]": "GPEN_FACE_PARSER",
         },
         {"image": "IMAGE", "before": "IMAGE", "after": "IMAGE", "mask": "MASK", "report": "STRING"},
     ),
@@ -230,6 +233,8 @@ def test_menus_derive_from_the_engine(info):
     offered = menu("GPENLoadModel", "model")
     assert offered[0] == "auto" and set(offered) >= set(models)
     assert menu("GPENLoadFaceDetector", "detector") == ["auto", *detectors]
+    parsers = [record.name for record in records().values() if record.kind == "parser"]
+    assert menu("GPENLoadFaceParser", "parser")[: len(parsers) + 1] == ["auto", *parsers]
     assert menu("GPENLoadModel", "precision") == list(get_args(Precision))
     assert menu("GPENLoadModel", "backend") == list(get_args(Backend))
     assert menu("GPENSelectFaces", "order") == list(get_args(FaceOrder))

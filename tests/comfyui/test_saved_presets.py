@@ -8,19 +8,11 @@ from pathlib import Path
 import numpy as np
 from pictures import same
 from prompts import load, models, node, preview, succeed, whole
+from saved import save_preset as save
 
 from gpen_blocks import Restorer, Settings
 from gpen_blocks.gpen.presets import load_preset
 from gpen_blocks.nodes.block_settings import SAVE_PRESET, setting_widgets
-
-
-def save(name: str, **changes: object) -> dict:
-    widgets = setting_widgets(SAVE_PRESET)
-    values = {
-        name: widget.shown_default == widget.on if widget.on else widget.shown_default
-        for name, widget in widgets.items()
-    }
-    return {"save": node(SAVE_PRESET, name=name, description="a test", overwrite=False, **values | changes)}
 
 
 def test_presets_are_saved_and_found_again(comfyui, portrait):

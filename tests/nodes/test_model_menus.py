@@ -48,11 +48,12 @@ def test_files_of_the_users_follow(folder):
     for name in ("gpen/Mine.safetensors", "gpen/notes.txt", "my-gpen.pth", "GFPGANv1.4.pth"):
         (folder / name).write_bytes(b"x")
     (folder / "gpen-folder.pth").mkdir()
-    for name in ("facedetection/RetinaFace_mine.pth", "facedetection/yolov5l-face.pth"):
+    for name in ("facedetection/RetinaFace_mine.pth", "facedetection/yolov5l-face.pth", "facedetection/my_parsing.pth"):
         (folder / name).write_bytes(b"x")
     known = [record.name for record in registry.records().values()]
     assert [name for name in model_names("generator")[1:] if name not in known] == ["Mine.safetensors", "my-gpen.pth"]
     assert [name for name in model_names("detector")[1:] if name not in known] == ["RetinaFace_mine.pth"]
+    assert model_names("parser") == ["auto", "parsenet", "bisenet", "my_parsing.pth"]
 
 
 def test_a_menu_has_no_file_whose_work_no_block_does(folder):

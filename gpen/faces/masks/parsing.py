@@ -93,5 +93,8 @@ def face_probability(parser: FaceParser, crops: torch.Tensor) -> torch.Tensor:
     pasted = [index for index, name in enumerate(parser.classes) if name in _PASTED]
     with torch.inference_mode():
         # One face at a time: the networks need about 100 MB for each.
-        scores = [parser.network(crop).softmax(dim=1) for crop in ((crops - mean) / deviation).split(1)]
-    return torch.cat(scores)[:, pasted].sum(dim=1, keepdim=True)
+        shares = [
+            parser.network((crop - mean) / deviation).softmax(dim=1)[:, pasted].sum(dim=1, keepdim=True)
+            for crop in crops.split(1)
+        ]
+    return torch.cat(shares)
