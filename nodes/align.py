@@ -12,6 +12,7 @@ from ..gpen.types import Faces
 from ..gpen.values import require_choice
 from . import core_faces
 from .convert import to_crops, to_images
+from .inputs import require_images_of
 from .model_menus import AUTO
 from .placement import ModelHandle
 from .schema import AlignmentWire, FaceLandmarks, FacesWire, Model, describe
@@ -86,5 +87,7 @@ class AlignFaces(io.ComfyNode):
             size = size or gpen_model.loaded.module.config.size
             template = gpen_model.loaded.template if template == AUTO else template
         size, template = size or _SIZE, _TEMPLATE if template == AUTO else template
-        crops, alignment = align_faces(to_images(image), core_faces.to_faces(faces), size, template)
+        images, found = to_images(image), core_faces.to_faces(faces)
+        require_images_of(found, images)
+        crops, alignment = align_faces(images, found, size, template)
         return io.NodeOutput(to_crops(crops, size), alignment)

@@ -13,25 +13,23 @@ from typing import Any
 
 import torch
 
-from ..gpen.errors import ImageError
 from ..gpen.types import Faces
+from .inputs import require_fit, require_image
 
 _NUMBERS = re.compile(r"\[[-+.\w\s,]*\]")
 
 
-def to_images(image: torch.Tensor) -> torch.Tensor:
+def to_images(image: torch.Tensor, name: str = "image") -> torch.Tensor:
     """The colours of an IMAGE, B x 3 x H x W float32; a view if nothing has to be converted.
 
+    Args:
+        image: B x H x W x C.
+        name: name of the input, for messages.
+
     Raises:
-        ImageError: it is not an IMAGE, or is empty.
+        ImageError: it is not an IMAGE, is empty, or holds NaN or infinity.
     """
-    if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or not image.is_floating_point():
-        raise ImageError(
-            f"An IMAGE must be a floating-point tensor B x H x W x C with 1, 3 or 4 channels, got "
-            f"{tuple(image.shape)} of {image.dtype}; correct the previous node."
-        )
-    if not image.numel():
-        raise ImageError(f"The IMAGE is empty, {tuple(image.shape)}; at least one picture is needed.")
+    require_image(name, image)
     channels_first = image.movedim(-1, 1)
     rgb = channels_first.expand(-1, 3, -1, -1) if image.shape[-1] == 1 else channels_first[:, :3]
     return rgb.float()
@@ -73,18 +71,22 @@ def to_mask(masks: torch.Tensor) -> torch.Tensor:
     return masks[:, 0]
 
 
-def from_mask(mask: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+def from_mask(mask: torch.Tensor, images: torch.Tensor, name: str = "mask", other: str = "image") -> torch.Tensor:
     """A MASK as B x 1 x H x W for B x 3 x H x W images; a single mask is used for the whole batch.
 
+    Args:
+        mask: B x H x W or H x W.
+        images: the images of the input `other`.
+        name, other: names of the inputs, for messages.
+
     Raises:
-        ImageError: it has another size.
+        ImageError: its number or size is another, or it holds NaN or infinity.
     """
-    planes = mask if mask.ndim == 3 else mask[None]
-    if planes.ndim != 3 or planes.shape[1:] != images.shape[2:] or len(planes) not in (1, len(images)):
-        raise ImageError(
-            f"The mask is {tuple(mask.shape)}, the images {len(images)} of {tuple(images.shape[2:])}; resize it."
-        )
-    return planes[:, None].float().expand(len(images), -1, -1, -1)
+    planes = mask.reshape(-1, *mask.shape[-2:])
+    require_fit(name, planes, other, images, one_for_all=True)
+    values = planes.float()
+    require_image(name, values[..., None])
+    return values[:, None].expand(len(images), -1, -1, -1)
 
 
 def box_mask(faces: Faces, image: torch.Tensor) -> torch.Tensor:

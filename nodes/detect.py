@@ -8,7 +8,6 @@ from typing import Any, Literal, get_args
 import torch
 from comfy_api.latest import io
 
-from ..gpen.errors import ImageError
 from ..gpen.faces.detection.detect import detect
 from ..gpen.faces.landmarks.find import find_landmarks68
 from ..gpen.faces.select import select_faces, upright_faces
@@ -18,6 +17,7 @@ from ..gpen.values import require_choice
 from ..gpen.wording import agree, count
 from . import core_faces, placement, progress
 from .convert import box_mask, to_image, to_images
+from .inputs import require_images_of
 from .placement import ModelHandle
 from .schema import BoundingBox, FaceDetector, FaceLandmarks, FacesWire, describe, setting_widget
 
@@ -203,11 +203,7 @@ def _canvas(faces: Faces, image: torch.Tensor | None) -> torch.Tensor:
     if image is None:
         return torch.zeros(len(faces.sizes), 3, height, width)
     images = to_images(image)
-    if len(images) != len(faces.sizes) or images.shape[-2:] != (height, width):
-        raise ImageError(
-            f"The faces were found in {count(len(faces.sizes), 'image')} of {width} x {height}, but image holds "
-            f"{len(images)} of {images.shape[-1]} x {images.shape[-2]}; connect the images of these faces."
-        )
+    require_images_of(faces, images)
     return images
 
 

@@ -8,15 +8,13 @@ from comfy_api.latest import io
 
 from ..gpen.detail.bands import blend
 from ..gpen.detail.local_adaptive import PART_STRENGTHS, enhance
-from ..gpen.errors import ImageError
 from ..gpen.faces.landmarks.find import find_in_crops
 from ..gpen.faces.masks.parts import Part, crop_landmarks, part_gains, template_landmarks
 from ..gpen.settings import Settings
 from ..gpen.types import Alignment
-from ..gpen.wording import agree
-from ..gpen.wording import count as counted
 from . import placement
 from .convert import to_image, to_images
+from .inputs import require_crops_of, require_fit, require_square
 from .schema import AlignmentWire, describe, setting_widget, unit_slider
 
 _GAIN = 4.0
@@ -88,11 +86,12 @@ class FrequencyBlend(io.ComfyNode):
         colour: str = "auto",
         denoise: float = Settings().denoise,
     ) -> io.NodeOutput:
-        crops = to_images(detail)
+        bases, crops = to_images(base, "base"), to_images(detail, "detail")
+        require_fit("base", bases, "detail", crops, size=False)
         parts: dict[Part, float] = {"eyes": eyes_gain, "lips": lips_gain, "skin": skin_gain, "hair": hair_gain}
-        landmarks = _landmarks(crops, alignment) if alignment else None
+        landmarks = _landmarks("detail", crops, alignment) if alignment else None
         blended = blend(
-            to_images(base),
+            bases,
             crops,
             cutoff or None,
             middle_gain=middle_gain,
@@ -142,27 +141,25 @@ class LocalAdaptiveEnhance(io.ComfyNode):
         hairline: float,
         alignment: tuple[Alignment, ...] = (),
     ) -> io.NodeOutput:
-        images = to_images(crops)
+        images = to_images(crops, "crops")
         enhanced, gain = enhance(
             images,
             strength,
-            _landmarks(images, alignment),
+            _landmarks("crops", images, alignment),
             part_strengths={"eyes": eyes, "lips": lips, "cheeks": cheeks, "hairline": hairline},
         )
         return io.NodeOutput(to_image(enhanced), gain.clamp(0, 1))
 
 
-def _landmarks(crops: torch.Tensor, alignment: tuple[Alignment, ...]) -> np.ndarray:
+def _landmarks(name: str, crops: torch.Tensor, alignment: tuple[Alignment, ...]) -> np.ndarray:
     """The 68 landmarks of each crop: those of its face, else found in the crop from the five of alignment or template.
 
     Raises:
         ImageError: the crops do not belong to the alignment.
     """
-    count, _, height, width = crops.shape
-    if height != width or len(alignment) not in (0, count):
-        raise ImageError(
-            f"{counted(count, 'crop')} of {width} x {height} came with the alignment of {len(alignment)} square "
-            f"{agree(len(alignment), 'one', 'ones')}; connect the alignment of these crops, or none."
-        )
-    points = crop_landmarks(alignment, width) if alignment else template_landmarks(count, width)
+    require_square(name, crops)
+    if alignment:
+        require_crops_of(alignment, crops, name)
+    size = crops.shape[-1]
+    points = crop_landmarks(alignment, size) if alignment else template_landmarks(len(crops), size)
     return points if points.shape[1] == 68 else find_in_crops(placement.ready_landmarker(), crops, points)

@@ -16,6 +16,7 @@ from ..gpen.types import Alignment
 from . import placement, progress
 from .block_settings import setting_widgets
 from .convert import to_images, to_mask, with_colours
+from .inputs import require_crops_of, require_images_of_crops
 from .placement import ModelHandle
 from .schema import AlignmentWire, FaceParserWire, describe, setting_widget
 
@@ -75,7 +76,9 @@ class PasteFaces(io.ComfyNode):
     ) -> io.NodeOutput:
         images = to_images(image)
         # Without a face the only crop is a black placeholder, which is not pasted; see `convert.to_crops`.
-        own = to_images(crops) if alignment else images.new_zeros((0, 3, 1, 1))
+        own = to_images(crops, "crops") if alignment else images.new_zeros((0, 3, 1, 1))
+        require_crops_of(alignment, own)
+        require_images_of_crops(alignment, images)
         parser = placement.ready_parser(mask_mode, face_parser)
         masks, faults = draw_masks(alignment, own.shape[-1], mask_mode, feather, crops=own, parser=parser)
         for index, fault in enumerate(faults):

@@ -15,6 +15,7 @@ from ..gpen.types import Faces
 from ..gpen.values import require_choice
 from . import core_faces
 from .convert import from_mask, to_images, to_report, with_colours
+from .inputs import require_fit, require_images_of
 from .schema import FaceLandmarks, FacesWire, describe, setting_widget
 
 
@@ -58,11 +59,14 @@ class PrepareImage(io.ComfyNode):
     ) -> io.NodeOutput:
         require_choice("white_balance", white_balance, get_args(WhiteBalance))
         images = to_images(image)
+        found = None if faces is None else core_faces.to_faces(faces)
+        if found is not None:
+            require_images_of(found, images)
         prepared, reports = prepare(
             images,
             white_balance=white_balance,
             deblock=deblock,
-            faces=None if faces is None else core_faces.to_faces(faces),
+            faces=found,
             exposure=exposure,
             levels=levels,
         )
@@ -107,5 +111,7 @@ class Finish(io.ComfyNode):
         masks = None if mask is None else from_mask(mask, images)
         finished = finish(images, sigma, mix, masks)
         if reference is not None:
-            finished = grain_like(finished, to_images(reference), match_grain, masks)
+            references = to_images(reference, "reference")
+            require_fit("reference", references, "image", images)
+            finished = grain_like(finished, references, match_grain, masks)
         return io.NodeOutput(with_colours(image, images, finished))

@@ -16,6 +16,7 @@ from ..gpen.stages import Networks
 from ..gpen.tasks import TASKS
 from . import placement, progress
 from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
+from .inputs import require_square
 from .placement import ModelHandle
 from .schema import FaceDetector, FaceParserWire, Model, PresetWire, describe, setting_widget, unit_slider
 
@@ -60,9 +61,11 @@ class RestoreFaces(io.ComfyNode):
         colour: str = "auto",
     ) -> io.NodeOutput:
         place = placement.of_models(gpen_model)
+        images = to_images(crops, "crops")
+        require_square("crops", images)
         restored = restore_crops(
             gpen_model.loaded.module,
-            to_images(crops),
+            images,
             task=TASKS[gpen_model.loaded.task],
             strength=strength,
             keep_grayscale=keep_grayscale,

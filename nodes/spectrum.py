@@ -50,7 +50,7 @@ class FrequencySpectrum(io.ComfyNode):
         mean = mean_of(own)
         drawn, spectra, told = spectrum_image(images, dark=dark), {"image": mean}, report(own)
         if reference is not None:
-            others = to_images(reference)
+            others = to_images(reference, "reference")
             other = analyze(others)
             spectra["reference"] = mean_of(other)
             drawn = torch.cat([drawn, spectrum_image(others, dark=dark)])

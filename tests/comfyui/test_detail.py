@@ -278,7 +278,7 @@ def test_crops_that_are_not_those_of_the_alignment_are_told(comfyui, two_faces, 
     }
     del prompt["paste"]
     run = comfyui.run(prompt)
-    assert run.status == "error" and "connect the alignment of these crops" in run.error
+    assert run.status == "error" and "but alignment belongs to 2 crops; connect all crops" in run.error
 
 
 def test_settings_beyond_their_range_or_menu_are_told(comfyui, portrait):

@@ -11,7 +11,7 @@ def test_a_wrong_number_of_crops_is_told(comfyui, two_faces):
     prompt = {**blocks(dropped=dropped), "image": load(comfyui.put("two.png", two_faces))}
     run = comfyui.run(prompt)
     assert run.status == "error"
-    assert "alignments need as many" in run.error
+    assert "crops holds 1 picture of 256 x 256, but alignment belongs to 2 crops; connect all crops" in run.error
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,116 @@
+"""Checks of what is connected to a block, before the engine sees it, in the words of ComfyUI.
+
+A message names the input as the block does, gives number, width and height of its pictures, and says what mends it: a
+wrong size is mended by resizing, a wrong number or another picture only by another wire. The engine checks its
+arguments as well, but in its own terms, shapes of tensors.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ..gpen.checks import all_finite
+from ..gpen.errors import ImageError
+from ..gpen.types import Alignment, Faces
+from ..gpen.wording import count
+
+_MEND = "correct the block that it comes from"
+
+
+def refusal(name: str, held: torch.Tensor, needed: str, advice: str) -> ImageError:
+    """The error for an input that does not fit, such as `crops holds 3 pictures of 640 x 480, but ...; connect ...`.
+
+    Args:
+        name: name of the input, as in the block.
+        held: its pictures, B x C x H x W, or its masks, B x H x W.
+        needed: what is needed instead, after `but`.
+        advice: what the user can do.
+    """
+    return ImageError(f"{name} holds {_pictures(len(held), held.shape[-2:])}, but {needed}; {advice}.")
+
+
+def _pictures(number: int, size: tuple[int, ...]) -> str:
+    """A batch in words, width before height; `size` is (height, width)."""
+    return f"{count(number, 'picture')} of {size[1]} x {size[0]}"
+
+
+def require_image(name: str, image: torch.Tensor) -> None:
+    """Check that an input holds an IMAGE with finite values.
+
+    Args:
+        name: name of the input.
+        image: B x H x W x C of floating point, C of 1, 3 or 4.
+
+    Raises:
+        ImageError: it is no IMAGE, has no pixels, or holds NaN or infinity.
+    """
+    if image.ndim != 4:
+        axes = count(image.ndim, "axis", "axes")
+        raise ImageError(f"{name} holds no batch of pictures but a tensor of {axes}; {_MEND}.")
+    planes, channels = image[..., 0], image.shape[-1]
+    if channels not in (1, 3, 4) or not image.is_floating_point():
+        kind = f"{count(channels, 'channel')} of {str(image.dtype).removeprefix('torch.')}"
+        needed = f"they have {kind}, and 1, 3 or 4 channels of floating point are needed"
+        raise refusal(name, planes, needed, _MEND)
+    if not image.numel():
+        raise refusal(name, planes, "at least one pixel is needed", _MEND)
+    if not all_finite(image):
+        raise refusal(name, planes, "some pixels are NaN or infinity", _MEND)
+
+
+def require_square(name: str, crops: torch.Tensor) -> None:
+    """Check that crops, B x 3 x H x W, are square, as every crop of a face is; raises ImageError."""
+    if crops.shape[-2] != crops.shape[-1]:
+        advice = "connect the crops of GPEN Align Faces, or use GPEN Face Restore for whole pictures"
+        raise refusal(name, crops, "crops of faces are square", advice)
+
+
+def require_fit(
+    name: str, held: torch.Tensor, other: str, pictures: torch.Tensor, *, one_for_all: bool = False, size: bool = True
+) -> None:
+    """Check that the pictures of two inputs can be combined one by one.
+
+    Args:
+        name, held: the input to check, and its pictures or masks, B x ... x H x W.
+        other, pictures: the input it must fit, and its pictures.
+        one_for_all: one picture serves any number.
+        size: also compare width and height.
+
+    Raises:
+        ImageError: number or size differ.
+    """
+    number, wanted = len(pictures), pictures.shape[-2:]
+    advice = []
+    if len(held) != number and not (one_for_all and len(held) == 1):
+        advice.append(f"connect {number} pictures, or one for all" if one_for_all else f"connect {number}")
+    if size and held.shape[-2:] != wanted:
+        advice.append(f"resize {name} to {wanted[1]} x {wanted[0]}, such as with Upscale Image")
+    if advice:
+        needed = f"{other} holds {_pictures(number, wanted) if size else count(number, 'picture')}"
+        raise refusal(name, held, needed, " and ".join(advice))
+
+
+def require_images_of(faces: Faces, images: torch.Tensor, name: str = "image") -> None:
+    """Check that pictures, B x 3 x H x W, are those in which faces were found; raises ImageError."""
+    own = tuple(images.shape[-2:])
+    if len(faces.sizes) != len(images) or set(faces.sizes) != {own}:
+        size = next((size for size in faces.sizes if size != own), own)
+        needed = f"the faces were found in {_pictures(len(faces.sizes), size)}"
+        raise refusal(name, images, needed, f"connect to {name} the pictures in which the faces were found")
+
+
+def require_crops_of(alignment: tuple[Alignment, ...], crops: torch.Tensor, name: str = "crops") -> None:
+    """Check that crops, B x 3 x H x W, are square, and as many as their alignment tells of; raises ImageError."""
+    require_square(name, crops)
+    if len(crops) != len(alignment):
+        advice = "connect all crops that GPEN Align Faces cut, in their order, and the alignment that it gave with them"
+        raise refusal(name, crops, f"alignment belongs to {count(len(alignment), 'crop')}", advice)
+
+
+def require_images_of_crops(alignment: tuple[Alignment, ...], images: torch.Tensor, name: str = "image") -> None:
+    """Check that pictures, B x 3 x H x W, are those from which crops were cut; raises ImageError."""
+    for one in alignment:
+        if one.image_index >= len(images) or one.image_size != tuple(images.shape[-2:]):
+            number = max(other.image_index for other in alignment) + 1
+            needed = f"the crops were cut from {'at least ' * (number > 1)}{_pictures(number, one.image_size)}"
+            raise refusal(name, images, needed, f"connect to {name} the pictures from which the crops were cut")
