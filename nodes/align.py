@@ -28,6 +28,7 @@ class AlignFaces(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENAlignFaces",
+            group="faces",
             display_name="GPEN Align Faces",
             description="Cuts out faces, upright and of the same size. Crops are plain images for any other node.",
             search_aliases=["crop faces", "face crop", "align face"],

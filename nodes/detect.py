@@ -35,6 +35,7 @@ class DetectFaces(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENDetectFaces",
+            group="faces",
             display_name="GPEN Detect Faces",
             description="Finds the faces in all images of a batch, including small faces in large images.",
             search_aliases=["face detection", "retinaface", "face bounding boxes", "face mask"],
@@ -49,7 +50,9 @@ class DetectFaces(io.ComfyNode):
                     "landmarks",
                     options=list(get_args(Landmarks)),
                     default="refined",
-                    tooltip="refined: locate the points again, if the detector can; plain: use the first result.",
+                    display_name="5-point landmarks",
+                    tooltip="Eyes, nose and mouth. refined: locate them again, if the detector can; plain: use the "
+                    "first result.",
                 ),
                 setting_widget("GPENDetectFaces", "rotated"),
                 # Optional, since workflows may have been saved without this input.
@@ -57,13 +60,16 @@ class DetectFaces(io.ComfyNode):
                     "landmarks68",
                     default=True,
                     optional=True,
+                    display_name="68-point landmarks",
                     tooltip="Also find 68 points of each face, for masks and parts. Off: they are estimated from five.",
                 ),
             ],
             outputs=[
                 FacesWire.Output("found", display_name="faces", tooltip="The faces in all images."),
                 io.Image.Output("drawn", display_name="preview", tooltip="The images with boxes and numbers."),
-                io.Mask.Output("boxes_mask", display_name="mask", tooltip="1 inside the boxes of the faces."),
+                io.Mask.Output(
+                    "boxes_mask", display_name="box_mask", tooltip="1 inside the boxes of the faces: rectangles."
+                ),
                 io.Int.Output("number", display_name="count", tooltip="Number of faces in all images."),
                 BoundingBox.Output("boxes", display_name="boxes", tooltip="ComfyUI's bounding boxes, for other nodes."),
             ],
@@ -117,6 +123,7 @@ class SelectFaces(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENSelectFaces",
+            group="faces",
             display_name="GPEN Select Faces",
             description="Selects the faces to process. After a run, click faces in the picture to select them.",
             search_aliases=["choose face", "pick face", "face index", "filter faces"],
@@ -145,7 +152,8 @@ class SelectFaces(io.ComfyNode):
                 BoundingBox.Input(
                     "regions",
                     optional=True,
-                    tooltip="Only faces with their centre in one of these boxes are numbered.",
+                    display_name="only in regions",
+                    tooltip="Only faces with their centre in one of these boxes are numbered and selected.",
                     # Newer versions of ComfyUI would turn it into a widget and send a box that nobody drew.
                     extra_dict={"forceInput": True},
                 ),

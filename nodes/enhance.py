@@ -33,12 +33,14 @@ class FrequencyBlend(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENFrequencyBlend",
+            group="detail",
             display_name="GPEN Frequency Blend",
             description="Keeps the base's own content, light, colour and shape, and adds finer detail from the other.",
             search_aliases=["frequency separation", "wavelet color fix", "detail transfer", "natural look"],
             inputs=[
+                # First, since it is what ComfyUI passes on when the block is bypassed.
+                io.Image.Input("detail", tooltip="The crops after, from GPEN Restore Crops."),
                 io.Image.Input("base", tooltip="The crops before, from GPEN Align Faces. Resized if the sizes differ."),
-                io.Image.Input("detail", tooltip="The crops after, from GPEN Restore Faces."),
                 io.Float.Input(
                     "cutoff",
                     default=0.0,
@@ -64,15 +66,15 @@ class FrequencyBlend(io.ComfyNode):
                 setting_widget("GPENFrequencyBlend", "denoise"),
             ],
             outputs=[
-                io.Image.Output("blended", display_name="image", tooltip="The blended crops, at the size of detail.")
+                io.Image.Output("blended", display_name="crops", tooltip="The blended crops, at the size of detail.")
             ],
         )
 
     @classmethod
     def execute(
         cls,
-        base: torch.Tensor,
         detail: torch.Tensor,
+        base: torch.Tensor,
         cutoff: float,
         middle_gain: float,
         high_gain: float,
@@ -113,11 +115,12 @@ class LocalAdaptiveEnhance(io.ComfyNode):
         strengths = [unit_slider(part, value, _PART_TOOLTIPS[part]) for part, value in PART_STRENGTHS.items()]
         return describe(
             node_id="GPENLocalAdaptiveEnhance",
+            group="detail",
             display_name="GPEN Local Adaptive Enhance",
             description="Enhances weak but credible detail. Edges, highlights and noise do not change.",
             search_aliases=["sharpen face", "detail enhance", "local contrast", "unsharp mask"],
             inputs=[
-                io.Image.Input("crops", tooltip="Square face crops, from GPEN Restore Faces or GPEN Frequency Blend."),
+                io.Image.Input("crops", tooltip="Square face crops, from GPEN Restore Crops or GPEN Frequency Blend."),
                 setting_widget("GPENLocalAdaptiveEnhance", "strength"),
                 *strengths,
                 AlignmentWire.Input(

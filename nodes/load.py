@@ -24,6 +24,7 @@ class LoadModel(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENLoadModel",
+            group="loaders",
             display_name="GPEN Load Model",
             description="Loads a GPEN face restoration network. Blocks that load the same file share one model.",
             search_aliases=["face restoration model", "gpen loader", "load gpen"],
@@ -78,6 +79,7 @@ class LoadFaceDetector(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENLoadFaceDetector",
+            group="loaders",
             display_name="GPEN Load Face Detector",
             description="Loads a RetinaFace face detector.",
             search_aliases=["retinaface", "face detection model"],
@@ -121,6 +123,7 @@ class LoadFaceParser(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENLoadFaceParser",
+            group="loaders",
             display_name="GPEN Load Face Parser",
             description="Loads a face parsing network, for the mask_mode parsing.",
             search_aliases=["face parsing", "bisenet", "parsenet", "face segmentation"],

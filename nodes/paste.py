@@ -30,6 +30,7 @@ class PasteFaces(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENPasteFaces",
+            group="faces",
             display_name="GPEN Paste Faces",
             description="Pastes crops back into their images. Pixels outside the mask do not change.",
             search_aliases=["paste back", "uncrop faces", "blend faces"],
@@ -46,7 +47,9 @@ class PasteFaces(io.ComfyNode):
             ],
             outputs=[
                 io.Image.Output("pasted", display_name="image", tooltip="The images with the pasted crops."),
-                io.Mask.Output("mask", display_name="mask", tooltip="The pasted area."),
+                io.Mask.Output(
+                    "mask", display_name="paste_mask", tooltip="1 where crops were pasted, soft at the edges."
+                ),
             ],
         )
 

@@ -26,6 +26,7 @@ class PrepareImage(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENPrepareImage",
+            group="picture",
             display_name="GPEN Prepare Image",
             description="Restores the contrast of faded pictures, removes a colour cast, smooths JPEG blocks and "
             "brightens backlit faces. Reports what it found.",
@@ -80,6 +81,7 @@ class Finish(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENFinish",
+            group="picture",
             display_name="GPEN Finish",
             description="Softens lightly and adds the grain of a reference. 0.3 and 0.2, as in the preset "
             "article, are almost invisible.",

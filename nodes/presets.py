@@ -22,6 +22,7 @@ class LoadPreset(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENPreset",
+            group="settings",
             display_name="GPEN Preset",
             description="Named settings: the bundled ones, then your own.",
             search_aliases=["face restore settings"],
@@ -73,6 +74,7 @@ class SavePreset(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id=SAVE_PRESET,
+            group="settings",
             display_name="GPEN Save Preset",
             description="Saves settings under a name, as a file that you can share.",
             search_aliases=["face restore settings"],

@@ -24,6 +24,11 @@ _PREVIEW_NOTE = (
     "{model} is a small bundled model of preview quality; gpen-bfr-512 is better: choose it in GPEN Load Model, "
     "which downloads it (non-commercial licence)."
 )
+# What people look for who want this block. Versions of ComfyUI without aliases search ids and names only.
+_ALIASES = [
+    *("face restoration", "restore photo", "fix faces", "face enhance", "face detailer", "修复人脸", "老照片修复"),
+    *("FaceDetailer", "ReActor", "GFPGAN", "CodeFormer", "RestoreFormer", "facerestore"),
+]
 _BATCH_SIZE_TOOLTIP = "Faces per pass of the network. 0 = as many as memory allows."
 
 
@@ -34,9 +39,10 @@ class RestoreFaces(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENRestoreFaces",
-            display_name="GPEN Restore Faces",
-            description="Restores aligned crops; the network processes the faces of all images together.",
-            search_aliases=["restore crops", "face enhance", "GFPGAN", "CodeFormer"],
+            group="faces",
+            display_name="GPEN Restore Crops",
+            description="Restores crops from GPEN Align Faces; GPEN Face Restore restores whole images.",
+            search_aliases=["aligned faces", "修复裁剪图"],
             inputs=[
                 Model.Input("gpen_model", tooltip="From GPEN Load Model."),
                 io.Image.Input("crops", tooltip="From GPEN Align Faces, or any aligned faces."),
@@ -86,9 +92,11 @@ class FaceRestore(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENFaceRestore",
-            display_name="GPEN Face Restore",
+            # The search compares ids too: with this name, "restore faces" finds this block before GPENRestoreFaces.
+            display_name="GPEN Face Restore (Restore Faces)",
+            essentials_category="Image Tools",
             description="Finds, cuts, restores and pastes back the faces of every image: the whole chain in one block.",
-            search_aliases=["face restoration", "restore photo", "fix faces", "GFPGAN", "CodeFormer", "face enhance"],
+            search_aliases=_ALIASES,
             inputs=[
                 io.Image.Input("image", tooltip="The images to restore. A batch keeps its length and size."),
                 Model.Input("gpen_model", tooltip="From GPEN Load Model."),
@@ -108,7 +116,9 @@ class FaceRestore(io.ComfyNode):
                 io.Image.Output("restored", display_name="image", tooltip="The images with restored faces."),
                 io.Image.Output("before", display_name="before", tooltip="The crops before; black without a face."),
                 io.Image.Output("after", display_name="after", tooltip="The restored crops."),
-                io.Mask.Output("mask", display_name="mask", tooltip="The area of the pasted faces."),
+                io.Mask.Output(
+                    "mask", display_name="paste_mask", tooltip="1 where restored faces were pasted, soft at the edges."
+                ),
                 io.String.Output("report", display_name="report", tooltip="What was found and done, as JSON."),
             ],
         )

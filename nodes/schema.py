@@ -22,7 +22,7 @@ All are immutable or treated as such, since ComfyUI caches outputs and passes th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from comfy_api.latest import io
 
@@ -39,14 +39,17 @@ BoundingBox = io.Custom("BOUNDING_BOX")
 FaceLandmarks = io.Custom("FACE_LANDMARKS")
 
 CATEGORY = "GPEN Blocks"
+# Folders within the category. The whole chain lies at its top.
+Group = Literal["", "loaders", "faces", "detail", "picture", "settings"]
 # On a longer slider, a step would be less than a pixel.
 _LONGEST_SLIDER = 2.0
 
 
-def describe(**schema: Any) -> io.Schema:
-    """A schema in this package's category, without fields that this version of ComfyUI does not know."""
+def describe(*, group: Group = "", **schema: Any) -> io.Schema:
+    """A schema in a group of this package's category, without fields that this version of ComfyUI does not know."""
     known = io.Schema.__dataclass_fields__
-    return io.Schema(**{"category": CATEGORY, **{name: value for name, value in schema.items() if name in known}})
+    category = f"{CATEGORY}/{group}" if group else CATEGORY
+    return io.Schema(**{"category": category, **{name: value for name, value in schema.items() if name in known}})
 
 
 def unit_slider(name: str, default: float, tooltip: str, *, high: float = 1.0) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..gpen.detail.spectrum.analysis import analyze, mean_of, report
 from ..gpen.detail.spectrum.charts import spectrum_chart, spectrum_image
@@ -18,13 +19,19 @@ class FrequencySpectrum(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return describe(
             node_id="GPENFrequencySpectrum",
+            group="detail",
             display_name="GPEN Frequency Spectrum",
             description="Measures how much detail pictures hold and how fine it is; compares it with a reference.",
             search_aliases=["fft", "fourier", "sharpness", "effective resolution", "high frequency"],
             inputs=[
                 io.Image.Input("image", tooltip="The images to measure; the values of a batch are averaged."),
                 io.Image.Input("reference", optional=True, tooltip="Images to compare with, of any size."),
-                io.Boolean.Input("dark", default=True, tooltip="Dark instead of white background of the pictures."),
+                io.Boolean.Input(
+                    "dark",
+                    default=True,
+                    display_name="dark background",
+                    tooltip="Draw spectrum and chart on a dark background instead of a white one.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -40,6 +47,16 @@ class FrequencySpectrum(io.ComfyNode):
                     tooltip="Share of the variance above 1/4 cycles per pixel, 0 to 1.",
                 ),
                 io.String.Output("report", display_name="report", tooltip="All numbers with their units, as JSON."),
+                io.Image.Output(
+                    "image_spectrum",
+                    display_name="image_spectrum",
+                    tooltip="Spectrum of each image, without the reference.",
+                ),
+                io.Image.Output(
+                    "reference_spectrum",
+                    display_name="reference_spectrum",
+                    tooltip="Spectrum of each reference. Without one, nodes connected here do not run.",
+                ),
             ],
         )
 
@@ -48,13 +65,15 @@ class FrequencySpectrum(io.ComfyNode):
         images = to_images(image)
         own = analyze(images)
         mean = mean_of(own)
-        drawn, spectra, told = spectrum_image(images, dark=dark), {"image": mean}, report(own)
+        drawn, spectra, told = [to_image(spectrum_image(images, dark=dark))], {"image": mean}, report(own)
         if reference is not None:
             others = to_images(reference, "reference")
             other = analyze(others)
             spectra["reference"] = mean_of(other)
-            drawn = torch.cat([drawn, spectrum_image(others, dark=dark)])
+            drawn.append(to_image(spectrum_image(others, dark=dark)))
             told = report(own, other if len(other) == len(own) else mean_of(other))
         chart = spectrum_chart(spectra, dark=dark)
         ratio = float(mean.high_frequency_ratio[0])
-        return io.NodeOutput(to_image(drawn), to_image(chart), ratio, to_report(told))
+        # A blocker instead of a picture that would be saved as if it were a spectrum.
+        apart = drawn if reference is not None else [*drawn, ExecutionBlocker(None)]
+        return io.NodeOutput(torch.cat(drawn), to_image(chart), ratio, to_report(told), *apart)

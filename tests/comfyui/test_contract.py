@@ -32,7 +32,7 @@ CONTRACT = {
             "rotated": "BOOLEAN",
             "[landmarks68]": "BOOLEAN",
         },
-        {"faces": "GPEN_FACES", "preview": "IMAGE", "mask": "MASK", "count": "INT", "boxes": "BOUNDING_BOX"},
+        {"faces": "GPEN_FACES", "preview": "IMAGE", "box_mask": "MASK", "count": "INT", "boxes": "BOUNDING_BOX"},
     ),
     "GPENSelectFaces": (
         {
@@ -68,12 +68,19 @@ CONTRACT = {
     ),
     "GPENFrequencySpectrum": (
         {"image": "IMAGE", "dark": "BOOLEAN", "[reference]": "IMAGE"},
-        {"spectrum": "IMAGE", "chart": "IMAGE", "high_frequency_ratio": "FLOAT", "report": "STRING"},
+        {
+            "spectrum": "IMAGE",
+            "chart": "IMAGE",
+            "high_frequency_ratio": "FLOAT",
+            "report": "STRING",
+            "image_spectrum": "IMAGE",
+            "reference_spectrum": "IMAGE",
+        },
     ),
     "GPENFrequencyBlend": (
         {
-            "base": "IMAGE",
             "detail": "IMAGE",
+            "base": "IMAGE",
             "cutoff": "FLOAT",
             "middle_gain": "FLOAT",
             "high_gain": "FLOAT",
@@ -87,7 +94,7 @@ CONTRACT = {
             "[colour]": "COMBO",
             "[denoise]": "FLOAT",
         },
-        {"image": "IMAGE"},
+        {"crops": "IMAGE"},
     ),
     "GPENLocalAdaptiveEnhance": (
         {
@@ -114,7 +121,7 @@ CONTRACT = {
             "[denoise]": "FLOAT",
             "[face_parser]": "GPEN_FACE_PARSER",
         },
-        {"image": "IMAGE", "mask": "MASK"},
+        {"image": "IMAGE", "paste_mask": "MASK"},
     ),
     "GPENPrepareImage": (
         {
@@ -147,7 +154,7 @@ CONTRACT = {
             "[preset]": "GPEN_PRESET",
             "[face_parser]": "GPEN_FACE_PARSER",
         },
-        {"image": "IMAGE", "before": "IMAGE", "after": "IMAGE", "mask": "MASK", "report": "STRING"},
+        {"image": "IMAGE", "before": "IMAGE", "after": "IMAGE", "paste_mask": "MASK", "report": "STRING"},
     ),
     "GPENPreset": ({"preset": "COMBO"}, {"preset": "GPEN_PRESET"}),
     "GPENSavePreset": (
@@ -185,6 +192,21 @@ CONTRACT = {
 }
 
 
+# Where each block lies in the menu of nodes; the whole chain at the top.
+GROUPS = {
+    node_id: "/".join(["GPEN Blocks", *group])
+    for group, node_ids in {
+        (): ("GPENFaceRestore",),
+        ("loaders",): ("GPENLoadModel", "GPENLoadFaceDetector", "GPENLoadFaceParser"),
+        ("faces",): ("GPENDetectFaces", "GPENSelectFaces", "GPENAlignFaces", "GPENRestoreFaces", "GPENPasteFaces"),
+        ("detail",): ("GPENFrequencySpectrum", "GPENFrequencyBlend", "GPENLocalAdaptiveEnhance"),
+        ("picture",): ("GPENPrepareImage", "GPENFinish"),
+        ("settings",): ("GPENPreset", "GPENSavePreset"),
+    }.items()
+    for node_id in node_ids
+}
+
+
 @pytest.fixture(scope="module")
 def info(comfyui):
     return comfyui.get("/object_info")
@@ -212,7 +234,7 @@ def test_sockets_are_those_of_the_contract(info, node_id):
 @pytest.mark.parametrize("node_id", CONTRACT)
 def test_everything_is_explained_and_bounded(info, node_id):
     node = info[node_id]
-    assert node["description"] and node["display_name"] and node["category"] == "GPEN Blocks"
+    assert node["description"] and node["display_name"] and node["category"] == GROUPS[node_id]
     assert all(node["output_tooltips"])
     for name, spec in inputs_of(node).items():
         options = spec[1]

@@ -87,6 +87,11 @@ def test_the_spectrum_is_that_of_the_library(comfyui, portrait, dark):
         assert np.abs(picture - array(expected)[0]).mean() < 0.5, name
 
 
+def apart() -> dict:
+    """The spectra of the images and of the reference, each by itself."""
+    return {"own": preview("measure", 4), "other": preview("measure", 5)}
+
+
 def test_a_reference_is_measured_compared_and_drawn_behind(comfyui, portrait):
     """One reference, of another size, serves a batch; the chart and the ratio are those of the batch's mean."""
     smaller = np.ascontiguousarray(portrait[:300, :400])
@@ -97,6 +102,7 @@ def test_a_reference_is_measured_compared_and_drawn_behind(comfyui, portrait):
         "reference": load(comfyui.put("reference.png", smaller)),
         "image": node("ImageBatch", image1=["first", 0], image2=["second", 0]),
         **measure(image=["image", 0], dark=True, reference=["reference", 0]),
+        **apart(),
     }
     run = succeed(comfyui, prompt)
     images, reference = tensor(first, second), tensor(smaller)
@@ -108,8 +114,22 @@ def test_a_reference_is_measured_compared_and_drawn_behind(comfyui, portrait):
     pictures = comfyui.pictures(run, "spectrum")
     assert len(pictures) == 3
     assert all(np.abs(picture - expected).mean() < 0.5 for picture, expected in zip(pictures, drawn, strict=True))
+    for name, expected in (("own", pictures[:2]), ("other", pictures[2:])):
+        shown = comfyui.pictures(run, name)
+        assert all(np.array_equal(one, two) for one, two in zip(shown, expected, strict=True)), name
     (chart,) = comfyui.pictures(run, "chart")
     assert np.abs(chart - array(spectrum_chart({"image": mean, "reference": other}))[0]).mean() < 0.5
+
+
+def test_what_shows_the_spectrum_of_a_reference_waits_for_one(comfyui, portrait):
+    prompt = {
+        "image": load(comfyui.put("one.png", portrait)),
+        **measure(image=["image", 0], dark=True),
+        **apart(),
+    }
+    run = succeed(comfyui, prompt)
+    assert len(comfyui.pictures(run, "own")) == 1
+    assert "other" not in run.outputs
 
 
 @pytest.fixture(scope="module")
