@@ -1,16 +1,18 @@
 """Presets: named settings as files that people can send each other.
 
 A preset is a JSON object: `format`, `version`, `name`, `description` and `settings`, whose keys are the fields of
-`Settings`. Missing settings keep their defaults; unknown keys are refused.
+`Settings`. Missing settings keep their defaults; unknown keys are refused. A preset goes by the name of its file.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from ..weights.files import replacing
@@ -18,6 +20,11 @@ from ..weights.places import config_folder, expand
 from .errors import SettingsError
 from .settings import Settings, change_settings
 from .values import require_known
+
+log = logging.getLogger(__name__)
+
+DEFAULT_NAME = "natural"
+"""The preset that is used where none is named; it holds the defaults of `Settings`."""
 
 FORMAT = "gpen-blocks-preset"
 VERSION = 1
@@ -35,20 +42,24 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{kind}{digit}" for kind in ("COM", "
 
 @dataclass(frozen=True)
 class Preset:
-    """A named, described set of settings."""
+    """A named, described set of settings.
+
+    Attributes:
+        name: of a file its name without `.json`.
+        description: one sentence about its purpose.
+        settings: the settings.
+        notes: one sentence for each oddity of its file that the user should know.
+    """
 
     name: str
     description: str = ""
     settings: Settings = Settings()
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def to_json(self) -> str:
         """The text of the preset file."""
         body = {"format": FORMAT, "version": VERSION, "name": self.name, "description": self.description}
         return json.dumps({**body, "settings": asdict(self.settings)}, indent=2) + "\n"
-
-
-DEFAULT = Preset("default")
-"""What is used where no preset is named."""
 
 
 def parse_preset(text: str) -> Preset:
@@ -78,12 +89,18 @@ def parse_preset(text: str) -> Preset:
 
 def bundled_presets() -> tuple[str, ...]:
     """Names of the presets that come with the package."""
-    return _names_in(_BUNDLED)
+    return tuple(_files_in(_BUNDLED))
 
 
 def user_presets() -> tuple[str, ...]:
-    """Names of the user's presets: the files in `user_folder`. A file is checked when it is loaded."""
-    return tuple(name for name in _names_in(user_folder()) if not _is_bundled(name))
+    """Names of the user's presets: the files in `user_folder` that can be loaded by their names.
+
+    The log names every other preset file there once, with the reason.
+    """
+    faults = {name: _shadowed(path) or _fault_of(path) for name, path in _files_in(user_folder()).items()}
+    for fault in filter(None, faults.values()):
+        _warn_once(fault)
+    return tuple(name for name, fault in faults.items() if fault is None)
 
 
 def preset_names() -> tuple[str, ...]:
@@ -112,21 +129,51 @@ def load_preset(name_or_path: str | Path) -> Preset:
     """Load a preset by its name, bundled or the user's, or by the path of its file (ending in `.json`).
 
     Raises:
-        SettingsError: there is no such preset, or the file is not one.
+        SettingsError: there is no such preset, or the file is not one; the message names the file.
     """
     path = Path(name_or_path)
-    if path.suffix.lower() != ".json":
-        path = _file_of(str(name_or_path))
+    return _load(path) if path.suffix.lower() == ".json" else load_named(str(name_or_path))
+
+
+def load_named(name: str) -> Preset:
+    """Load a preset by its name. Names are compared with the entries of the folders, so that none leads outside.
+
+    Raises:
+        SettingsError: there is no such preset, or its file is not one; the message names the folder or the file.
+    """
+    own = _files_in(user_folder())
+    path = _files_in(_BUNDLED).get(name) or own.get(name)
+    if path is None:
+        raise SettingsError(
+            f"There is no preset {name!r} on this machine: choose from {', '.join(preset_names())}, or put its file, "
+            f"{name}.json, into {user_folder()}."
+        )
+    shadowed = (_shadowed(one) for one in own.values() if one.stem.casefold() == name.casefold())
+    preset = _load(path)
+    return replace(preset, notes=(*preset.notes, *filter(None, shadowed)))
+
+
+def _load(path: Path) -> Preset:
+    try:
+        preset = parse_preset(_read(path))
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    if preset.name == path.stem:
+        return preset
+    note = f"{path} has the name {preset.name!r} inside; it goes by the name of its file, {path.stem!r}."
+    return replace(preset, name=path.stem, notes=(note,))
+
+
+def _read(path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(_MAX_LENGTH + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The preset {path} cannot be read: {error}.") from None
-    _require_short(text, f"The preset {path}")
-    try:
-        return parse_preset(text)
-    except SettingsError as error:
-        raise SettingsError(f"{path}: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"The file cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError("The file cannot be read: it is not UTF-8 text.") from None
+    _require_short(text)
+    return text
 
 
 def save_preset(preset: Preset, *, overwrite: bool = False) -> Path:
@@ -149,18 +196,21 @@ def save_preset(preset: Preset, *, overwrite: bool = False) -> Path:
             f"{name[:80]!r} cannot be the name of a preset; begin with a letter or digit, and use at most 64 letters, "
             "digits, spaces and . _ -, with no space or dot at the end."
         )
+    path, text = user_folder() / f"{name}.json", preset.to_json()
     if _is_bundled(name):
-        raise SettingsError(f"{name} is a preset that comes with the package; choose another name.")
-    folder = user_folder()
-    path, text = folder / f"{name}.json", preset.to_json()
-    _require_short(text, f"The preset {name}")
+        raise SettingsError(
+            f"{path} is not written: {name} is a preset that comes with the package; choose another name."
+        )
     try:
+        _require_short(text)
         if path.exists() and not overwrite and not _holds(path, preset):
-            raise SettingsError(f"You have another preset {name!r} in {folder}; choose another name or overwrite it.")
+            raise SettingsError("The file holds another preset; choose another name, or allow to overwrite it.")
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The preset {path} cannot be written: {error}.") from None
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: The file cannot be written: {error.strerror or error}.") from None
     return path
 
 
@@ -172,16 +222,37 @@ def _holds(path: Path, preset: Preset) -> bool:
         return False
 
 
-def _require_short(text: str, what: str) -> None:
+def _require_short(text: str) -> None:
     if len(text) > _MAX_LENGTH:
-        raise SettingsError(f"{what} is larger than {_MAX_LENGTH} characters, so it is not a preset.")
+        raise SettingsError(f"The text is larger than {_MAX_LENGTH} characters, so it is not a preset.")
 
 
-def _names_in(folder: Path) -> tuple[str, ...]:
+def _files_in(folder: Path) -> dict[str, Path]:
+    """The preset files of a folder by their names, in alphabetical order."""
     try:
-        return tuple(sorted(path.stem for path in folder.iterdir() if path.suffix == ".json"))
-    except OSError:
-        return ()
+        files = [path for path in folder.iterdir() if path.suffix.lower() == ".json"]
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        _warn_once(f"The folder of presets {folder} cannot be read: {error.strerror or error}.")
+        return {}
+    return {path.stem: path for path in sorted(files)}
+
+
+def _fault_of(path: Path) -> str | None:
+    """Why a file cannot be loaded."""
+    try:
+        _load(path)
+    except SettingsError as error:
+        return str(error)
+    return None
+
+
+def _shadowed(path: Path) -> str | None:
+    """Why a file of the user is not used; None if no bundled preset has its name."""
+    if not _is_bundled(path.stem):
+        return None
+    return f"{path} is not used: {path.stem} is a preset that comes with the package; give the file another name."
 
 
 def _is_bundled(name: str) -> bool:
@@ -189,9 +260,6 @@ def _is_bundled(name: str) -> bool:
     return name.casefold() in (bundled.casefold() for bundled in bundled_presets())
 
 
-def _file_of(name: str) -> Path:
-    """The file of a preset; names are compared with the entries of the folders, so that none leads outside."""
-    for folder, names in ((_BUNDLED, bundled_presets()), (user_folder(), user_presets())):
-        if name in names:
-            return folder / f"{name}.json"
-    raise SettingsError(f"There is no preset {name!r}; there are {', '.join(preset_names())}, and any .json file.")
+@cache
+def _warn_once(sentence: str) -> None:
+    log.warning(sentence)

@@ -66,7 +66,7 @@ def batch_report(
         "prepared": list(batch.prepared),
         "seconds": {stage: round(value, 4) for stage, value in batch.seconds.items()},
         "faces": chosen + skipped,
-        "notes": [*_notes(batch, generator, preset.settings, preview_note), *networks.notes],
+        "notes": [*_notes(batch, generator, preset.settings, preview_note), *networks.notes, *preset.notes],
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from .faces.detection import FaceDetector
 from .images import Picture, from_array, read_picture, to_array, write_picture
 from .models import LoadedModel
 from .pipeline import restore_batch
-from .presets import DEFAULT, Preset, load_preset
+from .presets import DEFAULT_NAME, Preset, load_preset
 from .progress import Progress, silent
 from .report import batch_report
 from .restore import restore_crops
-from .settings import change_settings
+from .settings import Settings, change_settings
 from .stages import load_networks
 from .tasks import TASKS
 from .types import Alignment, Faces
@@ -89,7 +89,8 @@ class Restorer:
     Args:
         model: a registry name, a path, or `auto`: the best generator on this machine.
         detector: a registry name, a path, or `auto`: the best detector on this machine.
-        preset: the name of a preset, the path of a preset file, a `Preset`, or None for the defaults.
+        preset: the name of a preset, the path of a preset file, a `Preset`, or None for `natural`, whose
+            settings are the defaults of `Settings`.
         device: `auto`, or a torch device such as `cuda:1`.
         backend, precision: for the generator, see `models.load_generator`.
         **settings: fields of `Settings` that take precedence over the preset's.
@@ -119,13 +120,27 @@ class Restorer:
         precision: Precision = "fp32",
         **settings: Any,
     ) -> None:
-        loaded = preset if isinstance(preset, Preset) else load_preset(preset) if preset else DEFAULT
-        self.preset = loaded.name
-        self.settings = change_settings(loaded.settings, settings)
+        loaded = preset if isinstance(preset, Preset) else load_preset(preset or DEFAULT_NAME)
+        self._preset = replace(loaded, settings=change_settings(loaded.settings, settings))
         self.device = select_device(device)
         self.networks = load_networks(
             model, detector, settings=self.settings, device=self.device, backend=backend, precision=precision
         )
+
+    @property
+    def preset(self) -> str:
+        """The name of the preset."""
+        return self._preset.name
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the preset with those that took precedence."""
+        return self._preset.settings
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each oddity of the preset's file; each report has them."""
+        return self._preset.notes
 
     @property
     def generator(self) -> LoadedModel[Network]:
@@ -189,7 +204,7 @@ class Restorer:
             progress=progress,
         )
         picture = source.with_pixels(batch.images) if source else None
-        report = batch_report(batch, self.networks, Preset(self.preset, settings=self.settings))
+        report = batch_report(batch, self.networks, self._preset)
         report["seconds"] = {"read": round(read_seconds, 4), **report["seconds"]}
         report["notes"] = [*(source.notes if source else ()), *report["notes"]]
         return Restoration(

@@ -7,8 +7,9 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..gpen.errors import SettingsError
-from ..gpen.presets import Preset, load_preset, preset_names, save_preset, user_folder
+from ..gpen.presets import DEFAULT_NAME, Preset, load_named, preset_names, save_preset
 from ..gpen.settings import Settings
+from . import progress
 from .block_settings import SAVE_PRESET, setting_widgets
 from .schema import PresetWire, describe, setting_widget
 
@@ -30,7 +31,7 @@ class LoadPreset(io.ComfyNode):
                 io.Combo.Input(
                     "preset",
                     options=list(preset_names()),
-                    default="natural",
+                    default=DEFAULT_NAME,
                     tooltip="The settings to use.",
                 )
             ],
@@ -40,31 +41,25 @@ class LoadPreset(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, preset: str | None) -> str:
         try:
-            return load_preset(preset).to_json() if preset in preset_names() else ""
+            loaded = load_named(preset) if preset else None
         except SettingsError as error:
             return str(error)
+        return "\n".join([loaded.to_json(), *loaded.notes]) if loaded else ""
 
     @classmethod
     def validate_inputs(cls, preset: str | None = None) -> bool | str:
         # ComfyUI does not compare an input that is checked here with its menu. None comes from another block.
         try:
-            return preset is None or bool(_load_listed(preset))
+            return preset is None or bool(load_named(preset))
         except SettingsError as error:
             return str(error)
 
     @classmethod
     def execute(cls, preset: str) -> io.NodeOutput:
-        return io.NodeOutput(_load_listed(preset))
-
-
-def _load_listed(name: str) -> Preset:
-    """Load a preset of the menu; raises SettingsError."""
-    if name not in preset_names():
-        raise SettingsError(
-            f"There is no preset {name!r} on this machine. Get its file, {name}.json, from where the workflow comes "
-            f"from and put it into {user_folder()}, or choose one from the menu."
-        )
-    return load_preset(name)
+        loaded = load_named(preset)
+        for note in loaded.notes:
+            progress.say(note)
+        return io.NodeOutput(loaded)
 
 
 class SavePreset(io.ComfyNode):

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ..gpen.models import choose_landmarker
 from ..gpen.pipeline import restore_batch
-from ..gpen.presets import DEFAULT, Preset
+from ..gpen.presets import DEFAULT_NAME, Preset, load_named
 from ..gpen.report import batch_report
 from ..gpen.restore import restore_crops
 from ..gpen.stages import Networks
@@ -102,7 +102,7 @@ class FaceRestore(io.ComfyNode):
                 Model.Input("gpen_model", tooltip="From GPEN Load Model."),
                 FaceDetector.Input("face_detector", tooltip="From GPEN Load Face Detector."),
                 PresetWire.Input(
-                    "preset", optional=True, tooltip="From GPEN Preset; not connected: the default settings."
+                    "preset", optional=True, tooltip="From GPEN Preset; not connected: the preset natural."
                 ),
                 unit_slider("strength", 1.0, "Factor for the strength of the preset; 0 changes nothing."),
                 FaceParserWire.Input(
@@ -133,7 +133,7 @@ class FaceRestore(io.ComfyNode):
         preset: Preset | None = None,
         face_parser: ModelHandle | None = None,
     ) -> io.NodeOutput:
-        preset = preset or DEFAULT
+        preset = preset or load_named(DEFAULT_NAME)
         settings = replace(preset.settings, strength=preset.settings.strength * strength)
         parser = placement.parser_for(settings.mask_mode, face_parser)
         with placement.outside_inference_mode():

@@ -13,7 +13,7 @@ GPEN_ALIGNMENT: a tuple of `gpen.types.Alignment`, one for each crop
     template, crop_size: landmark template of the crop, and its original side in pixels.
     image_size, face: the (height, width) of its image, and the face in the crop.
 GPEN_PRESET: `gpen.presets.Preset`
-    name, description: text.
+    name, description: text; notes: sentences about its file.
     settings: a `Settings`, which documents its fields.
 BOUNDING_BOX, FACE_LANDMARKS: ComfyUI's types; see `core_faces.py`.
 

@@ -1,9 +1,19 @@
 """The benchmarks of detail: what they measure is what they say."""
 
+import importlib
+from pathlib import Path
+
+import detail
 import pytest
 import torch
 from detail import data, enhancers, measures
 from detail.enhancers import Crop
+
+
+@pytest.mark.parametrize("path", sorted(Path(detail.__path__[0]).glob("[!_]*.py")), ids=lambda path: path.stem)
+def test_every_measurement_can_be_started(path):
+    """Their imports are of functions that exist."""
+    importlib.import_module(f"detail.{path.stem}")
 
 
 @pytest.fixture(scope="module")

@@ -31,8 +31,9 @@ All settings of `gpen restore`, the class `Restorer` and the block **GPEN Face R
 - **ComfyUI**: one widget each in **GPEN Save Preset**. Single blocks have the widgets they need.
 - **Presets**: one key each in the `settings` of the file. Options and keywords take precedence.
 
-These are the defaults of the whole chain. A function of the library that does a single step, such as `finish`, is
-called for its effect, and may have another default, which its documentation states.
+These are the defaults of the whole chain; the preset `natural`, which is used where none is named, holds them. A
+function of the library that does a single step, such as `finish`, is called for its effect, and may have another
+default, which its documentation states.
 
 {tables}
 
@@ -67,7 +68,8 @@ _PAGE_ZH = """# 设置
 - **ComfyUI**：“GPEN 保存预设”中每项一个控件。各单独节点只有所需的控件。
 - **预设**：文件的 `settings` 中每项一个键。选项和关键字参数优先于预设。
 
-以上是整个流程的默认值。库中只做一步的函数（如 `finish`）正是为其效果而调用，默认值可能不同，见其说明。
+以上是整个流程的默认值，即预设 `natural` 的内容；未指定预设时使用该预设。库中只做一步的函数（如 `finish`）正是为其
+效果而调用，默认值可能不同，见其说明。
 
 {tables}
 

@@ -10,7 +10,7 @@ import torch
 from gpen_blocks.gpen.detail.bands import blend
 from gpen_blocks.gpen.detail.spectrum.analysis import analyze
 from gpen_blocks.gpen.detail.spectrum.charts import spectrum_chart
-from gpen_blocks.gpen.detail.spectrum.crossover import SIGMA_PER_PERIOD, meeting_point
+from gpen_blocks.gpen.detail.spectrum.crossover import SIGMA_PER_PERIOD, find_crossover
 from gpen_blocks.gpen.models import load_generator
 from gpen_blocks.gpen.pixels.filters import gaussian_blur
 from gpen_blocks.gpen.restore import restore_crops
@@ -87,7 +87,7 @@ def kinds_of_damage(faces: torch.Tensor) -> dict[str, Any]:
         }
         fidelity = {name: psnr(images, faces) for name, images in ways.items()}
         better = fidelity["blend"] - fidelity["plain"]
-        cutoffs = meeting_point(photographs, restored).cutoff[:, 0]
+        cutoffs = find_crossover(photographs, restored).cutoff[:, 0]
         figures[kind] = {
             "psnr": {name: median(values, 2) for name, values in fidelity.items()},
             "blend_less_plain": quartiles(better, 2),

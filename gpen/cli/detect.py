@@ -42,16 +42,20 @@ def detect(
     from ..images import read_picture, write_picture
     from ..jobs.plan import Targets, collect, plan
     from ..models import load_detector
-    from ..presets import load_preset
+    from ..presets import DEFAULT_NAME, load_preset
     from ..report import describe_face
-    from ..settings import Settings, change_settings
+    from ..settings import change_settings
     from ..sheets import draw_faces
     from ..stages import find_faces
     from .files import open_report
     from .pages import has_pages, left_pages, work_on_pages
     from .run import Run, logging_to
+    from .terminal import noted, say
 
-    wanted = change_settings(load_preset(preset).settings if preset else Settings(), set_options(settings))
+    named = load_preset(preset or DEFAULT_NAME)
+    for note in named.notes:
+        say(noted(note))
+    wanted = change_settings(named.settings, set_options(settings))
     jobs, passed_over = collect(inputs, recursive, output)
     open_report(report)
     planned: dict[Job, Targets] = {}

@@ -37,4 +37,6 @@ Indices = Annotated[
         show_default=False,
     ),
 ]
-Preset = Annotated[str | None, typer.Option(help="Name or .json file of a preset.", show_default=False)]
+Preset = Annotated[
+    str | None, typer.Option(help="Name or .json file of a preset. Default: natural.", show_default=False)
+]

@@ -92,7 +92,9 @@ def restore(
         **set_options(settings),
     )
     preview = PREVIEW_NOTE.format(model=restorer.generator.name)
-    run = Run(jobs, passed_over, report=report, said_once=(preview,))
+    for note in restorer.notes:
+        say(noted(note))
+    run = Run(jobs, passed_over, report=report, said_once=(preview, *restorer.notes))
     with logging_to(log), ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         work = _Work(
             restorer,

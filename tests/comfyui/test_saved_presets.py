@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from prompts import load, models, node, preview, succeed, whole
 from saved import save_preset as save
 
 from gpen_blocks import Restorer, Settings
-from gpen_blocks.gpen.presets import load_preset
+from gpen_blocks.gpen.presets import Preset, load_preset
 from gpen_blocks.nodes.block_settings import SAVE_PRESET, setting_widgets
 
 
@@ -31,6 +32,47 @@ def test_presets_are_saved_and_found_again(comfyui, portrait):
     for name in ("natural", "../half", "half"):
         refused = comfyui.run(save(name, strength=0.75))
         assert refused.status == "error" and "preset" in refused.error
+
+
+def test_without_a_preset_the_chain_is_that_of_natural(comfyui, portrait):
+    reports = {}
+    for name, inputs in {"none": {}, "natural": {"preset": ["preset", 0]}}.items():
+        prompt = {
+            **models(),
+            "preset": node("GPENPreset", preset="natural"),
+            "image": load(comfyui.put("one.png", portrait)),
+            "restore": whole(**inputs),
+            "report": node("PreviewAny", source=["restore", 4]),
+        }
+        reports[name] = json.loads(succeed(comfyui, prompt).outputs["report"]["text"][0])
+    assert reports["none"]["preset"] == reports["natural"]["preset"] == "natural"
+    assert reports["none"]["settings"] == reports["natural"]["settings"] == asdict(Settings())
+
+
+def test_preset_files_that_cannot_be_used_are_told(comfyui):
+    """Neither in the menu nor ignored in silence."""
+    folder = comfyui.base / "user" / "gpen-blocks" / "presets"
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {"natural": Preset("natural", "", Settings(strength=0.1)).to_json(), "torn": "{"}
+    files = {name: folder / f"{name}.json" for name in texts}
+    try:
+        for name, text in texts.items():
+            files[name].write_text(text, encoding="utf-8")
+        spec = comfyui.get("/object_info")["GPENPreset"]["input"]["required"]["preset"]
+        menu = spec[0] if isinstance(spec[0], list) else spec[1]["options"]
+        assert menu.count("natural") == 1 and "torn" not in menu
+        assert f"{files['torn']}: This is not a preset" in comfyui.text_of_log()
+        preset = node("GPENPreset", preset="natural")
+        prompt = {"preset": preset, "out": node("PreviewAny", source=["preset", 0])}
+        before = comfyui.text_of_log().count(f"{files['natural']} is not used")
+        run = succeed(comfyui, prompt)
+        assert comfyui.text_of_log().count(f"{files['natural']} is not used") > before
+        assert 3 in run.of("binary"), "the node says nothing"
+        refused = comfyui.run({**prompt, "preset": node("GPENPreset", preset="torn")})
+        assert refused.status == "refused" and str(files["torn"]) in refused.error
+    finally:
+        for file in files.values():
+            file.unlink(missing_ok=True)
 
 
 def test_the_report_tells_what_the_settings_could_not_have_and_what_to_choose(comfyui, portrait):

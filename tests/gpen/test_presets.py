@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from gpen_blocks import Restorer
 from gpen_blocks.gpen import presets
 from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.gpen.presets import (
+    DEFAULT_NAME,
     Preset,
     bundled_presets,
     load_preset,
@@ -36,6 +38,20 @@ def test_every_bundled_preset_is_valid_and_named_like_its_file():
         preset = load_preset(name)
         assert preset.name == name
         assert preset.description
+
+
+def test_the_preset_that_is_used_where_none_is_named_holds_the_defaults():
+    """One truth for the menu, the command line, programs and blocks."""
+    assert load_preset(DEFAULT_NAME).settings == Settings()
+    restorer = Restorer("gpen-lite-256", "face-detector-lite")
+    assert (restorer.preset, restorer.settings) == ("natural", Settings())
+
+
+def test_bundled_presets_are_what_they_were():
+    """They write every value that once differed from a default, so that a changed default does not change them."""
+    wanted = {"after-diffusion": 0.0, "archival-black-and-white": 1.0, "article": 0.0, "portrait-close-up": 0.5}
+    for name, value in {**wanted, "strong": 0.0}.items():
+        assert load_preset(name).settings.match_grain == value, name
 
 
 def test_what_is_written_reads_back_equal():
@@ -188,8 +204,82 @@ def test_the_users_folder_is_where_the_host_keeps_its_own(monkeypatch, tmp_path)
     assert user_folder() == tmp_path / "presets"
 
 
-def test_a_fault_names_the_file_that_has_it(tmp_path):
-    path = tmp_path / "shiny.json"
-    path.write_text(json.dumps({**GOOD, "settings": {"shine": 1}}), encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"shiny\.json: .*'shine'"):
-        load_preset(path)
+BROKEN = {
+    "not JSON": "{",
+    "another file": '{"a": 1}',
+    "unknown setting": json.dumps({**GOOD, "settings": {"shine": 1}}),
+    "wrong value": json.dumps({**GOOD, "settings": {"strength": 7}}),
+    "too long": " " * 100_000,
+}
+
+
+@pytest.fixture
+def warnings(caplog):
+    """What the log says; each sentence is said once in a process."""
+    presets._warn_once.cache_clear()
+    return caplog
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_every_fault_names_its_file_once(folder, name):
+    folder.mkdir()
+    path = folder / f"{name}.json"
+    path.write_text(BROKEN[name], encoding="utf-8")
+    for asked in (name, path):
+        with pytest.raises(SettingsError) as caught:
+            load_preset(asked)
+        assert str(caught.value).count(path.name) == 1 and str(path) in str(caught.value)
+
+
+def test_a_missing_file_and_a_missing_name_are_told_once(folder):
+    with pytest.raises(SettingsError) as caught:
+        load_preset(folder / "gone.json")
+    assert str(caught.value).count("gone.json") == 1
+    with pytest.raises(SettingsError) as caught:
+        load_preset("gone")
+    assert str(folder) in str(caught.value) and str(caught.value).count("gone.json") == 1
+    with pytest.raises(SettingsError, match=r"taken\.json: The file holds another preset"):
+        save_preset(Preset("taken"))
+        save_preset(Preset("taken", "other"))
+
+
+def test_broken_files_are_not_in_the_menu_and_the_log_says_why(folder, warnings):
+    folder.mkdir()
+    for name, text in BROKEN.items():
+        (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    save_preset(Preset("mine"))
+    for _ in range(2):
+        assert user_presets() == ("mine",)
+    said = [record.getMessage() for record in warnings.records]
+    assert sorted(Path(line.partition(": ")[0]).stem for line in said) == sorted(BROKEN)
+
+
+def test_a_preset_of_the_users_with_a_bundled_name_is_told(folder, warnings):
+    folder.mkdir()
+    path = folder / "Natural.json"
+    path.write_text(Preset("Natural", "", Settings(strength=0.1)).to_json(), encoding="utf-8")
+    assert user_presets() == ()
+    (said,) = (record.getMessage() for record in warnings.records)
+    assert said.startswith(f"{path} is not used") and "another name" in said
+    loaded = load_preset("natural")
+    assert loaded.settings == Settings() and loaded.notes == (said,)
+    assert Restorer("gpen-lite-256", "face-detector-lite").notes == (said,)
+    assert load_preset("strong").notes == ()
+
+
+def test_a_preset_goes_by_the_name_of_its_file(folder):
+    folder.mkdir()
+    (folder / "theirs.json").write_text(Preset("mine", "words").to_json(), encoding="utf-8")
+    loaded = load_preset("theirs")
+    assert loaded.name == "theirs" and loaded.description == "words"
+    (note,) = loaded.notes
+    assert "theirs.json" in note and "'mine'" in note
+    save_preset(Preset("same"))
+    assert load_preset("same").notes == ()
+
+
+def test_a_folder_that_cannot_be_read_is_told(folder, warnings):
+    folder.write_text("a file is in the way", encoding="utf-8")
+    assert user_presets() == ()
+    (record,) = warnings.records
+    assert str(folder) in record.getMessage()

@@ -69,6 +69,22 @@ def test_settings_that_a_preset_switches_on_can_be_switched_off(photo, tmp_path)
     assert told == asdict(Settings(deblur=0.25, match_grain=0.5))
 
 
+def test_without_a_preset_natural_is_used_and_a_namesake_of_the_users_is_told_once(photo, tmp_path, monkeypatch):
+    monkeypatch.setenv("GPEN_PRESETS_DIR", str(tmp_path / "presets"))
+    namesake = tmp_path / "presets" / "natural.json"
+    namesake.parent.mkdir()
+    namesake.write_text(Preset("natural", "", Settings(strength=0.1)).to_json(), encoding="utf-8")
+    shutil.copy(photo, photo.with_name("again.jpg"))
+    report = tmp_path / "report.json"
+    done = gpen("restore", photo.parent, *BUNDLED, "-o", tmp_path / "out", "--report", report)
+    assert done.exit_code == 0, done.output
+    assert " ".join(done.output.split()).count(f"{namesake.name} is not used") == 1
+    told = json.loads(report.read_text(encoding="utf-8"))["pictures"]
+    assert [(one["preset"], one["settings"]) for one in told] == [("natural", asdict(Settings()))] * 2
+    seen = gpen("detect", photo, "--device", "cpu", "-o", tmp_path / "faces.png")
+    assert "is not used" in " ".join(seen.output.split())
+
+
 @pytest.mark.slow
 def test_only_what_changed_is_counted_as_restored(photo, tmp_path):
     """At strength 0 the line, the note and the report say that nothing was done, and why."""
