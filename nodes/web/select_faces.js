@@ -6,6 +6,7 @@
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { formatIndices, parseIndices, toggleFace } from "./face_indices.js";
+import { isChinese } from "./locale.js";
 
 const NODE = "GPENSelectFaces";
 // The colours of the block's own preview; gpen/sheets.py.
@@ -33,8 +34,7 @@ const WORDS = {
 };
 
 function words() {
-  const locale = app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
-  return locale.startsWith("zh") ? WORDS.zh : WORDS.en;
+  return isChinese() ? WORDS.zh : WORDS.en;
 }
 
 class FacePicker {
