@@ -11,7 +11,8 @@ const FOLDER = decodeURIComponent(new URL(".", import.meta.url).pathname.split("
 /** The names to show: each template in the language of the page, in order, then those that the list does not know. */
 export function listed(names, templates, chinese) {
   const known = templates.flatMap(({ en, zh }) => [en, zh]);
-  const shown = templates.map(({ en, zh }) => (chinese ? zh : en)).filter((name) => names.includes(name));
+  const named = templates.map(({ en, zh }) => (chinese && names.includes(zh) ? zh : en));
+  const shown = named.filter((name) => names.includes(name));
   return [...shown, ...names.filter((name) => !known.includes(name)).sort()];
 }
 
