@@ -49,9 +49,10 @@ def batch_report(
     """
     height, width = batch.images.shape[-2:]
     generator, detector = networks.generator, networks.detector
-    chosen = [_describe_chosen(record, generator.name) for record in batch.records]
+    numbers = batch.found.numbers
+    chosen = [_numbered(record.face, numbers) | _describe_chosen(record, generator.name) for record in batch.records]
     skipped = [
-        {**_placed(face), "restored": False, "skipped": reason}
+        {**_numbered(face, numbers), **_placed(face), "restored": False, "skipped": reason}
         for face, reason in zip(batch.found.rejected, batch.found.reasons, strict=True)
     ]
     return {
@@ -103,6 +104,11 @@ def _why_none_restored(batch: RestoredBatch, index: int, settings: Settings) -> 
         f"no face was found; faces under {found.least_size:.0f} pixels were not searched "
         f"(set min_face_size to {SMALLEST_FACE} to include them)"
     )
+
+
+def _numbered(face: Face, numbers: dict[Face, int]) -> dict[str, int]:
+    """The number of a face for `indices`; a face that cannot be selected has none."""
+    return {"number": numbers[face]} if face in numbers else {}
 
 
 def _placed(face: Face) -> dict[str, Any]:

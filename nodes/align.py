@@ -15,7 +15,7 @@ from .convert import to_crops, to_images
 from .inputs import require_images_of
 from .model_menus import AUTO
 from .placement import ModelHandle
-from .schema import AlignmentWire, FaceLandmarks, FacesWire, Model, describe
+from .schema import AlignmentWire, Model, describe, faces_input
 
 # Size and template without a model: those of GPEN's standard model.
 _SIZE, _TEMPLATE = 512, "gpen"
@@ -34,11 +34,7 @@ class AlignFaces(io.ComfyNode):
             search_aliases=["crop faces", "face crop", "align face"],
             inputs=[
                 io.Image.Input("image", tooltip="The images in which the faces were found."),
-                io.MultiType.Input(
-                    "faces",
-                    types=[FacesWire, FaceLandmarks],
-                    tooltip="From GPEN Detect Faces or GPEN Select Faces.",
-                ),
+                faces_input("From GPEN Detect Faces or GPEN Select Faces."),
                 io.Int.Input(
                     "size",
                     default=0,

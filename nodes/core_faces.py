@@ -8,23 +8,18 @@ FACE_LANDMARKS: result of MediaPipe's Face Landmarker, `{"frames", "image_size":
 
 from __future__ import annotations
 
-import reprlib
-from itertools import chain
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from ..gpen.errors import ImageError
 from ..gpen.types import Face, Faces
-from ..gpen.wording import count as counted
 
 # MediaPipe's canonical face mesh (face_mesh_connections.py): corners of the eyes, tip of the nose, corners of the
 # mouth; the person's right side (left in the image) first. Corners of the eyes are used, since the iris moves with the
 # gaze.
 _EYE_CORNERS = ((33, 133), (362, 263))
 _NOSE, _MOUTH_CORNERS = 1, (61, 291)
-_BOX_KEYS = ("x", "y", "width", "height")
 
 
 def to_faces(value: Faces | dict[str, Any]) -> Faces:
@@ -58,36 +53,3 @@ def to_boxes(faces: Faces) -> list[list[dict[str, Any]]]:
 def _to_box(face: Face) -> dict[str, Any]:
     x, y = face.box[:2]
     return {"x": x, "y": y, "width": face.width, "height": face.height, "label": "face", "score": face.score}
-
-
-def within(faces: Faces, regions: dict | list | None) -> Faces:
-    """The faces whose centre is in one of core's boxes; all faces if no boxes are given.
-
-    Raises:
-        ImageError: the regions are not boxes, or are for another number of images.
-    """
-    if regions is None:
-        return faces
-    per_image = _per_image(regions, len(faces.sizes))
-    inside = (face for face in faces if any(_holds(box, face) for box in per_image[face.image_index]))
-    return Faces(tuple(inside), faces.sizes)
-
-
-def _per_image(regions: dict | list, count: int) -> list[list[dict]]:
-    entries = regions if isinstance(regions, list) else [regions]
-    one_for_all = not entries or not all(isinstance(entry, list) for entry in entries)
-    per_image = [entries] * count if one_for_all else entries
-    for box in chain.from_iterable(per_image):
-        if not isinstance(box, dict) or not all(isinstance(box.get(key), Real) for key in _BOX_KEYS):
-            raise ImageError(
-                f"regions holds {reprlib.repr(box)}, but a box needs numbers {', '.join(_BOX_KEYS)} in pixels; "
-                "connect boxes such as those of GPEN Detect Faces."
-            )
-    if len(per_image) != count:
-        raise ImageError(f"regions holds boxes for {counted(len(per_image), 'image')}, but the faces are of {count}.")
-    return per_image
-
-
-def _holds(box: dict, face: Face) -> bool:
-    x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
-    return 0 <= x - box["x"] <= box["width"] and 0 <= y - box["y"] <= box["height"]

@@ -19,7 +19,8 @@ from . import core_faces, placement, progress
 from .convert import box_mask, to_image, to_images
 from .inputs import require_images_of
 from .placement import ModelHandle
-from .schema import BoundingBox, FaceDetector, FaceLandmarks, FacesWire, describe, setting_widget
+from .regions import within
+from .schema import BoundingBox, FaceDetector, FacesWire, describe, faces_input, regions_input, setting_widget
 
 Landmarks = Literal["refined", "plain"]
 
@@ -131,9 +132,7 @@ class SelectFaces(io.ComfyNode):
             # too.
             is_output_node=True,
             inputs=[
-                io.MultiType.Input(
-                    "faces", types=[FacesWire, FaceLandmarks], tooltip="From GPEN Detect Faces, or MediaPipe's faces."
-                ),
+                faces_input("From GPEN Detect Faces, or MediaPipe's faces."),
                 setting_widget("GPENSelectFaces", "order"),
                 io.String.Input(
                     "indices",
@@ -149,13 +148,9 @@ class SelectFaces(io.ComfyNode):
                     tooltip="Smaller faces (longer side in pixels) are neither numbered nor selected.",
                 ),
                 io.Image.Input("image", optional=True, tooltip="The images, to show them in the node and the preview."),
-                BoundingBox.Input(
-                    "regions",
-                    optional=True,
-                    display_name="only in regions",
-                    tooltip="Only faces with their centre in one of these boxes are numbered and selected.",
-                    # Newer versions of ComfyUI would turn it into a widget and send a box that nobody drew.
-                    extra_dict={"forceInput": True},
+                regions_input(
+                    "Only faces with their centre in this mask, or in one of these boxes or segments (SEGS), are "
+                    "numbered and selected."
                 ),
             ],
             outputs=[
@@ -173,10 +168,10 @@ class SelectFaces(io.ComfyNode):
         indices: str,
         min_face_size: int,
         image: torch.Tensor | None = None,
-        regions: dict | list | None = None,
+        regions: Any = None,
     ) -> io.NodeOutput:
         found = core_faces.to_faces(faces)
-        counted, _ = select_faces(core_faces.within(found, regions), order, "", min_face_size)
+        counted, _ = select_faces(within(found, regions), order, "", min_face_size)
         selected, _ = select_faces(counted, order, indices)
         chosen = set(selected)
         rejected = Faces(tuple(face for face in found if face not in chosen), found.sizes)

@@ -16,7 +16,7 @@ from ..gpen.values import require_choice
 from . import core_faces
 from .convert import from_mask, to_images, to_report, with_colours
 from .inputs import require_fit, require_images_of
-from .schema import FaceLandmarks, FacesWire, describe, setting_widget
+from .schema import describe, faces_input, setting_widget
 
 
 class PrepareImage(io.ComfyNode):
@@ -34,12 +34,7 @@ class PrepareImage(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="The images to prepare."),
                 *(setting_widget("GPENPrepareImage", name) for name in ("white_balance", "deblock", "exposure")),
-                io.MultiType.Input(
-                    "faces",
-                    types=[FacesWire, FaceLandmarks],
-                    optional=True,
-                    tooltip="From GPEN Detect Faces.",
-                ),
+                faces_input("From GPEN Detect Faces.", optional=True),
                 setting_widget("GPENPrepareImage", "levels"),
             ],
             outputs=[

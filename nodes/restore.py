@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import torch
 from comfy_api.latest import io
 
 from ..gpen.models import choose_landmarker
-from ..gpen.pipeline import restore_batch
+from ..gpen.pipeline import RestoredBatch, restore_batch
 from ..gpen.presets import DEFAULT_NAME, Preset, load_named
 from ..gpen.report import batch_report
 from ..gpen.restore import restore_crops
+from ..gpen.settings import Settings
 from ..gpen.stages import Networks
 from ..gpen.tasks import TASKS
-from . import placement, progress
+from ..gpen.types import Faces
+from . import core_faces, placement, progress
 from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
-from .inputs import require_square
+from .inputs import require_images_of, require_square
 from .placement import ModelHandle
-from .schema import FaceDetector, FaceParserWire, Model, PresetWire, describe, setting_widget, unit_slider
+from .regions import within
+from .schema import (
+    FaceDetector,
+    FaceParserWire,
+    FacesWire,
+    Model,
+    PresetWire,
+    describe,
+    faces_input,
+    regions_input,
+    setting_widget,
+    unit_slider,
+)
 
 _PREVIEW_NOTE = (
     "{model} is a small bundled model of preview quality; gpen-bfr-512 is better: choose it in GPEN Load Model, "
@@ -105,6 +121,23 @@ class FaceRestore(io.ComfyNode):
                     "preset", optional=True, tooltip="From GPEN Preset; not connected: the preset natural."
                 ),
                 unit_slider("strength", 1.0, "Factor for the strength of the preset; 0 changes nothing."),
+                faces_input(
+                    "Faces found elsewhere, from GPEN Detect Faces, GPEN Select Faces or MediaPipe; the block then "
+                    "searches for none.",
+                    optional=True,
+                ),
+                io.String.Input(
+                    "indices",
+                    default="",
+                    optional=True,
+                    placeholder="0,2-4",
+                    tooltip="Numbers of the faces to restore in each image, from 0, such as 0,2-4: number in the "
+                    "report, in the order of the preset. Empty = all.",
+                ),
+                regions_input(
+                    "Only faces with their centre in this mask, or in one of these boxes or segments (SEGS), are "
+                    "numbered and restored."
+                ),
                 FaceParserWire.Input(
                     "face_parser",
                     optional=True,
@@ -120,6 +153,12 @@ class FaceRestore(io.ComfyNode):
                     "mask", display_name="paste_mask", tooltip="1 where restored faces were pasted, soft at the edges."
                 ),
                 io.String.Output("report", display_name="report", tooltip="What was found and done, as JSON."),
+                FacesWire.Output("restored_faces", display_name="faces", tooltip="The restored faces; may be none."),
+                io.Mask.Output(
+                    "face_masks",
+                    display_name="face_masks",
+                    tooltip="The part of paste_mask of each of these faces, in the image's size; black without a face.",
+                ),
             ],
         )
 
@@ -131,27 +170,57 @@ class FaceRestore(io.ComfyNode):
         face_detector: ModelHandle,
         strength: float,
         preset: Preset | None = None,
+        faces: Faces | dict[str, Any] | None = None,
+        indices: str = "",
+        regions: Any = None,
         face_parser: ModelHandle | None = None,
     ) -> io.NodeOutput:
         preset = preset or load_named(DEFAULT_NAME)
         settings = replace(preset.settings, strength=preset.settings.strength * strength)
-        parser = placement.parser_for(settings.mask_mode, face_parser)
-        with placement.outside_inference_mode():
-            landmarker, notes = choose_landmarker(settings.landmark_network)
-        handles = gpen_model, face_detector, placement.detector_handle(landmarker), *((parser,) if parser else ())
-        place = placement.of_models(*handles)
-        parses = parser.loaded if parser else None
-        networks = Networks(gpen_model.loaded, face_detector.loaded, landmarker, parses, place=place, notes=notes)
+        networks = _networks(gpen_model, face_detector, face_parser, settings)
         images = to_images(image)
+        given = None if faces is None else core_faces.to_faces(faces)
+        if given is not None:
+            require_images_of(given, images)
         batch = restore_batch(
             images,
             networks,
             settings,
-            batch_size=placement.batch_size(gpen_model, place, 0),
+            faces=given,
+            within=partial(within, regions=regions),
+            indices=indices,
+            batch_size=placement.batch_size(gpen_model, networks.place, 0),
             progress=progress.node_progress(),
         )
         size = gpen_model.loaded.module.config.size
         restored = with_colours(image, images, batch.images)
         crops = to_crops(batch.before, size), to_crops(batch.after, size)
         report = batch_report(batch, networks, replace(preset, settings=settings), _PREVIEW_NOTE)
-        return io.NodeOutput(restored, *crops, to_mask(batch.mask), to_report(report))
+        if given is not None:
+            report["detector"] = None
+        return io.NodeOutput(restored, *crops, to_mask(batch.mask), to_report(report), *_restored_faces(batch))
+
+
+def _restored_faces(batch: RestoredBatch) -> tuple[Faces, torch.Tensor]:
+    """The faces that were restored, and the mask of each as a MASK; a single black one without a face."""
+    done = replace(batch, records=tuple(record for record in batch.records if record.left_alone is None))
+    faces = Faces(tuple(record.face for record in done.records), batch.faces.sizes)
+    return faces, to_mask(done.draw_face_masks() if len(faces) else torch.zeros_like(batch.mask[:1]))
+
+
+def _networks(
+    gpen_model: ModelHandle, face_detector: ModelHandle, face_parser: ModelHandle | None, settings: Settings
+) -> Networks:
+    """The networks of a run of the chain, placed by ComfyUI's memory manager."""
+    parser = placement.parser_for(settings.mask_mode, face_parser)
+    with placement.outside_inference_mode():
+        landmarker, notes = choose_landmarker(settings.landmark_network)
+    handles = gpen_model, face_detector, placement.detector_handle(landmarker), *((parser,) if parser else ())
+    return Networks(
+        gpen_model.loaded,
+        face_detector.loaded,
+        landmarker,
+        parser.loaded if parser else None,
+        place=placement.of_models(*handles),
+        notes=notes,
+    )

@@ -16,6 +16,7 @@ GPEN_PRESET: `gpen.presets.Preset`
     name, description: text; notes: sentences about its file.
     settings: a `Settings`, which documents its fields.
 BOUNDING_BOX, FACE_LANDMARKS: ComfyUI's types; see `core_faces.py`.
+SEGS: the segments of ComfyUI-Impact-Pack; see `regions.py`.
 
 All are immutable or treated as such, since ComfyUI caches outputs and passes them to several blocks.
 """
@@ -37,6 +38,7 @@ PresetWire = io.Custom("GPEN_PRESET")
 # ComfyUI's types by name, since not every version has classes for them.
 BoundingBox = io.Custom("BOUNDING_BOX")
 FaceLandmarks = io.Custom("FACE_LANDMARKS")
+Segments = io.Custom("SEGS")
 
 CATEGORY = "GPEN Blocks"
 # Folders within the category. The whole chain lies at its top.
@@ -50,6 +52,24 @@ def describe(*, group: Group = "", **schema: Any) -> io.Schema:
     known = io.Schema.__dataclass_fields__
     category = f"{CATEGORY}/{group}" if group else CATEGORY
     return io.Schema(**{"category": category, **{name: value for name, value in schema.items() if name in known}})
+
+
+def faces_input(tooltip: str, *, optional: bool = False) -> Any:
+    """An input for faces of this package or of MediaPipe, see `core_faces.to_faces`."""
+    return io.MultiType.Input("faces", types=[FacesWire, FaceLandmarks], optional=optional, tooltip=tooltip)
+
+
+def regions_input(tooltip: str) -> Any:
+    """An optional input for regions that choose faces, see `regions.within`."""
+    return io.MultiType.Input(
+        "regions",
+        types=[io.Mask, BoundingBox, Segments],
+        optional=True,
+        display_name="only in regions",
+        tooltip=tooltip,
+        # Newer versions of ComfyUI would make a widget for boxes and send one that nobody drew.
+        extra_dict={"forceInput": True},
+    )
 
 
 def unit_slider(name: str, default: float, tooltip: str, *, high: float = 1.0) -> Any:
@@ -98,6 +118,8 @@ __all__ = [
     "Model",
     "PresetWire",
     "describe",
+    "faces_input",
+    "regions_input",
     "setting_widget",
     "unit_slider",
 ]

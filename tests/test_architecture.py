@@ -111,21 +111,25 @@ def test_one_image_walks_as_written(tmp_path):
         assert first_not_taken(swapped, calls), f"a page that swaps {stages[n]} and {stages[n + 1]} passes, too"
 
 
-def test_the_block_calls_what_the_walk_says():
-    """Its two ends, read in the source, since ComfyUI may be absent; tests/comfyui walks it whole."""
-    (block,) = (
-        node
-        for node in ast.walk(ast.parse((ROOT / "nodes" / "restore.py").read_text(encoding="utf-8")))
-        if isinstance(node, ast.ClassDef) and node.name == "FaceRestore"
-    )
-    (execute,) = (node for node in block.body if isinstance(node, ast.FunctionDef) and node.name == "execute")
+def calls_in(function: ast.FunctionDef, own: dict[str, ast.FunctionDef]) -> list[str]:
+    """Names that a function calls, in order; for functions of its own file, the names that those call."""
     calls = sorted(
         (node.lineno, node.col_offset, node.func.id if isinstance(node.func, ast.Name) else node.func.attr)
-        for node in ast.walk(execute)
+        for node in ast.walk(function)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute)
     )
-    names = iter(name for _, _, name in calls)
-    inside = [name for file, name in IN_COMFYUI if name in {call[2] for call in calls}]
+    return [inner for _, _, name in calls for inner in (calls_in(own[name], own) if name in own else [name])]
+
+
+def test_the_block_calls_what_the_walk_says():
+    """Its two ends, read in the source, since ComfyUI may be absent; tests/comfyui walks it whole."""
+    source = ast.parse((ROOT / "nodes" / "restore.py").read_text(encoding="utf-8"))
+    own = {node.name: node for node in source.body if isinstance(node, ast.FunctionDef)}
+    (block,) = (node for node in source.body if isinstance(node, ast.ClassDef) and node.name == "FaceRestore")
+    (execute,) = (node for node in block.body if isinstance(node, ast.FunctionDef) and node.name == "execute")
+    called = calls_in(execute, own)
+    names = iter(called)
+    inside = [name for file, name in IN_COMFYUI if name in called]
     assert len(inside) == 6
     assert all(name in names for name in inside), f"not in this order: {inside}"
 

@@ -5,7 +5,7 @@ import pytest
 
 from gpen_blocks.gpen.errors import ImageError
 from gpen_blocks.gpen.types import Face, Faces
-from gpen_blocks.nodes.core_faces import to_boxes, to_faces, within
+from gpen_blocks.nodes.core_faces import to_boxes, to_faces
 
 
 def face(box: tuple, image: int = 0) -> Face:
@@ -19,40 +19,6 @@ def test_boxes_are_lists_for_each_image_also_for_those_without_a_face():
     boxes = to_boxes(FACES)
     assert [len(of_image) for of_image in boxes] == [2, 1, 0]
     assert boxes[0][1] == {"x": 50.0, "y": 50.0, "width": 20.0, "height": 40.0, "label": "face", "score": 0.5}
-
-
-def test_own_boxes_as_regions_keep_every_face():
-    assert within(FACES, to_boxes(FACES)).faces == FACES.faces
-
-
-@pytest.mark.parametrize(
-    ("regions", "kept"),
-    [
-        (None, [0, 1, 2]),
-        ({"x": 0, "y": 0, "width": 30, "height": 30}, [0, 2]),
-        ([{"x": 55, "y": 60, "width": 20, "height": 20}], [1]),
-        ([[], [{"x": 0, "y": 0, "width": 80, "height": 100}], []], [2]),
-        ([], []),
-        ([[], [], []], []),
-    ],
-)
-def test_regions_are_for_all_images_or_for_each(regions, kept):
-    assert within(FACES, regions).faces == tuple(FACES.faces[index] for index in kept)
-    assert within(FACES, regions).sizes == FACES.sizes
-
-
-def test_regions_of_another_batch_are_told():
-    with pytest.raises(ImageError, match="boxes for 2 images, but the faces are of 3"):
-        within(FACES, [[], []])
-
-
-@pytest.mark.parametrize(
-    "regions",
-    ["here", 7, [1, 2, 30, 40], [{"x": 0, "y": 0}], {"x": 0, "y": 0, "width": "wide", "height": 1}, [[{}], [], []]],
-)
-def test_regions_that_are_no_boxes_are_told(regions):
-    with pytest.raises(ImageError, match="a box needs numbers x, y, width, height"):
-        within(FACES, regions)
 
 
 def test_mediapipe_faces_become_faces():
