@@ -212,9 +212,12 @@ def restore_window(
     generator = networks.generator
     shown = _move_if_it_fits(images, networks.place(generator.module))
     with _timed(seconds, "prepare"):
-        source, prepared = prepare_images(shown, faces, settings, jpeg_tables=jpeg_tables)
+        source, prepared = prepare_images(
+            shown, faces, settings, jpeg_tables=jpeg_tables, progress=partial(progress, "prepare")
+        )
     with _timed(seconds, "align"):
-        before, alignments = align_faces(source, faces, generator.module.config.size, generator.template)
+        size, template = generator.module.config.size, generator.template
+        before, alignments = align_faces(source, faces, size, template, progress=partial(progress, "align"))
     with _timed(seconds, "restore"):
         answer = restore_crops(
             generator.module,
@@ -227,9 +230,9 @@ def restore_window(
             progress=progress,
         )
     with _timed(seconds, "detail"):
-        restored = keep_own_detail(source, before, answer, alignments, settings)
+        restored = keep_own_detail(source, before, answer, alignments, settings, progress=partial(progress, "detail"))
     with _timed(seconds, "paste"):
-        pasted = paste_back(source, restored, networks, settings)
+        pasted = paste_back(source, restored, networks, settings, progress=partial(progress, "paste"))
         result = images if pasted.images is shown else pasted.images.to(images.device)
         mask, before, after = (made.to(images.device) for made in (pasted.mask, before, restored.after))
     return RestoredWindow(result, mask, pasted.records, before, after, prepared)

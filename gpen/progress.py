@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -14,6 +15,12 @@ it raises ends the work: that is how it is interrupted."""
 
 Steps = Callable[[int, int], None]
 """The progress of one stage or function, called as `Progress` with (done, total)."""
+
+
+Item = TypeVar("Item")
+
+# Steps of one item, if the work on it has steps of its own.
+_FINE = 100
 
 
 @runtime_checkable
@@ -35,6 +42,18 @@ def no_steps(done: int, total: int) -> None:
     """Steps that nobody follows."""
 
 
+def steps_within(steps: Steps, first: int, last: int, total: int) -> Steps:
+    """The steps of a piece of work within a larger one: they count from `first` to `last` of `total`."""
+    return lambda done, own_total: steps(first + (last - first) * done // max(own_total, 1), total)
+
+
+def each(items: Sequence[Item], steps: Steps) -> Iterator[tuple[Item, Steps]]:
+    """Go through items; yields each with the steps of the work on it, and counts it when the next is asked for."""
+    for number, item in enumerate(items):
+        yield item, steps_within(steps, _FINE * number, _FINE * (number + 1), _FINE * len(items))
+        steps(_FINE * (number + 1), _FINE * len(items))
+
+
 def part_of(progress: Progress, first: int, last: int, total: int) -> Progress:
     """The progress of a piece of work within a larger one: its steps count from `first` to `last` of `total`.
 
@@ -42,7 +61,7 @@ def part_of(progress: Progress, first: int, last: int, total: int) -> Progress:
     """
 
     def count(stage: str, done: int, own_total: int) -> None:
-        progress(stage, first + (last - first) * done // max(own_total, 1), total)
+        steps_within(partial(progress, stage), first, last, total)(done, own_total)
 
     return _ViewedPart(progress, count) if isinstance(progress, Viewer) else count
 

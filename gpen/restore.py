@@ -14,9 +14,9 @@ from .pixels.tone import colour_rule, judge_tone, keep_tones
 from .progress import Progress, Viewer, silent
 from .tasks import RESTORATION, Task
 
-# Memory limit of one chunk on the CPU, where larger chunks are not faster, and on devices whose free memory is
-# unknown.
-_CPU_BUDGET = 1 << 29
+# Memory limit of one chunk on devices whose free memory is unknown, and on the CPU, where larger chunks are not faster
+# and would take seconds in which nobody can interrupt.
+_UNKNOWN_BUDGET, _CPU_BUDGET = 1 << 29, 1 << 27
 # Share of the free memory that one chunk may use; the rest is for cuDNN's workspaces and other programs.
 _SHARE = 0.5
 
@@ -117,7 +117,7 @@ def automatic_batch_size(generator: Network, device: torch.device, free: int | N
         free: free bytes, if the caller knows better than the driver (memory reserved by torch counts as free).
     """
     free = free_memory(device) if free is None else free
-    budget = _CPU_BUDGET if free is None else int(free * _SHARE)
+    budget = _UNKNOWN_BUDGET if free is None else int(free * _SHARE)
     if device.type == "cpu":
         budget = min(budget, _CPU_BUDGET)
     return max(1, budget // generator.activation_bytes())

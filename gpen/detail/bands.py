@@ -17,6 +17,7 @@ from ..errors import ImageError, SettingsError
 from ..pixels.color import from_luma_chroma, luma_chroma
 from ..pixels.filters import gaussian_blur
 from ..pixels.tone import colour_rule, judge_tone, keep_tones
+from ..progress import Steps, each, no_steps, steps_within
 from ..wording import count as counted
 from .spectrum.crossover import SIGMA_PER_PERIOD, Crossover, find_crossover, passed_noise
 
@@ -44,6 +45,7 @@ def blend(
     colour: Colour | str = "auto",
     denoise: float = 1.0,
     jpeg_quality: Sequence[int | None] | None = None,
+    progress: Steps = no_steps,
 ) -> torch.Tensor:
     """Combine the low band of one picture with the middle and high bands of another.
 
@@ -70,6 +72,7 @@ def blend(
             at 0.
         jpeg_quality: quality 1..100 of each base's file, None if it is not a JPEG or unknown; a base of low quality is
             trusted less.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         B x 3 x H x W in 0..1.
@@ -102,9 +105,9 @@ def blend(
         raise ImageError(
             f"The gains of parts must be finite, {(len(base), 1, *base.shape[-2:])}, got {tuple(part_gain.shape)}."
         )
-    crossover = _find_crossover(base, detail, cutoff, deblur, jpeg_quality)
+    crossover = _find_crossover(base, detail, cutoff, deblur, jpeg_quality, steps_within(progress, 0, 1, 2))
     result = torch.empty_like(base)
-    for index in range(len(base)):
+    for index, steps in each(range(len(base)), steps_within(progress, 1, 2, 2)):
         one = slice(index, index + 1)
         own, other = luma_chroma(base[one]), luma_chroma(detail[one])
         blur = float(crossover.blur[index])
@@ -118,7 +121,9 @@ def blend(
             _scaled(b, limit, middle_gain, high_gain, gain)
             + _low_band(a - b, limit, noise)
             + (grain * (a - _low_pass(a, limit)) if grain else 0)
-            for a, b, (limit, noise) in zip(own.split(1, 1), other.split(1, 1), numbers, strict=True)
+            for (a, b, (limit, noise)), _ in each(
+                list(zip(own.split(1, 1), other.split(1, 1), numbers, strict=True)), steps
+            )
         ]
         result[one] = from_luma_chroma(torch.cat(planes, dim=1))
     if rule != "keep":
@@ -132,10 +137,11 @@ def _find_crossover(
     cutoff: float | torch.Tensor | None,
     deblur: float,
     jpeg_quality: Sequence[int | None] | None,
+    progress: Steps,
 ) -> Crossover:
     """Measure the crossover, or use the given cut-off without noise."""
     count = len(base)
-    measured = find_crossover(base, detail, jpeg_quality) if cutoff is None or deblur > 0 else None
+    measured = find_crossover(base, detail, jpeg_quality, progress=progress) if cutoff is None or deblur > 0 else None
     if cutoff is None and measured is not None:
         return measured
     cutoffs = torch.as_tensor(cutoff, dtype=torch.float32).reshape(-1, 1)

@@ -11,6 +11,7 @@ from ..checks import require_between, require_finite_images
 from ..errors import ImageError
 from ..pixels.filters import gaussian_blur, kernel_reach, mirrored_index, row_strips
 from ..pixels.grain import missing_grain
+from ..progress import Steps, each, no_steps
 
 # Pixels blurred at a time; about the size of the processor's cache.
 _STRIP_PIXELS = 250_000
@@ -18,7 +19,12 @@ _STRIP_PIXELS = 250_000
 
 @torch.no_grad()
 def finish(
-    images: torch.Tensor, sigma: float = 0.6, mix: float = 0.2, mask: torch.Tensor | None = None
+    images: torch.Tensor,
+    sigma: float = 0.6,
+    mix: float = 0.2,
+    mask: torch.Tensor | None = None,
+    *,
+    progress: Steps = no_steps,
 ) -> torch.Tensor:
     """Blend a picture with its Gaussian blur: `(1 - mix) x + mix G(x)`.
 
@@ -32,6 +38,7 @@ def finish(
         sigma: standard deviation of the Gaussian in pixels, 0..8.
         mix: share of the blurred picture, 0..1.
         mask: B x 1 x H x W in 0..1, or None for the whole picture; pixels with mask 0 stay the same, bit for bit.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         B x 3 x H x W; the tensor `images` itself if sigma or mix is 0, or if sigma is so small that the kernel has one
@@ -50,18 +57,20 @@ def finish(
         return images
     result = torch.empty_like(images)
     height, width = images.shape[-2:]
-    for image, out in zip(images.split(1), result.split(1), strict=True):
+    pairs = zip(images.split(1), result.split(1), strict=True)
+    for n, ((image, out), steps) in enumerate(each(list(pairs), progress)):
         for rows in row_strips(height, width, _STRIP_PIXELS):
+            steps(rows.start, height)
             seen = mirrored_index(torch.arange(rows.start - reach, rows.stop + reach, device=image.device), height)
             # Channel differences of grey are 0 regardless of rounding, so grey stays grey.
             red, others = image[:, :, seen].split((1, 2), dim=1)
             blurred = gaussian_blur(torch.cat([red, others - red], dim=1), sigma)[:, :, reach:-reach]
             blurred[:, 1:] += blurred[:, :1]
             torch.add(blurred.mul_(mix), (1 - mix) * image[:, :, rows], out=out[:, :, rows])
-    if mask is None:
-        return result
-    cover = mask.to(images).clamp(0, 1)
-    return torch.where(cover > 0, images + cover * (result - images), images)
+        if mask is not None:
+            cover = mask[n : n + 1].to(images).clamp(0, 1)
+            out.copy_(torch.where(cover > 0, image + cover * (out - image), image))
+    return result
 
 
 def _require_mask(mask: torch.Tensor | None, images: torch.Tensor) -> None:
@@ -75,6 +84,8 @@ def match_grain(
     reference: torch.Tensor,
     amount: float = 1.0,
     mask: torch.Tensor | None = None,
+    *,
+    progress: Steps = no_steps,
 ) -> torch.Tensor:
     """Add to pictures the grain that they lack compared with a reference, as measured by `missing_grain`.
 
@@ -87,6 +98,7 @@ def match_grain(
         amount: 0..1, share of the missing grain.
         mask: B x 1 x H x W in 0..1, or None for the whole picture. Grain is measured where it is above 0.5 and added in
             proportion to it; pixels with mask 0 stay the same, bit for bit.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         B x 3 x H x W in 0..1; the tensor `images` itself if the amount is 0.
@@ -105,10 +117,12 @@ def match_grain(
     _require_mask(mask, images)
     if amount == 0:
         return images
-    cover = images.new_ones(1).expand_as(images[:, :1]) if mask is None else mask.to(images).clamp(0, 1)
+    cover = images.new_ones(1).expand_as(images[:, :1]) if mask is None else mask
     result = torch.empty_like(images)
-    for n, (image, photograph, part) in enumerate(zip(images, reference.to(images), cover, strict=True)):
-        grain = missing_grain(photograph[None], image[None], part[None], n)[0]
+    triples = zip(images, reference, cover, strict=True)
+    for n, ((image, photograph, part), steps) in enumerate(each(list(triples), progress)):
+        photograph, part = photograph.to(images), part.to(images).clamp(0, 1)
+        grain = missing_grain(photograph[None], image[None], part[None], n, progress=steps)[0]
         grainy = grain.mul_(amount * part).add_(image).clamp_(0, 1)
         torch.where(part > 0, grainy, image, out=result[n])
     return result

@@ -20,6 +20,7 @@ from ..faces.align import TEMPLATES
 from ..faces.masks.parts import Part, part_gains, template_landmarks
 from ..pixels.color import luma
 from ..pixels.filters import box_mean, gaussian_blur, robust_deviation, smoothstep
+from ..progress import Steps, each, no_steps
 from ..wording import count
 
 # Share of the strength for each part.
@@ -49,6 +50,7 @@ def enhance(
     *,
     template: str = "gpen",
     part_strengths: Mapping[Part, float] = PART_STRENGTHS,
+    progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Enhance the weak detail of aligned faces.
 
@@ -67,6 +69,7 @@ def enhance(
         template: `gpen` or `ffhq`; used without landmarks.
         part_strengths: share of the strength for eyes, lips, cheeks, hairline, skin and hair, 0..1; missing parts have
             0.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         The crops, and the gain, B x H x W: 0 where nothing is enhanced, at most `strength`.
@@ -88,11 +91,23 @@ def enhance(
         return crops, crops.new_zeros(crops.shape[:1] + crops.shape[-2:])
     size = crops.shape[-1]
     points = template_landmarks(len(crops), size, template) if landmarks is None else landmarks
-    parts = part_gains(points, size, part_strengths, elsewhere=0.0).to(crops)
+    result, gains = torch.empty_like(crops), crops.new_empty(crops.shape[:1] + crops.shape[-2:], dtype=torch.float32)
+    for n, steps in each(range(len(crops)), progress):
+        parts = part_gains(points[n : n + 1], size, part_strengths, elsewhere=0.0).to(crops)
+        steps(1, 5)
+        result[n : n + 1], gains[n : n + 1] = _enhance_one(crops[n : n + 1], strength * parts, steps)
+    return result, gains
+
+
+def _enhance_one(crops: torch.Tensor, parts: torch.Tensor, progress: Steps) -> tuple[torch.Tensor, torch.Tensor]:
+    """Enhance 1 x 3 x H x W by 1 x 1 x H x W of strengths; also returns the gain, 1 x H x W."""
+    size = crops.shape[-1]
     lightness = luma(crops.float())
-    gain = strength * parts * susceptibility(lightness)
+    gain = parts * susceptibility(lightness)
+    progress(3, 5)
     detail = lightness - gaussian_blur(lightness, _DETAIL_SIGMA * size / _SIDE)
     raised = lightness + gain * _DETAIL_LIMIT * torch.tanh(detail / _DETAIL_LIMIT)
+    progress(4, 5)
     change = torch.minimum(torch.maximum(raised, _least(lightness, 5)), _greatest(lightness, 5)) - lightness
     # The step that all channels can make equally. (Pairs of planes: a reduction over three is several times slower.)
     red, green, blue = crops.split(1, dim=1)

@@ -12,6 +12,7 @@ from ...weights.registry import Template
 from ..checks import require_images
 from ..errors import ImageError, SettingsError
 from ..pixels.warp import compose, matrix_scale, resize_matrix, warp
+from ..progress import Steps, each, no_steps
 from ..types import Alignment, Faces
 from ..wording import count
 
@@ -114,7 +115,12 @@ def usable_faces(faces: Faces, template: Template | str) -> tuple[Faces, Faces]:
 
 
 def align_faces(
-    images: torch.Tensor, faces: Faces, size: int, template: Template | str = "gpen"
+    images: torch.Tensor,
+    faces: Faces,
+    size: int,
+    template: Template | str = "gpen",
+    *,
+    progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, tuple[Alignment, ...]]:
     """Cut out faces, upright, with their landmarks at the positions of the template.
 
@@ -126,6 +132,7 @@ def align_faces(
         faces: faces detected in these images.
         size: side S of the square crops in pixels.
         template: landmark template of the crops; each checkpoint needs the one it was trained with.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         N x 3 x S x S in 0..1, in the order of `faces` (0 x 3 x S x S if there are none), and an alignment for each.
@@ -158,7 +165,7 @@ def align_faces(
         Alignment(matrix, template, size, faces.sizes[face.image_index], face)
         for matrix, face in zip(matrices, faces, strict=True)
     )
-    crops = [crop_aligned(images, alignment) for alignment in alignments]
+    crops = [crop_aligned(images, alignment) for alignment, _ in each(alignments, progress)]
     return torch.cat(crops), alignments
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from ..checks import require_same_shape
+from ..progress import Steps, no_steps
 from ..types import Alignment
 from .place import Place, find_place, overlap
 
@@ -32,7 +33,12 @@ class Change:
 
 
 def measure_changes(
-    before: torch.Tensor, after: torch.Tensor, alignments: tuple[Alignment, ...], masks: torch.Tensor
+    before: torch.Tensor,
+    after: torch.Tensor,
+    alignments: tuple[Alignment, ...],
+    masks: torch.Tensor,
+    *,
+    progress: Steps = no_steps,
 ) -> tuple[Change | None, ...]:
     """Compare pictures before and after the restoration, face by face; only the areas of the faces are read.
 
@@ -41,6 +47,7 @@ def measure_changes(
         after: the same shape.
         alignments: result of `align_faces` for these pictures.
         masks: N x 1 x M x M in 0..1, the paste masks of the crops.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         The change of each face, or None if no pixel of the picture belongs to it.
@@ -56,6 +63,7 @@ def measure_changes(
         found = {n: find_place(masks[n : n + 1], alignments[n]) for n in numbers}
         places = {n: place for n, place in found.items() if place is not None}
         for n, place in places.items():
+            progress(n, len(alignments))
             others = [other for other in places.values() if other is not place]
             changes[n] = _change_within(before[index][place.area], after[index][place.area], _own_pixels(place, others))
     return tuple(changes)

@@ -15,6 +15,7 @@ from ..pixels.color import match_low_band, match_mean_std
 from ..pixels.filters import box_mean
 from ..pixels.grain import missing_grain
 from ..pixels.warp import matrix_scale, warp
+from ..progress import Steps, no_steps, steps_within
 from ..types import Alignment
 from ..wording import agree, count
 from .align import crop_aligned
@@ -49,6 +50,7 @@ def paste_faces(
     match_grain: float = 0.0,
     strength: float = 1.0,
     denoise: float = 0.5,
+    progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Paste restored crops into their images.
 
@@ -77,6 +79,7 @@ def paste_faces(
         strength: 0 leaves the images unchanged, 1 uses the full result.
         denoise: 0..1, how much noise finer than the network's input is removed from large faces: at 1 all, at 0.5 only
             noise above the grain of a print (8 levels of deviation), at 0 none.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         The images, and B x 1 x H x W masks in 0..1 of the pasted faces. Pixels with mask 0, or all at strength 0, equal
@@ -126,7 +129,9 @@ def paste_faces(
             continue
         result = images.clone() if result is images else result
         for n, place in pasted.items():
-            change = _change(images, crops[n : n + 1], place, color_match, match_grain, denoise)
+            steps = steps_within(progress, n, n + 1, len(alignments))
+            steps(0, 1)
+            change = _change(images, crops[n : n + 1], place, color_match, match_grain, denoise, steps)
             total = _claims(place, places)
             share = place.weight / total.clamp_min(torch.finfo(total.dtype).tiny)
             blend = strength * coverage[index][place.area] * share
@@ -150,7 +155,13 @@ def _claims(place: Place, places: list[Place]) -> torch.Tensor:
 
 
 def _change(
-    images: torch.Tensor, crop: torch.Tensor, place: Place, color_match: str, match_grain: float, denoise: float
+    images: torch.Tensor,
+    crop: torch.Tensor,
+    place: Place,
+    color_match: str,
+    match_grain: float,
+    denoise: float,
+    progress: Steps,
 ) -> torch.Tensor:
     """Change of a face's area of the image at full strength, 3 x h x w."""
     size = crop.shape[-1]
@@ -159,14 +170,18 @@ def _change(
     step, own = warp(torch.cat([step, own]), place.area_to_crop_matrix(size), place.size).split(1)
     before = images[place.alignment.image_index][place.area][None]
     finest = before - own
+    progress(1, 4)
     scale = 1 / matrix_scale(place.area_to_crop_matrix(size))
     noise = _fine_noise(finest, scale, denoise)
+    progress(2, 4)
     # Each crop pixel is the mean of `scale` squared pixels, so it has less noise accordingly.
     yielding = _GIVE_WAY * max(1.0, scale**2) * _local_variance(step)
     change = step - noise * yielding / (yielding + _local_variance(finest)).clamp_min(1e-12)
     if match_grain > 0:
         seed = zlib.crc32(place.alignment.face.landmarks.tobytes())
-        change = change + match_grain * missing_grain(before, before + change, place.cover[None], seed)
+        steps = steps_within(progress, 3, 4, 4)
+        grain = missing_grain(before, before + change, place.cover[None], seed, progress=steps)
+        change = change + match_grain * grain
     return change[0]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..pixels.warp import compose, matrix_scale, resize_matrix, shift_matrix, transformed_bounds, warp
+from ..progress import Steps, each, no_steps
 from ..types import Alignment, Size
 from .align import crop_to_image_matrix
 
@@ -61,9 +62,12 @@ class Cover:
     values: torch.Tensor
 
 
-def find_covers(masks: torch.Tensor, alignments: tuple[Alignment, ...]) -> tuple[Cover | None, ...]:
+def find_covers(
+    masks: torch.Tensor, alignments: tuple[Alignment, ...], *, progress: Steps = no_steps
+) -> tuple[Cover | None, ...]:
     """Map masks, N x 1 x M x M, to their images; None for a mask that contains no pixel of its image."""
-    places = (find_place(mask[None], alignment) for mask, alignment in zip(masks, alignments, strict=True))
+    pairs = each(list(zip(masks, alignments, strict=True)), progress)
+    places = (find_place(mask[None], alignment) for (mask, alignment), _ in pairs)
     return tuple(place and Cover(*place.area[1:], place.cover[0].cpu()) for place in places)
 
 

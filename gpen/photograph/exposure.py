@@ -16,6 +16,7 @@ from ..checks import require_between, require_finite_images
 from ..errors import ImageError
 from ..pixels.colorspace import linear_to_srgb, luminance, srgb_to_linear
 from ..pixels.filters import box_mean, smoothstep
+from ..progress import Steps, each, no_steps, steps_within
 from ..types import Face, Faces, Size
 from ..wording import count
 
@@ -71,7 +72,9 @@ class FaceLight:
 
 
 @torch.no_grad()
-def lift_faces(images: torch.Tensor, faces: Faces, strength: float = 1.0) -> tuple[torch.Tensor, tuple[FaceLight, ...]]:
+def lift_faces(
+    images: torch.Tensor, faces: Faces, strength: float = 1.0, *, progress: Steps = no_steps
+) -> tuple[torch.Tensor, tuple[FaceLight, ...]]:
     """Brighten the shadows of backlit faces.
 
     1. Compare the median and the highlights of a face with its surroundings. Only a face with dark highlights and more
@@ -86,6 +89,7 @@ def lift_faces(images: torch.Tensor, faces: Faces, strength: float = 1.0) -> tup
         images: B x 3 x H x W in 0..1.
         faces: faces detected in these images.
         strength: 0..1, share of the correction in stops.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         B x 3 x H x W in 0..1, and the light of each face in the order of `faces`. Pixels outside the correction stay
@@ -102,12 +106,13 @@ def lift_faces(images: torch.Tensor, faces: Faces, strength: float = 1.0) -> tup
             f"The faces belong to {count(len(faces.sizes), 'image')}, not to these {len(images)} "
             f"of {tuple(images.shape[-2:])}; detect them on the images that are prepared."
         )
-    lights = tuple(_measure(images[face.image_index], face, strength) for face in faces)
+    measuring, lifting = steps_within(progress, 0, 1, 2), steps_within(progress, 1, 2, 2)
+    lights = tuple(_measure(images[face.image_index], face, strength) for face, _ in each(faces.faces, measuring))
     result = images
-    for index in sorted({light.image_index for light in lights if light.lift}):
+    for index, steps in each(sorted({light.image_index for light in lights if light.lift}), lifting):
         result = images.clone() if result is images else result
         own = [(face, light) for face, light in zip(faces, lights, strict=True) if light.image_index == index]
-        _lift_shadows(result[index], [pair for pair in own if pair[1].lift])
+        _lift_shadows(result[index], [pair for pair in own if pair[1].lift], steps)
     return result, lights
 
 
@@ -154,10 +159,10 @@ def _distance(face: Face, area: tuple[slice, slice], like: torch.Tensor) -> torc
     return torch.hypot(down[:, None], across[None, :]).to(like)
 
 
-def _lift_shadows(image: torch.Tensor, faces: list[tuple[Face, FaceLight]]) -> None:
+def _lift_shadows(image: torch.Tensor, faces: list[tuple[Face, FaceLight]], progress: Steps) -> None:
     """Brighten the shadows around faces of 3 x H x W, in place."""
     stops = torch.zeros_like(image[0])
-    for face, light in faces:
+    for (face, light), _ in each(faces, progress):
         area = _area(face, (image.shape[1], image.shape[2]), _REACH)
         part = stops[area]
         torch.maximum(part, _stops_around(image[:, area[0], area[1]], face, light, area), out=part)

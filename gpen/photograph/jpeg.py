@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from ..checks import require_between, require_finite_images
 from ..errors import ImageError
 from ..pixels.color import luma
+from ..progress import Steps, each, no_steps, steps_within
 
 # ITU-T T.81 (JPEG), tables K.1 and K.2: luminance and chrominance quantisation, rows of the block one after another.
 # fmt: off
@@ -149,7 +150,7 @@ def jpeg_advice(blockiness: Blockiness, quality: JpegQuality | None = None, *, d
 
 
 @torch.no_grad()
-def blockiness(images: torch.Tensor) -> tuple[Blockiness, ...]:
+def blockiness(images: torch.Tensor, *, progress: Steps = no_steps) -> tuple[Blockiness, ...]:
     """Measure the visibility of JPEG blocks from pixels alone.
 
     The mean luma step between neighbouring columns, with large steps clipped, is computed for each of the eight columns
@@ -158,6 +159,7 @@ def blockiness(images: torch.Tensor) -> tuple[Blockiness, ...]:
 
     Args:
         images: B x 3 x H x W in 0..1.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         One result per picture. A side of fewer than 4 blocks is not judged and has 1.
@@ -167,7 +169,7 @@ def blockiness(images: torch.Tensor) -> tuple[Blockiness, ...]:
     """
     require_finite_images(images)
     found = []
-    for image in images:
+    for image, _ in each(list(images), progress):
         gray = luma(image[None])[0, 0].float()
         (across, x), (down, y) = _grid_ratio(gray), _grid_ratio(gray.T)
         found.append(Blockiness(across, down, (x, y)))
@@ -202,7 +204,13 @@ _OUTLIERS = 4.0
 
 
 @torch.no_grad()
-def deblock(images: torch.Tensor, strength: float = 1.0, found: tuple[Blockiness, ...] | None = None) -> torch.Tensor:
+def deblock(
+    images: torch.Tensor,
+    strength: float = 1.0,
+    found: tuple[Blockiness, ...] | None = None,
+    *,
+    progress: Steps = no_steps,
+) -> torch.Tensor:
     """Smooth the edges of visible JPEG blocks.
 
     1. Compute the excess of each block edge over the trend of its surroundings: `3/2 (b - a) - 1/2 (b' - a')` for the
@@ -216,6 +224,7 @@ def deblock(images: torch.Tensor, strength: float = 1.0, found: tuple[Blockiness
         images: B x 3 x H x W in 0..1.
         strength: 0..1, share of the correction.
         found: result of `blockiness` for these images, if already known.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         B x 3 x H x W in 0..1. Pictures without visible blocks stay the same, bit for bit; if that is all of them, or at
@@ -228,35 +237,36 @@ def deblock(images: torch.Tensor, strength: float = 1.0, found: tuple[Blockiness
     require_finite_images(images)
     require_between("strength", strength, 0, 1)
     found = blockiness(images) if found is None else found
-    if strength == 0 or not any(each.visible for each in found):
+    if strength == 0 or not any(blocks.visible for blocks in found):
         return images
     result = images.clone()
-    for image, each in zip(result, found, strict=True):
-        if each.visible:
-            _soften_columns(image, each.phase[0], strength)
-            _soften_columns(image.transpose(1, 2), each.phase[1], strength)
+    for (image, blocks), steps in each(list(zip(result, found, strict=True)), progress):
+        if blocks.visible:
+            _soften_columns(image, blocks.phase[0], strength, steps_within(steps, 0, 1, 2))
+            _soften_columns(image.transpose(1, 2), blocks.phase[1], strength, steps_within(steps, 1, 2, 2))
             image.clamp_(0, 1)
     return result
 
 
-def _soften_columns(image: torch.Tensor, phase: int, strength: float) -> None:
+def _soften_columns(image: torch.Tensor, phase: int, strength: float, progress: Steps) -> None:
     """Smooth the block edges between the columns of 3 x H x W, in place."""
     margin = max(_INSIDE) + 2
     first = margin + (phase - margin) % _BLOCK
     edges = torch.arange(first, image.shape[2] - margin + 1, _BLOCK, device=image.device)
     strips = image.split(max(1, _STRIP_PIXELS // image.shape[2]), dim=1)
-    shares = _jpeg_shares([luma(strip[None])[0] for strip in strips], edges)
-    for strip, share in zip(strips, shares, strict=True):
+    shares = _jpeg_shares([luma(strip[None])[0] for strip in strips], edges, steps_within(progress, 0, 1, 2))
+    pairs = list(zip(strips, shares, strict=True))
+    for (strip, share), _ in each(pairs, steps_within(progress, 1, 2, 2)):
         correction = strength * share * _excess(strip, edges)
         for distance, part in enumerate(_RAMP):
             strip[..., edges - 1 - distance] += part * correction
             strip[..., edges + distance] -= part * correction
 
 
-def _jpeg_shares(strips: list[torch.Tensor], edges: torch.Tensor) -> list[torch.Tensor]:
+def _jpeg_shares(strips: list[torch.Tensor], edges: torch.Tensor, progress: Steps) -> list[torch.Tensor]:
     """Share of the excess at each edge pixel due to JPEG: 1 x h x W each to 1 x h x E each."""
     squares = [_excess(strip, edges) ** 2 for strip in strips]
-    structures = [_structure(strip, edges) for strip in strips]
+    structures = [_structure(strip, edges) for strip, _ in each(strips, progress)]
     square, structure = torch.cat(squares, dim=1), torch.cat(structures, dim=1)
     calm = structure <= structure.median()
     calm_squares = square[calm]

@@ -11,6 +11,7 @@ import torch
 
 from ..checks import require_between, require_finite_images
 from ..pixels.color import luma
+from ..progress import Steps, each, no_steps
 
 # Black and white points: this share of the pixels is darker or brighter.
 _SHARE = 0.005
@@ -43,7 +44,9 @@ class Fading:
 
 
 @torch.no_grad()
-def restore_levels(images: torch.Tensor, strength: float = 1.0) -> tuple[torch.Tensor, tuple[Fading, ...]]:
+def restore_levels(
+    images: torch.Tensor, strength: float = 1.0, *, progress: Steps = no_steps
+) -> tuple[torch.Tensor, tuple[Fading, ...]]:
     """Restore the black and white points of faded pictures.
 
     All channels are mapped by the same linear function, which restores colours together with contrast and keeps grey
@@ -53,6 +56,7 @@ def restore_levels(images: torch.Tensor, strength: float = 1.0) -> tuple[torch.T
     Args:
         images: B x 3 x H x W in 0..1, whole pictures.
         strength: 0..1, share of the correction.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         B x 3 x H x W in 0..1 (the tensor `images` itself if nothing changed), and the fading of each picture.
@@ -64,7 +68,7 @@ def restore_levels(images: torch.Tensor, strength: float = 1.0) -> tuple[torch.T
     require_finite_images(images)
     require_between("strength", strength, 0, 1)
     result, found = images, []
-    for index in range(len(images)):
+    for index, _ in each(range(len(images)), progress):
         fading = _measure(images[index : index + 1])
         span = fading.white - fading.black
         if fading.found and strength > 0 and span > 1 / 255:

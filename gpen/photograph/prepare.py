@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, get_args
 
 import torch
@@ -11,6 +12,7 @@ import torch
 from ..checks import require_between, require_finite_images
 from ..choices import WhiteBalance
 from ..errors import ImageError, SettingsError
+from ..progress import Steps, no_steps, steps_within
 from ..types import Faces
 from ..wording import count
 from . import jpeg
@@ -36,6 +38,7 @@ def prepare(
     exposure: float = 0.0,
     levels: float = 0.0,
     jpeg_tables: Sequence[JpegTables | None] | None = None,
+    progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, list[dict[str, Any]]]:
     """Restore faded contrast, remove a colour cast, smooth JPEG blocks and brighten backlit faces, in this order.
 
@@ -49,6 +52,7 @@ def prepare(
         exposure: 0..1, strength, see `lift_faces`; no effect without faces.
         levels: 0..1, strength, see `restore_levels`.
         jpeg_tables: quantisation tables of each image's file; None or empty if it has none.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         B x 3 x H x W in 0..1 (the tensor `images` itself if nothing changed), and a JSON-serialisable report for each
@@ -79,20 +83,25 @@ def prepare(
         )
     reports: list[dict[str, Any]] = [{"notes": []} for _ in images]
     result = images
+    # Shares of the time, in percent, with everything on.
+    leveling, balancing, measuring, deblocking, lifting = (
+        steps_within(progress, first, last, 100) for first, last in pairwise((0, 10, 45, 50, 85, 100))
+    )
     if levels != 0:
-        result, fadings = restore_levels(result, levels)
+        result, fadings = restore_levels(result, levels, progress=leveling)
         for report, fading in zip(reports, fadings, strict=True):
             _report_levels(report, fading)
     if white_balance != "none":
-        result, casts = shades_of_grey(result) if white_balance == "shades_of_grey" else lab_balance(result)
+        balance = shades_of_grey if white_balance == "shades_of_grey" else lab_balance
+        result, casts = balance(result, progress=balancing)
         for report, cast in zip(reports, casts, strict=True):
             _report_cast(report, cast, white_balance)
-    found = jpeg.blockiness(result)
-    result = jpeg.deblock(result, deblock, found)
+    found = jpeg.blockiness(result, progress=measuring)
+    result = jpeg.deblock(result, deblock, found, progress=deblocking)
     for report, blocks, tables in zip(reports, found, jpeg_tables or [None] * len(images), strict=True):
         _report_jpeg(report, blocks, tables, deblock)
     if faces is not None:
-        result, lights = lift_faces(result, faces, exposure)
+        result, lights = lift_faces(result, faces, exposure, progress=lifting)
         _report_faces(reports, faces, lights)
     return result, reports
 

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from ..checks import require_finite_images
 from ..pixels.colorspace import lab_to_linear, linear_to_lab, linear_to_srgb, luminance, srgb_to_linear
 from ..pixels.tone import is_monochrome
+from ..progress import Steps, each, no_steps, steps_within
 
 # Pixels count if all their channels are between these (sRGB-encoded): clipped ones have lost their colour, dark ones
 # have more noise than colour. (Finlayson and Trezzi also exclude saturated pixels.)
@@ -66,7 +67,7 @@ class Cast:
 
 
 @torch.no_grad()
-def shades_of_grey(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Cast, ...]]:
+def shades_of_grey(images: torch.Tensor, *, progress: Steps = no_steps) -> tuple[torch.Tensor, tuple[Cast, ...]]:
     """Remove the cast found by the shades-of-grey method, with gains in linear light.
 
     1. Reduce each picture in linear light, without clipped and dark pixels.
@@ -77,6 +78,7 @@ def shades_of_grey(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Cast, ...]
 
     Args:
         images: B x 3 x H x W in 0..1, whole pictures; each is judged on its own.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         B x 3 x H x W in 0..1, and a `Cast` for each picture. Black-and-white and toned pictures and those without a
@@ -96,11 +98,11 @@ def shades_of_grey(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Cast, ...]
     def remove(linear: torch.Tensor, cast: Cast) -> torch.Tensor:
         return linear * linear.new_tensor(cast.gains).view(1, 3, 1, 1)
 
-    return _balance(images, estimate, remove)
+    return _balance(images, estimate, remove, progress)
 
 
 @torch.no_grad()
-def lab_balance(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Cast, ...]]:
+def lab_balance(images: torch.Tensor, *, progress: Steps = no_steps) -> tuple[torch.Tensor, tuple[Cast, ...]]:
     """Remove the cast of the median colour of a picture with a shift in CIELAB.
 
     The medians of a* and b* are moved towards 0 by at most 20 Delta E, and L* is kept. All in floating point: 8-bit
@@ -109,6 +111,7 @@ def lab_balance(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Cast, ...]]:
 
     Args:
         images: B x 3 x H x W in 0..1, whole pictures; each is judged on its own.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         As `shades_of_grey`.
@@ -126,28 +129,32 @@ def lab_balance(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Cast, ...]]:
         shift = cast.removed * lab.new_tensor([0, cast.a, cast.b]).view(1, 3, 1, 1)
         return lab_to_linear(lab - shift * (lab[:, :1] / _BLACKS).clamp(0, 1))
 
-    return _balance(images, estimate, remove)
+    return _balance(images, estimate, remove, progress)
 
 
 def _balance(
     images: torch.Tensor,
     estimate: Callable[[torch.Tensor, torch.Tensor], tuple[float, float]],
     remove: Callable[[torch.Tensor, Cast], torch.Tensor],
+    progress: Steps,
 ) -> tuple[torch.Tensor, tuple[Cast, ...]]:
     require_finite_images(images)
-    casts = tuple(_find_cast(image[None], estimate) for image in images)
+    finding, removing = steps_within(progress, 0, 1, 2), steps_within(progress, 1, 2, 2)
+    casts = tuple(_find_cast(image[None], estimate, steps) for image, steps in each(list(images), finding))
     if not any(cast.removed for cast in casts):
         return images, casts
     result = images.clone()
-    for image, cast in zip(result, casts, strict=True):
+    for (image, cast), steps in each(list(zip(result, casts, strict=True)), removing):
         if cast.removed:
-            for strip in image.split(max(1, _STRIP_PIXELS // image.shape[-1]), dim=1):
+            for strip, _ in each(image.split(max(1, _STRIP_PIXELS // image.shape[-1]), dim=1), steps):
                 strip.copy_(_without_cast(strip[None], cast, remove)[0])
     return result, casts
 
 
-def _find_cast(image: torch.Tensor, estimate: Callable[[torch.Tensor, torch.Tensor], tuple[float, float]]) -> Cast:
-    linear, weight = _judged_pixels(image)
+def _find_cast(
+    image: torch.Tensor, estimate: Callable[[torch.Tensor, torch.Tensor], tuple[float, float]], progress: Steps
+) -> Cast:
+    linear, weight = _judged_pixels(image, progress)
     judged, neutral = float(weight.mean()), (1.0, 1.0, 1.0)
     if is_monochrome(image):
         return Cast(0.0, 0.0, 0.0, neutral, True, judged)
@@ -159,12 +166,12 @@ def _find_cast(image: torch.Tensor, estimate: Callable[[torch.Tensor, torch.Tens
     return Cast(a, b, removed, _gains(linear, weight, removed * a, removed * b), False, judged)
 
 
-def _judged_pixels(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _judged_pixels(image: torch.Tensor, progress: Steps) -> tuple[torch.Tensor, torch.Tensor]:
     """Linear light averaged over square blocks, 1 x 3 x h x w, and the share of valid pixels, 1 x 1 x h x w."""
     block = max(1, round(max(image.shape[-2:]) / _JUDGED_SIDE))
     rows = max(1, _STRIP_PIXELS // image.shape[-1] // block) * block
     sums, weights = [], []
-    for strip in image.split(rows, dim=2):
+    for strip, _ in each(image.split(rows, dim=2), progress):
         counts = ((strip > _DARK) & (strip < _CLIPPED)).all(dim=1, keepdim=True).to(strip)
         sums.append(F.avg_pool2d(srgb_to_linear(strip) * counts, block, ceil_mode=True))
         weights.append(F.avg_pool2d(counts, block, ceil_mode=True))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 
+from ..progress import Steps, no_steps
 from ..types import Size
 from .filters import box_mean, mirrored_index, robust_deviation
 
@@ -30,7 +31,14 @@ _TILE, _JUDGED_TILES = 128, 64
 _STRIP_PIXELS = 500_000
 
 
-def missing_grain(photograph: torch.Tensor, restored: torch.Tensor, mask: torch.Tensor, seed: int) -> torch.Tensor:
+def missing_grain(
+    photograph: torch.Tensor,
+    restored: torch.Tensor,
+    mask: torch.Tensor,
+    seed: int,
+    *,
+    progress: Steps = no_steps,
+) -> torch.Tensor:
     """Generate the noise of a photograph that its restored version lacks.
 
     1. Split both into wavelet bands. The half of the face's pixels with less variance is used to measure noise, since
@@ -47,6 +55,7 @@ def missing_grain(photograph: torch.Tensor, restored: torch.Tensor, mask: torch.
         restored: the same area after the restoration.
         mask: 1 x 1 x H x W; above 0.5 in the face.
         seed: equal seeds give equal grain.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         1 x 3 x H x W with mean about 0, to be added to `restored`. The grain of a grey or toned photograph is grey or
@@ -63,6 +72,7 @@ def missing_grain(photograph: torch.Tensor, restored: torch.Tensor, mask: torch.
     missing = (_deviation(own, tint) ** 2 - _deviation(left, tint) ** 2).clamp_min(0).cpu()
     weights = _non_negative_solution(_leak(), missing).sqrt()
     for rows, planes in _noise((mask.shape[-2], mask.shape[-1]), weights, seed):
+        progress(rows.start, mask.shape[-2])
         planes = planes.to(tint.device)
         grain[0, :, rows] = _from_opponent(planes + tint[:, None, None] * planes[:1])
     return grain

@@ -17,10 +17,13 @@ from ..pixels.color import luma
 from ..pixels.tone import SIDE as JUDGED_SIDE
 from ..pixels.tone import Tone, colour_rule, judge_tone, keep_tones
 from ..pixels.warp import matrix_scale, transformed_bounds
+from ..progress import Steps, each, no_steps, steps_within
 from ..settings import Settings
 from ..types import Alignment
 from .records import FaceRecord, RestoredFaces
 
+# Crops that are shaped at a time: 16 of 256 x 256, 4 of 512 x 512.
+_PIECE_BYTES = 13 << 20
 # From this many photograph pixels per crop pixel (per side) on, JPEG blocks are finer than the crop.
 _BLOCKS_SEEN = 1.5
 # Below this ratio, a crop is judged at the photograph's scale, since everything in an enlarged crop is soft.
@@ -41,6 +44,8 @@ def keep_own_detail(
     answer: torch.Tensor,
     alignments: tuple[Alignment, ...],
     settings: Settings,
+    *,
+    progress: Steps = no_steps,
 ) -> RestoredFaces:
     """Keep the photograph's detail and tone in each restored face, and decide which faces stay unchanged.
 
@@ -50,19 +55,27 @@ def keep_own_detail(
         answer: N x 3 x S x S in 0..1, the network's output from `restore_crops`.
         alignments: alignment of each crop.
         settings: how much to keep.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Raises:
         GPENError: there is not enough memory for even one face.
     """
+    shaping, judging = steps_within(progress, 0, 9, 10), steps_within(progress, 9, 10, 10)
+
+    def shape(first: int, last: int) -> tuple[torch.Tensor, tuple[str | None, ...]]:
+        own, steps = slice(first, last), steps_within(shaping, first, last, len(before))
+        return shape_detail(images, before[own], answer[own], alignments[own], settings, progress=steps)
+
     pieces = in_pieces(
         len(before),
-        lambda a, b: shape_detail(images, before[a:b], answer[a:b], alignments[a:b], settings),
+        shape,
+        most=max(_PIECE_BYTES // max(before[:1].nbytes, 1), 1),
         too_large="There is not enough memory to shape the detail of a single face; free some or choose a smaller "
         "model.",
     )
     after = torch.cat([crops for crops, _ in pieces]) if pieces else answer
     left_alone = [reason for _, reasons in pieces for reason in reasons]
-    tones = [_judge_tone(images, alignment) for alignment in alignments]
+    tones = [_judge_tone(images, alignment) for alignment, _ in each(alignments, judging)]
     after = keep_tones(after, tones, colour_rule(settings.colour, settings.keep_grayscale))
     return RestoredFaces(before, after, tuple(map(FaceRecord, alignments, tones, left_alone)))
 
@@ -80,14 +93,17 @@ def shape_detail(
     after: torch.Tensor,
     alignments: tuple[Alignment, ...],
     settings: Settings,
+    *,
+    progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, tuple[str | None, ...]]:
     """Blend and enhance the detail; also returns, for each face, why it stays unchanged, or None."""
     left_alone: tuple[str | None, ...] = (None,) * len(alignments)
     if settings.frequency_blend > 0 and alignments:
         quality = [_jpeg_quality(images, alignment) for alignment in alignments]
+        faces = list(zip(before, after, alignments, quality, strict=True))
         left_alone = tuple(
             _why_left(images, crop[None], restored[None], alignment, saved)
-            for crop, restored, alignment, saved in zip(before, after, alignments, quality, strict=True)
+            for (crop, restored, alignment, saved), _ in each(faces, steps_within(progress, 0, 40, 100))
         )
         blended = blend(
             before,
@@ -96,11 +112,12 @@ def shape_detail(
             colour="keep",
             denoise=settings.denoise,
             jpeg_quality=quality,
+            progress=steps_within(progress, 40, 90, 100),
         )
         after = torch.lerp(after, blended, settings.frequency_blend)
     if settings.local_enhance > 0:
         landmarks = crop_landmarks(alignments, after.shape[-1])
-        after, _ = enhance(after, settings.local_enhance, landmarks)
+        after, _ = enhance(after, settings.local_enhance, landmarks, progress=steps_within(progress, 90, 100, 100))
     return after, left_alone
 
 

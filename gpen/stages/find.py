@@ -17,7 +17,7 @@ from ..faces.detection.tiles import smallest_face
 from ..faces.focus import focused
 from ..faces.select import select_faces
 from ..models import DEFAULT_TEMPLATE
-from ..progress import Steps
+from ..progress import Steps, no_steps
 from ..settings import Settings
 from ..types import Face, Faces
 from ..wording import count
@@ -57,7 +57,7 @@ def find_faces(
     indices: str = "",
     template: str = DEFAULT_TEMPLATE,
     within: Callable[[Faces], Faces] | None = None,
-    progress: Steps | None = None,
+    progress: Steps = no_steps,
 ) -> FoundFaces:
     """Find and select the faces of every image.
 

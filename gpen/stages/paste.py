@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from ..faces.change import Change, measure_changes
 from ..faces.masks import draw_masks
 from ..faces.paste import paste_faces
 from ..faces.place import NO_PIXELS, find_covers
+from ..progress import Steps, each, no_steps, steps_within
 from ..settings import Settings
 from .detail import noise_around
 from .networks import Networks
@@ -41,7 +43,9 @@ class PastedFaces:
     records: tuple[FaceRecord, ...]
 
 
-def paste_back(images: torch.Tensor, faces: RestoredFaces, networks: Networks, settings: Settings) -> PastedFaces:
+def paste_back(
+    images: torch.Tensor, faces: RestoredFaces, networks: Networks, settings: Settings, *, progress: Steps = no_steps
+) -> PastedFaces:
     """Paste restored faces into their images.
 
     Args:
@@ -49,7 +53,12 @@ def paste_back(images: torch.Tensor, faces: RestoredFaces, networks: Networks, s
         faces: result of `keep_own_detail` for these images.
         networks: the parser is used for the mask mode `parsing`.
         settings: mask and strength settings.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
     """
+    # Shares of the time, in percent.
+    pasting, finishing, measuring, covering, listening = (
+        steps_within(progress, first, last, 100) for first, last in pairwise((0, 55, 70, 80, 85, 100))
+    )
     alignments = faces.alignments
     parser = networks.parser if settings.mask_mode == "parsing" else None
     if parser is not None:
@@ -71,13 +80,14 @@ def paste_back(images: torch.Tensor, faces: RestoredFaces, networks: Networks, s
         match_grain=settings.match_grain,
         strength=settings.strength,
         denoise=settings.denoise,
+        progress=pasting,
     )
     pasted, mask = _here_or_on_the_cpu(paste, images, faces.after)
     if pasted is not images:
-        sharpen = partial(finish, sigma=settings.finish_sigma, mix=settings.finish_mix)
+        sharpen = partial(finish, sigma=settings.finish_sigma, mix=settings.finish_mix, progress=finishing)
         pasted = _here_or_on_the_cpu(lambda pasted, mask: sharpen(pasted, mask=mask), pasted, mask)
-    changes = measure_changes(images, pasted, alignments, masks)
-    covers = find_covers(masks, alignments)
+    changes = measure_changes(images, pasted, alignments, masks, progress=measuring)
+    covers = find_covers(masks, alignments, progress=covering)
     records = tuple(
         replace(
             record,
@@ -86,7 +96,9 @@ def paste_back(images: torch.Tensor, faces: RestoredFaces, networks: Networks, s
             noise=noise_around(images, pasted, record.alignment),
             cover=cover,
         )
-        for record, fault, change, cover in zip(faces.records, faults, changes, covers, strict=True)
+        for (record, fault, change, cover), _ in each(
+            list(zip(faces.records, faults, changes, covers, strict=True)), listening
+        )
     )
     return PastedFaces(pasted, mask, records)
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..photograph.prepare import JpegTables, prepare
+from ..progress import Steps, each, no_steps
 from ..settings import Settings
 from ..types import Faces
 
@@ -19,6 +20,7 @@ def prepare_images(
     settings: Settings,
     *,
     jpeg_tables: Sequence[JpegTables | None] | None = None,
+    progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, tuple[dict[str, Any] | None, ...]]:
     """Prepare the images with faces to restore; the others stay unchanged.
 
@@ -27,6 +29,7 @@ def prepare_images(
         faces: faces to restore.
         settings: preparation settings.
         jpeg_tables: quantisation tables of each image's file, if any; used in the reports.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         The images (the input tensor itself if nothing changed), and a report for each image; None if preparation is off
@@ -36,7 +39,7 @@ def prepare_images(
     if not settings.prepares:
         return images, tuple(reports)
     result = images
-    for index in sorted({face.image_index for face in faces}):
+    for index, steps in each(sorted({face.image_index for face in faces}), progress):
         one = images[index : index + 1]
         own = Faces(tuple(replace(face, image_index=0) for face in faces.of_image(index)), (faces.sizes[index],))
         done, told = prepare(
@@ -47,6 +50,7 @@ def prepare_images(
             exposure=settings.exposure,
             levels=settings.levels,
             jpeg_tables=jpeg_tables and [jpeg_tables[index]],
+            progress=steps,
         )
         reports[index] = told[0]
         if done is not one:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ...errors import ImageError
+from ...progress import Steps, no_steps
 from ...wording import count
 from .cutoff import find_cutoff, fit_slope
 from .power import BAND_EDGES, RadialPower, radial_power
@@ -53,7 +54,7 @@ class Spectrum:
         return len(self.cutoff)
 
 
-def analyze(images: torch.Tensor, mask: torch.Tensor | None = None) -> Spectrum:
+def analyze(images: torch.Tensor, mask: torch.Tensor | None = None, *, progress: Steps = no_steps) -> Spectrum:
     """Measure the spectrum of pictures, of face crops, or of a part of either.
 
     1. Convert to luma, exclude the black border, subtract the mean and apply a Hann window.
@@ -67,6 +68,7 @@ def analyze(images: torch.Tensor, mask: torch.Tensor | None = None) -> Spectrum:
         images: B x 3 x H x W or B x 1 x H x W floating point in 0..1.
         mask: B x 1 x H x W (or 1 x 1 x H x W for all) weights in 0..1 of the part to measure, feathered over some
             pixels. The numbers are per pixel of the part, comparable with those of the whole picture.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Raises:
         ImageError: another shape or kind, NaN or infinity.
@@ -80,10 +82,12 @@ def analyze(images: torch.Tensor, mask: torch.Tensor | None = None) -> Spectrum:
         >>> bool(analyze(soft).high_frequency_ratio < analyze(sharp).high_frequency_ratio)
         True
     """
-    return _read(radial_power(images, mask), images.shape[-2:], images.device)
+    return _read(radial_power(images, mask, progress=progress), images.shape[-2:], images.device)
 
 
-def measure_cutoff(images: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+def measure_cutoff(
+    images: torch.Tensor, mask: torch.Tensor | None = None, *, progress: Steps = no_steps
+) -> torch.Tensor:
     """Frequency at which each picture's own detail ends, B values of 0..0.5 cycles per pixel, as in `analyze`.
 
     After a Gaussian blur of sigma pixels it is 0.2415 / sigma; for faces, whose power falls faster than that of most
@@ -92,11 +96,12 @@ def measure_cutoff(images: torch.Tensor, mask: torch.Tensor | None = None) -> to
     Args:
         images: as in `analyze`.
         mask: as in `analyze`.
+        progress: as in `analyze`.
 
     Raises:
         ImageError: as in `analyze`.
     """
-    return _cutoff(radial_power(images, mask)).to(images.device, torch.float32)
+    return _cutoff(radial_power(images, mask, progress=progress)).to(images.device, torch.float32)
 
 
 def mean_of(spectrum: Spectrum) -> Spectrum:

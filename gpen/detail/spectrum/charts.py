@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from ...errors import ImageError
+from ...progress import Steps, no_steps, steps_within
 from .analysis import BAND_NAMES, FLOOR, Spectrum, mean_of, measure_cutoff
 from .cutoff import SLOPE_RANGE
 from .power import BAND_EDGES, check_spectrum_input, views
@@ -53,7 +54,9 @@ _THEMES = {
 
 
 @torch.no_grad()
-def spectrum_image(images: torch.Tensor, mask: torch.Tensor | None = None, *, dark: bool = True) -> torch.Tensor:
+def spectrum_image(
+    images: torch.Tensor, mask: torch.Tensor | None = None, *, dark: bool = True, progress: Steps = no_steps
+) -> torch.Tensor:
     """Log-magnitude spectrum of pictures in decibels: frequency 0 in the centre, the highest at the edges.
 
     A dashed ring marks the cut-off, if any.
@@ -62,6 +65,7 @@ def spectrum_image(images: torch.Tensor, mask: torch.Tensor | None = None, *, da
         images: B x 3 x H x W or B x 1 x H x W in 0..1.
         mask: B x 1 x H x W or 1 x 1 x H x W in 0..1 of the part to measure, or None.
         dark: dark instead of white background.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         B x 3 x 780 x 900 in 0..1, on the CPU.
@@ -71,8 +75,9 @@ def spectrum_image(images: torch.Tensor, mask: torch.Tensor | None = None, *, da
     """
     check_spectrum_input(images, mask)
     drawn = torch.zeros(len(images), 3, *_IMAGE_SIZE[::-1])
-    cutoffs = measure_cutoff(images, mask).tolist()
+    cutoffs = measure_cutoff(images, mask, progress=steps_within(progress, 0, 2, 3)).tolist()
     for index, view in enumerate(views(images, mask)):
+        progress(2 * len(images) + index, 3 * len(images))
         drawn[index] = _draw_plane(view.power(), images.shape[-1], cutoffs[index], _THEMES[dark])
     return drawn
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from ...checks import require_finite_images, require_same_shape
 from ...pixels.color import luma_chroma
 from ...pixels.filters import smoothstep
+from ...progress import Steps, each, no_steps, steps_within
 from .analysis import measure_cutoff
 from .noise_limit import NoiseFloor, noise_floor
 from .power import radial_power
@@ -67,7 +68,11 @@ class Crossover:
 
 
 def find_crossover(
-    base: torch.Tensor, detail: torch.Tensor, jpeg_quality: Sequence[int | None] | None = None
+    base: torch.Tensor,
+    detail: torch.Tensor,
+    jpeg_quality: Sequence[int | None] | None = None,
+    *,
+    progress: Steps = no_steps,
 ) -> Crossover:
     """Measure the crossover.
 
@@ -85,6 +90,7 @@ def find_crossover(
         base: B x 3 x H x W in 0..1, the photographs' crops.
         detail: the same shape, restored.
         jpeg_quality: quality 1..100 of each photograph's file; None if it is not a JPEG or unknown.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         float32 on the CPU.
@@ -96,16 +102,17 @@ def find_crossover(
     require_finite_images(detail, "Detail pictures")
     require_same_shape(base, detail)
     own, other = luma_chroma(base.float()), luma_chroma(detail.float())
-    luma_rings = Rings.of(own[:, :1], other[:, :1])
+    first, second, third = (steps_within(progress, part, part + 1, 3) for part in range(3))
+    luma_rings = Rings.of(own[:, :1], other[:, :1], progress=first)
     blocks = torch.tensor([_doubt_of_jpeg(quality) for quality in jpeg_quality or [None] * len(base)])
-    limit = measure_cutoff(own[:, :1]).double().cpu().clamp(_LEAST_CUTOFF, 0.5)
+    limit = measure_cutoff(own[:, :1], progress=second).double().cpu().clamp(_LEAST_CUTOFF, 0.5)
     blurred = smoothstep(_BLURRED_FROM - limit.float(), 0.0, _BLURRED_FROM - _BLURRED_TO)
     known = torch.maximum(blocks, _BLURRED_DOUBT * blurred)
-    floors = [[noise_floor(plane) for plane in picture] for picture in own]
+    floors = [[noise_floor(plane) for plane in picture] for picture, _ in each(list(own), third)]
     cutoffs: list[torch.Tensor] = []
     for plane, least in enumerate((_SHARED, _SHARED_COLOR, _SHARED_COLOR)):
         # Colour differences are around 0, but the measurement expects values around 0.5.
-        rings = Rings.of(own[:, [plane]] + 0.5, other[:, [plane]] + 0.5) if plane else luma_rings
+        rings = Rings.of(own[:, [plane]] + 0.5, other[:, [plane]] + 0.5, progress=third) if plane else luma_rings
         doubt = torch.stack([_doubt(one[plane], rings.frequencies) for one in floors]) if len(base) else rings.shared
         cutoffs.append(rings.first_disagreement(least * torch.maximum(doubt, known[:, None]), limit))
         limit = cutoffs[0]
@@ -150,9 +157,9 @@ class Rings:
     transfer: torch.Tensor
 
     @classmethod
-    def of(cls, a: torch.Tensor, b: torch.Tensor) -> Rings:
+    def of(cls, a: torch.Tensor, b: torch.Tensor, *, progress: Steps = no_steps) -> Rings:
         # Offset from black, so that no border is detected: all three must have the same window.
-        curves = radial_power(torch.cat([a, b, a + b]) / 2 + 0.25, judge_noise=False)
+        curves = radial_power(torch.cat([a, b, a + b]) / 2 + 0.25, judge_noise=False, progress=progress)
         own, other, both = _smooth(4 * curves.power).chunk(3)
         common = (both - own - other) / 2
         shared = common.clamp_min(0) ** 2 / (own * other).clamp_min(1e-30)

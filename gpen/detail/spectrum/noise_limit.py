@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ...pixels.filters import hann_window, taper
+from ...progress import Steps, no_steps
 
 # Side of the half-overlapping windows: small compared with a face, and still 16 rings of frequency.
 _WINDOW, _HOP = 32, 16
@@ -96,7 +97,7 @@ def noise_floor(gray: torch.Tensor) -> NoiseFloor | None:
     return NoiseFloor(torch.arange(len(share)) / _WINDOW, share, share * mean)
 
 
-def noise_limit(gray: torch.Tensor, weights: torch.Tensor | None = None) -> float:
+def noise_limit(gray: torch.Tensor, weights: torch.Tensor | None = None, *, progress: Steps = no_steps) -> float:
     """The frequency above which a picture holds more noise than detail, in cycles per pixel.
 
     1. Transform windows of 32 pixels and average their power over rings of equal frequency.
@@ -107,13 +108,14 @@ def noise_limit(gray: torch.Tensor, weights: torch.Tensor | None = None) -> floa
     Args:
         gray: H x W float32 in 0..1.
         weights: H x W in 0..1; only windows with at least half of their possible weight count. None: all.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         0.5 if detail dominates everywhere, if everything is uniform, or if there is too little data.
     """
     if min(gray.shape) < 2 * _WINDOW:
         return 0.5
-    rings = _ring_powers(gray, weights)
+    rings = _ring_powers(gray, weights, progress)
     if rings is None:
         return 0.5
     evenness = (rings[0] / rings[1].clamp_min(1e-30)).tolist()
@@ -127,7 +129,9 @@ def noise_limit(gray: torch.Tensor, weights: torch.Tensor | None = None) -> floa
     return 0.5
 
 
-def _ring_powers(gray: torch.Tensor, weights: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor] | None:
+def _ring_powers(
+    gray: torch.Tensor, weights: torch.Tensor | None, progress: Steps = no_steps
+) -> tuple[torch.Tensor, torch.Tensor] | None:
     """Mean power per ring of the windows with little power and of all windows; None if there are too few windows."""
     window = hann_window(_WINDOW, gray.device)
     window = window[:, None] * window
@@ -137,6 +141,7 @@ def _ring_powers(gray: torch.Tensor, weights: torch.Tensor | None) -> tuple[torc
     sums = sums / sums.sum(dim=0) / (window**2).sum()
     curves = []
     for top in range(0, gray.shape[0] - _WINDOW + 1, _HOP * _ROWS):
+        progress(top, gray.shape[0])
         strip = slice(top, top + _HOP * (_ROWS - 1) + _WINDOW)
         pieces = _windows(gray[strip])
         if weights is not None:

@@ -16,6 +16,7 @@ from ...checks import require_images
 from ...errors import ImageError
 from ...pixels.color import luma
 from ...pixels.filters import hann_window, taper
+from ...progress import Steps, no_steps, steps_within
 from .noise_limit import noise_limit
 
 BAND_EDGES = (1 / 16, 1 / 8, 1 / 4)
@@ -53,7 +54,9 @@ class RadialPower:
 
 
 @torch.no_grad()
-def radial_power(images: torch.Tensor, mask: torch.Tensor | None = None, *, judge_noise: bool = True) -> RadialPower:
+def radial_power(
+    images: torch.Tensor, mask: torch.Tensor | None = None, *, judge_noise: bool = True, progress: Steps = no_steps
+) -> RadialPower:
     """Compute the power of each picture, averaged over rings of equal frequency.
 
     Rings are `round(f min(H, W))`, so that in pictures that are not square they are circles in cycles per pixel.
@@ -62,6 +65,7 @@ def radial_power(images: torch.Tensor, mask: torch.Tensor | None = None, *, judg
         images: B x 3 x H x W or B x 1 x H x W in 0..1.
         mask: B x 1 x H x W in 0..1, or 1 x 1 x H x W for all; see `View`.
         judge_noise: whether to compute the noise limits, which doubles the time; otherwise they are 0.5.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         float64 on the CPU: the curves are short, and not every device has float64.
@@ -90,12 +94,17 @@ def radial_power(images: torch.Tensor, mask: torch.Tensor | None = None, *, judg
         noise_limits=torch.full((len(images),), 0.5, dtype=torch.float64),
     )
     for index, view in enumerate(views(images, mask)):
-        sums = _sums(view.power().mul_(twice), cell, cells)
+        steps = steps_within(progress, 10 * index, 10 * index + 10, 10 * len(images))
+        steps(1, 10)
+        power = view.power().mul_(twice)
+        steps(4, 10)
+        sums = _sums(power, cell, cells)
         curves.power[index] = sums[:radii].sum(dim=1) / counts
         curves.bands[index] = sums.sum(dim=0) / (height * width)
         curves.short_sides[index], curves.supports[index] = view.short_side, view.support
         if judge_noise:
-            curves.noise_limits[index] = noise_limit(view.gray, view.weights)
+            curves.noise_limits[index] = noise_limit(view.gray, view.weights, progress=steps_within(steps, 6, 10, 10))
+        steps(10, 10)
     return curves
 
 

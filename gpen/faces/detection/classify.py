@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ...pixels.warp import warp
+from ...progress import Steps, each, no_steps
 from ..layers import convolution, normalize
 from ..loading import load_strictly
 
@@ -72,7 +73,9 @@ def crop_matrix(box: Tensor) -> Tensor:
     )
 
 
-def classify(image: Tensor, boxes: Tensor, classifier: FaceClassifier) -> tuple[Tensor, Tensor]:
+def classify(
+    image: Tensor, boxes: Tensor, classifier: FaceClassifier, *, progress: Steps = no_steps
+) -> tuple[Tensor, Tensor]:
     """Classify boxes.
 
     The results for the crop and for its mirror image are averaged.
@@ -81,6 +84,7 @@ def classify(image: Tensor, boxes: Tensor, classifier: FaceClassifier) -> tuple[
         image: 3 x H x W in 0..1.
         boxes: N x 4 in its pixels.
         classifier: the classifier, already on its device.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         N probabilities of a face, and N x 4 probabilities that it is upright or rotated clockwise by 90, 180 or 270
@@ -90,7 +94,7 @@ def classify(image: Tensor, boxes: Tensor, classifier: FaceClassifier) -> tuple[
         return torch.zeros(0), torch.zeros(0, QUARTERS)
     device = next(classifier.parameters()).device
     faces, quarters = [], []
-    for chunk in boxes.split(CHUNK):
+    for chunk, _ in each(boxes.split(CHUNK), progress):
         cut = [
             warp(image[None], crop_matrix(box).numpy(), (CROP, CROP), mode="bilinear", border="border") for box in chunk
         ]

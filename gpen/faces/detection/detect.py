@@ -7,13 +7,13 @@ package treats them as pixel coordinates with pixel centres at integers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from ...checks import require_finite_images
+from ...progress import Steps, each, no_steps, steps_within
 from ...types import Face, Faces
 from .candidates import Candidates, beside_much_larger, best_framed, merge, quarter_of
 from .classify import FaceClassifier, classify
@@ -22,6 +22,8 @@ from .refine import LandmarkRefiner, refine_landmarks
 from .search import search, search_turned
 from .tiles import smallest_face
 
+# Share of the time, in percent, of the search; the rest goes to looking at each find again.
+_SEARCH = 90
 # Minimum confidence of the network for a check by the classifier.
 PROPOSED = 0.4
 # Size below which earrings, leaves and screws look like faces, also near a much larger head, and the minimum
@@ -45,7 +47,7 @@ def detect(
     max_faces: int = 0,
     rotated: bool = False,
     refine: bool = True,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Steps = no_steps,
 ) -> Faces:
     """Find the faces of every image.
 
@@ -71,7 +73,8 @@ def detect(
         max_faces: maximum number of faces per image, the most confident ones; 0: all.
         rotated: also search for heads on their side or upside down, which takes four times as long.
         refine: use the detector's landmark refiner, if it has one.
-        progress: called with (done, total) after each pass of the network; an exception it raises ends the search.
+        progress: called with (done, total) after each pass of the network, and for each face that is looked at again;
+            an exception it raises ends the search.
 
     Returns:
         The faces, image by image and by descending score.
@@ -102,20 +105,21 @@ def detect(
     turns = (0, 1, 2, 3) if rotated else (0,)
     proposed = score_threshold if detector.classifier is None else min(PROPOSED, score_threshold)
     found: list[list[Candidates]] = [[] for _ in range(count)]
-    passes = search(images, detector, turns=turns, threshold=proposed, min_face_size=min_face_size, progress=progress)
+    searching, looking = (steps_within(progress, *span, 100) for span in ((0, _SEARCH), (_SEARCH, 100)))
+    passes = search(images, detector, turns=turns, threshold=proposed, min_face_size=min_face_size, progress=searching)
     for first, parts in passes:
         for offset, part in enumerate(parts):
             found[first + offset].append(part)
     faces: list[Face] = []
-    for index, parts in enumerate(found):
+    for (index, parts), steps in each(list(enumerate(found)), looking):
         merged = merge(Candidates.join(parts))
         merged = merged[((merged.boxes[:, 2:] - merged.boxes[:, :2]).amax(1) >= least).nonzero()[:, 0]]
         if detector.classifier is not None:
-            merged = _look_again(images[index], detector, detector.classifier, merged, score_threshold, surer)
+            merged = _look_again(images[index], detector, detector.classifier, merged, score_threshold, surer, steps)
         merged = best_framed(merged)
         if max_faces > 0:
             merged = merged[torch.arange(min(max_faces, len(merged.scores)))]
-        faces += _faces(images[index], index, merged, detector.refiner if refine else None)
+        faces += _faces(images[index], index, merged, detector.refiner if refine else None, steps)
     return Faces(tuple(faces), sizes)
 
 
@@ -126,6 +130,7 @@ def _look_again(
     found: Candidates,
     threshold: float,
     surer: float,
+    progress: Steps,
 ) -> Candidates:
     """Drop detections that the classifier rejects, and correct heads whose orientation differs from their landmarks.
 
@@ -136,11 +141,12 @@ def _look_again(
         found: detections on this image.
         threshold: minimum confidence of a face.
         surer: minimum confidence of a small face, or of one beside a much larger one.
+        progress: called after each piece of work.
 
     Returns:
         The remaining detections, with the combined confidence as their scores.
     """
-    likeness, quarters = classify(image, found.boxes, classifier)
+    likeness, quarters = classify(image, found.boxes, classifier, progress=steps_within(progress, 0, 30, 100))
     both = (found.scores.logit(_SUREST) + likeness.logit(_SUREST)).sigmoid()
     doubtful = (found.boxes[:, 2:] - found.boxes[:, :2]).amax(1) < FEW_PIXELS
     doubtful |= beside_much_larger(found.boxes)
@@ -149,16 +155,18 @@ def _look_again(
     sure, quarter = quarters.max(1)
     wrong = ((sure >= SURE_TURN) & (quarter != quarter_of(found.landmarks))).nonzero()[:, 0]
     heads = [found[index] for index in torch.arange(len(kept)).split(1)]
-    for index in wrong.tolist():
+    for index, _ in each(wrong.tolist(), steps_within(progress, 30, 60, 100)):
         turned = search_turned(image, detector, found.boxes[index], int(quarter[index]), threshold=PROPOSED)
         heads[index] = turned or replace(heads[index], wrong_way=torch.tensor([True]))
     return replace(Candidates.join(heads), scores=both) if heads else found
 
 
-def _faces(image: Tensor, index: int, found: Candidates, refiner: LandmarkRefiner | None) -> list[Face]:
+def _faces(
+    image: Tensor, index: int, found: Candidates, refiner: LandmarkRefiner | None, progress: Steps
+) -> list[Face]:
     landmarks = found.landmarks.numpy()
     if refiner is not None:
-        landmarks = refine_landmarks(image, landmarks, refiner)
+        landmarks = refine_landmarks(image, landmarks, refiner, progress=steps_within(progress, 60, 100, 100))
     return [
         Face(tuple(box), score, points, image_index=index, wrong_way=wrong)
         for box, score, points, wrong in zip(

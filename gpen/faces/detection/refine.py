@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...progress import Steps, each, no_steps
 from ..layers import convolution, normalize
 from ..loading import load_strictly
 
@@ -113,7 +114,9 @@ def _cut(image: Tensor, frame: Tensor) -> Tensor:
     return F.grid_sample(grey, grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
 
 
-def refine_landmarks(image: Tensor, landmarks: np.ndarray, refiner: LandmarkRefiner) -> np.ndarray:
+def refine_landmarks(
+    image: Tensor, landmarks: np.ndarray, refiner: LandmarkRefiner, *, progress: Steps = no_steps
+) -> np.ndarray:
     """Refine the landmarks of detected faces.
 
     1. Cut an upright grey crop with the similarity of the current landmarks.
@@ -124,6 +127,7 @@ def refine_landmarks(image: Tensor, landmarks: np.ndarray, refiner: LandmarkRefi
         image: 3 x H x W in 0..1.
         landmarks: N x 5 x 2 in the detector's coordinates.
         refiner: the refiner, already on its device.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         N x 5 x 2 float32 in the same coordinates.
@@ -132,10 +136,10 @@ def refine_landmarks(image: Tensor, landmarks: np.ndarray, refiner: LandmarkRefi
         return landmarks
     device = next(refiner.parameters()).device
     points = torch.as_tensor(landmarks, dtype=torch.float32)
-    for _ in range(LOOKS):
+    for _, steps in each(range(LOOKS), progress):
         frames = crop_frames(points)
         answers = []
-        for chunk in frames.split(CHUNK):
+        for chunk, _ in each(frames.split(CHUNK), steps):
             crops = normalize(torch.stack([_cut(image, frame.to(image.device)) for frame in chunk]).to(device))
             seen, reflected = refiner(torch.cat([crops, crops.flip(-1)])).float().cpu().chunk(2)
             answers.append((seen + mirror_points(reflected, MIRRORED)) / 2)

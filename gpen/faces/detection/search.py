@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...devices import is_out_of_memory, release_memory
 from ...errors import GPENError
+from ...progress import Steps, no_steps
 from ...types import Size
 from .boxes import box_iou, nms
 from .candidates import SAME_FACE_IOU, Candidates, quarter_of, uprightness
@@ -34,7 +35,7 @@ def search(
     turns: tuple[int, ...],
     threshold: float,
     min_face_size: float,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Steps = no_steps,
 ) -> Iterator[tuple[int, list[Candidates]]]:
     """Run the network over all tiles.
 
@@ -53,16 +54,28 @@ def search(
         GPENError: there is not enough memory for even a small tile.
     """
     size = (images.shape[2], images.shape[3])
-    jobs: list[tuple[Tile, int, int]] = []
-    for tile in plan_tiles(size, min_face_size):
-        stack = max(PASS_PIXELS // (tile.seen[0] * tile.seen[1]), 1)
-        jobs += [(tile, first, min(first + stack, len(images))) for first in range(0, len(images), stack)]
-    pyramid = Pyramid(images)
-    for done, job in enumerate(jobs):
-        for turn in turns:
-            yield from _look(detector, pyramid.cut, *job, turn=turn, size=size, threshold=threshold)
-            if progress:
-                progress(done * len(turns) + turns.index(turn) + 1, len(jobs) * len(turns))
+    tiles = plan_tiles(size, min_face_size)
+    stacks = [max(PASS_PIXELS // (tile.seen[0] * tile.seen[1]), 1) for tile in tiles]
+    # A window of images at a time, since the pyramid keeps a reduced copy of each; it holds whole passes of the
+    # coarsest tile.
+    step = max(stacks)
+    jobs = [
+        (window, tile, first, min(first + stack, window + step, len(images)))
+        for window in range(0, len(images), step)
+        for tile, stack in zip(tiles, stacks, strict=True)
+        for first in range(window, min(window + step, len(images)), stack)
+    ]
+    pyramid, of_window = Pyramid(images[:step]), 0
+
+    def cut(tile: Tile, first: int, last: int) -> Tensor:
+        return pyramid.cut(tile, first - of_window, last - of_window)
+
+    for done, (window, tile, first, last) in enumerate(jobs):
+        if window != of_window:
+            pyramid, of_window = Pyramid(images[window : window + step]), window
+        for number, turn in enumerate(turns, start=done * len(turns) + 1):
+            yield from _look(detector, cut, tile, first, last, turn=turn, size=size, threshold=threshold)
+            progress(number, len(jobs) * len(turns))
 
 
 def search_turned(

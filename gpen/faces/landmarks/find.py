@@ -6,7 +6,6 @@ Convention: points are (x, y), pixel centres at integers, in pixels of the image
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from ...checks import require_images
 from ...devices import in_pieces
 from ...errors import CheckpointError, ImageError
+from ...progress import Steps, no_steps
 from ...types import Face, Faces
 from ...wording import count
 from .small68 import Landmarker68, build_landmarker68, is_landmarker68
@@ -46,7 +46,7 @@ def find_landmarks68(
     landmarker: Landmarker,
     images: torch.Tensor,
     faces: Faces,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Steps = no_steps,
 ) -> Faces:
     """Add the 68 landmarks to faces.
 
@@ -73,8 +73,7 @@ def find_landmarks68(
     def run(first: int, last: int) -> list[Face]:
         chunk = faces.faces[first:last]
         points = landmarker.locate(images, chunk)
-        if progress:
-            progress(last, len(faces))
+        progress(last, len(faces))
         return [replace(face, landmarks68=own) for face, own in zip(chunk, points, strict=True)]
 
     found = in_pieces(
@@ -86,13 +85,16 @@ def find_landmarks68(
     return Faces(tuple(itertools.chain(*found)), faces.sizes)
 
 
-def find_in_crops(landmarker: Landmarker, crops: torch.Tensor, five: np.ndarray) -> np.ndarray:
+def find_in_crops(
+    landmarker: Landmarker, crops: torch.Tensor, five: np.ndarray, *, progress: Steps = no_steps
+) -> np.ndarray:
     """Find the 68 landmarks in crops of faces.
 
     Args:
         landmarker: as for `find_landmarks68`.
         crops: N x 3 x S x S in 0..1.
         five: N x 5 x 2, approximate positions of the five landmarks, in pixels of the crops.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         N x 68 x 2 in pixels of the crops.
@@ -102,6 +104,6 @@ def find_in_crops(landmarker: Landmarker, crops: torch.Tensor, five: np.ndarray)
     """
     height, width = crops.shape[-2:]
     faces = tuple(Face((0, 0, width, height), 1.0, points, index) for index, points in enumerate(five))
-    found = find_landmarks68(landmarker, crops, Faces(faces, ((height, width),) * len(crops)))
+    found = find_landmarks68(landmarker, crops, Faces(faces, ((height, width),) * len(crops)), progress)
     points = [face.landmarks68 for face in found if face.landmarks68 is not None]
     return np.stack(points) if points else np.zeros((0, 68, 2))

@@ -222,8 +222,9 @@ def test_unusable_images_are_refused_in_a_sentence(bundled, images, word):
 def test_progress_counts_to_its_total_and_interrupts(bundled, portrait):
     calls: list[tuple[int, int]] = []
     detect(portrait, bundled, rotated=True, progress=lambda done, total: calls.append((done, total)))
-    assert [done for done, _ in calls] == list(range(1, calls[-1][1] + 1))
-    assert len({total for _, total in calls}) == 1
+    counts = [done for done, _ in calls]
+    assert counts == sorted(counts) and len(set(counts)) > 10
+    assert {total for _, total in calls} == {counts[-1]}
 
     with pytest.raises(KeyboardInterrupt):
         detect(portrait, bundled, progress=_interrupting(after=1))
@@ -231,7 +232,7 @@ def test_progress_counts_to_its_total_and_interrupts(bundled, portrait):
 
 def _interrupting(after: int) -> Callable[[int, int], None]:
     def progress(done: int, total: int) -> None:
-        if done == after:
+        if done >= after:
             raise KeyboardInterrupt
 
     return progress
