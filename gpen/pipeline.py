@@ -38,6 +38,9 @@ from .stages import (
 from .tasks import TASKS
 from .types import Alignment, Faces
 
+SHARES = {"detect": 40, "landmarks": 3, "prepare": 5, "align": 2, "restore": 30, "detail": 12, "paste": 8}
+"""Shares of the stages of the time, in percent."""
+
 # Upper limit of the memory for images, result and work on the faces, as a multiple of the images' size.
 _PICTURES_AT_ONCE = 8
 # A window ends before its crops (before the restoration) or its images would be larger, unless it is a single image:

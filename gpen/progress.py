@@ -96,7 +96,7 @@ class Overall:
     def __call__(self, stage: str, done: int, total: int) -> float:
         """The share of the whole work that is done after a step, 0..1."""
         if stage in self._shares:
-            self._done[stage] = done / total if total else 1.0
+            self._done[stage] = max(self._done.get(stage, 0.0), done / total if total else 1.0)
             self._reached = max(self._reached, min(self._sum(), 1.0))
         return self._reached
 

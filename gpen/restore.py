@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 
@@ -11,7 +13,7 @@ from .choices import Colour
 from .devices import Placement, free_memory, in_pieces, on_device, select_device, wait_for
 from .errors import ImageError, SettingsError
 from .pixels.tone import colour_rule, judge_tone, keep_tones
-from .progress import Progress, Viewer, silent
+from .progress import Progress, Steps, Viewer, silent
 from .tasks import RESTORATION, Task
 
 # Memory limit of one chunk on devices whose free memory is unknown, and on the CPU, where larger chunks are not faster
@@ -70,9 +72,9 @@ def restore_crops(
         raise SettingsError(f"batch_size is {batch_size}, and must be 0 (automatic) or more.")
     rule = colour_rule(colour, keep_grayscale)
     size = generator.config.size
-    base = _resample(crops.float(), size)
-    if not all_finite(base):
+    if not all_finite(crops):
         raise ImageError("The crops contain NaN or infinity; correct the previous step, such as a node.")
+    base = _resample(crops, size, partial(progress, "restore"))
     idle = strength == 0 or len(crops) == 0
     if not announced:
         expect(generator, faces=0 if idle else len(base))
@@ -90,6 +92,13 @@ def restore_crops(
             shown = (piece.pin_memory() if overlap else piece).to(device, non_blocking=overlap)
             result = task.use(generator(task.feed(shown)), shown)
             restored[first:last].copy_(result, non_blocking=overlap)
+        if rule != "keep":
+            wait_for(device)
+            tones = [judge_tone(crop) for crop in piece.split(1)]
+            restored[first:last] = keep_tones(restored[first:last], tones, rule)
+        if strength < 1:
+            wait_for(device)
+            restored[first:last] = torch.lerp(piece, restored[first:last], strength)
         if isinstance(progress, Viewer):
             wait_for(device)
             progress.show(restored[first:last])
@@ -103,9 +112,7 @@ def restore_crops(
         "model or run on the CPU.",
     )
     wait_for(device)
-    if rule != "keep":
-        restored = keep_tones(restored, [judge_tone(base[n : n + 1]) for n in range(len(base))], rule)
-    return restored if strength == 1 else torch.lerp(base, restored, strength)
+    return restored
 
 
 def automatic_batch_size(generator: Network, device: torch.device, free: int | None = None) -> int:
@@ -123,7 +130,12 @@ def automatic_batch_size(generator: Network, device: torch.device, free: int | N
     return max(1, budget // generator.activation_bytes())
 
 
-def _resample(crops: torch.Tensor, size: int) -> torch.Tensor:
+def _resample(crops: torch.Tensor, size: int, progress: Steps) -> torch.Tensor:
+    """Crops in float32 and of this side."""
     if crops.shape[-2:] == (size, size):
-        return crops
-    return F.interpolate(crops, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
+        return crops.float()
+    resampled = crops.new_empty((len(crops), size, size, 3), dtype=torch.float32).movedim(-1, 1)
+    for n, crop in enumerate(crops.split(1)):
+        resampled[n : n + 1] = F.interpolate(crop.float(), (size, size), mode="bicubic", antialias=True).clamp(0, 1)
+        progress(0, len(crops))
+    return resampled

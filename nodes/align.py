@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, get_args
 
 import torch
@@ -10,7 +11,7 @@ from comfy_api.latest import io
 from ..gpen.faces.align import Template, align_faces
 from ..gpen.types import Faces
 from ..gpen.values import require_choice
-from . import core_faces
+from . import core_faces, progress
 from .convert import to_crops, to_images
 from .inputs import require_images_of
 from .model_menus import AUTO
@@ -86,5 +87,7 @@ class AlignFaces(io.ComfyNode):
         size, template = size or _SIZE, _TEMPLATE if template == AUTO else template
         images, found = to_images(image), core_faces.to_faces(faces)
         require_images_of(found, images)
-        crops, alignment = align_faces(images, found, size, template)
+        bar = progress.node_progress()
+        crops, alignment = align_faces(images, found, size, template, progress=partial(bar, "align"))
+        bar.complete()
         return io.NodeOutput(to_crops(crops, size), alignment)

@@ -41,7 +41,7 @@ def to_image(images: torch.Tensor) -> torch.Tensor:
 
 
 def with_colours(image: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-    """An IMAGE with other colours, in the same dtype and with the same alpha.
+    """An IMAGE with other colours and the same alpha, in float32, since core's own nodes save nothing else.
 
     Args:
         image: B x H x W x C.
@@ -49,12 +49,13 @@ def with_colours(image: torch.Tensor, before: torch.Tensor, after: torch.Tensor)
         after: result of the engine, B x 3 x H x W.
 
     Returns:
-        B x H x W x C (three channels instead of one); the tensor `image` itself if `after` is `before`.
+        B x H x W x C (three channels instead of one); the tensor `image` itself if `after` is `before` and it is in
+        float32.
     """
     if after is before:
-        return image
-    colours = to_image(after).to(image.dtype)
-    return torch.cat([colours, image[..., 3:]], dim=-1) if image.shape[-1] == 4 else colours
+        return image.float()
+    colours = to_image(after).float()
+    return torch.cat([colours, image[..., 3:].float()], dim=-1) if image.shape[-1] == 4 else colours
 
 
 def to_crops(crops: torch.Tensor, size: int) -> torch.Tensor:

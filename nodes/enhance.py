@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from comfy_api.latest import io
@@ -10,14 +12,16 @@ from ..gpen.detail.bands import blend
 from ..gpen.detail.local_adaptive import PART_STRENGTHS, enhance
 from ..gpen.faces.landmarks.find import find_in_crops
 from ..gpen.faces.masks.parts import Part, crop_landmarks, part_gains, template_landmarks
+from ..gpen.progress import Progress
 from ..gpen.settings import Settings
 from ..gpen.types import Alignment
-from . import placement
+from . import placement, progress
 from .convert import to_image, to_images
 from .inputs import require_crops_of, require_fit, require_square
 from .schema import AlignmentWire, describe, setting_widget, unit_slider
 
 _GAIN = 4.0
+_SHARES = {"landmarks": 1, "shape": 4}
 _PART_TOOLTIPS: dict[Part, str] = {
     "eyes": "Share of the strength for eyes and brows.",
     "lips": "Share of the strength for the lips.",
@@ -91,7 +95,8 @@ class FrequencyBlend(io.ComfyNode):
         bases, crops = to_images(base, "base"), to_images(detail, "detail")
         require_fit("base", bases, "detail", crops, size=False)
         parts: dict[Part, float] = {"eyes": eyes_gain, "lips": lips_gain, "skin": skin_gain, "hair": hair_gain}
-        landmarks = _landmarks("detail", crops, alignment) if alignment else None
+        bar = progress.node_progress(_SHARES)
+        landmarks = _landmarks("detail", crops, alignment, bar) if alignment else None
         blended = blend(
             bases,
             crops,
@@ -103,7 +108,9 @@ class FrequencyBlend(io.ComfyNode):
             keep_grayscale=keep_grayscale,
             colour=colour,
             denoise=denoise,
+            progress=partial(bar, "shape"),
         )
+        bar.complete()
         return io.NodeOutput(to_image(blended))
 
 
@@ -145,16 +152,19 @@ class LocalAdaptiveEnhance(io.ComfyNode):
         alignment: tuple[Alignment, ...] = (),
     ) -> io.NodeOutput:
         images = to_images(crops, "crops")
+        bar = progress.node_progress(_SHARES)
         enhanced, gain = enhance(
             images,
             strength,
-            _landmarks("crops", images, alignment),
+            _landmarks("crops", images, alignment, bar),
             part_strengths={"eyes": eyes, "lips": lips, "cheeks": cheeks, "hairline": hairline},
+            progress=partial(bar, "shape"),
         )
-        return io.NodeOutput(to_image(enhanced), gain.clamp(0, 1))
+        bar.complete()
+        return io.NodeOutput(to_image(enhanced), gain.clamp_(0, 1))
 
 
-def _landmarks(name: str, crops: torch.Tensor, alignment: tuple[Alignment, ...]) -> np.ndarray:
+def _landmarks(name: str, crops: torch.Tensor, alignment: tuple[Alignment, ...], bar: Progress) -> np.ndarray:
     """The 68 landmarks of each crop: those of its face, else found in the crop from the five of alignment or template.
 
     Raises:
@@ -165,4 +175,6 @@ def _landmarks(name: str, crops: torch.Tensor, alignment: tuple[Alignment, ...])
         require_crops_of(alignment, crops, name)
     size = crops.shape[-1]
     points = crop_landmarks(alignment, size) if alignment else template_landmarks(len(crops), size)
-    return points if points.shape[1] == 68 else find_in_crops(placement.ready_landmarker(), crops, points)
+    if points.shape[1] == 68:
+        return points
+    return find_in_crops(placement.ready_landmarker(), crops, points, progress=partial(bar, "landmarks"))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import get_args
 
 import torch
 from comfy_api.latest import io
 
 from ..gpen.choices import MaskMode
-from ..gpen.faces.masks.paste_masks import draw_masks
-from ..gpen.faces.paste import paste_faces
 from ..gpen.models import has_parser
 from ..gpen.settings import Settings
+from ..gpen.stages import paste_crops
 from ..gpen.types import Alignment
 from . import placement, progress
 from .block_settings import setting_widgets
@@ -83,18 +83,23 @@ class PasteFaces(io.ComfyNode):
         require_crops_of(alignment, own)
         require_images_of_crops(alignment, images)
         parser = placement.ready_parser(mask_mode, face_parser)
-        masks, faults = draw_masks(alignment, own.shape[-1], mask_mode, feather, crops=own, parser=parser)
-        for index, fault in enumerate(faults):
-            if fault:
-                progress.say(f"GPEN Paste Faces skips crop {index}: {fault}.")
-        result, mask = paste_faces(
+        bar = progress.node_progress()
+        pasted = paste_crops(
             images,
             own,
             alignment,
-            masks=masks,
+            mask_mode=mask_mode,
+            feather=feather,
+            parser=parser,
             color_match=color_match,
             match_grain=match_grain,
             strength=strength,
             denoise=denoise,
+            progress=partial(bar, "paste"),
         )
-        return io.NodeOutput(with_colours(image, images, result), to_mask(mask))
+        for index, fault in enumerate(pasted.faults):
+            if fault:
+                progress.say(f"GPEN Paste Faces skips crop {index}: {fault}.")
+        result = with_colours(image, images, pasted.images)
+        bar.complete()
+        return io.NodeOutput(result, to_mask(pasted.mask))

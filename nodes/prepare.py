@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, get_args
 
 import torch
 from comfy_api.latest import io
 
 from ..gpen.choices import WhiteBalance
-from ..gpen.detail.finish import finish
-from ..gpen.detail.finish import match_grain as grain_like
+from ..gpen.detail.finish import finish_with_grain
 from ..gpen.photograph.prepare import prepare
 from ..gpen.types import Faces
 from ..gpen.values import require_choice
-from . import core_faces
+from . import core_faces, progress
 from .convert import from_mask, to_images, to_report, with_colours
 from .inputs import require_fit, require_images_of
 from .schema import describe, faces_input, setting_widget
@@ -58,6 +58,7 @@ class PrepareImage(io.ComfyNode):
         found = None if faces is None else core_faces.to_faces(faces)
         if found is not None:
             require_images_of(found, images)
+        bar = progress.node_progress()
         prepared, reports = prepare(
             images,
             white_balance=white_balance,
@@ -65,8 +66,11 @@ class PrepareImage(io.ComfyNode):
             faces=found,
             exposure=exposure,
             levels=levels,
+            progress=partial(bar, "prepare"),
         )
-        return io.NodeOutput(with_colours(image, images, prepared), to_report({"images": reports}))
+        result = with_colours(image, images, prepared)
+        bar.complete()
+        return io.NodeOutput(result, to_report({"images": reports}))
 
 
 class Finish(io.ComfyNode):
@@ -106,9 +110,13 @@ class Finish(io.ComfyNode):
     ) -> io.NodeOutput:
         images = to_images(image)
         masks = None if mask is None else from_mask(mask, images)
-        finished = finish(images, sigma, mix, masks)
-        if reference is not None:
-            references = to_images(reference, "reference")
+        references = None if reference is None else to_images(reference, "reference")
+        if references is not None:
             require_fit("reference", references, "image", images)
-            finished = grain_like(finished, references, match_grain, masks)
-        return io.NodeOutput(with_colours(image, images, finished))
+        bar = progress.node_progress()
+        finished = finish_with_grain(
+            images, sigma, mix, masks, reference=references, grain=match_grain, progress=partial(bar, "finish")
+        )
+        result = with_colours(image, images, finished)
+        bar.complete()
+        return io.NodeOutput(result)

@@ -6,15 +6,19 @@ ComfyUI is imported inside the functions that use it, so that the rest can be te
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 
+from ..gpen.progress import Overall, Steps, each
 from ..gpen.sheets import to_pil
 
 log = logging.getLogger("gpen-blocks")
 
+
+BAR_STEPS = 1000
+"""Steps of a bar."""
 
 # Longest side of preview pictures.
 _PREVIEW_SIDE = 512
@@ -27,17 +31,23 @@ class Bar(Protocol):
 
 
 class NodeProgress:
-    """The bar of the running node. Raises if the user interrupts; shows the latest picture.
+    """The bar of the running node, from 0 to 100 % over all its stages. Raises if the user interrupts; shows the latest
+    picture.
 
     Args:
         bar: ComfyUI's progress bar.
         check_interrupt: raises if the user has interrupted the run.
+        shares: the share of each stage of the time, see `gpen.progress.Overall`; none for work of a single stage.
     """
 
-    def __init__(self, bar: Bar, check_interrupt: Callable[[], None]) -> None:
+    def __init__(
+        self, bar: Bar, check_interrupt: Callable[[], None], shares: Mapping[str, float] | None = None
+    ) -> None:
         self._bar = bar
         self._check_interrupt = check_interrupt
+        self._overall = Overall(shares) if shares else None
         self._preview: tuple | None = None
+        self._shown = 0
 
     def show(self, pictures: torch.Tensor) -> None:
         """Show the last of these pictures (B x 3 x H x W) with the next step."""
@@ -46,16 +56,30 @@ class NodeProgress:
     def __call__(self, stage: str, done: int, total: int) -> None:
         """One step of `gpen.progress.Progress`."""
         self._check_interrupt()
+        share = self._overall(stage, done, total) if self._overall else done / max(total, 1)
+        # The last step is that of `complete`: converting the result takes time, too.
+        reached = max(self._shown, min(int(share * BAR_STEPS), BAR_STEPS - 1))
         preview, self._preview = self._preview, None
-        self._bar.update_absolute(done, total, preview)
+        if preview or reached > self._shown:
+            self._shown = reached
+            self._bar.update_absolute(reached, BAR_STEPS, preview)
+
+    def complete(self) -> None:
+        """Show 100 %."""
+        self._bar.update_absolute(BAR_STEPS, BAR_STEPS)
 
 
-def node_progress() -> NodeProgress:
-    """The progress of the node running in this thread."""
+def node_progress(shares: Mapping[str, float] | None = None) -> NodeProgress:
+    """The progress of the node running in this thread; the node calls `complete` when its result is ready.
+
+    Args:
+        shares: the share of each stage of the time, in their order; none for work of a single stage.
+    """
     import comfy.model_management as management
     import comfy.utils
 
-    return NodeProgress(comfy.utils.ProgressBar(1), management.throw_exception_if_processing_interrupted)
+    bar = comfy.utils.ProgressBar(BAR_STEPS)
+    return NodeProgress(bar, management.throw_exception_if_processing_interrupted, shares)
 
 
 def say(text: str) -> None:
@@ -69,12 +93,13 @@ def say(text: str) -> None:
         PromptServer.instance.send_progress_text(text, context.node_id)
 
 
-def temporary_pictures(images: Iterable[torch.Tensor], side: int) -> list[dict[str, str]]:
+def temporary_pictures(images: Sequence[torch.Tensor], side: int, steps: Steps) -> list[dict[str, str]]:
     """Write temporary pictures for the page.
 
     Args:
         images: 1 x 3 x H x W in 0..1 each.
         side: maximum longer side in pixels; larger pictures are reduced.
+        steps: called after each picture; an exception it raises ends the work.
 
     Returns:
         The parameters of ComfyUI's `/view` for each picture.
@@ -87,7 +112,7 @@ def temporary_pictures(images: Iterable[torch.Tensor], side: int) -> list[dict[s
     folder = Path(folder_paths.get_temp_directory())
     folder.mkdir(parents=True, exist_ok=True)
     records = []
-    for image in images:
+    for image, _ in each(images, steps):
         picture = to_pil(image)
         picture.thumbnail((side, side))
         name = f"gpen-{uuid.uuid4().hex}.jpg"

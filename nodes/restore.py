@@ -10,7 +10,7 @@ import torch
 from comfy_api.latest import io
 
 from ..gpen.models import choose_landmarker
-from ..gpen.pipeline import RestoredBatch, restore_batch
+from ..gpen.pipeline import SHARES, RestoredBatch, restore_batch
 from ..gpen.presets import DEFAULT_NAME, Preset, load_named
 from ..gpen.report import batch_report
 from ..gpen.restore import restore_crops
@@ -82,7 +82,7 @@ class RestoreFaces(io.ComfyNode):
         batch_size: int,
         colour: str = "auto",
     ) -> io.NodeOutput:
-        place = placement.of_models(gpen_model)
+        place, bar = placement.of_models(gpen_model), progress.node_progress()
         images = to_images(crops, "crops")
         require_square("crops", images)
         restored = restore_crops(
@@ -94,8 +94,9 @@ class RestoreFaces(io.ComfyNode):
             colour=colour,
             batch_size=placement.batch_size(gpen_model, place, batch_size),
             place=place,
-            progress=progress.node_progress(),
+            progress=bar,
         )
+        bar.complete()
         for fault in gpen_model.loaded.faults:
             progress.say(fault)
         return io.NodeOutput(to_image(restored))
@@ -178,7 +179,7 @@ class FaceRestore(io.ComfyNode):
         preset = preset or load_named(DEFAULT_NAME)
         settings = replace(preset.settings, strength=preset.settings.strength * strength)
         networks = _networks(gpen_model, face_detector, face_parser, settings)
-        images = to_images(image)
+        images, bar = to_images(image), progress.node_progress(SHARES)
         given = None if faces is None else core_faces.to_faces(faces)
         if given is not None:
             require_images_of(given, images)
@@ -190,7 +191,7 @@ class FaceRestore(io.ComfyNode):
             within=partial(within, regions=regions),
             indices=indices,
             batch_size=placement.batch_size(gpen_model, networks.place, 0),
-            progress=progress.node_progress(),
+            progress=bar,
         )
         size = gpen_model.loaded.module.config.size
         restored = with_colours(image, images, batch.images)
@@ -198,6 +199,7 @@ class FaceRestore(io.ComfyNode):
         report = batch_report(batch, networks, replace(preset, settings=settings), _PREVIEW_NOTE)
         if given is not None:
             report["detector"] = None
+        bar.complete()
         return io.NodeOutput(restored, *crops, to_mask(batch.mask), to_report(report), *_restored_faces(batch))
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..gpen.detail.spectrum.analysis import analyze, mean_of, report
 from ..gpen.detail.spectrum.charts import spectrum_chart, spectrum_image
+from ..gpen.progress import Steps
+from . import progress
 from .convert import to_image, to_images, to_report
 from .schema import describe
+
+_SHARES = {"measure": 4, "draw": 6, "measure reference": 4, "draw reference": 6}
 
 
 class FrequencySpectrum(io.ComfyNode):
@@ -62,18 +68,24 @@ class FrequencySpectrum(io.ComfyNode):
 
     @classmethod
     def execute(cls, image: torch.Tensor, dark: bool, reference: torch.Tensor | None = None) -> io.NodeOutput:
-        images = to_images(image)
-        own = analyze(images)
+        images, bar = to_images(image), progress.node_progress(_SHARES)
+        own = analyze(images, progress=partial(bar, "measure"))
         mean = mean_of(own)
-        drawn, spectra, told = [to_image(spectrum_image(images, dark=dark))], {"image": mean}, report(own)
+        drawn, spectra, told = [_draw(images, dark, partial(bar, "draw"))], {"image": mean}, report(own)
         if reference is not None:
             others = to_images(reference, "reference")
-            other = analyze(others)
+            other = analyze(others, progress=partial(bar, "measure reference"))
             spectra["reference"] = mean_of(other)
-            drawn.append(to_image(spectrum_image(others, dark=dark)))
+            drawn.append(_draw(others, dark, partial(bar, "draw reference")))
             told = report(own, other if len(other) == len(own) else mean_of(other))
         chart = spectrum_chart(spectra, dark=dark)
         ratio = float(mean.high_frequency_ratio[0])
         # A blocker instead of a picture that would be saved as if it were a spectrum.
         apart = drawn if reference is not None else [*drawn, ExecutionBlocker(None)]
+        bar.complete()
         return io.NodeOutput(torch.cat(drawn), to_image(chart), ratio, to_report(told), *apart)
+
+
+def _draw(images: torch.Tensor, dark: bool, steps: Steps) -> torch.Tensor:
+    """The spectra of images as an IMAGE."""
+    return to_image(spectrum_image(images, dark=dark, progress=steps))

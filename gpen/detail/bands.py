@@ -91,68 +91,102 @@ def blend(
     """
     require_finite_images(base, "Base pictures")
     require_finite_images(detail, "Detail pictures")
-    if base.shape[-2:] != detail.shape[-2:]:
-        base = F.interpolate(base, detail.shape[-2:], mode="bicubic", antialias=True).clamp(0, 1)
-    require_same_shape(base, detail)
     rule = colour_rule(colour, keep_grayscale)
+    if len(base) != len(detail):
+        require_same_shape(base, detail)
     gains = {"middle_gain": middle_gain, "high_gain": high_gain}
     for name, value in {**gains, "deblur": deblur, "denoise": denoise}.items():
         high = 4 if name in gains else 1
         require_between(name, value, 0, high)
-    if part_gain is not None and (
-        part_gain.shape != (len(base), 1, *base.shape[-2:]) or not torch.isfinite(part_gain).all()
-    ):
-        raise ImageError(
-            f"The gains of parts must be finite, {(len(base), 1, *base.shape[-2:])}, got {tuple(part_gain.shape)}."
+    shape = (len(base), 1, *detail.shape[-2:])
+    if part_gain is not None and (part_gain.shape != shape or not torch.isfinite(part_gain).all()):
+        raise ImageError(f"The gains of parts must be finite, {shape}, got {tuple(part_gain.shape)}.")
+    cutoffs = _cutoffs(cutoff, len(base))
+    result = torch.empty_like(detail, dtype=base.dtype, device=base.device)
+    for n, steps in each(range(len(base)), progress):
+        one = slice(n, n + 1)
+        own = base[one]
+        if own.shape[-2:] != detail.shape[-2:]:
+            own = F.interpolate(own, detail.shape[-2:], mode="bicubic", antialias=True).clamp(0, 1)
+        quality = jpeg_quality and jpeg_quality[one]
+        crossover = _find_crossover(own, detail[one], cutoffs[n], deblur, quality, steps_within(steps, 0, 1, 2))
+        blended = _blend_one(
+            own,
+            detail[one],
+            crossover,
+            middle_gain=middle_gain,
+            high_gain=high_gain,
+            part_gain=None if part_gain is None else part_gain[one].to(base),
+            deblur=deblur,
+            denoise=denoise,
+            progress=steps_within(steps, 1, 2, 2),
         )
-    crossover = _find_crossover(base, detail, cutoff, deblur, jpeg_quality, steps_within(progress, 0, 1, 2))
-    result = torch.empty_like(base)
-    for index, steps in each(range(len(base)), steps_within(progress, 1, 2, 2)):
-        one = slice(index, index + 1)
-        own, other = luma_chroma(base[one]), luma_chroma(detail[one])
-        blur = float(crossover.blur[index])
-        if deblur > 0 and blur > 0:
-            own[:, :1] += deblur * (own[:, :1] - gaussian_blur(own[:, :1], blur))
-        gain = None if part_gain is None else part_gain[one].to(base)
-        numbers = zip(crossover.cutoff[index].tolist(), (denoise * crossover.noise[index]).tolist(), strict=True)
-        # Below 0.5, some noise above the cut-off is kept as well, where the restored face has none.
-        grain = max(0.0, 1 - 2 * denoise) if float(crossover.noise[index].max()) > 0 else 0.0
-        planes = [
-            _scaled(b, limit, middle_gain, high_gain, gain)
-            + _low_band(a - b, limit, noise)
-            + (grain * (a - _low_pass(a, limit)) if grain else 0)
-            for (a, b, (limit, noise)), _ in each(
-                list(zip(own.split(1, 1), other.split(1, 1), numbers, strict=True)), steps
-            )
-        ]
-        result[one] = from_luma_chroma(torch.cat(planes, dim=1))
-    if rule != "keep":
-        result = keep_tones(result, [judge_tone(base[n : n + 1]) for n in range(len(base))], rule)
-    return result.clamp(0, 1)
+        if rule != "keep":
+            blended = keep_tones(blended, [judge_tone(own)], rule)
+        result[one] = blended.clamp(0, 1)
+    return result
+
+
+def _blend_one(
+    base: torch.Tensor,
+    detail: torch.Tensor,
+    crossover: Crossover,
+    *,
+    middle_gain: float,
+    high_gain: float,
+    part_gain: torch.Tensor | None,
+    deblur: float,
+    denoise: float,
+    progress: Steps,
+) -> torch.Tensor:
+    """Blend 1 x 3 x H x W each."""
+    own, other = luma_chroma(base), luma_chroma(detail)
+    blur = float(crossover.blur[0])
+    if deblur > 0 and blur > 0:
+        own[:, :1] += deblur * (own[:, :1] - gaussian_blur(own[:, :1], blur))
+    numbers = zip(crossover.cutoff[0].tolist(), (denoise * crossover.noise[0]).tolist(), strict=True)
+    # Below 0.5, some noise above the cut-off is kept as well, where the restored face has none.
+    grain = max(0.0, 1 - 2 * denoise) if float(crossover.noise[0].max()) > 0 else 0.0
+    planes = [
+        _scaled(b, limit, middle_gain, high_gain, part_gain)
+        + _low_band(a - b, limit, noise)
+        + (grain * (a - _low_pass(a, limit)) if grain else 0)
+        for (a, b, (limit, noise)), _ in each(
+            list(zip(own.split(1, 1), other.split(1, 1), numbers, strict=True)), progress
+        )
+    ]
+    return from_luma_chroma(torch.cat(planes, dim=1))
+
+
+def _cutoffs(cutoff: float | torch.Tensor | None, count: int) -> list[float | None]:
+    """The given cut-off of each picture; None where it is measured."""
+    if cutoff is None:
+        return [None] * count
+    values = torch.as_tensor(cutoff, dtype=torch.float32).flatten().tolist()
+    if len(values) not in (1, count):
+        raise SettingsError(
+            f"{counted(len(values), 'cut-off')} cannot serve {counted(count, 'picture')}; give one, or one for each."
+        )
+    for value in values:
+        require_between("cutoff", value, 0, 0.5)
+    return values * count if len(values) == 1 else values
 
 
 def _find_crossover(
     base: torch.Tensor,
     detail: torch.Tensor,
-    cutoff: float | torch.Tensor | None,
+    cutoff: float | None,
     deblur: float,
     jpeg_quality: Sequence[int | None] | None,
     progress: Steps,
 ) -> Crossover:
-    """Measure the crossover, or use the given cut-off without noise."""
-    count = len(base)
-    measured = find_crossover(base, detail, jpeg_quality, progress=progress) if cutoff is None or deblur > 0 else None
-    if cutoff is None and measured is not None:
+    """Measure the crossover of one picture, or use the given cut-off without noise."""
+    if cutoff is not None and deblur == 0:
+        return Crossover(torch.full((1, 3), cutoff), torch.zeros(1, 3), torch.zeros(1))
+    measured = find_crossover(base, detail, jpeg_quality, progress=progress)
+    if cutoff is None:
         return measured
-    cutoffs = torch.as_tensor(cutoff, dtype=torch.float32).reshape(-1, 1)
-    if len(cutoffs) not in (1, count):
-        raise SettingsError(
-            f"{counted(len(cutoffs), 'cut-off')} cannot serve {counted(count, 'picture')}; give one, or one for each."
-        )
-    for value in cutoffs.flatten().tolist():
-        require_between("cutoff", value, 0, 0.5)
-    blur = measured.blur if measured else torch.zeros(count)
-    return Crossover(cutoffs.expand(count, 3), torch.zeros(count, 3), blur)
+    return Crossover(torch.full((1, 3), cutoff), torch.zeros(1, 3), measured.blur)
 
 
 def _low_band(difference: torch.Tensor, cutoff: float, noise: float) -> torch.Tensor:

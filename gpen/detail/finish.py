@@ -11,7 +11,7 @@ from ..checks import require_between, require_finite_images
 from ..errors import ImageError
 from ..pixels.filters import gaussian_blur, kernel_reach, mirrored_index, row_strips
 from ..pixels.grain import missing_grain
-from ..progress import Steps, each, no_steps
+from ..progress import Steps, each, no_steps, steps_within
 
 # Pixels blurred at a time; about the size of the processor's cache.
 _STRIP_PIXELS = 250_000
@@ -73,6 +73,54 @@ def finish(
     return result
 
 
+@torch.no_grad()
+def finish_with_grain(
+    images: torch.Tensor,
+    sigma: float = 0.6,
+    mix: float = 0.2,
+    mask: torch.Tensor | None = None,
+    *,
+    reference: torch.Tensor | None = None,
+    grain: float = 1.0,
+    progress: Steps = no_steps,
+) -> torch.Tensor:
+    """`finish`, then `match_grain` if a reference is given, one image after another.
+
+    Args:
+        images, sigma, mix, mask: as for `finish`.
+        reference, grain: as `reference` and `amount` of `match_grain`.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
+
+    Returns:
+        B x 3 x H x W in 0..1; the tensor `images` itself if nothing changed. Besides it, memory depends only on the
+        size of one image.
+
+    Raises:
+        ImageError: the shapes do not fit, or pixels are NaN or infinite.
+        SettingsError: a setting is out of range.
+    """
+    _require_mask(mask, images)
+    _require_reference(reference, images)
+    result = images
+    for n, steps in each(range(len(images)), progress):
+        one = slice(n, n + 1)
+        given, own = images[one], None if mask is None else mask[one]
+        done = finish(given, sigma, mix, own, progress=steps_within(steps, 0, 1, 4))
+        if reference is not None:
+            done = match_grain(done, reference[one], grain, own, first=n, progress=steps_within(steps, 1, 4, 4))
+        if done is not given:
+            result = images.clone() if result is images else result
+            result[one] = done
+    return result
+
+
+def _require_reference(reference: torch.Tensor | None, images: torch.Tensor) -> None:
+    if reference is not None and reference.shape != images.shape:
+        raise ImageError(
+            f"The reference is {tuple(reference.shape)}, and must be {tuple(images.shape)} as the images; resize it."
+        )
+
+
 def _require_mask(mask: torch.Tensor | None, images: torch.Tensor) -> None:
     if mask is not None and mask.shape != (len(images), 1, *images.shape[2:]):
         raise ImageError(f"The mask is {tuple(mask.shape)}, and must be {(len(images), 1, *images.shape[2:])}.")
@@ -85,6 +133,7 @@ def match_grain(
     amount: float = 1.0,
     mask: torch.Tensor | None = None,
     *,
+    first: int = 0,
     progress: Steps = no_steps,
 ) -> torch.Tensor:
     """Add to pictures the grain that they lack compared with a reference, as measured by `missing_grain`.
@@ -98,6 +147,7 @@ def match_grain(
         amount: 0..1, share of the missing grain.
         mask: B x 1 x H x W in 0..1, or None for the whole picture. Grain is measured where it is above 0.5 and added in
             proportion to it; pixels with mask 0 stay the same, bit for bit.
+        first: number of the first picture in its batch; each number has grain of its own.
         progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
@@ -110,10 +160,7 @@ def match_grain(
     require_finite_images(images)
     require_finite_images(reference, "Reference images")
     require_between("amount", amount, 0, 1)
-    if reference.shape != images.shape:
-        raise ImageError(
-            f"The reference is {tuple(reference.shape)}, and must be {tuple(images.shape)} as the images; resize it."
-        )
+    _require_reference(reference, images)
     _require_mask(mask, images)
     if amount == 0:
         return images
@@ -122,7 +169,7 @@ def match_grain(
     triples = zip(images, reference, cover, strict=True)
     for n, ((image, photograph, part), steps) in enumerate(each(list(triples), progress)):
         photograph, part = photograph.to(images), part.to(images).clamp(0, 1)
-        grain = missing_grain(photograph[None], image[None], part[None], n, progress=steps)[0]
+        grain = missing_grain(photograph[None], image[None], part[None], first + n, progress=steps)[0]
         grainy = grain.mul_(amount * part).add_(image).clamp_(0, 1)
         torch.where(part > 0, grainy, image, out=result[n])
     return result

@@ -104,7 +104,8 @@ def paste_faces(
     """
     require_images(images)
     _check_settings(color_match, match_grain, strength, denoise)
-    _check_counts(images, crops, alignments, masks)
+    check_crops(images, crops, alignments)
+    _check_masks(crops, masks)
     coverage = torch.zeros_like(images[:, :1])
     if not alignments:
         return images, coverage
@@ -232,22 +233,25 @@ def _check_settings(color_match: str, match_grain: float, strength: float, denoi
         require_between(name, value, 0, 1)
 
 
-def _check_counts(
-    images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...], masks: torch.Tensor | None
-) -> None:
+def check_crops(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...]) -> None:
+    """Check that crops belong to their alignments and these to the images; raises ImageError."""
+    require_images(images)
     require_finite_images(crops, "Crops")
     if len(crops) != len(alignments) or crops.shape[-1] != crops.shape[-2]:
         raise ImageError(
             f"The {count(len(alignments), 'alignment')} {agree(len(alignments), 'needs', 'need')} as many square "
             f"crops, got {tuple(crops.shape)}; paste all the crops that were cut, or none."
         )
-    if masks is not None and not all_finite(masks):
-        raise ImageError("The masks hold NaN or infinity, so nothing can be pasted by them; mend the step before.")
-    if masks is not None and (masks.ndim != 4 or masks.shape[:2] != (len(crops), 1)):
-        raise ImageError(f"Masks {tuple(masks.shape)} came with {count(len(crops), 'crop')}; N x 1 x M x M are needed.")
     for alignment in alignments:
         if alignment.image_index >= len(images) or alignment.image_size != tuple(images.shape[-2:]):
             raise ImageError(
                 f"A crop was cut from image {alignment.image_index} of size {alignment.image_size}, but the images "
                 f"are {tuple(images.shape)}; paste into the images that were aligned."
             )
+
+
+def _check_masks(crops: torch.Tensor, masks: torch.Tensor | None) -> None:
+    if masks is not None and not all_finite(masks):
+        raise ImageError("The masks hold NaN or infinity, so nothing can be pasted by them; mend the step before.")
+    if masks is not None and (masks.ndim != 4 or masks.shape[:2] != (len(crops), 1)):
+        raise ImageError(f"Masks {tuple(masks.shape)} came with {count(len(crops), 'crop')}; N x 1 x M x M are needed.")

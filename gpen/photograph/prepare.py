@@ -12,7 +12,7 @@ import torch
 from ..checks import require_between, require_finite_images
 from ..choices import WhiteBalance
 from ..errors import ImageError, SettingsError
-from ..progress import Steps, no_steps, steps_within
+from ..progress import Steps, each, no_steps, steps_within
 from ..types import Faces
 from ..wording import count
 from . import jpeg
@@ -81,29 +81,62 @@ def prepare(
         raise ImageError(
             f"JPEG tables came for {len(jpeg_tables)} of {count(len(images), 'image')}; use None if there are none."
         )
-    reports: list[dict[str, Any]] = [{"notes": []} for _ in images]
-    result = images
+    if faces is not None and len(faces.sizes) != len(images):
+        raise ImageError(
+            f"The faces belong to {count(len(faces.sizes), 'image')}, not to these {len(images)}; detect them on the "
+            "images that are prepared."
+        )
+    result, reports = images, []
+    for index, steps in each(range(len(images)), progress):
+        one = images[index : index + 1]
+        done, report = _prepare_one(
+            one,
+            white_balance=white_balance,
+            deblock=deblock,
+            faces=faces and faces.window(index, index + 1),
+            exposure=exposure,
+            levels=levels,
+            tables=jpeg_tables[index] if jpeg_tables else None,
+            progress=steps,
+        )
+        reports.append(report)
+        if done is not one:
+            result = images.clone() if result is images else result
+            result[index] = done[0]
+    return result, reports
+
+
+def _prepare_one(
+    image: torch.Tensor,
+    *,
+    white_balance: str,
+    deblock: float,
+    faces: Faces | None,
+    exposure: float,
+    levels: float,
+    tables: JpegTables | None,
+    progress: Steps,
+) -> tuple[torch.Tensor, dict[str, Any]]:
+    """Prepare 1 x 3 x H x W; also returns its report."""
     # Shares of the time, in percent, with everything on.
     leveling, balancing, measuring, deblocking, lifting = (
         steps_within(progress, first, last, 100) for first, last in pairwise((0, 10, 45, 50, 85, 100))
     )
+    report: dict[str, Any] = {"notes": []}
     if levels != 0:
-        result, fadings = restore_levels(result, levels, progress=leveling)
-        for report, fading in zip(reports, fadings, strict=True):
-            _report_levels(report, fading)
+        image, (fading,) = restore_levels(image, levels, progress=leveling)
+        _report_levels(report, fading)
     if white_balance != "none":
         balance = shades_of_grey if white_balance == "shades_of_grey" else lab_balance
-        result, casts = balance(result, progress=balancing)
-        for report, cast in zip(reports, casts, strict=True):
-            _report_cast(report, cast, white_balance)
-    found = jpeg.blockiness(result, progress=measuring)
-    result = jpeg.deblock(result, deblock, found, progress=deblocking)
-    for report, blocks, tables in zip(reports, found, jpeg_tables or [None] * len(images), strict=True):
-        _report_jpeg(report, blocks, tables, deblock)
+        image, (cast,) = balance(image, progress=balancing)
+        _report_cast(report, cast, white_balance)
+    (blocks,) = jpeg.blockiness(image, progress=measuring)
+    image = jpeg.deblock(image, deblock, (blocks,), progress=deblocking)
+    _report_jpeg(report, blocks, tables, deblock)
     if faces is not None:
-        result, lights = lift_faces(result, faces, exposure, progress=lifting)
-        _report_faces(reports, faces, lights)
-    return result, reports
+        image, lights = lift_faces(image, faces, exposure, progress=lifting)
+        _report_faces(report, faces, lights)
+    return image, report
 
 
 def _report_levels(report: dict[str, Any], fading: Fading) -> None:
@@ -156,28 +189,25 @@ def _report_jpeg(report: dict[str, Any], blocks: jpeg.Blockiness, tables: JpegTa
     report["notes"].append(jpeg.jpeg_advice(blocks, quality, deblocked=deblocked))
 
 
-def _report_faces(reports: list[dict[str, Any]], faces: Faces, lights: tuple[FaceLight, ...]) -> None:
-    for report in reports:
-        report["faces"] = []
+def _report_faces(report: dict[str, Any], faces: Faces, lights: tuple[FaceLight, ...]) -> None:
+    report["faces"] = []
     for face, light in zip(faces, lights, strict=True):
         entry = {
-            "share": round(face.size / min(faces.sizes[face.image_index]), 3),
+            "share": round(face.size / min(faces.sizes[0]), 3),
             "luminance": round(light.face, 4),
             "surroundings": round(light.surroundings, 4),
             "stops_below_surroundings": round(light.stops, 2),
             "lift_stops": round(light.lift, 2),
         }
-        report = reports[face.image_index]
         report["faces"].append(entry)
         if light.missing:
             report["notes"].append(_light_note(len(report["faces"]), light))
-    for report in reports:
-        largest = max((entry["share"] for entry in report["faces"]), default=None)
-        if largest is not None and largest < _HALF:
-            report["notes"].append(
-                f"The largest face fills {largest:.0%} of the shorter side of the image, less than half; the "
-                "alignment crops it."
-            )
+    largest = max((entry["share"] for entry in report["faces"]), default=None)
+    if largest is not None and largest < _HALF:
+        report["notes"].append(
+            f"The largest face fills {largest:.0%} of the shorter side of the image, less than half; the "
+            "alignment crops it."
+        )
 
 
 def _light_note(number: int, light: FaceLight) -> str:

@@ -10,7 +10,7 @@ calls `restore_crops` with `colour="keep"`, because `keep_own_detail` judges col
 from .detail import keep_own_detail
 from .find import FoundFaces, choose_faces, find_faces
 from .networks import Networks, load_networks
-from .paste import PastedFaces, paste_back
+from .paste import PastedCrops, PastedFaces, paste_back, paste_crops
 from .prepare import prepare_images
 from .records import FaceRecord, RestoredFaces
 
@@ -18,6 +18,7 @@ __all__ = [
     "FaceRecord",
     "FoundFaces",
     "Networks",
+    "PastedCrops",
     "PastedFaces",
     "RestoredFaces",
     "choose_faces",
@@ -25,5 +26,6 @@ __all__ = [
     "keep_own_detail",
     "load_networks",
     "paste_back",
+    "paste_crops",
     "prepare_images",
 ]

@@ -7,18 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
+from ..choices import MaskMode
 from ..detail.finish import finish
 from ..devices import is_out_of_memory
 from ..faces.change import Change, measure_changes
 from ..faces.masks import draw_masks
-from ..faces.paste import paste_faces
+from ..faces.masks.parsing import FaceParser
+from ..faces.paste import check_crops, paste_faces
 from ..faces.place import NO_PIXELS, find_covers
 from ..progress import Steps, each, no_steps, steps_within
 from ..settings import Settings
+from ..types import Alignment
 from .detail import noise_around
 from .networks import Networks
 from .records import FaceRecord, RestoredFaces
@@ -43,6 +46,68 @@ class PastedFaces:
     records: tuple[FaceRecord, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class PastedCrops:
+    """Images with pasted crops.
+
+    Attributes:
+        images: B x 3 x H x W in 0..1; the input tensor itself if nothing was pasted.
+        mask: B x 1 x H x W in 0..1; pixels outside it equal the input bit for bit.
+        faults: for each crop None, or why it was not pasted.
+    """
+
+    images: torch.Tensor
+    mask: torch.Tensor
+    faults: tuple[str | None, ...]
+
+
+def paste_crops(
+    images: torch.Tensor,
+    crops: torch.Tensor,
+    alignments: tuple[Alignment, ...],
+    *,
+    mask_mode: MaskMode | str = "landmarks",
+    feather: float = 0.1,
+    parser: FaceParser | None = None,
+    progress: Steps = no_steps,
+    **how: Any,
+) -> PastedCrops:
+    """Paste crops into their images, one image after another; a crop without a mask does not affect the others.
+
+    Besides the result, memory depends only on the size of one image and its crops.
+
+    Args:
+        images: B x 3 x H x W in 0..1.
+        crops: N x 3 x S x S in 0..1, in the order of `alignments`.
+        alignments: result of `align_faces` for these images.
+        mask_mode, feather, parser: as for `draw_masks`.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
+        **how: `color_match`, `match_grain`, `strength` and `denoise` of `paste_faces`.
+
+    Raises:
+        ImageError: images, crops and alignments do not match, or hold NaN or infinity.
+        SettingsError: a setting is unknown or out of range.
+    """
+    check_crops(images, crops, alignments)
+    result, coverage = images, torch.zeros_like(images[:, :1])
+    faults: list[str | None] = [None] * len(alignments)
+    by_image: dict[int, list[int]] = {}
+    for n, alignment in enumerate(alignments):
+        by_image.setdefault(alignment.image_index, []).append(n)
+    for (index, numbers), steps in each(list(by_image.items()), progress):
+        drawing, pasting = steps_within(steps, 0, 1, 4), steps_within(steps, 1, 4, 4)
+        own, given = crops[numbers], images[index : index + 1]
+        placed = tuple(replace(alignments[n], face=replace(alignments[n].face, image_index=0)) for n in numbers)
+        masks, why = draw_masks(placed, own.shape[-1], mask_mode, feather, crops=own, parser=parser, progress=drawing)
+        for n, fault in zip(numbers, why, strict=True):
+            faults[n] = fault
+        pasted, coverage[index : index + 1] = paste_faces(given, own, placed, masks=masks, progress=pasting, **how)
+        if pasted is not given:
+            result = images.clone() if result is images else result
+            result[index : index + 1] = pasted
+    return PastedCrops(result, coverage, tuple(faults))
+
+
 def paste_back(
     images: torch.Tensor, faces: RestoredFaces, networks: Networks, settings: Settings, *, progress: Steps = no_steps
 ) -> PastedFaces:
@@ -56,8 +121,8 @@ def paste_back(
         progress: called with (done, total) regularly; an exception it raises ends the work.
     """
     # Shares of the time, in percent.
-    pasting, finishing, measuring, covering, listening = (
-        steps_within(progress, first, last, 100) for first, last in pairwise((0, 55, 70, 80, 85, 100))
+    drawing, pasting, finishing, measuring, covering, listening = (
+        steps_within(progress, first, last, 100) for first, last in pairwise((0, 10, 55, 70, 80, 85, 100))
     )
     alignments = faces.alignments
     parser = networks.parser if settings.mask_mode == "parsing" else None
@@ -70,6 +135,7 @@ def paste_back(
         settings.feather,
         crops=faces.after,
         parser=parser.module if parser else None,
+        progress=drawing,
     )
     masks[[record.left_alone is not None for record in faces.records]] = 0
     paste = partial(

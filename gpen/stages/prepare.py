@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -41,12 +40,11 @@ def prepare_images(
     result = images
     for index, steps in each(sorted({face.image_index for face in faces}), progress):
         one = images[index : index + 1]
-        own = Faces(tuple(replace(face, image_index=0) for face in faces.of_image(index)), (faces.sizes[index],))
         done, told = prepare(
             one,
             white_balance=settings.white_balance,
             deblock=settings.deblock,
-            faces=own,
+            faces=faces.window(index, index + 1),
             exposure=settings.exposure,
             levels=settings.levels,
             jpeg_tables=jpeg_tables and [jpeg_tables[index]],

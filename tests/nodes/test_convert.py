@@ -59,12 +59,16 @@ def test_what_was_not_changed_is_the_very_tensor(channels):
     assert with_colours(image, before, before) is image
 
 
-def test_the_number_format_stays_and_unchanged_pixels_with_it():
-    image = picture(3, torch.float16)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_what_goes_out_is_float32_and_unchanged_pixels_stay(dtype, channels):
+    """Core's own nodes cannot save another number format."""
+    image = picture(channels, dtype)
     before = to_images(image)
-    after = with_colours(image, before, before.clone())
-    assert before.dtype == torch.float32 and after.dtype == torch.float16
-    assert torch.equal(after, image)
+    for after in (before, before.clone()):
+        out = with_colours(image, before, after)
+        assert before.dtype == out.dtype == torch.float32
+        assert torch.equal(out, image.float().expand_as(out))
 
 
 @pytest.mark.parametrize(

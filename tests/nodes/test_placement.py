@@ -92,7 +92,19 @@ def test_progress_shows_the_latest_picture_once():
     progress.show(torch.rand(3, 3, 8, 6))
     progress("restore", 3, 4)
     progress("restore", 4, 4)
-    assert bar.steps == [(1, 2, None), (3, 4, (6, 8)), (4, 4, None)]
+    progress.complete()
+    # The last step waits for the end of the node.
+    assert bar.steps == [(500, 1000, None), (750, 1000, (6, 8)), (999, 1000, None), (1000, 1000, None)]
+
+
+def test_one_bar_goes_through_all_stages_and_never_back():
+    bar = Bar()
+    progress = NodeProgress(bar, lambda: None, {"detect": 1, "restore": 3})
+    for step in (("detect", 1, 1), ("restore", 1, 3), ("detect", 0, 1), ("restore", 1, 3), ("restore", 3, 3)):
+        progress(*step)
+    assert [value for value, _, _ in bar.steps] == [250, 500, 999]
+    progress.complete()
+    assert bar.steps[-1] == (1000, 1000, None)
 
 
 def test_every_chunk_is_shown_and_an_interrupt_ends_the_work_between_chunks():
@@ -105,7 +117,7 @@ def test_every_chunk_is_shown_and_an_interrupt_ends_the_work_between_chunks():
 
     progress = NodeProgress(bar, check)
     restore_crops(generator, crops, batch_size=2, progress=progress)
-    assert bar.steps == [(2, 3, (256, 256)), (3, 3, (256, 256))]
+    assert bar.steps == [(666, 1000, (256, 256)), (999, 1000, (256, 256))]
     stop.append(True)
     with pytest.raises(InterruptedError):
         restore_crops(generator, crops, batch_size=2, progress=progress)

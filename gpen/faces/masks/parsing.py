@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ...errors import CheckpointError
+from ...progress import Steps, each, no_steps
 from ..loading import load_strictly
 from .parsing_networks import BiSeNet, ParseNet
 
@@ -77,12 +78,13 @@ def build_parser(state_dict: dict[str, torch.Tensor]) -> FaceParser:
     return parser
 
 
-def face_probability(parser: FaceParser, crops: torch.Tensor) -> torch.Tensor:
+def face_probability(parser: FaceParser, crops: torch.Tensor, *, progress: Steps = no_steps) -> torch.Tensor:
     """Probability that each pixel belongs to the face: skin, features, glasses, ears, earrings or hair.
 
     Args:
         parser: from `build_parser`.
         crops: N x 3 x H x W in 0..1, aligned.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         N x 1 x 512 x 512 in 0..1, on the device of the network.
@@ -95,6 +97,6 @@ def face_probability(parser: FaceParser, crops: torch.Tensor) -> torch.Tensor:
         # One face at a time: the networks need about 100 MB for each.
         shares = [
             parser.network((crop - mean) / deviation).softmax(dim=1)[:, pasted].sum(dim=1, keepdim=True)
-            for crop in crops.split(1)
+            for crop, _ in each(crops.split(1), progress)
         ]
     return torch.cat(shares)

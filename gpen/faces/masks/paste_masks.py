@@ -14,6 +14,7 @@ from ...choices import MaskMode
 from ...errors import ImageError, MaskError, SettingsError
 from ...pixels.filters import gaussian_blur, smoothstep
 from ...pixels.warp import transform_points
+from ...progress import Steps, each, no_steps
 from ...types import Alignment
 from .contour import head_outline, landmark_outline, signed_distance
 from .parsing import FaceParser, face_probability
@@ -34,6 +35,7 @@ def draw_masks(
     *,
     crops: torch.Tensor | None = None,
     parser: FaceParser | None = None,
+    progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, tuple[str | None, ...]]:
     """Draw masks for pasting aligned crops; a fault of one face does not affect the others.
 
@@ -47,6 +49,7 @@ def draw_masks(
             is pasted completely.
         crops: N x 3 x H x W in 0..1, for `parsing`.
         parser: from `build_parser`, for `parsing`.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
         N x 1 x S x S float32 in 0..1 on the CPU, smooth, and 0 along the border of the crop; and for each face None, or
@@ -67,10 +70,10 @@ def draw_masks(
     feather = max(feather, 1 / _GRID)
     faults: list[str | None] = [None] * len(alignments)
     if crops is not None and parser is not None and mode == "parsing":
-        masks = _soft_probability(face_probability(parser, crops).float().cpu(), feather)
+        masks = _soft_probability(face_probability(parser, crops, progress=progress).float().cpu(), feather)
     else:
         masks = torch.zeros(len(alignments), 1, _GRID, _GRID)
-        for index, alignment in enumerate(alignments):
+        for (index, alignment), _ in each(list(enumerate(alignments)), progress):
             try:
                 masks[index] = _soft_outline(alignment, mode, feather)
             except ImageError as error:
