@@ -1,18 +1,16 @@
-"""Model loader with a cache: each model is built once from its verified file and shared by all blocks."""
+"""Load models: each is built once from its verified file and shared by all blocks."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, get_args
 
 import torch
 
-from ..weights import checkpoint, registry, store
-from .backends import Backend, Network, Precision, accelerate, backend_of, faults_of, precision_of
+from ..weights import checkpoint, contents, registry, store
+from ..weights.contents import Form
+from .backends import Backend, Network, OnnxNetwork, Precision, accelerate
 from .choices import LandmarkNetwork
 from .devices import select_device
 from .errors import ModelNotFoundError
@@ -20,7 +18,7 @@ from .faces.detection.classify import load_classifier
 from .faces.detection.detector import SCORE_THRESHOLD, FaceDetector, build_detector
 from .faces.landmarks.find import Landmarker, build_landmarker
 from .faces.masks.parsing import FaceParser, build_parser
-from .locks import KeyedLocks
+from .loaded import DEFAULT_TEMPLATE, AnyNetwork, LoadedModel, ModelCache
 from .network import build_generator
 from .tasks import RESTORATION, require_task
 from .values import require_choice
@@ -31,96 +29,6 @@ AUTO_DETECTORS = ("retinaface-resnet50", "retinaface-mobile0.25", "face-detector
 CLASSIFIER = "face-classifier-lite"
 AUTO_PARSERS = ("bisenet", "parsenet")
 AUTO_LANDMARKERS = ("wflw-4hg", "face-landmarks-lite")
-
-# Template of a generator that is not in the registry and has no metadata.
-DEFAULT_TEMPLATE = "gpen"
-
-AnyNetwork = TypeVar("AnyNetwork", bound=torch.nn.Module)
-
-
-@dataclass(frozen=True, eq=False)
-class LoadedModel(Generic[AnyNetwork]):
-    """A model ready to run.
-
-    Attributes:
-        name: registry name, or the file name of a model that is not in the registry.
-        path: its file.
-        sha256: of that file, lower-case hexadecimal.
-        module: the network in eval mode, without gradients.
-        template: landmark template for the alignment of its crops (generators).
-        task: the task it was trained for, as named in the registry (generators).
-        preview: True for a bundled model: it works offline, but an official model gives better results.
-        precision: number format in which it was loaded.
-        notes: one sentence for each deviation from what was requested.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-    module: AnyNetwork
-    template: str = DEFAULT_TEMPLATE
-    task: str = RESTORATION.name
-    preview: bool = False
-    precision: Precision = "fp32"
-    notes: tuple[str, ...] = ()
-
-    @property
-    def backend(self) -> str:
-        """The backend that ran the last faces in this thread, or will run the first ones (generators)."""
-        return backend_of(self.module)
-
-    @property
-    def running(self) -> str:
-        """Backend and number format of the last faces, such as `openvino, bf16` (generators)."""
-        return f"{self.backend}, {precision_of(self.module)}"
-
-    @property
-    def faults(self) -> tuple[str, ...]:
-        """One sentence for each time that its backend or number format failed while running (generators)."""
-        return faults_of(self.module)
-
-
-class ModelCache:
-    """Thread-safe cache of the most recently used models.
-
-    Args:
-        capacity: number of models to keep; the least recently used one is dropped first.
-    """
-
-    def __init__(self, capacity: int = 6) -> None:
-        self._capacity = capacity
-        self._models: OrderedDict[tuple, LoadedModel] = OrderedDict()
-        self._lock = threading.Lock()
-        # Held while building, so that two blocks that ask at once share one model; other models are not blocked.
-        self._building = KeyedLocks()
-
-    def get(self, key: tuple, build: Callable[[], LoadedModel]) -> LoadedModel:
-        """The model for `key`; calls `build`, and passes on its exceptions, if it is not in the cache."""
-        with self._building.of(key):
-            model = self._find(key)
-            return self._keep(key, build()) if model is None else model
-
-    def clear(self) -> None:
-        """Remove all models; memory is freed when no other reference is left."""
-        with self._lock:
-            self._models.clear()
-
-    def _find(self, key: tuple) -> LoadedModel | None:
-        with self._lock:
-            if key in self._models:
-                self._models.move_to_end(key)
-            return self._models.get(key)
-
-    def _keep(self, key: tuple, model: LoadedModel) -> LoadedModel:
-        with self._lock:
-            self._models[key] = model
-            while len(self._models) > self._capacity:
-                self._models.popitem(last=False)
-        return model
-
-    def __len__(self) -> int:
-        return len(self._models)
-
 
 cache = ModelCache()
 
@@ -140,7 +48,7 @@ def _resolve(name: str, candidates: tuple[str, ...], kind: str) -> store.Resolve
 
 def _task_of(resolved: store.ResolvedModel) -> str:
     """Task of a model, from the registry; an unknown file with a registered name has the task of that model."""
-    record = resolved.record or registry.find(resolved.path.name)
+    record = resolved.record or registry.namesake(resolved.path.name)
     return (record and record.task) or RESTORATION.name
 
 
@@ -188,7 +96,8 @@ def load_generator(
     """Load a GPEN generator.
 
     Args:
-        name: a registry name, a path, or `auto`: the best one on this machine.
+        name: a registry name, a path, or `auto`: the best one on this machine. A path may be that of an ONNX file, see
+            `backends.OnnxNetwork`.
         device: where it will run: a device, its name, or `auto`, the best available one.
         backend: `eager` (plain PyTorch), `compile` (torch.compile), `openvino`, `onnxruntime`, `cudagraph`, `tensorrt`,
             or `auto`: the fastest one that starts within seconds; on a CPU, `eager` until there are enough faces to
@@ -200,6 +109,7 @@ def load_generator(
     Raises:
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
         NotGPENError: the file is another kind of network.
+        MissingPackageError: it is an ONNX file, and ONNX Runtime is not installed.
         SettingsError: it was trained for another task, or the precision or backend is unknown.
 
     Example:
@@ -217,11 +127,52 @@ def load_generator(
     if task:
         require_task(resolved.record.name if resolved.record else str(resolved.path), _task_of(resolved), task)
 
+    if _is_onnx(resolved.path):
+        return _load_onnx(resolved, task, place, (backend, precision))
+
     def run(generator: Any) -> tuple[Network, dict[str, Any]]:
         chosen = accelerate(generator, resolved.sha256, backend, precision, place)
         return chosen.network, {"precision": chosen.precision, "notes": chosen.notes}
 
     return _load(resolved, build_generator, run, precision, backend, str(place))
+
+
+def _is_onnx(path: Path) -> bool:
+    form = contents.identify(path)
+    return form is Form.ONNX or (form is Form.UNKNOWN and path.suffix.lower() == ".onnx")
+
+
+def _load_onnx(
+    resolved: store.ResolvedModel, task: str | None, device: torch.device, ways: tuple[Backend, Precision]
+) -> LoadedModel[Network]:
+    """Load a generator from an ONNX file, which decides backend and precision itself.
+
+    Its template is that in the file, else that of the model after which it is named.
+    """
+    backend, precision = ways
+    record = registry.namesake(resolved.path.name)
+
+    def build() -> LoadedModel:
+        network = OnnxNetwork(resolved.path, device).eval()
+        notes = list(network.notes)
+        if backend not in ("auto", network.backend):
+            notes.append(f"{resolved.path.name} is an ONNX file, so ONNX Runtime runs it instead of {backend}.")
+        if precision != "fp32":
+            notes.append(f"{resolved.path.name} is an ONNX file, so it runs in its own number format, not {precision}.")
+        return LoadedModel(
+            name=resolved.path.stem,
+            path=resolved.path,
+            sha256=resolved.sha256,
+            module=network,
+            template=network.metadata.get("template") or (record and record.template) or DEFAULT_TEMPLATE,
+            task=network.metadata.get("task") or _task_of(resolved),
+            notes=tuple(notes),
+        )
+
+    loaded = cache.get((str(resolved.path), resolved.sha256, "onnx", *ways, str(device)), build)
+    if task:
+        require_task(str(resolved.path), loaded.task, task)
+    return loaded
 
 
 def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:

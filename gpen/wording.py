@@ -1,7 +1,8 @@
-"""Words that agree with their number, and tables of words."""
+"""Words that agree with their number, commands to type, and tables of words."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 
@@ -13,6 +14,12 @@ def count(number: int, singular: str, plural: str | None = None) -> str:
 def agree(number: int, singular: str, plural: str) -> str:
     """The verb form for a number: `has` for 1, `have` for 2."""
     return singular if number == 1 else plural
+
+
+def pip_install(*packages: str) -> str:
+    """The command that installs packages for the Python that runs this, such as that inside ComfyUI."""
+    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+    return f"`{python} -m pip install {' '.join(packages)}`"
 
 
 def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args
 
+from ..gpen.backends import import_onnx_runtime
 from ..gpen.errors import GPENError, SettingsError
 from ..gpen.models import AUTO_DETECTORS, AUTO_GENERATORS, AUTO_PARSERS
 from ..gpen.tasks import RESTORATION, TASKS, require_task
@@ -25,6 +26,8 @@ _AUTO = {"generator": AUTO_GENERATORS, "detector": AUTO_DETECTORS, "parser": AUT
 # What the loaders call a model of each kind.
 _NOUNS = {"generator": "model", "detector": "detector", "parser": "parser"}
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+# The form in which other packs keep generators.
+_ONNX = ".onnx"
 # Folders such as facerestore_models are shared with other restorers, so a file there must have its kind in its name.
 # Every file in this package's own folder that has no other kind in its name counts as a generator.
 _OWN_FOLDER = "gpen"
@@ -60,7 +63,8 @@ def _is_of_kind(path: Path, kind: Kind) -> bool:
     fits = fits or (
         kind == "generator" and path.parent.name == _OWN_FOLDER and not any(word in name for word in others)
     )
-    return fits and path.suffix.lower() in _SUFFIXES and not _is_discriminator(name) and _other_task(name) is None
+    fits = fits and path.suffix.lower() in ((*_SUFFIXES, _ONNX) if kind == "generator" else _SUFFIXES)
+    return fits and not _is_discriminator(name) and _other_task(name) is None
 
 
 def _is_discriminator(name: str) -> bool:
@@ -73,13 +77,16 @@ def _other_task(name: str) -> str | None:
 
 
 def require_model(name: str, kind: Kind) -> str:
-    """Return `name` if the menu of its kind has it.
+    """Return `name` if the menu of its kind has it, and what it needs is installed.
 
     Raises:
+        MissingPackageError: it is an ONNX file, and ONNX Runtime is not installed.
         SettingsError: it is neither a registry name nor a file of the user, or is for another task than restoration.
             The message names the folder to put the file into, and where the registry knows one, the source.
     """
     if name in model_names(kind):
+        if name.lower().endswith(_ONNX):
+            import_onnx_runtime(name)
         return name
     record = registry.find(name)
     task = record.task if record else _other_task(name)
@@ -114,7 +121,7 @@ def _missing(name: str, kind: Kind, record: ModelRecord | None) -> str:
         )
     if kind == "generator" and _is_discriminator(name):
         return f"{name} is a discriminator, which only training needs; choose a {noun} from the menu."
-    known = (registry.find(one) for one in _AUTO[kind])
+    known = (registry.namesake(one) for one in (name, *_AUTO[kind]))
     best = next((one for one in known if one and one.sources), None)
     example = f"; {best.name}, for example, is downloaded from {best.sources[0]}" if best else ""
     own = [folder for folder in places.own_folders(kind) if kind == "generator" and folder.name == _OWN_FOLDER]

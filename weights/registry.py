@@ -120,6 +120,11 @@ def find(name: str) -> ModelRecord | None:
     return _names().get(name.strip().casefold())
 
 
+def namesake(file_name: str) -> ModelRecord | None:
+    """The record after which a file is named, be it in another format, such as `gpen_bfr_512.onnx`; or None."""
+    return find(file_name) or find(PurePosixPath(file_name).stem.replace("_", "-"))
+
+
 def get(name: str) -> ModelRecord:
     """Like `find`; raises ModelNotFoundError, naming what is close, where there is none."""
     record = find(name)

@@ -2,16 +2,19 @@
 
 from .accelerate import Backend, Chosen, Network, Precision, accelerate, backend_of, expect, faults_of, precision_of
 from .accelerated import Accelerated
+from .onnx_network import OnnxNetwork, import_onnx_runtime
 
 __all__ = [
     "Accelerated",
     "Backend",
     "Chosen",
     "Network",
+    "OnnxNetwork",
     "Precision",
     "accelerate",
     "backend_of",
     "expect",
     "faults_of",
+    "import_onnx_runtime",
     "precision_of",
 ]

@@ -20,6 +20,7 @@ from .accelerated import Accelerated
 from .automatic import WORTH_IT, Automatic
 from .engine import Engine, EngineError
 from .kept import kept_file
+from .onnx_network import OnnxNetwork
 from .onnxruntime_engine import OnnxRuntimeEngine
 from .openvino_engine import OpenVINOEngine
 from .torch_engines import CompiledEngine, CudaGraphEngine
@@ -47,7 +48,7 @@ _STANDING: dict[str, Callable[[Generator, torch.dtype, torch.device, Path | None
 _PACKAGES = {"openvino": ("openvino", "onnx"), "onnxruntime": ("onnxruntime", "onnx")}
 
 
-Network = Generator | Accelerated
+Network = Generator | Accelerated | OnnxNetwork
 """A network that restores faces, B x 3 x S x S, and has `config` and `activation_bytes()`."""
 
 
@@ -72,7 +73,7 @@ class Chosen(NamedTuple):
 
 def backend_of(network: nn.Module) -> str:
     """Name of the backend that ran a network's last faces, see `Accelerated.backend`."""
-    return network.backend if isinstance(network, Accelerated) else "eager"
+    return network.backend if isinstance(network, Accelerated | OnnxNetwork) else "eager"
 
 
 def precision_of(network: nn.Module) -> Precision:

@@ -44,7 +44,7 @@ def export_onnx(
             too large for an ONNX file.
     """
     if not isinstance(generator, Generator):
-        raise SettingsError("Only a generator loaded with the backend eager can be exported.")
+        raise SettingsError(f"{name} cannot be exported: only a checkpoint that PyTorch (eager) runs can be.")
     if target.suffix.lower() != ".onnx":
         raise SettingsError(f"{target} must end in .onnx; choose another name.")
     if target.exists() and not overwrite:

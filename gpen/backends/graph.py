@@ -24,6 +24,7 @@ from torch import Tensor
 from ..network import Generator
 from ..network.layers import EqualLinear, ModulatedConv, StyledConv, ToRGB
 from ..network.ops import EPSILON, NEGATIVE_SLOPE, SQRT2
+from ..wording import pip_install
 from .engine import EngineError
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class _Graph:
         try:
             import onnx
         except ImportError as error:
-            raise EngineError(f"ONNX graphs need onnx ({error}); install gpen-blocks[onnxruntime].") from error
+            raise EngineError(f"ONNX graphs need onnx ({error}); install it with {pip_install('onnx')}.") from error
         self._onnx = onnx
         self._batch = batch
         self._nodes: list[Any] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..network import Generator
+from ..wording import pip_install
 from . import graph
 from .engine import EngineError
 from .kept import keep, read_kept
@@ -40,23 +42,15 @@ class OnnxRuntimeEngine:
         try:
             import onnxruntime
         except ImportError as error:
-            raise EngineError(f"ONNX Runtime is not installed ({error}); install gpen-blocks[onnxruntime].") from error
-        provider, options = _provider(dtype, device, tensorrt)
+            command = pip_install("onnxruntime", "onnx")
+            raise EngineError(f"ONNX Runtime is not installed ({error}); install it with {command}.") from error
+        provider, options = provider_of(dtype, device, tensorrt)
         if provider not in onnxruntime.get_available_providers():
             have = ", ".join(onnxruntime.get_available_providers())
             raise EngineError(f"This build of ONNX Runtime has no {provider}, only {have}.")
         kept = kept if provider == "CPUExecutionProvider" else None
 
-        def start(model: bytes | str, **changes: Any) -> Any:
-            settings = onnxruntime.SessionOptions()
-            settings.intra_op_num_threads = torch.get_num_threads()
-            # Otherwise its threads spin between runs on the cores that torch needs.
-            settings.add_session_config_entry("session.force_spinning_stop", "1")
-            settings.log_severity_level = 3  # no warning that a cached graph is for this machine only
-            for name, value in changes.items():
-                setattr(settings, name, value)
-            return onnxruntime.InferenceSession(model, settings, providers=[(provider, options)])
-
+        start = partial(start_session, provider=provider, options=options)
         as_it_is = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         session: Any = read_kept(kept, lambda path: start(str(path), graph_optimization_level=as_it_is))
         if session is None:
@@ -77,8 +71,28 @@ class OnnxRuntimeEngine:
         return torch.from_numpy(restored).to(faces.device)
 
 
-def _provider(dtype: torch.dtype, device: torch.device, tensorrt: bool) -> tuple[str, dict[str, Any]]:
-    """Execution provider and its options."""
+def start_session(model: bytes | str, provider: str, options: dict[str, Any], **changes: Any) -> Any:
+    """An `onnxruntime.InferenceSession`; raises whatever ONNX Runtime raises.
+
+    Args:
+        model: the content of an ONNX file, or its path.
+        provider, options: result of `provider_of`.
+        changes: attributes of `onnxruntime.SessionOptions`.
+    """
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    # Otherwise its threads spin between runs on the cores that torch needs.
+    settings.add_session_config_entry("session.force_spinning_stop", "1")
+    settings.log_severity_level = 3  # no warning that a cached graph is for this machine only
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    return onnxruntime.InferenceSession(model, settings, providers=[(provider, options)])
+
+
+def provider_of(dtype: torch.dtype, device: torch.device, tensorrt: bool) -> tuple[str, dict[str, Any]]:
+    """Execution provider and its options; raises EngineError."""
     if tensorrt and device.type == "cuda":
         half = {torch.float16: "trt_fp16_enable", torch.bfloat16: "trt_bf16_enable"}
         options: dict[str, Any] = {"device_id": device.index or 0}

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..network import Generator
+from ..wording import pip_install
 from . import graph
 from .engine import EngineError
 from .kept import keep, read_kept
@@ -51,7 +52,8 @@ class OpenVINOEngine:
         try:
             import openvino
         except ImportError as error:
-            raise EngineError(f"OpenVINO is not installed ({error}); install gpen-blocks[openvino].") from error
+            command = pip_install("openvino", "onnx")
+            raise EngineError(f"OpenVINO is not installed ({error}); install it with {command}.") from error
         self._core = openvino.Core()
         self._settings = {
             "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],

@@ -85,6 +85,15 @@ class GeneratorConfig:
         finer = self.channels[4:]
         return finer[0] / (BASE_AREA / 64 * self.narrow) if finer else 1.0
 
+    def activation_values(self) -> int:
+        """Approximate number of values of the maps that one face needs at once.
+
+        The sum of the encoder's maps, which are kept until the decoder has used them, and of the maps in the finest
+        decoder layer: its input and output of twice the channels, and two copies of the convolution's result.
+        """
+        maps = [channels * (4 << level) ** 2 for level, channels in enumerate(self.channels)]
+        return sum(maps) + 6 * maps[-1]
+
 
 def _not_gpen(what: str) -> NotGPENError:
     return NotGPENError(

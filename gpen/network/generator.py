@@ -176,14 +176,8 @@ class Generator(nn.Module):
         return self
 
     def activation_bytes(self) -> int:
-        """Approximate peak memory of the activations of one face in bytes, in the dtype of the maps.
-
-        The sum of the encoder's maps, which are kept until the decoder has used them, and of the maps in the finest
-        decoder layer: its input and output of twice the channels, and two copies of the convolution's result.
-        """
-        sides = [4 << level for level in range(len(self.config.channels))]
-        maps = [channels * side**2 for channels, side in zip(self.config.channels, sides, strict=True)]
-        return (sum(maps) + 6 * maps[-1]) * self.map_dtype.itemsize
+        """Approximate peak memory of the activations of one face in bytes, in the dtype of the maps."""
+        return self.config.activation_values() * self.map_dtype.itemsize
 
 
 def build_generator(state_dict: Mapping[str, object]) -> Generator:

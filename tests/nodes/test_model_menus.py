@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -75,6 +76,36 @@ def test_a_menu_has_no_file_whose_work_no_block_does(folder):
     assert own["generator"] == ["david.pth"]
     assert own["detector"] == ["retinaface_mine.pth"]
     assert own["parser"] == ["parsing_mine.pth", "parsing_own.pth"]
+
+
+def test_a_generator_in_onnx_form_is_offered_and_a_detector_is_not(folder):
+    for subfolder in ("gpen", "facerestore_models", "facedetection"):
+        (folder / subfolder).mkdir()
+    for name in (
+        "facerestore_models/GPEN-BFR-512.onnx",
+        "facerestore_models/GFPGANv1.4.onnx",
+        "gpen/mine.onnx",
+        "facerestore_models/GPEN-BFR-512-D.onnx",
+        "facedetection/retinaface_10g.onnx",
+    ):
+        (folder / name).write_bytes(b"x")
+    known = [record.name for record in registry.records().values()]
+    assert [name for name in model_names("generator")[1:] if name not in known] == ["GPEN-BFR-512.onnx", "mine.onnx"]
+    assert [name for name in model_names("detector")[1:] if name not in known] == []
+    assert fault_of_choice("GPEN-BFR-512.onnx", "generator") is None
+
+
+def test_an_onnx_file_without_onnx_runtime_is_told_with_the_command(folder, monkeypatch):
+    (folder / "GPEN-BFR-512.onnx").write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert "GPEN-BFR-512.onnx" in model_names("generator")
+    fault = fault_of_choice("GPEN-BFR-512.onnx", "generator")
+    assert fault is not None and f"{sys.executable} -m pip install onnxruntime" in fault
+
+
+def test_what_is_told_of_a_missing_onnx_file_is_the_model_of_its_name():
+    fault = fault_of_choice("gpen_bfr_256.onnx", "generator")
+    assert fault is not None and "gpen-bfr-256, for example, is downloaded from" in fault
 
 
 def test_the_parsers_of_the_registry_are_offered():
