@@ -15,8 +15,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ...errors import ImageError
+from ...errors import ImageError, MissingPackageError
 from ...progress import Steps, no_steps, steps_within
+from ...wording import pip_install
 from .analysis import BAND_NAMES, FLOOR, Spectrum, mean_of, measure_cutoff
 from .cutoff import SLOPE_RANGE
 from .power import BAND_EDGES, check_spectrum_input, views
@@ -72,6 +73,7 @@ def spectrum_image(
 
     Raises:
         ImageError: wrong shape or type, NaN or infinity.
+        MissingPackageError: matplotlib is not installed.
     """
     check_spectrum_input(images, mask)
     drawn = torch.zeros(len(images), 3, *_IMAGE_SIZE[::-1])
@@ -93,8 +95,6 @@ def _centred(half: torch.Tensor, width: int) -> np.ndarray:
 
 
 def _draw_plane(half: torch.Tensor, width: int, cutoff: float, theme: _Theme) -> torch.Tensor:
-    from matplotlib.patches import Circle
-
     left, right = _ends(width)
     top, bottom = _ends(half.shape[0])
     figure = _figure(_IMAGE_SIZE, theme)
@@ -106,6 +106,8 @@ def _draw_plane(half: torch.Tensor, width: int, cutoff: float, theme: _Theme) ->
     axes.set_xlim(-0.5, 0.5)
     axes.set_ylim(0.5, -0.5)
     if 0 < cutoff < 0.5:
+        from matplotlib.patches import Circle
+
         axes.add_patch(Circle((0, 0), cutoff, fill=False, color="white", linewidth=2, linestyle=(0, (4, 3))))
     ticks = (-0.5, -0.25, 0.0, 0.25, 0.5)
     axes.set_xticks(ticks, [_signed(tick) for tick in ticks])
@@ -219,8 +221,11 @@ def _signed(number: float) -> str:
 
 
 def _figure(size: tuple[int, int], theme: _Theme) -> Figure:
-    from matplotlib.figure import Figure
-
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        command = pip_install("matplotlib")
+        raise MissingPackageError(f"Charts need matplotlib ({error}); install it with {command}.") from error
     return Figure(figsize=(size[0] / _DPI, size[1] / _DPI), dpi=_DPI, facecolor=theme.paper)
 
 
