@@ -125,6 +125,11 @@ def user_folder() -> Path:
     return _host_folder() if _host_folder else config_folder() / "presets"
 
 
+def file_of(name: str) -> Path:
+    """The file in the user's folder for a preset of that name; it need not exist."""
+    return user_folder() / f"{name}.json"
+
+
 def load_preset(name_or_path: str | Path) -> Preset:
     """Load a preset by its name, bundled or the user's, or by the path of its file (ending in `.json`).
 
@@ -196,7 +201,7 @@ def save_preset(preset: Preset, *, overwrite: bool = False) -> Path:
             f"{name[:80]!r} cannot be the name of a preset; begin with a letter or digit, and use at most 64 letters, "
             "digits, spaces and . _ -, with no space or dot at the end."
         )
-    path, text = user_folder() / f"{name}.json", preset.to_json()
+    path, text = file_of(name), preset.to_json()
     if _is_bundled(name):
         raise SettingsError(
             f"{path} is not written: {name} is a preset that comes with the package; choose another name."

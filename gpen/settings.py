@@ -37,6 +37,7 @@ class Setting:
         range: allowed range of a number, both ends included.
         unit: unit of a number; empty for a share or a factor.
         late: whether its widget in GPENSavePreset is optional, since workflows may have been saved without it.
+        rare: whether few users change it, so that GPENSettings shows it among the advanced widgets.
         old_options: earlier names of its command-line option, which still work.
     """
 
@@ -48,6 +49,7 @@ class Setting:
     range: tuple[float, float] | None = None
     unit: str = ""
     late: bool = False
+    rare: bool = False
     old_options: tuple[str, ...] = ()
 
     def check(self, value: Any) -> Any:
@@ -72,22 +74,25 @@ def _number(
     help: str,
     *,
     unit: str = "",
-    late: bool = False,
-    old_options: tuple[str, ...] = (),
+    **more: Any,
 ) -> Any:
-    return _declare(
-        Setting(
-            default=default, range=(low, high), group=group, help=help, unit=unit, late=late, old_options=old_options
-        )
-    )
+    return _declare(Setting(default=default, range=(low, high), group=group, help=help, unit=unit, **more))
 
 
-def _choice(default: str, choices: object, group: Group, help: str, *, late: bool = False) -> Any:
-    return _declare(Setting(default=default, choices=get_args(choices), group=group, help=help, late=late))
+def _gain(help: str) -> Any:
+    return _number(1.0, 0.0, 4.0, "detail", f"With frequency blending: {help}", late=True, rare=True)
 
 
-def _switch(default: bool, group: Group, help: str, *, late: bool = False) -> Any:
-    return _declare(Setting(default=default, group=group, help=help, late=late))
+def _share(default: float, help: str) -> Any:
+    return _number(default, 0.0, 1.0, "detail", f"Share of the local enhancement for {help}.", late=True, rare=True)
+
+
+def _choice(default: str, choices: object, group: Group, help: str, **more: Any) -> Any:
+    return _declare(Setting(default=default, choices=get_args(choices), group=group, help=help, **more))
+
+
+def _switch(default: bool, group: Group, help: str, **more: Any) -> Any:
+    return _declare(Setting(default=default, group=group, help=help, **more))
 
 
 def _declare(setting: Setting) -> Any:
@@ -112,6 +117,7 @@ class Settings:
         1.0,
         "find",
         "Minimum confidence of a face. 0 = the detector's own threshold.",
+        rare=True,
         old_options=("threshold",),
     )
     min_face_size: int = _number(
@@ -137,6 +143,7 @@ class Settings:
         "find",
         "Order in which the faces of a picture are numbered. centre = nearest to the centre first, score = highest "
         "confidence first.",
+        rare=True,
     )
     rotated: bool = _switch(
         False, "find", "Also search for heads on their side or upside down. The search takes four times as long."
@@ -145,7 +152,7 @@ class Settings:
         1.0, 0.0, 1.0, "restore", "0 leaves the face unchanged, 1 uses the full result; values between mix the two."
     )
     keep_grayscale: bool = _switch(
-        True, "restore", "With colour auto: a black-and-white or toned face gets no new colour."
+        True, "restore", "With colour auto: a black-and-white or toned face gets no new colour.", rare=True
     )
     mask_mode: MaskMode = _choice(
         "landmarks",
@@ -154,13 +161,16 @@ class Settings:
         "Shape of the paste mask. landmarks: from chin to hairline; ellipse: an oval with ears and hair; parsing: "
         "skin, ears and hair, found by a face parser, which is not bundled.",
     )
-    feather: float = _number(0.1, 0.0, 0.5, "paste", "Width of the mask's soft edge, as a share of the crop's side.")
+    feather: float = _number(
+        0.1, 0.0, 0.5, "paste", "Width of the mask's soft edge, as a share of the crop's side.", rare=True
+    )
     color_match: ColorMatch = _choice(
         "low_band",
         ColorMatch,
         "paste",
         "How the colours of the restored face are matched to the photograph. low_band: colours and light; mean_std: "
         "mean and contrast; none: not at all.",
+        rare=True,
     )
     match_grain: float = _number(
         0.0, 0.0, 1.0, "paste", "How much of the photograph's own grain is added to the restored area."
@@ -195,15 +205,22 @@ class Settings:
         0.0, 0.0, 2.0, "detail", "How much weak but credible detail is enhanced. 0 changes nothing, 1 is strong."
     )
     finish_sigma: float = _number(
-        0.0, 0.0, 8.0, "finish", "Standard deviation of a last, light blur in pixels. 0 = no blur.", unit="pixels"
+        0.0,
+        0.0,
+        8.0,
+        "finish",
+        "Standard deviation of a last, light blur in pixels. 0 = no blur.",
+        unit="pixels",
+        rare=True,
     )
-    finish_mix: float = _number(0.2, 0.0, 1.0, "finish", "How much of the blurred picture is mixed in.")
+    finish_mix: float = _number(0.2, 0.0, 1.0, "finish", "How much of the blurred picture is mixed in.", rare=True)
     landmark_network: LandmarkNetwork = _choice(
         "bundled",
         LandmarkNetwork,
         "paste",
         "Network that finds the 68 landmarks for masks and parts of the face. wflw: the 98-point network, if its file "
         "is on this machine.",
+        rare=True,
     )
     levels: float = _number(
         0.0, 0.0, 1.0, "prepare", "How much of a faded picture's contrast is restored, in the whole picture."
@@ -230,6 +247,18 @@ class Settings:
         "How much noise is removed where the photograph's own detail stays. 0 keeps all grain.",
         late=True,
     )
+    middle_gain: float = _gain(
+        "gain of the network's detail of middle size, such as lids, lips and wrinkles (one to three times the cut-off)."
+    )
+    high_gain: float = _gain("gain of the network's finer detail, such as hair and pores.")
+    eyes_gain: float = _gain("additional gain of the network's detail in the eyes.")
+    lips_gain: float = _gain("additional gain of the network's detail in the lips.")
+    skin_gain: float = _gain("additional gain of the network's detail in the skin.")
+    hair_gain: float = _gain("additional gain of the network's detail in the hair.")
+    enhance_eyes: float = _share(1.0, "eyes and brows")
+    enhance_lips: float = _share(0.8, "the lips")
+    enhance_cheeks: float = _share(0.5, "the cheekbones")
+    enhance_hairline: float = _share(0.7, "the band between forehead and hair")
     landmarks68: InitVar[bool | None] = None
 
     @property
@@ -264,3 +293,16 @@ def change_settings(settings: Settings, changes: dict[str, Any]) -> Settings:
     """
     require_known("setting", changes, SETTINGS.keys() | {"landmarks68"})
     return replace(settings, **changes)
+
+
+def changed_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that are not at their defaults."""
+    values = {name: getattr(settings, name) for name in SETTINGS}
+    return {name: value for name, value in values.items() if value != SETTINGS[name].default}
+
+
+def value_in_words(value: bool | int | float | str) -> str:
+    """The value of a setting as readable text."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,17 +1,21 @@
 """Widgets of the blocks that are settings of the chain, and how they differ from the declaration.
 
 A widget has the range, choices, help and default of its setting. Another default is given here with a reason.
-GPENSavePreset has a widget for every setting; only differences are listed here. Other widgets are described in their
-blocks.
+GPENSavePreset and GPENSettings have a widget for every setting; only differences are listed here. Other widgets are
+described in their blocks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..gpen.settings import SETTINGS, Setting
+from ..gpen.settings import GROUPS, SETTINGS, Setting
 
 SAVE_PRESET = "GPENSavePreset"
+ALL_SETTINGS = "GPENSettings"
+# GPENSettings began with this many settings. Those that came later go last, since saved workflows identify widgets by
+# position.
+_FIRST_SETTINGS = 34
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,7 @@ class Widget:
         on: for a switch that represents a setting with choices: the choice when it is on.
         label: label of the widget, if its id is unclear.
         optional: whether workflows saved without this widget can run.
+        advanced: whether it is among the advanced widgets of the block.
     """
 
     setting: str
@@ -37,6 +42,7 @@ class Widget:
     on: str = ""
     label: tuple[str, str] = ("", "")
     optional: bool = False
+    advanced: bool = False
 
     @property
     def declaration(self) -> Setting:
@@ -54,6 +60,7 @@ class Widget:
         return self.declaration.default if self.default is None else self.default
 
 
+_BY_PART = ("Needs the alignment.", "需要连接对齐信息。")
 # A user who adds such a block to a workflow wants its effect.
 _ADDED_FOR_IT = ("the block is added for this effect", "添加该节点就是为了此效果")
 
@@ -87,13 +94,17 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
         "colour": Widget(setting="colour", optional=True),
     },
     "GPENFrequencyBlend": {
+        "middle_gain": Widget(setting="middle_gain"),
+        "high_gain": Widget(setting="high_gain"),
         "deblur": Widget(setting="deblur"),
         "keep_grayscale": Widget(setting="keep_grayscale"),
+        **{name: Widget(setting=name, more=_BY_PART) for name in ("eyes_gain", "lips_gain", "skin_gain", "hair_gain")},
         "colour": Widget(setting="colour", optional=True),
         "denoise": Widget(setting="denoise", optional=True),
     },
     "GPENLocalAdaptiveEnhance": {
         "strength": Widget(setting="local_enhance", default=0.6, reason=_ADDED_FOR_IT),
+        **{part: Widget(setting=f"enhance_{part}") for part in ("eyes", "lips", "cheeks", "hairline")},
     },
     "GPENPasteFaces": {
         "mask_mode": Widget(setting="mask_mode"),
@@ -141,8 +152,12 @@ _WIDGETS: dict[str, dict[str, Widget]] = {
 
 
 def setting_widgets(node_id: str) -> dict[str, Widget]:
-    """The widgets of a block that are settings, by id. Only those of GPENSavePreset are in order."""
+    """The widgets of a block that are settings, by id. Those of GPENSavePreset and GPENSettings are in order."""
     own = _WIDGETS.get(node_id, {})
+    if node_id == ALL_SETTINGS:
+        return {
+            name: Widget(setting=name, optional=True, advanced=SETTINGS[name].rare) for name in _in_order_of_the_chain()
+        }
     if node_id != SAVE_PRESET:
         return own
     ids = {widget.setting: widget_id for widget_id, widget in own.items()}
@@ -150,5 +165,11 @@ def setting_widgets(node_id: str) -> dict[str, Widget]:
     return {widget_id: own.get(widget_id, plain) for widget_id, plain in every}
 
 
-BLOCKS = tuple(_WIDGETS)
+def _in_order_of_the_chain() -> list[str]:
+    names, groups = list(SETTINGS), list(GROUPS)
+    first = sorted(names[:_FIRST_SETTINGS], key=lambda name: groups.index(SETTINGS[name].group))
+    return first + names[_FIRST_SETTINGS:]
+
+
+BLOCKS = (*_WIDGETS, ALL_SETTINGS)
 """The blocks with settings."""

@@ -9,25 +9,19 @@ import torch
 from comfy_api.latest import io
 
 from ..gpen.detail.bands import blend
-from ..gpen.detail.local_adaptive import PART_STRENGTHS, enhance
+from ..gpen.detail.local_adaptive import enhance
 from ..gpen.faces.landmarks.find import find_in_crops
 from ..gpen.faces.masks.parts import Part, crop_landmarks, part_gains, template_landmarks
 from ..gpen.progress import Progress
 from ..gpen.settings import Settings
 from ..gpen.types import Alignment
 from . import placement, progress
+from .block_settings import setting_widgets
 from .convert import to_image, to_images
 from .inputs import require_crops_of, require_fit, require_square
-from .schema import AlignmentWire, describe, setting_widget, unit_slider
+from .schema import AlignmentWire, describe, setting_widget
 
-_GAIN = 4.0
 _SHARES = {"landmarks": 1, "shape": 4}
-_PART_TOOLTIPS: dict[Part, str] = {
-    "eyes": "Share of the strength for eyes and brows.",
-    "lips": "Share of the strength for the lips.",
-    "cheeks": "Share of the strength for the cheekbones.",
-    "hairline": "Share of the strength for the band between forehead and hair.",
-}
 
 
 class FrequencyBlend(io.ComfyNode):
@@ -53,21 +47,17 @@ class FrequencyBlend(io.ComfyNode):
                     step=0.005,
                     tooltip="Boundary of the two in cycles per pixel. 0 = measured per crop, 0.5 = only the base.",
                 ),
-                unit_slider(
-                    "middle_gain", 1.0, "Detail from one to three times the cut-off: lids, lips, wrinkles.", high=_GAIN
+                *(
+                    setting_widget("GPENFrequencyBlend", name)
+                    for name in ("middle_gain", "high_gain", "deblur", "keep_grayscale")
                 ),
-                unit_slider("high_gain", 1.0, "Finer detail: hair, pores.", high=_GAIN),
-                setting_widget("GPENFrequencyBlend", "deblur"),
-                setting_widget("GPENFrequencyBlend", "keep_grayscale"),
                 AlignmentWire.Input(
                     "alignment", optional=True, tooltip="From GPEN Align Faces; needed for the gains of parts."
                 ),
-                unit_slider("eyes_gain", 1.0, "Detail of the eyes. Parts need the alignment.", high=_GAIN),
-                unit_slider("lips_gain", 1.0, "Detail of the lips.", high=_GAIN),
-                unit_slider("skin_gain", 1.0, "Detail of the skin.", high=_GAIN),
-                unit_slider("hair_gain", 1.0, "Detail of the hair.", high=_GAIN),
-                setting_widget("GPENFrequencyBlend", "colour"),
-                setting_widget("GPENFrequencyBlend", "denoise"),
+                *(
+                    setting_widget("GPENFrequencyBlend", name)
+                    for name in ("eyes_gain", "lips_gain", "skin_gain", "hair_gain", "colour", "denoise")
+                ),
             ],
             outputs=[
                 io.Image.Output("blended", display_name="crops", tooltip="The blended crops, at the size of detail.")
@@ -119,7 +109,6 @@ class LocalAdaptiveEnhance(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        strengths = [unit_slider(part, value, _PART_TOOLTIPS[part]) for part, value in PART_STRENGTHS.items()]
         return describe(
             node_id="GPENLocalAdaptiveEnhance",
             group="detail",
@@ -128,8 +117,10 @@ class LocalAdaptiveEnhance(io.ComfyNode):
             search_aliases=["sharpen face", "detail enhance", "local contrast", "unsharp mask"],
             inputs=[
                 io.Image.Input("crops", tooltip="Square face crops, from GPEN Restore Crops or GPEN Frequency Blend."),
-                setting_widget("GPENLocalAdaptiveEnhance", "strength"),
-                *strengths,
+                *(
+                    setting_widget("GPENLocalAdaptiveEnhance", name)
+                    for name in setting_widgets("GPENLocalAdaptiveEnhance")
+                ),
                 AlignmentWire.Input(
                     "alignment", optional=True, tooltip="From GPEN Align Faces; gives the position of eyes and lips."
                 ),

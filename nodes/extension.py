@@ -16,7 +16,7 @@ from .enhance import FrequencyBlend, LocalAdaptiveEnhance
 from .load import LoadFaceDetector, LoadFaceParser, LoadModel
 from .paste import PasteFaces
 from .prepare import Finish, PrepareImage
-from .presets import LoadPreset, SavePreset
+from .presets import AllSettings, LoadPreset, SavePreset
 from .progress import log
 from .restore import FaceRestore, RestoreFaces
 from .spectrum import FrequencySpectrum
@@ -37,6 +37,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     Finish,
     FaceRestore,
     LoadPreset,
+    AllSettings,
     SavePreset,
 )
 

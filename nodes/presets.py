@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from comfy_api.latest import io
 
 from ..gpen.errors import SettingsError
-from ..gpen.presets import DEFAULT_NAME, Preset, load_named, preset_names, save_preset
-from ..gpen.settings import Settings
+from ..gpen.presets import DEFAULT_NAME, Preset, file_of, load_named, preset_names, save_preset
+from ..gpen.settings import Settings, change_settings, changed_settings, value_in_words
 from . import progress
-from .block_settings import SAVE_PRESET, setting_widgets
+from .block_settings import ALL_SETTINGS, SAVE_PRESET, setting_widgets
 from .schema import PresetWire, describe, setting_widget
 
 _PRESET_OUTPUT = "The settings, for GPEN Face Restore."
+_SAVED_OUTPUT = "The settings, for GPEN Face Restore and GPEN Save Preset."
 
 
 class LoadPreset(io.ComfyNode):
@@ -62,8 +66,55 @@ class LoadPreset(io.ComfyNode):
         return io.NodeOutput(loaded)
 
 
+class AllSettings(io.ComfyNode):
+    """All settings of the chain as widgets."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return describe(
+            node_id=ALL_SETTINGS,
+            group="settings",
+            display_name="GPEN Settings",
+            description="All settings of the chain. A widget that is not at its default takes precedence over the "
+            "connected preset.",
+            search_aliases=["face restore settings", "face restore options", "preset"],
+            inputs=[
+                PresetWire.Input(
+                    "preset", optional=True, tooltip="The settings to begin with. Not connected: the preset natural."
+                ),
+                *(setting_widget(ALL_SETTINGS, widget_id) for widget_id in setting_widgets(ALL_SETTINGS)),
+            ],
+            outputs=[PresetWire.Output("settings", display_name="preset", tooltip=_SAVED_OUTPUT)],
+        )
+
+    @classmethod
+    def execute(cls, preset: Preset | None = None, **widgets: Any) -> io.NodeOutput:
+        base = preset or load_named(DEFAULT_NAME)
+        own = changed_settings(Settings(**widgets))
+        settings = change_settings(base.settings, own)
+        progress.say(_told(base, settings, own))
+        name = base.name if settings == base.settings else f"{base.name}, changed"
+        return io.NodeOutput(replace(base, name=name, settings=settings))
+
+
+def _told(base: Preset, settings: Settings, own: dict[str, Any]) -> str:
+    """What came from where, in a line for the node."""
+    kept = {name: value for name, value in changed_settings(settings).items() if name not in own}
+    return " ".join(
+        [
+            f"From the preset {base.name}: {_listed(kept)}.",
+            f"From this block: {_listed(own)}.",
+            "All others are defaults.",
+        ]
+    )
+
+
+def _listed(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value_in_words(value)}" for name, value in settings.items()) or "nothing"
+
+
 class SavePreset(io.ComfyNode):
-    """Saves its widgets as a preset file."""
+    """Saves its widgets, or the connected preset, as a preset file."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -78,13 +129,60 @@ class SavePreset(io.ComfyNode):
                 io.String.Input("name", default="mine", tooltip="Letters, digits, spaces and . _ - are allowed."),
                 io.String.Input("description", default="", tooltip="One sentence about its purpose."),
                 io.Boolean.Input("overwrite", default=False, tooltip="Replace your own preset of the same name."),
+                PresetWire.Input(
+                    "preset", optional=True, tooltip="From GPEN Settings: saved instead of the widgets below."
+                ),
                 *(setting_widget(SAVE_PRESET, widget_id) for widget_id in setting_widgets(SAVE_PRESET)),
             ],
             outputs=[PresetWire.Output("settings", display_name="preset", tooltip=_PRESET_OUTPUT)],
         )
 
     @classmethod
-    def execute(cls, name: str, description: str, overwrite: bool, **settings: Any) -> io.NodeOutput:
-        preset = Preset(name, description, Settings(**settings))
-        path = save_preset(preset, overwrite=overwrite)
-        return io.NodeOutput(preset, ui={"text": [str(path)]})
+    def fingerprint_inputs(cls, name: str | None = None, **_: object) -> int:
+        return _saved.losses(file_of(name)) if name else 0
+
+    @classmethod
+    def execute(
+        cls, name: str, description: str, overwrite: bool, preset: Preset | None = None, **widgets: Any
+    ) -> io.NodeOutput:
+        own = Settings(**widgets)
+        saved = Preset(name, description, preset.settings if preset else own)
+        path = save_preset(saved, overwrite=overwrite)
+        _saved.keep(path)
+        unused = changed_settings(own) if preset else {}
+        told = f" Not saved, since a preset is connected: {_listed(unused)}." if unused else ""
+        progress.say(f"Saved to {path}.{told}")
+        return io.NodeOutput(saved, ui={"text": [str(path)]})
+
+
+class SavedFiles:
+    """Notices that files are no longer as they were saved.
+
+    ComfyUI runs a block again if its fingerprint differs from that of its last run. One of the file alone would also
+    differ after the first save, and everything behind the block would run twice.
+    """
+
+    def __init__(self) -> None:
+        self._texts: dict[Path, bytes | None] = {}
+        self._losses: Counter[Path] = Counter()
+
+    def keep(self, path: Path) -> None:
+        """Remember a file as it is now."""
+        self._texts[path] = _content(path)
+
+    def losses(self, path: Path) -> int:
+        """How often the file was found changed or deleted."""
+        if path in self._texts and self._texts[path] != _content(path):
+            del self._texts[path]
+            self._losses[path] += 1
+        return self._losses[path]
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+_saved = SavedFiles()

@@ -119,7 +119,9 @@ class FaceRestore(io.ComfyNode):
                 Model.Input("gpen_model", tooltip="From GPEN Load Model."),
                 FaceDetector.Input("face_detector", tooltip="From GPEN Load Face Detector."),
                 PresetWire.Input(
-                    "preset", optional=True, tooltip="From GPEN Preset; not connected: the preset natural."
+                    "preset",
+                    optional=True,
+                    tooltip="From GPEN Preset or GPEN Settings; not connected: the preset natural.",
                 ),
                 unit_slider("strength", 1.0, "Factor for the strength of the preset; 0 changes nothing."),
                 faces_input(

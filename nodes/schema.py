@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 from comfy_api.latest import io
 
-from .block_settings import SAVE_PRESET, setting_widgets
+from .block_settings import ALL_SETTINGS, SAVE_PRESET, Widget, setting_widgets
 
 Model = io.Custom("GPEN_MODEL")
 FaceDetector = io.Custom("GPEN_FACE_DETECTOR")
@@ -43,8 +43,8 @@ Segments = io.Custom("SEGS")
 CATEGORY = "GPEN Blocks"
 # Folders within the category. The whole chain lies at its top.
 Group = Literal["", "loaders", "faces", "detail", "picture", "settings"]
-# On a longer slider, a step would be less than a pixel.
-_LONGEST_SLIDER = 2.0
+# On a longer slider, a step would be much less than a pixel.
+_LONGEST_SLIDER = 4.0
 
 
 def describe(*, group: Group = "", **schema: Any) -> io.Schema:
@@ -72,13 +72,13 @@ def regions_input(tooltip: str) -> Any:
     )
 
 
-def unit_slider(name: str, default: float, tooltip: str, *, high: float = 1.0) -> Any:
-    """A number from 0 to `high` as a slider."""
+def unit_slider(name: str, default: float, tooltip: str) -> Any:
+    """A number from 0 to 1 as a slider."""
     return io.Float.Input(
         name,
         default=default,
         min=0.0,
-        max=high,
+        max=1.0,
         step=0.01,
         display_mode=io.NumberDisplay.slider,
         tooltip=tooltip,
@@ -88,6 +88,14 @@ def unit_slider(name: str, default: float, tooltip: str, *, high: float = 1.0) -
 def setting_widget(node_id: str, widget_id: str) -> Any:
     """A widget for a setting of the chain, see `block_settings`."""
     widget = setting_widgets(node_id)[widget_id]
+    made = _plain_widget(node_id, widget_id, widget)
+    if widget.advanced:
+        # Not the argument of that name, which older versions of ComfyUI do not know; their pages do.
+        made.extra_dict = {**(made.extra_dict or {}), "advanced": True}
+    return made
+
+
+def _plain_widget(node_id: str, widget_id: str, widget: Widget) -> Any:
     setting = widget.declaration
     common = {"default": widget.shown_default, "tooltip": widget.tooltip, "optional": widget.optional}
     if widget.label[0]:
@@ -102,8 +110,8 @@ def setting_widget(node_id: str, widget_id: str) -> Any:
     low, high = setting.range
     if isinstance(setting.default, int):
         return io.Int.Input(widget_id, min=int(low), max=int(high), **common)
-    # Blocks with few widgets have space for sliders; in GPENSavePreset, numbers are easier to read.
-    slider = node_id != SAVE_PRESET and high <= _LONGEST_SLIDER
+    # Blocks with few widgets have space for sliders; in long lists, numbers are easier to read.
+    slider = node_id not in (SAVE_PRESET, ALL_SETTINGS) and high <= _LONGEST_SLIDER
     mode = {"display_mode": io.NumberDisplay.slider} if slider else {}
     return io.Float.Input(widget_id, min=low, max=high, step=0.01, **mode, **common)
 

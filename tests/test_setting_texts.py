@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from setting_texts import written
 
-from gpen_blocks.gpen.settings import SETTINGS
-from gpen_blocks.nodes.block_settings import BLOCKS, SAVE_PRESET, setting_widgets
+from gpen_blocks.gpen.settings import GROUPS, SETTINGS
+from gpen_blocks.nodes.block_settings import ALL_SETTINGS, BLOCKS, SAVE_PRESET, setting_widgets
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,7 +29,8 @@ def test_a_changed_help_is_seen():
         }
     finally:
         object.__setattr__(SETTINGS["deblur"], "help", before)
-    assert stale == {"docs/settings.md", "nodes/web/docs/GPENSavePreset.md", "locales/en/nodeDefs.json"}
+    pages = {f"nodes/web/docs/{block}.md" for block in (ALL_SETTINGS, SAVE_PRESET)}
+    assert stale == {"docs/settings.md", *pages, "locales/en/nodeDefs.json"}
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -57,3 +59,20 @@ def test_every_setting_can_be_saved_under_the_names_that_workflows_know():
     ]
     later = list(widgets.values())[21:]
     assert all(widget.optional for widget in later), "workflows that were saved before these came run without them"
+
+
+def test_all_settings_are_widgets_in_the_order_of_the_chain():
+    widgets = setting_widgets(ALL_SETTINGS)
+    assert widgets.keys() == SETTINGS.keys() and all(widget.optional for widget in widgets.values())
+    groups = [widget.declaration.group for widget in list(widgets.values())[:34]]
+    assert list(dict.fromkeys(groups)) == list(GROUPS) and groups == sorted(groups, key=list(GROUPS).index)
+    advanced = {name for name, widget in widgets.items() if widget.advanced}
+    assert 5 < len(advanced) < len(widgets) and not {"strength", "max_faces", "denoise", "mask_mode"} & advanced
+
+
+def test_a_setting_that_comes_later_goes_last(monkeypatch):
+    """By position: also where its group is in the middle."""
+    before = list(setting_widgets(ALL_SETTINGS))
+    late = replace(SETTINGS["rotated"], name="late")
+    monkeypatch.setitem(SETTINGS, "late", late)
+    assert list(setting_widgets(ALL_SETTINGS)) == [*before, "late"]

@@ -1,5 +1,5 @@
-"""Writes the files derived from the declarations of the settings: docs/settings.md, its Chinese twin, the tables of
-GPENSavePreset's help pages, and the settings' texts in both locales.
+"""Writes the files derived from the declarations of the settings: docs/settings.md, its Chinese twin, the tables in the
+help pages of GPENSettings and GPENSavePreset, and the settings' texts in both locales.
 
     python tools/setting_texts.py
 
@@ -16,7 +16,7 @@ from english_locale import render
 from gpen_blocks.gpen.settings import GROUPS, SETTINGS, Group, Setting, settings_of
 from gpen_blocks.gpen.settings_zh import GROUPS as GROUPS_ZH
 from gpen_blocks.gpen.settings_zh import TEXTS as TEXTS_ZH
-from gpen_blocks.nodes.block_settings import BLOCKS, SAVE_PRESET, Widget, setting_widgets
+from gpen_blocks.nodes.block_settings import ALL_SETTINGS, BLOCKS, SAVE_PRESET, Widget, setting_widgets
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,7 +28,7 @@ All settings of `gpen restore`, the class `Restorer` and the block **GPEN Face R
 - **Command line**: one option each, such as `gpen restore family.jpg --denoise 0.3`. `gpen detect` has those of
   "{find}". `--no-` turns a switch off, as in `--no-rotated`.
 - **Python**: one keyword each, such as `Restorer(denoise=0.3)` or `gpen_blocks.Settings(denoise=0.3)`.
-- **ComfyUI**: one widget each in **GPEN Save Preset**. Single blocks have the widgets they need.
+- **ComfyUI**: one widget each in **GPEN Settings**. Single blocks have the widgets they need.
 - **Presets**: one key each in the `settings` of the file. Options and keywords take precedence.
 
 These are the defaults of the whole chain; the preset `natural`, which is used where none is named, holds them. A
@@ -65,7 +65,7 @@ _PAGE_ZH = """# 设置
 - **命令行**：每项一个选项，如 `gpen restore family.jpg --denoise 0.3`。`gpen detect` 接受“{find}”中的各项。
   开关用 `--no-` 关闭，如 `--no-rotated`。
 - **Python**：每项一个关键字参数，如 `Restorer(denoise=0.3)` 或 `gpen_blocks.Settings(denoise=0.3)`。
-- **ComfyUI**：“GPEN 保存预设”中每项一个控件。各单独节点只有所需的控件。
+- **ComfyUI**：“GPEN 设置”中每项一个控件。各单独节点只有所需的控件。
 - **预设**：文件的 `settings` 中每项一个键。选项和关键字参数优先于预设。
 
 以上是整个流程的默认值，即预设 `natural` 的内容；未指定预设时使用该预设。库中只做一步的函数（如 `finish`）正是为其
@@ -97,12 +97,15 @@ _PAGE_ZH = """# 设置
 def written() -> dict[Path, str]:
     """What each file is to hold."""
     docs, help_pages, locales = ROOT / "docs", ROOT / "nodes" / "web" / "docs", ROOT / "locales"
-    table, table_zh = help_pages / f"{SAVE_PRESET}.md", help_pages / SAVE_PRESET / "zh.md"
+    tables = {
+        page: _with_rows(page.read_text(encoding="utf-8"), block, chinese=page.stem == "zh")
+        for block in (ALL_SETTINGS, SAVE_PRESET)
+        for page in (help_pages / f"{block}.md", help_pages / block / "zh.md")
+    }
     return {
         docs / "settings.md": _page(chinese=False),
         docs / "settings.zh-CN.md": _page(chinese=True),
-        table: _with_rows(table.read_text(encoding="utf-8"), chinese=False),
-        table_zh: _with_rows(table_zh.read_text(encoding="utf-8"), chinese=True),
+        **tables,
         **{
             file: _locale(file.read_text(encoding="utf-8"), chinese=language == "zh")
             for language in ("en", "zh")
@@ -166,16 +169,16 @@ def _block_rows(*, chinese: bool) -> list[str]:
     ]
 
 
-def _with_rows(page: str, *, chinese: bool) -> str:
-    """The help page of GPENSavePreset with a row for each of its settings, behind that of `overwrite`."""
+def _with_rows(page: str, block: str, *, chinese: bool) -> str:
+    """A help page with a row for each setting of its block, behind that of `preset`."""
     lines = page.splitlines()
-    first = next(n for n, line in enumerate(lines) if "`overwrite`" in line) + 1
+    first = next(n for n, line in enumerate(lines) if line.startswith("|") and "`preset` |" in line) + 1
     last = next(n for n in range(first, len(lines)) if not lines[n].startswith("|"))
     rows = [
         f"| {_label_zh(widget)} `{widget_id}` | {_tooltip_zh(widget)} |"
         if chinese
         else f"| `{widget_id}` | {widget.tooltip} |"
-        for widget_id, widget in setting_widgets(SAVE_PRESET).items()
+        for widget_id, widget in setting_widgets(block).items()
     ]
     return "\n".join([*lines[:first], *rows, *lines[last:]]) + "\n"
 
@@ -185,8 +188,9 @@ def _locale(text: str, *, chinese: bool) -> str:
     blocks = json.loads(text)
     for block in BLOCKS:
         inputs, widgets = blocks[block]["inputs"], setting_widgets(block)
-        if block == SAVE_PRESET:
-            before = {name: entry for name, entry in inputs.items() if name in ("name", "description", "overwrite")}
+        if block in (ALL_SETTINGS, SAVE_PRESET):
+            others = ("name", "description", "overwrite", "preset")
+            before = {name: entry for name, entry in inputs.items() if name in others}
             blocks[block]["inputs"] = inputs = {
                 **before,
                 **{widget_id: inputs.get(widget_id, {}) for widget_id in widgets},

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperCommand
 
-from ..settings import GROUPS, SETTINGS, Group, Setting
+from ..settings import GROUPS, SETTINGS, Group, Setting, value_in_words
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -49,7 +49,7 @@ def _option(setting: Setting) -> Any:
             f"--{name}/--no-{name}" if switch else f"--{name}",
             *(f"--{old}" for old in setting.old_options),
             # The default of the option is None, so that the value of a preset is kept.
-            help=f"{setting.help}  [default: {default_of(setting)}]",
+            help=f"{setting.help}  [default: {value_in_words(setting.default)}]",
             metavar=None if switch else values_of(setting),
             show_default=False,
             rich_help_panel=GROUPS[setting.group],
@@ -65,13 +65,6 @@ def values_of(setting: Setting) -> str:
         return "on|off"
     low, high = setting.range
     return setting.unit.upper() if type(setting.default) is int else f"{low:g}..{high:g}"
-
-
-def default_of(setting: Setting) -> str:
-    """The default of a setting as readable text."""
-    if isinstance(setting.default, bool):
-        return "on" if setting.default else "off"
-    return f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
 
 
 def _dashed(name: str) -> str:

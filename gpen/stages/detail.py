@@ -11,7 +11,7 @@ from ..detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY, is_painted, is_sha
 from ..detail.spectrum.noise_limit import noise_floor
 from ..devices import in_pieces
 from ..faces.align import crop_aligned, cut_around
-from ..faces.masks.parts import crop_landmarks
+from ..faces.masks.parts import Part, crop_landmarks, part_gains
 from ..photograph.jpeg_quality import quality_of_pixels
 from ..pixels.color import luma
 from ..pixels.tone import SIDE as JUDGED_SIDE
@@ -108,6 +108,9 @@ def shape_detail(
         blended = blend(
             before,
             after,
+            middle_gain=settings.middle_gain,
+            high_gain=settings.high_gain,
+            part_gain=_part_gain(alignments, after.shape[-1], settings),
             deblur=settings.deblur,
             colour="keep",
             denoise=settings.denoise,
@@ -117,8 +120,33 @@ def shape_detail(
         after = torch.lerp(after, blended, settings.frequency_blend)
     if settings.local_enhance > 0:
         landmarks = crop_landmarks(alignments, after.shape[-1])
-        after, _ = enhance(after, settings.local_enhance, landmarks, progress=steps_within(progress, 90, 100, 100))
+        shares: dict[Part, float] = {
+            "eyes": settings.enhance_eyes,
+            "lips": settings.enhance_lips,
+            "cheeks": settings.enhance_cheeks,
+            "hairline": settings.enhance_hairline,
+        }
+        after, _ = enhance(
+            after,
+            settings.local_enhance,
+            landmarks,
+            part_strengths=shares,
+            progress=steps_within(progress, 90, 100, 100),
+        )
     return after, left_alone
+
+
+def _part_gain(alignments: tuple[Alignment, ...], size: int, settings: Settings) -> torch.Tensor | None:
+    """The gain of each pixel by its part of the face; None if it is 1 everywhere."""
+    gains: dict[Part, float] = {
+        "eyes": settings.eyes_gain,
+        "lips": settings.lips_gain,
+        "skin": settings.skin_gain,
+        "hair": settings.hair_gain,
+    }
+    if set(gains.values()) == {1.0}:
+        return None
+    return part_gains(crop_landmarks(alignments, size), size, gains)
 
 
 def _jpeg_quality(images: torch.Tensor, alignment: Alignment) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +124,77 @@ def test_prepared_pictures_and_their_notes_are_those_of_the_library(comfyui, por
     notes = json.loads(run.outputs["report"]["text"][0])["notes"]
     assert any("cast" in note for note in notes)
     assert set(notes[:-1]) <= set(expected.report["notes"])
+
+
+def file_of(comfyui, name: str) -> Path:
+    return comfyui.base / "user" / "gpen-blocks" / "presets" / f"{name}.json"
+
+
+def test_a_preset_whose_file_was_deleted_or_changed_is_saved_again(comfyui, portrait):
+    """And only then: what stands behind the block does not run twice."""
+    prompt = {**save("kept", strength=0.5), "shown": node("PreviewAny", source=["save", 0])}
+    path = file_of(comfyui, "kept")
+    assert "save" in succeed(comfyui, prompt).executed and path.is_file()
+    assert f"Saved to {path}." in comfyui.text_of_log()
+    again = succeed(comfyui, prompt)
+    assert not again.executed & {"save", "shown"}
+    assert again.outputs["save"]["text"] == [str(path)] or not again.outputs, "a cached run does not say where it lies"
+    path.unlink()
+    assert "save" in succeed(comfyui, prompt).executed and path.is_file()
+    assert not succeed(comfyui, prompt).executed & {"save", "shown"}
+    path.write_text(Preset("kept", "of somebody else").to_json(), encoding="utf-8")
+    refused = comfyui.run(prompt)
+    assert refused.status == "error" and f"{path}: The file holds another preset" in refused.error
+
+
+def test_a_connected_preset_is_saved_instead_of_the_widgets(comfyui):
+    prompt = {
+        **save("connected", preset=["settings", 0], strength=0.25),
+        "settings": node("GPENSettings", preset=["strong", 0], max_faces=2),
+        "strong": node("GPENPreset", preset="strong"),
+    }
+    succeed(comfyui, prompt)
+    wanted = replace(load_preset("strong").settings, max_faces=2)
+    assert load_preset(file_of(comfyui, "connected")).settings == wanted
+    assert "Not saved, since a preset is connected: strength 0.25." in comfyui.text_of_log()
+
+
+def test_widgets_that_are_not_at_their_defaults_take_precedence(comfyui, portrait):
+    """The whole chain without a file, and as the library does it."""
+    prompt = {
+        **models(),
+        "strong": node("GPENPreset", preset="strong"),
+        "settings": node("GPENSettings", preset=["strong", 0], strength=0.5, deblur=0.5, eyes_gain=1.5),
+        "image": load(comfyui.put("one.png", portrait)),
+        "restore": whole(preset=["settings", 0]),
+        "out": preview("restore"),
+        "report": node("PreviewAny", source=["restore", 4]),
+    }
+    run = succeed(comfyui, prompt)
+    report = json.loads(run.outputs["report"]["text"][0])
+    strong = load_preset("strong").settings
+    assert report["preset"] == "strong, changed"
+    assert report["settings"] == asdict(replace(strong, strength=0.5, eyes_gain=1.5))
+    told = [line for line in comfyui.text_of_log().splitlines() if "From the preset strong" in line][-1]
+    assert "frequency_blend 0" in told and "color_match mean_std" in told
+    assert "From this block: strength 0.5, eyes_gain 1.5." in told
+    restorer = Restorer("gpen-lite-256", "face-detector-lite", preset="strong", device="cpu", strength=0.5)
+    assert same(comfyui.pictures(run, "out")[0], restorer.restore(portrait).image, 2)
+
+
+def test_all_settings_alone_are_natural(comfyui, portrait):
+    prompt = {
+        **models(),
+        "settings": node("GPENSettings"),
+        "image": load(comfyui.put("one.png", portrait)),
+        "restore": whole(preset=["settings", 0]),
+        "report": node("PreviewAny", source=["restore", 4]),
+    }
+    report = json.loads(succeed(comfyui, prompt).outputs["report"]["text"][0])
+    assert report["preset"] == "natural" and report["settings"] == asdict(Settings())
+
+
+def test_rare_settings_are_advanced_widgets(comfyui):
+    inputs = comfyui.get("/object_info")["GPENSettings"]["input"]["optional"]
+    for name, widget in setting_widgets("GPENSettings").items():
+        assert inputs[name][1].get("advanced", False) == widget.advanced, name

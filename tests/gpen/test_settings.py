@@ -15,7 +15,7 @@ from gpen_blocks import Restorer
 from gpen_blocks.gpen.cli import app
 from gpen_blocks.gpen.detail.bands import blend
 from gpen_blocks.gpen.detail.finish import finish
-from gpen_blocks.gpen.detail.local_adaptive import enhance
+from gpen_blocks.gpen.detail.local_adaptive import PART_STRENGTHS, enhance
 from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.gpen.faces.detection.detect import detect
 from gpen_blocks.gpen.faces.paste import paste_faces
@@ -189,6 +189,10 @@ def test_types_are_exact_but_whole_numbers_are_floats(value, kind, fits):
     else:
         with pytest.raises(SettingsError, match=f"it is {value!r}, and must be of type {kind.__name__}"):
             require_type("it", value, kind)
+
+
+def test_shares_of_parts_are_those_of_the_function():
+    assert {part: getattr(Settings(), f"enhance_{part}") for part in PART_STRENGTHS} == PART_STRENGTHS
 
 
 def test_choices_and_names_are_told():

@@ -1,0 +1,77 @@
+"""Detail of bands and parts of the face in the chain: defaults change nothing, and each setting reaches its part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gpen_blocks import Settings
+from gpen_blocks.gpen.detail.bands import blend
+from gpen_blocks.gpen.detail.local_adaptive import enhance
+from gpen_blocks.gpen.faces.align import align_faces
+from gpen_blocks.gpen.faces.masks.parts import crop_landmarks, part_masks
+from gpen_blocks.gpen.images import read_picture
+from gpen_blocks.gpen.models import choose_landmarker, load_detector, load_generator
+from gpen_blocks.gpen.pipeline import find_landmarks68
+from gpen_blocks.gpen.restore import restore_crops
+from gpen_blocks.gpen.stages import find_faces
+from gpen_blocks.gpen.stages.detail import shape_detail
+
+
+@pytest.fixture(scope="module")
+def face(examples) -> dict[str, Any]:
+    """The example's face: image, crop, the network's answer, alignment."""
+    images = read_picture(examples / "portrait-degraded.jpg").pixels
+    generator = load_generator("gpen-lite-256", backend="eager")
+    found = find_faces(images, load_detector("face-detector-lite").module, Settings(), template=generator.template)
+    faces = find_landmarks68(choose_landmarker()[0].module, images, found.selected)
+    before, alignments = align_faces(images, faces, 256, generator.template)
+    answer = restore_crops(generator.module, before, colour="keep")
+    return {"images": images, "before": before, "answer": answer, "alignments": alignments}
+
+
+def shaped(face: dict[str, Any], **settings: Any) -> torch.Tensor:
+    after, _ = shape_detail(face["images"], face["before"], face["answer"], face["alignments"], Settings(**settings))
+    return after
+
+
+def test_the_defaults_are_the_blend_without_gains_to_the_bit(face):
+    plain = blend(face["before"], face["answer"], deblur=0.5, denoise=0.5, colour="keep", jpeg_quality=_quality(face))
+    assert torch.equal(shaped(face), plain)
+    landmarks = crop_landmarks(face["alignments"], 256)
+    assert torch.equal(shaped(face, local_enhance=0.6), enhance(plain, 0.6, landmarks)[0])
+
+
+def _quality(face: dict[str, Any]) -> list[int | None]:
+    from gpen_blocks.gpen.stages.detail import _jpeg_quality
+
+    return [_jpeg_quality(face["images"], alignment) for alignment in face["alignments"]]
+
+
+@pytest.mark.parametrize("part", ["eyes", "lips", "skin", "hair"])
+def test_a_gain_of_a_part_changes_that_part_alone(face, part):
+    changed = (shaped(face, **{f"{part}_gain": 0.0}) - shaped(face)).abs().amax(dim=1)[0]
+    mask = part_masks(crop_landmarks(face["alignments"], 256), 256)[part][0, 0]
+    assert changed[mask > 0.5].mean() > 0.5 / 255
+    assert changed[mask == 0].max() < 1e-5
+
+
+@pytest.mark.parametrize("part", ["eyes", "lips", "cheeks", "hairline"])
+def test_a_share_of_a_part_enhances_that_part_alone(face, part):
+    none = dict.fromkeys(("enhance_eyes", "enhance_lips", "enhance_cheeks", "enhance_hairline"), 0.0)
+    assert torch.equal(shaped(face, local_enhance=2.0, **none), shaped(face))
+    changed = (shaped(face, local_enhance=2.0, **none | {f"enhance_{part}": 1.0}) - shaped(face)).abs().amax(dim=1)[0]
+    mask = part_masks(crop_landmarks(face["alignments"], 256), 256)[part][0, 0]
+    assert changed.max() > 0.5 / 255
+    assert changed[mask == 0].max() == 0
+
+
+def test_gains_of_bands_strengthen_what_the_network_adds(face):
+    def energy(**gains: float) -> float:
+        return float(np.square(np.diff(shaped(face, **gains)[0].numpy(), axis=-1)).mean())
+
+    assert energy(high_gain=2.0) > energy() > energy(high_gain=0.0)
+    assert energy(middle_gain=2.0) > energy() > energy(middle_gain=0.0)
