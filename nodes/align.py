@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..gpen.faces.align import Template, align_faces
 from ..gpen.types import Faces
 from ..gpen.values import require_choice
-from . import core_faces, progress
+from . import core_faces, progress, told
 from .convert import to_crops, to_images
 from .inputs import require_images_of
 from .model_menus import AUTO
@@ -90,4 +90,5 @@ class AlignFaces(io.ComfyNode):
         bar = progress.node_progress()
         crops, alignment = align_faces(images, found, size, template, progress=partial(bar, "align"))
         bar.complete()
+        progress.say(told.cut(len(alignment)))
         return io.NodeOutput(to_crops(crops, size), alignment)

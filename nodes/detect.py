@@ -15,8 +15,7 @@ from ..gpen.progress import Steps, each
 from ..gpen.sheets import draw_faces
 from ..gpen.types import Face, Faces
 from ..gpen.values import require_choice
-from ..gpen.wording import agree, count
-from . import core_faces, placement, progress
+from . import core_faces, placement, progress, told
 from .convert import box_mask, to_image, to_images
 from .inputs import require_images_of
 from .placement import ModelHandle
@@ -105,9 +104,7 @@ class DetectFaces(io.ComfyNode):
             progress=partial(bar, "detect"),
         )
         faces, wrong_way = upright_faces(faces)
-        if len(wrong_way):
-            heads = f"{count(len(wrong_way), 'head')} on the side or upside down {agree(len(wrong_way), 'is', 'are')}"
-            progress.say(f"{heads} left out; turn on rotated to include such heads.")
+        progress.say(told.detected(faces, len(wrong_way), min_face_size))
         if landmarks68:
             faces = find_landmarks68(placement.ready_landmarker(), images, faces, partial(bar, "landmarks"))
         drawn = _draw(images, faces, progress=partial(bar, "draw"))
@@ -181,6 +178,7 @@ class SelectFaces(io.ComfyNode):
         rejected = Faces(tuple(face for face in found if face not in chosen), found.sizes)
         numbers = _numbers(counted)
         images, bar = _canvas(found, image), progress.node_progress(_SHARES_OF_SELECTING)
+        progress.say(told.selected(found, counted, selected, numbers.values(), indices))
         shown = images[:_SHOWN_IMAGES]
         page = {
             "gpen_images": progress.temporary_pictures(shown.split(1), _SHOWN_SIDE, partial(bar, "show")),

@@ -67,8 +67,7 @@ class LoadModel(io.ComfyNode):
         model_menus.make_available(model, "generator")
         with placement.outside_inference_mode():
             loaded = load_generator(model, device=placement.device(), backend=backend, precision=precision)
-        for note in loaded.notes:
-            progress.say(note)
+        progress.say(*loaded.notes)
         return io.NodeOutput(placement.generator_handle(loaded))
 
 

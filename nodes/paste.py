@@ -13,7 +13,7 @@ from ..gpen.models import has_parser
 from ..gpen.settings import Settings
 from ..gpen.stages import paste_crops
 from ..gpen.types import Alignment
-from . import placement, progress
+from . import placement, progress, told
 from .block_settings import setting_widgets
 from .convert import to_images, to_mask, with_colours
 from .inputs import require_crops_of, require_images_of_crops
@@ -97,9 +97,7 @@ class PasteFaces(io.ComfyNode):
             denoise=denoise,
             progress=partial(bar, "paste"),
         )
-        for index, fault in enumerate(pasted.faults):
-            if fault:
-                progress.say(f"GPEN Paste Faces skips crop {index}: {fault}.")
+        progress.say(told.pasted(pasted.faults))
         result = with_colours(image, images, pasted.images)
         bar.complete()
         return io.NodeOutput(result, to_mask(pasted.mask))

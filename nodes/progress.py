@@ -82,11 +82,14 @@ def node_progress(shares: Mapping[str, float] | None = None) -> NodeProgress:
     return NodeProgress(bar, management.throw_exception_if_processing_interrupted, shares)
 
 
-def say(text: str) -> None:
-    """Show a message in the log and as a line in the node running in this thread."""
+def say(*sentences: str) -> None:
+    """Show sentences in the log and as a line in the node running in this thread, which replaces the line before."""
     from comfy_execution.utils import get_executing_context
     from server import PromptServer
 
+    text = " ".join(filter(None, sentences))
+    if not text:
+        return
     log.info(text)
     context = get_executing_context()
     if context is not None:

@@ -18,7 +18,7 @@ from ..gpen.settings import Settings
 from ..gpen.stages import Networks
 from ..gpen.tasks import TASKS
 from ..gpen.types import Faces
-from . import core_faces, placement, progress
+from . import core_faces, placement, progress, told
 from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
 from .inputs import require_images_of, require_square
 from .placement import ModelHandle
@@ -97,8 +97,7 @@ class RestoreFaces(io.ComfyNode):
             progress=bar,
         )
         bar.complete()
-        for fault in gpen_model.loaded.faults:
-            progress.say(fault)
+        progress.say(*gpen_model.loaded.faults)
         return io.NodeOutput(to_image(restored))
 
 
@@ -202,6 +201,7 @@ class FaceRestore(io.ComfyNode):
         if given is not None:
             report["detector"] = None
         bar.complete()
+        progress.say(told.restored(batch, settings, indices), *networks.notes, *gpen_model.loaded.faults)
         return io.NodeOutput(restored, *crops, to_mask(batch.mask), to_report(report), *_restored_faces(batch))
 
 

@@ -22,6 +22,8 @@ Prompt = dict[str, dict[str, Any]]
 ANSWER_SECONDS = 60
 RUN_SECONDS = 600
 
+# Kind of the binary messages with a line for a node.
+_TEXT = 3
 _ENDS = {"execution_success": "success", "execution_error": "error", "execution_interrupted": "interrupted"}
 
 
@@ -34,12 +36,14 @@ class Run:
         outputs: what each output node told the page.
         events: the messages of the websocket, in order; binary ones as ("binary", kind).
         error: the message of the node that failed, or the reasons of a refusal.
+        said: the last line that each node showed in itself.
     """
 
     status: str
     outputs: dict[str, Any] = field(default_factory=dict)
     events: list[tuple[str, Any]] = field(default_factory=list)
     error: str = ""
+    said: dict[str, str] = field(default_factory=dict)
 
     def of(self, kind: str) -> list[Any]:
         """The content of all messages of one kind."""
@@ -129,11 +133,20 @@ class Client:
         raise RuntimeError(f"ComfyUI has forgotten the run {prompt_id}")
 
 
+def _text_of(body: bytes) -> tuple[str, str]:
+    """The id of a node, preceded by its length in bytes, and the line that it shows."""
+    end = 4 + int.from_bytes(body[:4], "big")
+    return body[4:end].decode(), body[end:].decode()
+
+
 def _take(run: Run, message: str | bytes, prompt_id: str, during: Callable[[str, Any], None] | None) -> None:
     kind: str = "binary"
     content: Any
     if isinstance(message, bytes):
         content = int.from_bytes(message[:4], "big")
+        if content == _TEXT:
+            node, text = _text_of(message[4:])
+            run.said[node] = text
     else:
         told = json.loads(message)
         kind, content = told["type"], told["data"]

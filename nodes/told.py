@@ -1,0 +1,122 @@
+"""What a block says in itself after a run: one short line, with the reasons for what it left out.
+
+ComfyUI keeps the line until the next one, so a block that may have something to say says something after each run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from ..gpen.faces.detection.tiles import SMALLEST_FACE, smallest_face
+from ..gpen.faces.select import parse_indices
+from ..gpen.pipeline import RestoredBatch
+from ..gpen.settings import Settings
+from ..gpen.stages.find import NOT_CHOSEN
+from ..gpen.types import Faces
+from ..gpen.wording import agree, count
+
+# More reasons would be no short line; the report has all.
+_MOST_REASONS = 3
+
+
+def detected(faces: Faces, heads_left_out: int, min_face_size: int) -> str:
+    """The line of GPEN Detect Faces.
+
+    Args:
+        faces: the faces found.
+        heads_left_out: number of heads on the side or upside down.
+        min_face_size: as asked for; 0: automatic.
+    """
+    found = f"{count(len(faces), 'face')} found" if len(faces) else _none_found(faces, min_face_size)
+    if not heads_left_out:
+        return f"{found}."
+    heads = f"{count(heads_left_out, 'head')} on the side or upside down {agree(heads_left_out, 'is', 'are')} left out"
+    return f"{found}; {heads}: turn on rotated to include such heads."
+
+
+def _none_found(faces: Faces, min_face_size: int) -> str:
+    least = math.ceil(smallest_face(faces.sizes[0]))
+    if min_face_size:
+        return f"No face of {min_face_size} pixels or more was found"
+    if least <= SMALLEST_FACE:
+        return "No face was found"
+    return f"No face was found; faces under {least} pixels were not searched (set min_face_size to {SMALLEST_FACE})"
+
+
+def selected(found: Faces, counted: Faces, chosen: Faces, numbers: Iterable[int], indices: str) -> str:
+    """The line of GPEN Select Faces.
+
+    Args:
+        found: all faces.
+        counted: those with a number, which lie in the regions and are large enough.
+        chosen: the selected ones.
+        numbers: the numbers of the faces.
+        indices: as asked for.
+    """
+    if not len(found):
+        return "No face was found, so none is selected."
+    line = f"{len(chosen)} of {count(len(found), 'face')} selected."
+    left_out = len(found) - len(counted)
+    if left_out:
+        line += f" {left_out} outside the regions, too small or tilted."
+    return " ".join(filter(None, (line, absent_numbers(indices, numbers))))
+
+
+def absent_numbers(indices: str, numbers: Iterable[int]) -> str:
+    """A sentence about indices that no face of any image has; empty if there are none."""
+    present = set(numbers)
+    absent = [str(index) for index in parse_indices(indices) if index not in present]
+    if not absent:
+        return ""
+    has = f"the numbers go from 0 to {max(present)}" if present else "no face has a number"
+    return f"No face has the number {', '.join(absent[:_MOST_REASONS])}{' ...' * (len(absent) > _MOST_REASONS)}: {has}."
+
+
+def restored(batch: RestoredBatch, settings: Settings, indices: str) -> str:
+    """The line of GPEN Face Restore, without what its networks have to say."""
+    found = batch.found
+    done = sum(record.left_alone is None for record in batch.records)
+    if not len(batch.records) and not len(found.rejected):
+        return f"{_none_found(batch.faces, settings.min_face_size)}."
+    reasons = [record.left_alone for record in batch.records if record.left_alone]
+    # Who chooses faces knows that others are left out, unless none remains.
+    reasons += [reason for reason in found.reasons if reason != NOT_CHOSEN or not len(batch.records)]
+    line = f"{count(done, 'face')} restored" if done else "No face was restored"
+    if reasons:
+        line += f"; {len(reasons)} left alone: {_listed(reasons)}"
+    return " ".join(filter(None, (f"{line}.", absent_numbers(indices, found.numbers.values()), _images_without(batch))))
+
+
+def _listed(reasons: Sequence[str]) -> str:
+    """Reasons with their number, the most frequent first."""
+    kinds = Counter(reasons).most_common()
+    if len(kinds) == 1:
+        return kinds[0][0]
+    shown = [f"{number} {reason}" for reason, number in kinds[:_MOST_REASONS]]
+    return ", ".join([*shown, *(["others in the report"] if len(kinds) > _MOST_REASONS else [])])
+
+
+def _images_without(batch: RestoredBatch) -> str:
+    """A sentence about the images of a batch in which no face was found."""
+    seen = {face.image_index for faces in (batch.faces, batch.found.rejected) for face in faces}
+    without = len(batch.images) - len(seen)
+    return f"{without} of {len(batch.images)} images {agree(without, 'has', 'have')} no face." if without else ""
+
+
+def cut(number: int) -> str:
+    """The line of GPEN Align Faces for a number of crops."""
+    return f"{count(number, 'crop')} cut." if number else "There is no face: the crop is black."
+
+
+def pasted(faults: Sequence[str | None]) -> str:
+    """The line of GPEN Paste Faces: for each crop why it was skipped, or None."""
+    if not faults:
+        return "There is no face: nothing was pasted."
+    skipped = [f"crop {index} ({fault})" for index, fault in enumerate(faults) if fault]
+    line = f"{count(len(faults) - len(skipped), 'crop')} pasted"
+    if skipped:
+        more = f" and {len(skipped) - _MOST_REASONS} more" if len(skipped) > _MOST_REASONS else ""
+        line += f"; skipped: {', '.join(skipped[:_MOST_REASONS])}{more}"
+    return f"{line}."

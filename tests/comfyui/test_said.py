@@ -1,0 +1,67 @@
+"""What each block says in itself after a run, in a real ComfyUI."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from prompts import blocks, load, models, node, preview, succeed, whole
+
+
+@pytest.fixture
+def empty(comfyui):
+    noise = np.random.default_rng(3).integers(60, 70, (200, 300, 3), np.uint8)
+    return {"image": load(comfyui.put("empty.png", noise))}
+
+
+@pytest.fixture
+def pair(comfyui, two_faces):
+    return {"image": load(comfyui.put("two.png", two_faces))}
+
+
+def chosen(indices: str) -> dict:
+    prompt = blocks()
+    prompt["select"] = node("GPENSelectFaces", faces=["detect", 0], order="largest", indices=indices, min_face_size=0)
+    prompt["align"]["inputs"]["faces"] = ["select", 0]
+    return prompt
+
+
+def test_the_blocks_say_what_they_found(comfyui, pair):
+    said = succeed(comfyui, {**chosen("1"), **pair}).said
+    assert said["detect"] == "2 faces found." and said["select"] == "1 of 2 faces selected."
+    assert said["align"] == "1 crop cut." and said["paste"] == "1 crop pasted."
+
+
+def test_they_say_that_there_is_no_face(comfyui, empty):
+    said = succeed(comfyui, {**chosen(""), **empty}).said
+    assert said["detect"] == "No face of 16 pixels or more was found."
+    assert said["select"] == "No face was found, so none is selected."
+    assert said["align"] == "There is no face: the crop is black."
+    assert said["paste"] == "There is no face: nothing was pasted."
+
+
+def test_a_number_that_no_face_has_is_said(comfyui, pair):
+    said = succeed(comfyui, {**chosen("7"), **pair}).said
+    assert said["select"] == "0 of 2 faces selected. No face has the number 7: the numbers go from 0 to 1."
+    chain = {**models(), **pair, "restore": whole(indices="7"), "out": preview("restore")}
+    said = succeed(comfyui, chain).said["restore"]
+    assert said.startswith("No face was restored; 2 left alone") and "No face has the number 7" in said
+
+
+def test_the_chain_says_what_it_left_out(comfyui, pair, empty):
+    def line(image: dict, **inputs: object) -> str:
+        prompt = {**models(), **image, "restore": whole(**inputs), "out": preview("restore")}
+        return succeed(comfyui, prompt).said["restore"]
+
+    assert line(pair) == "2 faces restored."
+    assert line(empty) == "No face was found."
+
+
+def test_a_network_that_is_not_here_is_said(comfyui, pair):
+    """The preset asks for landmarks of a network that has to be downloaded first."""
+    wanted = comfyui.get("/object_info/GPENSavePreset")["GPENSavePreset"]["input"]
+    widgets = {**wanted["required"], **wanted.get("optional", {})}
+    values = {name: spec[1]["default"] for name, spec in widgets.items() if "default" in spec[1]}
+    preset = node("GPENSavePreset", **{**values, "name": "finer points", "overwrite": True, "landmarks68": True})
+    prompt = {**models(), **pair, "preset": preset, "out": preview("restore")}
+    said = succeed(comfyui, {**prompt, "restore": whole(preset=["preset", 0])}).said["restore"]
+    assert said.startswith("2 faces restored. ") and "wflw" in said

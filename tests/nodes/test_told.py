@@ -1,0 +1,79 @@
+"""The line that a block says in itself."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gpen_blocks.gpen.pipeline import restore_batch
+from gpen_blocks.gpen.settings import Settings
+from gpen_blocks.gpen.stages import load_networks
+from gpen_blocks.gpen.types import Face, Faces
+from gpen_blocks.nodes import told
+
+SMALL, LARGE = (400, 600), (4000, 6000)
+
+
+def faces(number: int, size: tuple[int, int] = SMALL) -> Faces:
+    return Faces(tuple(Face((0, 0, 9 + n, 9), 1.0, np.zeros((5, 2)), 0) for n in range(number)), (size,))
+
+
+@pytest.mark.parametrize(
+    ("found", "heads", "least", "line"),
+    [
+        (faces(1), 0, 0, "1 face found."),
+        (faces(0), 0, 0, "No face was found."),
+        (faces(0), 0, 100, "No face of 100 pixels or more was found."),
+        (faces(0, LARGE), 0, 0, "No face was found; faces under 49 pixels were not searched (set min_face_size"),
+        (faces(2), 1, 0, "2 faces found; 1 head on the side or upside down is left out: turn on rotated to include"),
+    ],
+)
+def test_detecting(found, heads, least, line):
+    assert told.detected(found, heads, least).startswith(line)
+
+
+def test_selecting():
+    assert told.selected(faces(0), faces(0), faces(0), [], "") == "No face was found, so none is selected."
+    assert told.selected(faces(3), faces(3), faces(1), range(3), "1") == "1 of 3 faces selected."
+    line = told.selected(faces(3), faces(2), faces(0), range(2), "5")
+    assert line.startswith("0 of 3 faces selected. 1 outside the regions, too small or tilted. No face has the number")
+    assert line.endswith("the numbers go from 0 to 1.")
+    assert "no face has a number" in told.absent_numbers("0-9", [])
+    assert told.absent_numbers("0-9", []).startswith("No face has the number 0, 1, 2 ...:")
+
+
+def test_cutting_and_pasting():
+    assert told.cut(0) == "There is no face: the crop is black." and told.cut(2) == "2 crops cut."
+    assert told.pasted(()) == "There is no face: nothing was pasted."
+    assert told.pasted((None, "its mask is empty")) == "1 crop pasted; skipped: crop 1 (its mask is empty)."
+    assert "and 2 more" in told.pasted(("x",) * 5)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return load_networks("gpen-lite-256", "face-detector-lite", settings=Settings())
+
+
+@pytest.fixture(scope="module")
+def portrait(examples):
+    from gpen_blocks.gpen.images import read_picture
+
+    return read_picture(examples / "portrait-degraded.jpg").pixels
+
+
+@pytest.mark.slow
+def test_restoring(networks, portrait):
+    def line(images: torch.Tensor, indices: str = "", **settings: object) -> str:
+        chosen = replace(Settings(), **settings)
+        return told.restored(restore_batch(images, networks, chosen, indices=indices), chosen, indices)
+
+    empty = torch.full_like(portrait, 0.4)
+    assert line(portrait) == "1 face restored."
+    assert line(empty) == "No face was found."
+    assert line(portrait, min_face_size=150) == "No face was restored; 1 left alone: smaller than 150 pixels."
+    assert line(torch.cat([portrait, empty])) == "1 face restored. 1 of 2 images has no face."
+    assert line(portrait, "3") == (
+        "No face was restored; 1 left alone: not among the chosen faces. "
+        "No face has the number 3: the numbers go from 0 to 0."
+    )
