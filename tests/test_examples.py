@@ -1,10 +1,15 @@
-"""The example picture: where it comes from, and that its damage can be made again."""
+"""The example pictures: where they come from, that they can be made again, and that they are worth restoring."""
 
+import importlib
 import runpy
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from gpen_blocks import Restorer
+
+NAMES = ("old-print", "group", "small-face", "diffusion-face", "snapshot-1990s")
 
 
 def pixels(path):
@@ -33,6 +38,53 @@ def test_degraded_portrait_is_worth_restoring(examples):
     error = pixels(examples / "portrait.png") - pixels(examples / "portrait-degraded.jpg")
     psnr = 10 * np.log10(255**2 / np.mean(error**2))
     assert 22 < psnr < 28
+
+
+@pytest.fixture
+def make_pictures(examples, monkeypatch):
+    """The script that makes the five pictures."""
+    monkeypatch.syspath_prepend(str(examples))
+    return importlib.import_module("make_pictures")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_pictures_are_reproducible(examples, tmp_path, monkeypatch, make_pictures, name):
+    """The script makes each picture again; other versions of OpenCV may cut people out a pixel further."""
+    monkeypatch.setattr("sys.argv", ["make_pictures.py", name, "--output", str(tmp_path)])
+    make_pictures.main()
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.jpg"]
+    difference = np.abs(pixels(tmp_path / f"{name}.jpg") - pixels(examples / f"{name}.jpg"))
+    assert difference.mean() < 0.5
+
+
+def test_every_picture_has_a_recipe(examples, make_pictures):
+    assert tuple(make_pictures.EXAMPLES) == NAMES
+    told = (examples / "README.md").read_text(encoding="utf-8")
+    for name, example in make_pictures.EXAMPLES.items():
+        assert (examples / f"{name}.jpg").is_file()
+        assert f"| `{name}.jpg` |" in told
+        assert f"`{example.preset}`" in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_face_is_found_and_restored(examples, make_pictures, name):
+    """With the bundled models and the picture's own preset: every face, and nothing else."""
+    example = make_pictures.EXAMPLES[name]
+    result = Restorer("gpen-lite-256", "face-detector-lite", preset=example.preset).restore(examples / f"{name}.jpg")
+    assert len(result.faces) == example.faces
+    told = result.report["faces"]
+    assert len(told) == example.faces and all(face["restored"] for face in told), told
+
+
+@pytest.mark.slow
+def test_readme_shows_what_the_bundled_models_do(examples, tmp_path, monkeypatch, make_pictures):
+    """The picture of the README is made again from the examples and today's models."""
+    again = tmp_path / "again.jpg"
+    monkeypatch.setattr("sys.argv", ["before_after.py", str(again)])
+    importlib.import_module("before_after").main()
+    assert np.abs(pixels(again) - pixels(examples / "before-after.jpg")).mean() < 1
 
 
 def test_examples_are_small(examples):

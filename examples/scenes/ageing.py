@@ -53,17 +53,20 @@ def creases(picture: np.ndarray, rng: np.random.Generator, lines: list[list[tupl
     return picture
 
 
-def smear(picture: np.ndarray, rng: np.random.Generator, size: float, push: float) -> np.ndarray:
-    """Small things as a latent diffusion model draws them: right from afar, wrong from near.
+def smear(
+    picture: np.ndarray, rng: np.random.Generator, size: float, push: float = 0.0, texture: float = 0.0
+) -> np.ndarray:
+    """Draw small things as a latent diffusion model does: right from afar, wrong from near.
 
     Its decoder sees `size` pixels a side as one; what is finer is invented. Here detail finer than that is pushed about
-    and blurred, and what remains is drawn with hard edges again.
+    and blurred, what remains is drawn with hard edges again, and skin gets a texture that none has.
 
     Args:
-        picture: a face and its surroundings.
+        picture: what is small, and its surroundings.
         rng: random generator.
         size: side of what the model sees as one, in pixels.
         push: how far detail moves, in pixels.
+        texture: deviation of the invented texture.
     """
     height, width = picture.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -71,7 +74,9 @@ def smear(picture: np.ndarray, rng: np.random.Generator, size: float, push: floa
     bent = cv2.remap(picture, moved[0], moved[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     soft = cv2.GaussianBlur(bent, (0, 0), 0.4 * size)
     flat = cv2.bilateralFilter(soft, 9, 0.08, 0.7 * size)
-    return (flat + 0.8 * (flat - cv2.GaussianBlur(flat, (0, 0), 0.5 * size))).clip(0, 1)
+    hard = flat + 0.8 * (flat - cv2.GaussianBlur(flat, (0, 0), 0.5 * size))
+    invented = noise(height, width, rng, 1.3) * (1 + 0.4 * noise(height, width, rng, 2 * size))
+    return (hard + texture * invented[..., None]).clip(0, 1)
 
 
 def date_stamp(picture: np.ndarray, text: str, height: float) -> np.ndarray:

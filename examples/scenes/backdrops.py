@@ -5,10 +5,15 @@ Pictures are H x W x 3 float32 in 0..1.
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 
-from .paint import defocus, fractal, gradient, lay, noise, polygon, shade, stroke
+from .paint import defocus, fractal, gradient, lay, noise, polygon, rectangle, shade, stroke
+
+# Left, top, right, bottom, in pixels.
+Box = tuple[int, int, int, int]
 
 
 def studio(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
@@ -39,21 +44,21 @@ def garden(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     return defocus(scene, 15).clip(0, 1)
 
 
-def house(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[int, int, int, int]]]:
+def house(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarray, list[Box]]:
     """A brick front with six windows.
 
     Returns:
-        The front, and the open window's left, top, right, bottom inside the frame.
+        The front, and the frames of its windows, row by row; the second is open.
     """
     scene = _bricks(height, width, rng)
-    openings = []
+    windows: list[Box] = []
     w, h = round(0.17 * width), round(0.32 * height)
     for row, top in enumerate((0.10, 0.60)):
         for column, left in enumerate((0.085, 0.415, 0.745)):
             box = (round(left * width), round(top * height), round(left * width) + w, round(top * height) + h)
             scene = _window(scene, box, rng, is_open=(row, column) == (0, 1))
-            openings.append(box)
-    return scene, openings
+            windows.append(box)
+    return scene, windows
 
 
 def _bricks(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
@@ -77,59 +82,56 @@ def _bricks(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     return (scene * weather[..., None]).clip(0, 1).astype(np.float32)
 
 
-def _window(scene: np.ndarray, box: tuple[int, int, int, int], rng: np.random.Generator, is_open: bool) -> np.ndarray:
+def _window(scene: np.ndarray, box: Box, rng: np.random.Generator, is_open: bool) -> np.ndarray:
     left, top, right, bottom = box
-    shape = scene.shape[:2]
-
-    def rect(a: float, b: float, c: float, d: float, soft: float = 0.7) -> np.ndarray:
-        return polygon(shape, [(a, b), (c, b), (c, d), (a, d)], soft)
-
-    # Lintel, reveal and sill of stone.
-    stone = np.array([0.70, 0.67, 0.60], np.float32)
-    speckle = 1 + 0.03 * fractal(*shape, rng, 3, 3)[..., None]
-    scene = lay(scene, stone * speckle, rect(left - 26, top - 40, right + 26, top - 8))
+    height, width = scene.shape[:2]
+    rect = partial(rectangle, (height, width))
+    # Lintel and reveal of stone.
+    stone = np.array([0.70, 0.67, 0.60], np.float32) * (1 + 0.03 * fractal(height, width, rng, 3, 3)[..., None])
+    scene = lay(scene, stone, rect(left - 26, top - 40, right + 26, top - 8))
     scene = shade(scene, rect(left - 26, top - 9, right + 26, top - 6, 1.5), 0.7)
     scene = lay(scene, (0.16, 0.14, 0.13), rect(left - 10, top - 8, right + 10, bottom + 4, 1.0))
     frame = np.array([0.86, 0.86, 0.83], np.float32)
     scene = lay(scene, frame, rect(left - 2, top, right + 2, bottom))
     inner = (left + 9, top + 11, right - 9, bottom - 4)
     if is_open:
-        room = gradient(*shape, [(0, (0.10, 0.09, 0.08)), (1, (0.17, 0.145, 0.12))])
-        scene = lay(scene, room, rect(*inner))
+        dark = gradient(height, width, [(0, (0.10, 0.09, 0.08)), (1, (0.17, 0.145, 0.12))])
+        scene = lay(scene, dark, rect(*inner))
     else:
-        scene = _glass(scene, inner, rng, rect)
+        scene = _glass(scene, inner, rng)
         middle, cross = (left + right) / 2, top + 0.36 * (bottom - top)
         for bar in (rect(middle - 5, top, middle + 5, bottom), rect(left, cross - 4, right, cross + 4)):
             scene = shade(scene, cv2.GaussianBlur(bar, (0, 0), 2.5), 0.8)
             scene = lay(scene, frame, bar)
-    # The lintel's shadow, and the sill.
-    scene = shade(
-        scene, rect(left - 4, top - 8, right + 4, top + 18, 5) * rect(left - 10, top - 8, right + 10, bottom), 0.55
-    )
+    # The shadows of lintel and sill, and the sill.
+    under = rect(left - 4, top - 8, right + 4, top + 18, 5) * rect(left - 10, top - 8, right + 10, bottom)
+    scene = shade(scene, under, 0.55)
     scene = shade(scene, rect(left - 30, bottom + 20, right + 26, bottom + 34, 4), 0.55)
-    return lay(scene, stone * speckle * 1.08, rect(left - 32, bottom + 2, right + 32, bottom + 20))
+    return lay(scene, stone * 1.08, rect(left - 32, bottom + 2, right + 32, bottom + 20))
 
 
-def _glass(scene, inner, rng, rect):
+def _glass(scene: np.ndarray, inner: Box, rng: np.random.Generator) -> np.ndarray:
     """Dark glass with the sky in it and a curtain behind."""
     left, top, right, bottom = inner
-    shape = scene.shape[:2]
-    sky = fractal(*shape, rng, 50, 3)
-    level = 0.17 + 0.10 * np.clip(sky, 0, 2) + 0.05 * np.linspace(1, 0, shape[0])[:, None]
+    height, width = scene.shape[:2]
+    rect = partial(rectangle, (height, width))
+    sky = fractal(height, width, rng, 50, 3)
+    level = 0.17 + 0.10 * np.clip(sky, 0, 2) + 0.05 * np.linspace(1, 0, height)[:, None]
     glass = level[..., None] * np.array([0.85, 0.98, 1.12], np.float32)
     scene = lay(scene, glass, rect(left, top, right, bottom))
-    pleats = 0.62 + 0.10 * np.sin(np.arange(shape[1]) / 4.1 + 1.5 * noise(1, shape[1], rng, 20)[0])
+    pleats = 0.62 + 0.10 * np.sin(np.arange(width) / 4.1 + 1.5 * noise(1, width, rng, 20)[0])
     curtain = pleats[None, :, None] * np.array([0.95, 0.92, 0.85], np.float32) * 0.72
-    share = rng.uniform(0.22, 0.36)
-    for a, b in ((left, left + share * (right - left)), (right - share * (right - left), right)):
-        scene = lay(scene, np.broadcast_to(curtain, scene.shape), rect(a, top, b, bottom, 1.5) * 0.85)
+    reach = rng.uniform(0.22, 0.36) * (right - left)
+    for start, end in ((left, left + reach), (right - reach, right)):
+        scene = lay(scene, np.broadcast_to(curtain, scene.shape), rect(start, top, end, bottom, 1.5) * 0.85)
     return scene
 
 
-def flowers(scene: np.ndarray, box: tuple[int, int, int, int], rng: np.random.Generator) -> np.ndarray:
+def flowers(scene: np.ndarray, box: Box, rng: np.random.Generator) -> np.ndarray:
     """A box of geraniums on the sill of a window."""
     left, _, right, bottom = box
-    shape = scene.shape[:2]
+    height, width = scene.shape[:2]
+    scene = np.ascontiguousarray(scene, np.float32).copy()
     for _ in range(420):  # leaves
         centre = int(rng.uniform(left - 14, right + 14)), int(bottom - 4 + rng.normal(-4, 9))
         colour = np.array([0.20, 0.36, 0.14]) * rng.uniform(0.5, 1.35)
@@ -141,12 +143,12 @@ def flowers(scene: np.ndarray, box: tuple[int, int, int, int], rng: np.random.Ge
             colour = np.array([0.80, 0.12, 0.14]) * rng.uniform(0.65, 1.2) + rng.uniform(0, 0.1)
             spot = int(x + rng.normal(0, 4)), int(y + rng.normal(0, 3))
             cv2.circle(scene, spot, int(rng.integers(1, 4)), colour.clip(0, 1).tolist(), -1, cv2.LINE_AA)
-    trough = polygon(
-        shape, [(left - 18, bottom - 2), (right + 18, bottom - 2), (right + 12, bottom + 26), (left - 12, bottom + 26)]
-    )
-    clay = np.array([0.56, 0.33, 0.22], np.float32) * (1 + 0.05 * fractal(*shape, rng, 6, 3)[..., None])
+    edges = [(left - 18, bottom - 2), (right + 18, bottom - 2), (right + 12, bottom + 26), (left - 12, bottom + 26)]
+    trough = polygon((height, width), edges)
+    clay = np.array([0.56, 0.33, 0.22], np.float32) * (1 + 0.05 * fractal(height, width, rng, 6, 3)[..., None])
     scene = lay(scene, clay, trough)
-    return shade(scene, stroke(shape, [(left - 18, bottom + 3), (right + 18, bottom + 3)], 3, 1.5) * trough, 0.7)
+    rim = stroke((height, width), [(left - 18, bottom + 3), (right + 18, bottom + 3)], 3, 1.5)
+    return shade(scene, rim * trough, 0.7)
 
 
 def forest(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
@@ -202,12 +204,8 @@ def room(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     sprig = np.clip(np.cos(2 * np.pi * x / period) * np.cos(2 * np.pi * y / (1.7 * period)) * 6 - 4.7, 0, 1)
     wall = lay(wall, (0.52, 0.44, 0.42), sprig * 0.7)
 
-    def rect(a: float, b: float, c: float, d: float, soft: float = 0.8) -> np.ndarray:
-        return polygon(
-            (height, width),
-            [(a * width, b * height), (c * width, b * height), (c * width, d * height), (a * width, d * height)],
-            soft,
-        )
+    def rect(left: float, top: float, right: float, bottom: float, soft: float = 0.8) -> np.ndarray:
+        return rectangle((height, width), left * width, top * height, right * width, bottom * height, soft)
 
     wall = shade(wall, rect(0.048, 0.03, 0.29, 0.37, 5), 0.6)
     wall = lay(wall, (0.36, 0.22, 0.12), rect(0.035, -0.02, 0.275, 0.335))

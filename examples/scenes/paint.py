@@ -40,6 +40,13 @@ def polygon(shape: tuple[int, int], points: Points, soft: float = 0.7) -> np.nda
     return cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), max(soft, 0.3))
 
 
+def rectangle(
+    shape: tuple[int, int], left: float, top: float, right: float, bottom: float, soft: float = 0.7
+) -> np.ndarray:
+    """A filled rectangle with an edge of `soft` pixels."""
+    return polygon(shape, [(left, top), (right, top), (right, bottom), (left, bottom)], soft)
+
+
 def curve(points: Points, steps: int = 12) -> np.ndarray:
     """A smooth line through points (Catmull-Rom)."""
     p = np.asarray(points, np.float64)

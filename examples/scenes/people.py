@@ -130,7 +130,15 @@ def _grab(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     neck = int(0.3 * width)
     marks[int(chin[1]) - 8 :, int(chin[0]) - neck : int(chin[0]) + neck] = cv2.GC_FGD
     cv2.setRNGSeed(0)
-    cv2.grabCut(image[..., ::-1].copy(), marks, None, np.zeros((1, 65)), np.zeros((1, 65)), 6, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(
+        image[..., ::-1].copy(),
+        marks,
+        (0, 0, SIDE, SIDE),
+        np.zeros((1, 65)),
+        np.zeros((1, 65)),
+        6,
+        cv2.GC_INIT_WITH_MASK,
+    )
     mask = ((marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD)).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if count > 1 else 0
