@@ -7,7 +7,8 @@ from pathlib import Path
 
 from .people import Person, cut_out
 
-FACES = Path(__file__).resolve().parents[1] / "faces"
+HERE = Path(__file__).resolve().parent
+FACES, PORTRAITS = HERE.parent / "faces", HERE / "portraits"
 
 # Head and hair of the one whom GrabCut does not separate from her background.
 _CURLS = [
@@ -15,11 +16,11 @@ _CURLS = [
     *[(456, 430), (468, 340), (460, 280), (440, 215), (424, 150), (404, 100), (378, 64), (334, 28), (290, 8), (200, 4)],
 ]
 _PORTRAITS = {
-    "glasses": ("face1.jpg", ()),
-    "beard": ("face2.jpg", ()),
-    "curls": ("face3.jpg", _CURLS),
-    "grandmother": ("face4.jpg", ()),
-    "short_hair": ("face5.jpg", ()),
+    "glasses": (FACES / "face1.jpg", ()),
+    "beard": (FACES / "face2.jpg", ()),
+    "curls": (FACES / "face3.jpg", _CURLS),
+    "grandmother": (PORTRAITS / "grandmother.jpg", ()),
+    "short_hair": (PORTRAITS / "short-hair.jpg", ()),
 }
 
 
@@ -27,4 +28,4 @@ _PORTRAITS = {
 def person(name: str) -> Person:
     """Cut one of them out of its portrait."""
     file, outline = _PORTRAITS[name]
-    return cut_out(FACES / file, outline)
+    return cut_out(file, outline)
