@@ -45,9 +45,16 @@ NODES: tuple[type[io.ComfyNode], ...] = (
 _OWN_FOLDER = "gpen"
 _MODEL_FOLDERS = ("facerestore_models", "facedetection", _OWN_FOLDER)
 
-# The picture of the workflow templates: ComfyUI's own example does not show a photographed face.
-_EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "portrait-degraded.jpg"
-_EXAMPLE_NAME = "gpen-example.jpg"
+# The pictures of the workflow templates: ComfyUI's own example does not show a photographed face.
+_EXAMPLES_FOLDER = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = {
+    "gpen-example.jpg": "portrait-degraded.jpg",
+    **{
+        f"gpen-example-{name}.jpg": f"{name}.jpg"
+        for name in ("old-print", "group", "small-face", "diffusion-face", "snapshot-1990s")
+    },
+}
+"""Names in ComfyUI's input folder, and the files of this package's folder `examples`."""
 
 
 class GPENExtension(ComfyExtension):
@@ -58,7 +65,7 @@ class GPENExtension(ComfyExtension):
         register_model_folders()
         places.set_host(model_folders)
         presets.set_user_folder(preset_folder)
-        offer_example()
+        offer_examples()
         return list(NODES)
 
 
@@ -98,16 +105,17 @@ def preset_folder() -> Path:
     return Path(folder_paths.get_user_directory()) / "gpen-blocks" / "presets"
 
 
-def offer_example() -> None:
-    """Copy the picture of the templates to ComfyUI's input folder, unless the file exists."""
+def offer_examples() -> None:
+    """Copy the pictures of the templates to ComfyUI's input folder, but those that exist there."""
     import folder_paths
 
-    target = Path(folder_paths.get_input_directory()) / _EXAMPLE_NAME
-    try:
-        if target.exists():
-            return
-        # Atomic, since several instances of ComfyUI may share the folder.
-        with replacing(target) as temporary:
-            shutil.copyfile(_EXAMPLE, temporary)
-    except OSError as error:
-        log.info(f"The picture of the templates could not be copied to {target.parent}: {error}.")
+    for name, source in EXAMPLES.items():
+        target = Path(folder_paths.get_input_directory()) / name
+        try:
+            if target.exists():
+                continue
+            # Atomic, since several instances of ComfyUI may share the folder.
+            with replacing(target) as temporary:
+                shutil.copyfile(_EXAMPLES_FOLDER / source, temporary)
+        except OSError as error:
+            log.info(f"The picture {name} of the templates could not be copied to {target.parent}: {error}.")

@@ -2,8 +2,9 @@
 
     python tools/thumbnails.py http://127.0.0.1:8188 "Restore a photograph"
 
-Without names it draws all of them. A new template needs an entry in `DRAWINGS`. Where a template asks for a diffusion
-model, the example picture stands in for what it would make.
+Without names it draws all of them; then tools/chinese_templates.py copies them. A new template needs an entry in
+`DRAWINGS`. No thumbnail has words, so that both languages share it. Where a template asks for a diffusion model, an
+example picture stands in for what it would make.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from comfyui_client import Client
 from PIL import Image, ImageDraw, ImageFont
 from queued import to_prompt, with_every_picture, without_sampling
-from workflow_faults import EXAMPLE
+from workflow_faults import SAMPLED
 from workflows import ROOT, read
 
 FOLDER = ROOT / "example_workflows"
@@ -28,10 +29,15 @@ SIZE = 400
 Pictures = Mapping[tuple[str, str], list[Image.Image]]
 """What a run gave: (a node's title, or its type where it has none; the output's name) to pictures."""
 
-# Places in the example and in what is made of it: left, top, right, bottom.
+# Places in the examples and in what is made of them: left, top, right, bottom.
 _HEAD = (103, 0, 343, 240)
 _HEAD_AND_BOX = (83, 0, 363, 280)
-_TWO_OF_THE_CROWD = (144, 0, 912, 384)
+_HEAD_AT_THE_RIGHT = (43, 0, 303, 260)
+_TWO_IN_THE_SNAPSHOT = (230, 110, 790, 670)
+_TWO_IN_THE_PRINT = (220, 160, 800, 740)
+_FOUR_IN_THE_GROUP = (60, 100, 700, 740)
+_WALL = (416, 0, 1440, 1024)
+_HOOD = (184, 210, 444, 470)
 _SPECTRUM_WITHOUT_AXES = (122, 35, 769, 682)
 
 
@@ -43,7 +49,7 @@ def run(client: Client, name: str) -> Pictures:
     """
     info = client.get("/object_info")
     workflow = read(FOLDER / f"{name}.json")
-    prompt, shown = with_every_picture(without_sampling(to_prompt(workflow, info), EXAMPLE), info)
+    prompt, shown = with_every_picture(without_sampling(to_prompt(workflow, info), SAMPLED), info)
     done = client.run(prompt)
     if done.status != "success":
         raise RuntimeError(f"{name}: {done.status}. {done.error}")
@@ -93,26 +99,79 @@ def grid(pictures: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def stack(upper: Image.Image, lower: Image.Image) -> Image.Image:
-    """Two wide pictures above each other."""
-    sheet, half = Image.new("RGB", (SIZE, SIZE)), SIZE // 2
-    sheet.paste(resized(upper, (SIZE, half - 1)), (0, 0))
-    sheet.paste(resized(lower, (SIZE, half - 1)), (0, half + 1))
+def columns(pictures: Sequence[Image.Image], letters: Sequence[str]) -> Image.Image:
+    """The middle of each picture as one upright strip, with a letter at its foot."""
+    sheet, step = Image.new("RGB", (SIZE, SIZE), "white"), SIZE // len(pictures)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(26)
+    left = (SIZE - step) // 2
+    for index, (picture, letter) in enumerate(zip(pictures, letters, strict=True)):
+        start, middle = index * (step + 1), index * (step + 1) + step // 2
+        sheet.paste(resized(picture).crop((left, 0, left + step - 1, SIZE)), (start, 0))
+        if letter:
+            draw.ellipse((middle - 20, SIZE - 48, middle + 20, SIZE - 8), fill="black")
+            draw.text((middle, SIZE - 28), letter, font=font, fill="white", anchor="mm")
     return sheet
 
 
-def columns(pictures: Sequence[Image.Image], words: Sequence[str]) -> Image.Image:
-    """The middle of each picture as one upright strip, with a word at its foot."""
-    sheet, step = Image.new("RGB", (SIZE, SIZE), "white"), SIZE // len(pictures)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
-    left = (SIZE - step) // 2
-    for index, (picture, word) in enumerate(zip(pictures, words, strict=True)):
-        start = index * (step + 1)
-        sheet.paste(resized(picture).crop((left, 0, left + step - 1, SIZE)), (start, 0))
-        place = (start + 10, SIZE - 30)
-        box = draw.textbbox(place, word, font=font)
-        draw.rectangle((box[0] - 5, box[1] - 4, box[2] + 5, box[3] + 4), fill="black")
-        draw.text(place, word, font=font, fill="white")
+def pointed_at(picture: Image.Image, tip: tuple[int, int]) -> Image.Image:
+    """A picture with a mouse's pointer."""
+    sheet = resized(picture)
+    shape = ((0, 0), (0, 46), (11, 37), (19, 55), (28, 51), (20, 34), (34, 33))
+    places = [(tip[0] + x, tip[1] + y) for x, y in shape]
+    ImageDraw.Draw(sheet).polygon(places, fill="white", outline="black", width=2)
+    return sheet
+
+
+def under_a_lens(picture: Image.Image, face: Image.Image, place: tuple[int, int, int, int]) -> Image.Image:
+    """A picture with one place of it, in pixels of the thumbnail, drawn large in a lens at its foot."""
+    sheet, radius = resized(picture), 128
+    centre = (SIZE - radius - 12, SIZE - radius - 12)
+    draw = ImageDraw.Draw(sheet)
+    for corner in ((place[0], place[3]), (place[2], place[1])):
+        draw.line((*corner, *centre), fill="white", width=3)
+    draw.rectangle(place, outline="white", width=3)
+    mask = Image.new("L", (2 * radius, 2 * radius))
+    ImageDraw.Draw(mask).ellipse((0, 0, 2 * radius - 1, 2 * radius - 1), fill=255)
+    corner = (centre[0] - radius, centre[1] - radius)
+    sheet.paste(resized(face, (2 * radius, 2 * radius)), corner, mask)
+    draw.ellipse((*corner, centre[0] + radius, centre[1] + radius), outline="white", width=5)
+    return sheet
+
+
+def dropped(before: Image.Image, after: Image.Image) -> Image.Image:
+    """A small print that falls onto the restored picture, with an arrow."""
+    sheet, side = resized(after), 150
+    card = Image.new("RGBA", (side + 20, side + 20), "white")
+    card.paste(resized(before, (side, side)), (10, 10))
+    card = card.rotate(8, Image.Resampling.BICUBIC, expand=True)
+    sheet.paste(card, (8, 4), card)
+    x, y = 96, 212
+    arrow = (
+        (x - 13, y),
+        (x + 13, y),
+        (x + 13, y + 44),
+        (x + 34, y + 44),
+        (x, y + 86),
+        (x - 34, y + 44),
+        (x - 13, y + 44),
+    )
+    ImageDraw.Draw(sheet).polygon(arrow, fill="white", outline="#333", width=3)
+    return sheet
+
+
+def film(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Four pictures on two strips of film."""
+    sheet, band, frame = Image.new("RGB", (SIZE, SIZE), "#101014"), SIZE // 2, 152
+    draw = ImageDraw.Draw(sheet)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, 2)
+        top = row * band
+        left = (SIZE // 2 - frame) // 2 + column * SIZE // 2
+        sheet.paste(resized(picture, (frame, frame)), (left, top + (band - frame) // 2))
+        for hole in range(5):
+            x = column * SIZE // 2 + 10 + hole * 40
+            for y in (top + 4, top + band - 18):
+                draw.rounded_rectangle((x, y, x + 20, y + 13), 4, fill="#e8e8e8")
     return sheet
 
 
@@ -126,19 +185,45 @@ def out_of_noise(picture: Image.Image) -> Image.Image:
 
 def _spectrum_lab(pictures: Pictures) -> Image.Image:
     crops = pictures["GPENAlignFaces", "crops"][0], pictures["GPENLocalAdaptiveEnhance", "crops"][0]
-    after, before = (each.crop(_SPECTRUM_WITHOUT_AXES) for each in pictures["GPENFrequencySpectrum", "spectrum"])
+    names = ("reference_spectrum", "image_spectrum")
+    before, after = (pictures["GPENFrequencySpectrum", name][0].crop(_SPECTRUM_WITHOUT_AXES) for name in names)
     return grid([*crops, before, after])
 
 
 def _two_presets(pictures: Pictures) -> Image.Image:
     first, second = "Restore with A", "Restore with B"
-    faces = [pictures[first, "before"][0], pictures[first, "after"][0], pictures[second, "after"][0]]
-    return columns(faces, ("before", "natural", "strong"))
+    # The third face from the left, which is the second by size.
+    faces = [pictures[first, "before"][1], pictures[first, "after"][1], pictures[second, "after"][1]]
+    return columns(faces, ("", "A", "B"))
+
+
+def _small_face(pictures: Pictures) -> Image.Image:
+    picture = pictures["GPENPasteFaces", "image"][0].crop(_WALL)
+    return under_a_lens(picture, pictures["GPENRestoreFaces", "crops"][0], (104, 74, 138, 116))
 
 
 DRAWINGS: dict[str, Callable[[Pictures], Image.Image]] = {
-    "A batch of frames": lambda made: grid(made["GPENFaceRestore", "after"]),
-    "After a diffusion sampler": lambda made: out_of_noise(made["GPENFaceRestore", "image"][0].crop(_HEAD)),
+    "Restore a photograph": lambda made: split(
+        made["LoadImage", "IMAGE"][0].crop(_TWO_IN_THE_SNAPSHOT),
+        made["GPENFaceRestore", "image"][0].crop(_TWO_IN_THE_SNAPSHOT),
+    ),
+    "Drop a photograph, get it back": lambda made: dropped(
+        made["Your photograph", "IMAGE"][0].crop(_HEAD), made["Restore the faces", "image"][0].crop(_HEAD_AT_THE_RIGHT)
+    ),
+    "Compare before and after": lambda made: split(
+        made["GPENFaceRestore", "before"][0], made["GPENFaceRestore", "after"][0], knob=True
+    ),
+    "Restore an old print": lambda made: split(
+        made["The print", "IMAGE"][0].crop(_TWO_IN_THE_PRINT),
+        made["GPENFaceRestore", "image"][0].crop(_TWO_IN_THE_PRINT),
+    ),
+    "Choose a face in a crowd": lambda made: pointed_at(
+        made["GPENSelectFaces", "preview"][0].crop(_FOUR_IN_THE_GROUP), (228, 118)
+    ),
+    "A small face in a large picture": _small_face,
+    "Compare two presets": _two_presets,
+    "After a diffusion sampler": lambda made: out_of_noise(made["GPENFaceRestore", "image"][0].crop(_HOOD)),
+    "A batch of frames": lambda made: film(made["GPENFaceRestore", "after"]),
     "Block by block": lambda made: grid(
         [
             made["GPENDetectFaces", "preview"][0].crop(_HEAD_AND_BOX),
@@ -146,17 +231,6 @@ DRAWINGS: dict[str, Callable[[Pictures], Image.Image]] = {
             made["GPENRestoreFaces", "crops"][0],
             made["GPENPasteFaces", "image"][0].crop(_HEAD_AND_BOX),
         ]
-    ),
-    "Choose a face in a crowd": lambda made: stack(
-        made["GPENSelectFaces", "preview"][0].crop(_TWO_OF_THE_CROWD),
-        made["GPENPasteFaces", "image"][0].crop(_TWO_OF_THE_CROWD),
-    ),
-    "Compare before and after": lambda made: split(
-        made["GPENFaceRestore", "before"][0], made["GPENFaceRestore", "after"][0], knob=True
-    ),
-    "Compare two presets": _two_presets,
-    "Restore a photograph": lambda made: split(
-        made["LoadImage", "IMAGE"][0].crop(_HEAD), made["GPENFaceRestore", "image"][0].crop(_HEAD)
     ),
     "Spectrum lab": _spectrum_lab,
 }

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from object_info import Info, Input, inputs_of
+from workflow_wires import TITLE, wires_behind_nodes
 
-EXAMPLE = "gpen-example.jpg"
-"""The picture that the package puts into ComfyUI's input folder."""
+SAMPLED = "gpen-example-diffusion-face.jpg"
+"""The picture that stands in for one that a diffusion model would make."""
+EXAMPLES = (
+    "gpen-example.jpg",
+    *(f"gpen-example-{name}.jpg" for name in ("old-print", "group", "small-face", "diffusion-face", "snapshot-1990s")),
+)
+"""The pictures that the package puts into ComfyUI's input folder."""
 
 NOTES = ("MarkdownNote", "Note")
-TITLE = 30
-"""Height of a node's title, above its position."""
 
 _LOADERS = ("GPENLoadModel", "GPENLoadFaceDetector")
 # The ends of the wires that lead out of a subgraph, as the page numbers them.
@@ -36,14 +40,26 @@ def faults_of_template(workflow: dict[str, Any]) -> Iterator[str]:
         owner = "gpen-blocks" if node["type"].startswith("GPEN") else "comfy-core"
         if node["properties"].get("cnr_id") != owner:
             yield f"{_name(node)} is not marked as a node of {owner}; templates use no other packs."
-        if node["type"] == "LoadImage" and node["widgets_values"][0] != EXAMPLE:
-            yield f"{_name(node)} loads {node['widgets_values'][0]}; everybody has {EXAMPLE}."
+        if node["type"] == "LoadImage" and node["widgets_values"][0] not in EXAMPLES:
+            yield f"{_name(node)} loads {node['widgets_values'][0]}; everybody has {', '.join(EXAMPLES)}."
         if node["type"] in _LOADERS and node["widgets_values"][0] != "auto":
             yield f"{_name(node)} loads {node['widgets_values'][0]}; everybody has what auto finds."
     for index, node in enumerate(workflow["nodes"]):
         for other in workflow["nodes"][:index]:
             if _overlap(node, other):
                 yield f"{_name(node)} lies over {_name(other)}."
+    for link, node in wires_behind_nodes(workflow):
+        yield f"Wire {link} runs behind {_name(node)}. Move nodes, or lead it around with a reroute."
+    yield from _faults_of_app(workflow)
+
+
+def _faults_of_app(workflow: dict[str, Any]) -> Iterator[str]:
+    """The inputs and outputs of a workflow that opens as an app are there; the page drops others in silence."""
+    by_id = {node["id"]: node for node in workflow["nodes"]}
+    app = workflow["extra"].get("linearData", {"inputs": [], "outputs": []})
+    for node in [*(node for node, *_ in app["inputs"]), *app["outputs"]]:
+        if node not in by_id:
+            yield f"The app shows something of node {node}, which is not there."
 
 
 def faults_of_blueprint(workflow: dict[str, Any], name: str) -> Iterator[str]:

@@ -20,7 +20,8 @@ from typing import Any
 
 from comfyui_client import Client
 from object_info import Info, Input, inputs_of
-from workflow_faults import TITLE, faults_in_comfyui, faults_of_blueprint, faults_of_template, values_of
+from workflow_faults import faults_in_comfyui, faults_of_blueprint, faults_of_template, values_of
+from workflow_wires import TITLE
 
 import gpen_blocks
 
@@ -30,6 +31,8 @@ ROOT = Path(__file__).resolve().parents[1]
 _PROPERTIES = ("cnr_id", "Node name for S&R", "models", "proxyWidgets")
 # What most screens show of a workflow between the toolbars, and its corner, in pixels.
 _SCREEN, _CORNER = (1400, 750), (80, 110)
+# What makes a workflow open as an app, with these inputs and outputs.
+_APP = ("linearMode", "linearData")
 # How the page marks the socket of an optional input.
 _OPTIONAL_SHAPE = 7
 
@@ -43,8 +46,13 @@ def read(path: Path) -> Workflow:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def rendered(workflow: Workflow) -> str:
+    """The text of a file."""
+    return f"{json.dumps(workflow, indent=1, ensure_ascii=False)}\n"
+
+
 def write(path: Path, workflow: Workflow) -> None:
-    path.write_text(f"{json.dumps(workflow, indent=1, ensure_ascii=False)}\n", encoding="utf-8", newline="\n")
+    path.write_text(rendered(workflow), encoding="utf-8", newline="\n")
 
 
 def is_blueprint(workflow: Workflow) -> bool:
@@ -90,7 +98,11 @@ def tidy(workflow: Workflow, info: Info) -> Workflow:
         "links": links,
         "groups": groups,
         "config": {},
-        "extra": {"ds": _view([*(_box(node) for node in nodes), *(group["bounding"] for group in groups)])},
+        "extra": {
+            "ds": _view([*(_box(node) for node in nodes), *(group["bounding"] for group in groups)]),
+            **_reroutes(workflow.get("extra", {})),
+            **{name: workflow["extra"][name] for name in _APP if name in workflow.get("extra", {})},
+        },
         "version": 0.4,
     }
 
@@ -208,6 +220,23 @@ def _values(saved: list[Any], expected: list[Input]) -> list[Any]:
 def _box(node: dict[str, Any]) -> tuple[float, float, float, float]:
     """Left, top, width and height of a node without its title."""
     return (*node["pos"], *node["size"])
+
+
+def _reroutes(extra: dict[str, Any]) -> dict[str, Any]:
+    """The points that wires are led through, without what the page knows of itself."""
+    names = ("id", "parentId", "pos", "linkIds")
+    reroutes = [
+        {name: entry[name] for name in names if entry.get(name) is not None} for entry in extra.get("reroutes") or []
+    ]
+    if not reroutes:
+        return {}
+    for entry in reroutes:
+        entry |= {"pos": [round(value) for value in entry["pos"]], "linkIds": sorted(entry["linkIds"])}
+    links = [{"id": entry["id"], "parentId": entry["parentId"]} for entry in extra["linkExtensions"]]
+    return {
+        "reroutes": sorted(reroutes, key=lambda entry: entry["id"]),
+        "linkExtensions": sorted(links, key=lambda entry: entry["id"]),
+    }
 
 
 def _view(boxes: list[Any]) -> dict[str, Any]:
