@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import chinese_templates
 import pytest
 import thumbnails
 import workflows
@@ -35,8 +36,22 @@ def test_thumbnail_is_square_and_small(path: Path) -> None:
         assert image.width == image.height
 
 
-def test_every_template_has_a_drawing() -> None:
-    assert thumbnails.DRAWINGS.keys() == {path.stem for path in TEMPLATES}
+def test_every_template_has_a_drawing_and_a_name_in_both_languages() -> None:
+    names = chinese_templates.names()
+    assert thumbnails.DRAWINGS.keys() == names.keys()
+    assert {*names, *names.values()} == {path.stem for path in TEMPLATES}
+    assert next(iter(names)) == "Restore a photograph"
+
+
+def test_chinese_copies_are_in_step() -> None:
+    for path, content in chinese_templates.copies():
+        assert path.read_bytes() == content, f"{path.name}: run tools/chinese_templates.py"
+
+
+def test_no_translation_is_left_over() -> None:
+    english = [workflows.read(chinese_templates.FOLDER / f"{name}.json") for name in chinese_templates.names()]
+    texts = {text for workflow in english for text in chinese_templates.texts_of(workflow)}
+    assert set(chinese_templates.texts()) == texts
 
 
 def node_of(workflow: Workflow, type_: str) -> Workflow:
@@ -87,6 +102,14 @@ def use_a_subgraph(workflow: Workflow) -> None:
     workflow["definitions"] = {"subgraphs": [{"id": "x"}]}
 
 
+def lead_a_wire_behind_a_node(workflow: Workflow) -> None:
+    del workflow["extra"]["reroutes"], workflow["extra"]["linkExtensions"]
+
+
+def show_a_node_that_is_not_there(workflow: Workflow) -> None:
+    workflow["extra"]["linearData"] = {"inputs": [[99, "image"]], "outputs": []}
+
+
 def use_an_id_twice(workflow: Workflow) -> None:
     node_of(workflow, "SaveImage")["id"] = node_of(workflow, "LoadImage")["id"]
 
@@ -106,6 +129,8 @@ def use_an_id_twice(workflow: Workflow) -> None:
         (use_another_pack, "not marked as a node of comfy-core"),
         (use_a_subgraph, "has a subgraph"),
         (use_an_id_twice, "same id"),
+        (lead_a_wire_behind_a_node, "runs behind Faces before"),
+        (show_a_node_that_is_not_there, "something of node 99"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
