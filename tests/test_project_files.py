@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from gpen_blocks.weights.toml import tomllib
 
@@ -134,3 +135,14 @@ def test_links_between_pages_lead_somewhere(page: Path):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", text)
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_registry_gets_an_icon_and_a_banner_of_its_sizes():
+    """Square of at most 400 pixels, and 21 : 9; addresses lead to files of this repository."""
+    comfy = PROJECT["tool"]["comfy"]
+    start = f"{PROJECT['project']['urls']['Repository'].replace('github.com', 'raw.githubusercontent.com')}/main/"
+    assert comfy["Icon"].startswith(start) and comfy["Banner"].startswith(start)
+    with Image.open(ROOT / comfy["Icon"].removeprefix(start)) as icon:
+        assert icon.width == icon.height <= 400
+    with Image.open(ROOT / comfy["Banner"].removeprefix(start)) as banner:
+        assert banner.width * 9 == banner.height * 21
