@@ -51,7 +51,9 @@ def test_every_package_is_in_the_tree():
 
 
 def test_every_folder_at_the_root_is_in_the_tree():
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    listed = subprocess.run(
+        ["git", "-c", "core.quotepath=off", "ls-files"], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
     if listed.returncode:
         pytest.skip("this is no git checkout, so nothing says what belongs to it")
     top = {name.partition("/")[0] for name in listed.stdout.splitlines() if "/" in name and not name.startswith(".")}
