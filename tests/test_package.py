@@ -98,7 +98,12 @@ def test_what_people_import_is_at_the_root_and_light():
 @pytest.mark.slow
 def test_the_wheel_holds_what_the_tree_holds(tmp_path):
     """Code and data, and the mark that tells type checkers that the package is typed."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "-c", "core.quotepath=off", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+    )
     if listed.returncode:
         pytest.skip("this is no git checkout, so nothing says what belongs to it")
     files = [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]

@@ -222,6 +222,9 @@ DRAWINGS: dict[str, Callable[[Pictures], Image.Image]] = {
     ),
     "A small face in a large picture": _small_face,
     "Compare two presets": _two_presets,
+    "Set everything yourself": lambda made: split(
+        made["LoadImage", "IMAGE"][0], made["GPENFaceRestore", "image"][0], knob=True
+    ),
     "After a diffusion sampler": lambda made: out_of_noise(made["GPENFaceRestore", "image"][0].crop(_HOOD)),
     "A batch of frames": lambda made: film(made["GPENFaceRestore", "after"]),
     "Block by block": lambda made: grid(
