@@ -55,13 +55,16 @@ def each(items: Sequence[Item], steps: Steps) -> Iterator[tuple[Item, Steps]]:
 
 
 def part_of(progress: Progress, first: int, last: int, total: int) -> Progress:
-    """The progress of a piece of work within a larger one: its steps count from `first` to `last` of `total`.
+    """The progress of a piece of work within a larger one: from item `first` to `last` (exclusive) of `total`.
+
+    Each item counts as 100 steps.
 
     The result is a `Viewer` if `progress` is one.
     """
 
     def count(stage: str, done: int, own_total: int) -> None:
-        steps_within(partial(progress, stage), first, last, total)(done, own_total)
+        within = steps_within(partial(progress, stage), _FINE * first, _FINE * last, _FINE * total)
+        within(done, own_total)
 
     return _ViewedPart(progress, count) if isinstance(progress, Viewer) else count
 
@@ -84,17 +87,19 @@ class Overall:
 
     Args:
         shares: the share of each stage of the time, in their order; they are scaled to a sum of 1. Other stages are
-            ignored.
+            ignored. None for work of a single stage, whatever its name.
     """
 
-    def __init__(self, shares: Mapping[str, float]) -> None:
-        whole = sum(shares.values())
-        self._shares = {stage: share / whole for stage, share in shares.items()}
+    def __init__(self, shares: Mapping[str, float] | None = None) -> None:
+        self._single = shares is None
+        whole = sum(shares.values()) if shares else 1.0
+        self._shares = {stage: share / whole for stage, share in (shares or {"": 1.0}).items()}
         self._done: dict[str, float] = {}
         self._reached = 0.0
 
     def __call__(self, stage: str, done: int, total: int) -> float:
         """The share of the whole work that is done after a step, 0..1."""
+        stage = "" if self._single else stage
         if stage in self._shares:
             self._done[stage] = max(self._done.get(stage, 0.0), done / total if total else 1.0)
             self._reached = max(self._reached, min(self._sum(), 1.0))

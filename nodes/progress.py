@@ -37,7 +37,7 @@ class NodeProgress:
     Args:
         bar: ComfyUI's progress bar.
         check_interrupt: raises if the user has interrupted the run.
-        shares: the share of each stage of the time, see `gpen.progress.Overall`; none for work of a single stage.
+        shares: see `gpen.progress.Overall`.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class NodeProgress:
     ) -> None:
         self._bar = bar
         self._check_interrupt = check_interrupt
-        self._overall = Overall(shares) if shares else None
+        self._overall = Overall(shares)
         self._preview: tuple | None = None
         self._shown = 0
 
@@ -56,9 +56,8 @@ class NodeProgress:
     def __call__(self, stage: str, done: int, total: int) -> None:
         """One step of `gpen.progress.Progress`."""
         self._check_interrupt()
-        share = self._overall(stage, done, total) if self._overall else done / max(total, 1)
         # The last step is that of `complete`: converting the result takes time, too.
-        reached = max(self._shown, min(int(share * BAR_STEPS), BAR_STEPS - 1))
+        reached = min(int(self._overall(stage, done, total) * BAR_STEPS), BAR_STEPS - 1)
         preview, self._preview = self._preview, None
         if preview or reached > self._shown:
             self._shown = reached
@@ -73,7 +72,7 @@ def node_progress(shares: Mapping[str, float] | None = None) -> NodeProgress:
     """The progress of the node running in this thread; the node calls `complete` when its result is ready.
 
     Args:
-        shares: the share of each stage of the time, in their order; none for work of a single stage.
+        shares: see `gpen.progress.Overall`.
     """
     import comfy.model_management as management
     import comfy.utils

@@ -43,6 +43,7 @@ def detect(
     from ..jobs.plan import Targets, collect, plan
     from ..models import load_detector
     from ..presets import DEFAULT_NAME, load_preset
+    from ..progress import part_of
     from ..report import describe_face
     from ..settings import change_settings
     from ..sheets import draw_faces
@@ -68,14 +69,19 @@ def detect(
     def work(job: Job, progress: Callable[[str, int, int], None]) -> tuple[str, dict[str, Any]]:
         target = planned[job].main if overlay else None
         first = read_picture(job.source, allow_damaged=allow_damaged)
-        show = partial(progress, "detect")
         head = {"output": str(target) if target else None}
         if has_pages(first, target):
             words, told = work_on_pages(
-                job.source, first, target, partial(look_at, show=show), allow_damaged=allow_damaged
+                job.source,
+                first,
+                target,
+                lambda page, number: look_at(
+                    page, partial(part_of(progress, number, number + 1, first.n_frames), "detect")
+                ),
+                allow_damaged=allow_damaged,
             )
         else:
-            drawn, told = look_at(first, show=show)
+            drawn, told = look_at(first, partial(progress, "detect"))
             words = _in_words(told["faces"])
             if target:
                 told["notes"] += [*left_pages(first, target), *write_picture(drawn, target)]

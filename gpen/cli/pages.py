@@ -13,7 +13,8 @@ from ..wording import count
 if TYPE_CHECKING:
     from PIL import Image
 
-Work = Callable[[Picture], "tuple[Picture, dict[str, Any]]"]
+Work = Callable[[Picture, int], "tuple[Picture, dict[str, Any]]"]
+"""Called with a page and its number, from 0."""
 
 
 def has_pages(picture: Picture, target: Path | None) -> bool:
@@ -54,7 +55,7 @@ def work_on_pages(
                 picture = first if not page else read_picture(source, page=page, allow_damaged=allow_damaged)
             except ImageError as error:
                 raise ImageError(f"Page {page + 1} of {first.n_frames}: {error}") from error
-            result, report = work(picture)
+            result, report = work(picture, page)
             reports.append(report)
             yield result
 

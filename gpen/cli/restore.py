@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..images import Picture
     from ..jobs.plan import Job, Targets
     from ..jobs.read_ahead import ReadAhead
+    from ..pipeline import SHARES
     from ..restorer import Restoration, Restorer
     from .run import Outcome
 
@@ -94,7 +95,7 @@ def restore(
     preview = PREVIEW_NOTE.format(model=restorer.generator.name)
     for note in restorer.notes:
         say(noted(note))
-    run = Run(jobs, passed_over, report=report, said_once=(preview, *restorer.notes))
+    run = Run(jobs, passed_over, shares=SHARES, report=report, said_once=(preview, *restorer.notes))
     with logging_to(log), ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         work = _Work(
             restorer,
@@ -165,12 +166,13 @@ class _Work:
         folder: Path | None,
         progress: Callable[[str, int, int], None],
     ) -> Outcome:
+        from ..progress import part_of
         from .pages import stacked, work_on_pages
 
         sheets, faces = [], []
 
-        def work(page: Picture) -> tuple[Picture, dict[str, Any]]:
-            result = self._restore(page, progress)
+        def work(page: Picture, number: int) -> tuple[Picture, dict[str, Any]]:
+            result = self._restore(page, part_of(progress, number, number + 1, first.n_frames))
             if sheet:
                 from ..sheets import restoration_sheet
 

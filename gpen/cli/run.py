@@ -15,6 +15,7 @@ import typer
 from ...weights.errors import GPENError
 from ..errors import ImageError
 from ..jobs.plan import REASONS, Job, PassedOver
+from ..progress import Overall
 from ..wording import count
 from .files import write_json
 from .terminal import alarming, noted, rich_console, say, say_error
@@ -36,6 +37,7 @@ class Run:
     Args:
         jobs: the pictures.
         passed_over: skipped files and folders.
+        shares: for the progress bar, see `progress.Overall`.
         report: path of the JSON report.
         done: word for pictures with a result in the closing line.
         said_once: notes that the command itself shows at its end.
@@ -49,12 +51,14 @@ class Run:
         jobs: Sequence[Job],
         passed_over: Sequence[PassedOver] = (),
         *,
+        shares: Mapping[str, float] | None = None,
         report: Path | None = None,
         done: str = "restored",
         said_once: Iterable[str] = (),
     ) -> None:
         self._jobs = jobs
         self._passed_over = passed_over
+        self._shares = shares
         self._report = report
         self._done = done
         self._told = set(said_once)
@@ -105,7 +109,7 @@ class Run:
 
         current = None
         try:
-            with _progress_bar(len(jobs)) as (begin, self._aside):
+            with _progress_bar(len(jobs), self._shares) as (begin, self._aside):
                 for job in jobs:
                     current = job
                     with begin(job) as show:
@@ -194,8 +198,10 @@ def _attempt(work: Callable[[Job, Show], Outcome | Future[Outcome]], job: Job, s
 
 
 @contextmanager
-def _progress_bar(total: int) -> Iterator[tuple[Callable[[Job], Any], Callable[[], AbstractContextManager]]]:
-    """Yield a function that shows the progress of one job, and one that hides the bar for a moment.
+def _progress_bar(
+    total: int, shares: Mapping[str, float] | None
+) -> Iterator[tuple[Callable[[Job], Any], Callable[[], AbstractContextManager]]]:
+    """Yield a function that shows the progress of one job over all its stages, and one that hides the bar for a moment.
 
     Without a terminal, nothing is shown, and rich is not imported.
     """
@@ -204,22 +210,28 @@ def _progress_bar(total: int) -> Iterator[tuple[Callable[[Job], Any], Callable[[
         yield _unseen, nullcontext
         return
     from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     bar = Progress(
         *columns, console=rich_console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
     )
     with bar:
-        overall = bar.add_task("pictures", total=total, visible=total > 1)
+        pictures = bar.add_task(f"picture 1 of {total}", total=total, visible=total > 1)
 
         @contextmanager
         def begin(job: Job) -> Iterator[Show]:
             name = escape(job.source.name)
-            stage = bar.add_task(name, total=None)
-            yield lambda what, done, of: bar.update(stage, description=f"{name}: {what}", completed=done, total=of)
-            bar.remove_task(stage)
-            bar.advance(overall)
+            picture, overall = bar.add_task(name, total=1), Overall(shares)
+
+            def show(stage: str, done: int, of: int) -> None:
+                bar.update(picture, description=f"{name}: {stage}", completed=overall(stage, done, of))
+
+            yield show
+            bar.remove_task(picture)
+            bar.advance(pictures)
+            following = min(round(bar.tasks[0].completed) + 1, total)
+            bar.update(pictures, description=f"picture {following} of {total}")
 
         @contextmanager
         def aside() -> Iterator[None]:

@@ -47,7 +47,7 @@ def test_a_part_shows_pictures_to_whom_wants_them_only():
     assert isinstance(part, Viewer)
     part.show("picture")
     part("restore", 1, 2)
-    assert viewer.shown == ["picture"] and viewer.seen == [("restore", 6, 8)]
+    assert viewer.shown == ["picture"] and viewer.seen == [("restore", 600, 800)]
     # Without a viewer, the network need not wait for its pictures.
     assert not isinstance(part_of(lambda *step: None, 0, 1, 1), Viewer)
 
