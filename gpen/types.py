@@ -125,6 +125,8 @@ class Alignment:
         crop_size: side of the square crop in pixels.
         image_size: (height, width) of the image.
         face: the face in the crop, in image coordinates.
+        signature: what the crop looked like, 8 x 8 pixels of luma, one byte each, row by row; empty if unknown. See
+            `faces.align.find_strangers`.
     """
 
     matrix: np.ndarray
@@ -132,6 +134,7 @@ class Alignment:
     crop_size: int
     image_size: Size
     face: Face = field(repr=False)
+    signature: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "matrix", _frozen(self.matrix, (2, 3), np.float64, "matrix"))

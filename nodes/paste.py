@@ -97,7 +97,7 @@ class PasteFaces(io.ComfyNode):
             denoise=denoise,
             progress=partial(bar, "paste"),
         )
-        progress.say(told.pasted(pasted.faults))
+        progress.say(*pasted.notes, told.pasted(pasted.faults))
         result = with_colours(image, images, pasted.images)
         bar.complete()
         return io.NodeOutput(result, to_mask(pasted.mask))

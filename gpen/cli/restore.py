@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..images import Picture
     from ..jobs.plan import Job, Targets
     from ..jobs.read_ahead import ReadAhead
-    from ..pipeline import SHARES
     from ..restorer import Restoration, Restorer
     from .run import Outcome
 
@@ -71,6 +70,7 @@ def restore(
     from ..faces.select import parse_indices
     from ..jobs.plan import collect, plan
     from ..jobs.read_ahead import ReadAhead
+    from ..pipeline import SHARES
     from ..report import PREVIEW_NOTE
     from ..restorer import Restorer
     from ..values import require_choice

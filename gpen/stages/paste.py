@@ -14,6 +14,7 @@ import torch
 from ..choices import MaskMode
 from ..detail.finish import finish
 from ..devices import is_out_of_memory
+from ..faces.align import find_strangers
 from ..faces.change import Change, measure_changes
 from ..faces.masks import draw_masks
 from ..faces.masks.parsing import FaceParser
@@ -22,6 +23,7 @@ from ..faces.place import NO_PIXELS, find_covers
 from ..progress import Steps, each, no_steps, steps_within
 from ..settings import Settings
 from ..types import Alignment
+from ..wording import agree
 from .detail import noise_around
 from .networks import Networks
 from .records import FaceRecord, RestoredFaces
@@ -29,6 +31,9 @@ from .records import FaceRecord, RestoredFaces
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+# Numbers of images that a note names.
+_NAMED = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +59,13 @@ class PastedCrops:
         images: B x 3 x H x W in 0..1; the input tensor itself if nothing was pasted.
         mask: B x 1 x H x W in 0..1; pixels outside it equal the input bit for bit.
         faults: for each crop None, or why it was not pasted.
+        notes: one sentence for each doubt about the input.
     """
 
     images: torch.Tensor
     mask: torch.Tensor
     faults: tuple[str | None, ...]
+    notes: tuple[str, ...] = ()
 
 
 def paste_crops(
@@ -105,7 +112,22 @@ def paste_crops(
         if pasted is not given:
             result = images.clone() if result is images else result
             result[index : index + 1] = pasted
-    return PastedCrops(result, coverage, tuple(faults))
+    return PastedCrops(result, coverage, tuple(faults), _doubts(images, alignments))
+
+
+def _doubts(images: torch.Tensor, alignments: tuple[Alignment, ...]) -> tuple[str, ...]:
+    """A note if images do not look like those from which the crops were cut."""
+    strangers = find_strangers(images, alignments)
+    if not strangers:
+        return ()
+    which = ", ".join(map(str, strangers[:_NAMED])) + (", ..." if len(strangers) > _NAMED else "")
+    pasted = f"image {which}" if len(images) > 1 else "The image"
+    note = (
+        f"{pasted[0].upper()}{pasted[1:]} {agree(len(strangers), 'does', 'do')} not look like the one that the crops "
+        "were cut from; paste into the images that were aligned, in their order."
+    )
+    log.warning(note)
+    return (note,)
 
 
 def paste_back(
