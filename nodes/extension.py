@@ -10,6 +10,7 @@ from comfy_api.latest import ComfyExtension, io
 from ..gpen import presets
 from ..weights import places
 from ..weights.files import replacing
+from . import replacements
 from .align import AlignFaces
 from .detect import DetectFaces, SelectFaces
 from .enhance import FrequencyBlend, LocalAdaptiveEnhance
@@ -59,6 +60,9 @@ EXAMPLES = {
 
 class GPENExtension(ComfyExtension):
     """All nodes of this package."""
+
+    async def on_load(self) -> None:
+        await replacements.register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         # Not in on_load, which older versions of ComfyUI do not call.

@@ -1,0 +1,53 @@
+"""ComfyUI offers blocks of this package for nodes of packs that are not installed."""
+
+from __future__ import annotations
+
+import urllib.error
+
+import pytest
+from prompts import load, models, node, preview
+
+OLD = ("FaceRestoreModelLoader", "FaceRestoreCFWithModel", "ReActorRestoreFace", "GPENO Face Restoration")
+
+
+@pytest.fixture(scope="module")
+def offered(comfyui):
+    try:
+        return comfyui.get("/node_replacements")
+    except urllib.error.HTTPError:
+        pytest.skip("this ComfyUI replaces no nodes")
+
+
+@pytest.mark.parametrize("old", OLD)
+def test_each_leads_to_sockets_that_are_there(comfyui, offered, old):
+    (entry,) = offered[old]
+    assert entry["old_node_id"] == old
+    known = comfyui.get(f"/object_info/{entry['new_node_id']}")[entry["new_node_id"]]
+    inputs = {**known["input"]["required"], **known["input"].get("optional", {})}
+    assert {one["new_id"] for one in entry["input_mapping"]} <= inputs.keys()
+    assert all(one["new_idx"] < len(known["output"]) for one in entry["output_mapping"])
+    # What is a widget of the old node has to be told by its place.
+    widgets = {one["old_id"] for one in entry["input_mapping"] if "old_id" in one} - {"image", "facerestore_model"}
+    assert widgets <= set(entry["old_widget_ids"])
+
+
+def test_a_queued_workflow_of_another_pack_reaches_our_block(comfyui, offered, portrait):
+    """All that is missing is what the user has to connect: the loaders."""
+    prompt = {
+        **models(),
+        "image": load(comfyui.put("one.png", portrait)),
+        "loader": node("FaceRestoreModelLoader", model_name="codeformer.pth"),
+        "old": node(
+            "FaceRestoreCFWithModel",
+            facerestore_model=["loader", 0],
+            image=["image", 0],
+            facedetection="retinaface_resnet50",
+            codeformer_fidelity=0.5,
+        ),
+        "out": preview("old"),
+    }
+    for name, entry in prompt.items():
+        entry["_meta"] = {"title": name}
+    run = comfyui.run(prompt)
+    assert run.status == "refused" and "GPENFaceRestore" in run.error and "face_detector" in run.error
+    assert "gpen_model" not in run.error
