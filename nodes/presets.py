@@ -100,17 +100,12 @@ class AllSettings(io.ComfyNode):
 def _told(base: Preset, settings: Settings, own: dict[str, Any]) -> str:
     """What came from where, in a line for the node."""
     kept = {name: value for name, value in changed_settings(settings).items() if name not in own}
-    return " ".join(
-        [
-            f"From the preset {base.name}: {_listed(kept)}.",
-            f"From this block: {_listed(own)}.",
-            "All others are defaults.",
-        ]
-    )
+    rest = f"{_listed(kept)}, and defaults" if kept else "defaults"
+    return f"From this block: {_listed(own) or 'nothing'}. From the preset {base.name}: {rest}."
 
 
 def _listed(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value_in_words(value)}" for name, value in settings.items()) or "nothing"
+    return ", ".join(f"{name} {value_in_words(value)}" for name, value in settings.items())
 
 
 class SavePreset(io.ComfyNode):
@@ -150,9 +145,12 @@ class SavePreset(io.ComfyNode):
         path = save_preset(saved, overwrite=overwrite)
         _saved.keep(path)
         unused = changed_settings(own) if preset else {}
-        told = f" Not saved, since a preset is connected: {_listed(unused)}." if unused else ""
-        progress.say(f"Saved to {path}.{told}")
-        return io.NodeOutput(saved, ui={"text": [str(path)]})
+        line = f"Saved to {path}."
+        if unused:
+            line += f" Not saved, since a preset is connected: {_listed(unused)}."
+        progress.say(line)
+        # The page shows the line also if the result comes from the cache, see web/settings_blocks.js.
+        return io.NodeOutput(saved, ui={"text": [str(path), line]})
 
 
 class SavedFiles:

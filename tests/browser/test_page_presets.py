@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gpen_blocks.nodes.block_settings import setting_widgets
@@ -15,6 +16,8 @@ MAKE = """
     node.pos = [200, 120];
     return node.id;
 """
+# Small enough to be seen whole.
+WHOLE = "app.canvas.ds.scale = 0.7; app.canvas.ds.offset = [0, 0]; app.canvas.setDirty(true, true);"
 # What stands in the node besides the widgets of its inputs.
 SAID = """
     const node = app.graph._nodes.find((each) => each.type === given), own = node.constructor.nodeData.input;
@@ -32,9 +35,16 @@ def test_a_saved_preset_shows_where_its_file_lies_also_from_the_cache(comfy: Any
     comfy.js("app.graph._nodes[0].widgets.find(({ name }) => name === 'name').value = given", f"seen {vue}")
     comfy.run()
     path = str(comfy.server.base / "user" / "gpen-blocks" / "presets" / f"seen {vue}.json")
-    comfy.keep(f"saved-preset-{vue}")
     assert path in comfy.js(SAID, "GPENSavePreset")
+    prompt = comfy.prompt()
+    # The page is loaded afresh and has forgotten what the node said; the result is still in the cache.
+    workflow = comfy.js("return app.graph.serialize()")
+    comfy.open(**{"Comfy.VueNodes.Enabled": vue})
+    comfy.js("await app.loadGraphData(given)", workflow)
+    assert comfy.prompt() == prompt and path not in comfy.js(SAID, "GPENSavePreset")
     comfy.run()
+    comfy.js(WHOLE)
+    comfy.page.wait_for_timeout(1000)
     comfy.keep(f"saved-preset-again-{vue}")
     assert path in comfy.js(SAID, "GPENSavePreset")
 
@@ -51,10 +61,15 @@ def test_all_settings_say_what_came_from_where_and_hide_the_rare_ones(comfy: Any
         save.widgets.find(({ name }) => name === "overwrite").value = true;
     """)
     comfy.run()
+    comfy.js(WHOLE)
+    comfy.page.wait_for_timeout(1000)
     comfy.keep("all-settings")
     assert "From this block: strength 0.5." in comfy.js(SAID, "GPENSettings")
-    advanced = comfy.js(
-        "return app.graph._nodes[0].widgets.filter((each) => each.advanced || each.options?.advanced)"
-        ".map(({ name }) => name)"
-    )
+    hidden = "return app.graph._nodes[0].widgets.filter((each) => !app.graph._nodes[0].isWidgetVisible(each))"
+    advanced = comfy.js(f"{hidden}.map(({{ name }}) => name)")
     assert advanced == [name for name, widget in setting_widgets("GPENSettings").items() if widget.advanced]
+    rows = "return app.graph._nodes[0].widgets.slice(0, 34).filter((each) => app.graph._nodes[0].isWidgetVisible(each))"
+    heights = comfy.js(f"{rows}.map((each) => each.y)")
+    assert max(np.diff(heights)) < 1.5 * min(np.diff(heights)), "hidden widgets leave holes"
+    comfy.js("app.graph._nodes[0].toggleAdvanced()")
+    assert comfy.js(f"{hidden}.length") == 0
