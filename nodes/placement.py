@@ -17,9 +17,18 @@ import torch
 from ..gpen.backends import Network
 from ..gpen.devices import Placement
 from ..gpen.errors import SettingsError
+from ..gpen.faces.detection import FaceDetector
 from ..gpen.faces.landmarks.find import Landmarker
 from ..gpen.faces.masks.parsing import FaceParser
-from ..gpen.models import AUTO_PARSERS, LoadedModel, choose_landmarker, has_parser, load_parser
+from ..gpen.models import (
+    AUTO_DETECTORS,
+    AUTO_PARSERS,
+    LoadedModel,
+    choose_landmarker,
+    has_parser,
+    load_detector,
+    load_parser,
+)
 from ..gpen.restore import automatic_batch_size
 
 # Memory of the detector for one pass, without weights: the widest activations of RetinaFace on ResNet-50 for two
@@ -130,6 +139,14 @@ def ready_landmarker() -> Landmarker:
     """The bundled network for 68 landmarks, on ComfyUI's device."""
     with outside_inference_mode():
         loaded, _ = choose_landmarker()
+    of_models(detector_handle(loaded))(loaded.module)
+    return loaded.module
+
+
+def ready_detector() -> FaceDetector:
+    """The bundled detector, on ComfyUI's device."""
+    with outside_inference_mode():
+        loaded = load_detector(AUTO_DETECTORS[-1])
     of_models(detector_handle(loaded))(loaded.module)
     return loaded.module
 

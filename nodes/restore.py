@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..gpen.models import choose_landmarker
+from ..gpen.faces.framing import misplaced_crops
+from ..gpen.models import LoadedModel, choose_landmarker
 from ..gpen.pipeline import SHARES, RestoredBatch, restore_batch
 from ..gpen.presets import DEFAULT_NAME, Preset, load_named
+from ..gpen.progress import Steps
 from ..gpen.report import batch_report
 from ..gpen.restore import restore_crops
 from ..gpen.settings import Settings
@@ -45,6 +47,9 @@ _ALIASES = [
     *("face restoration", "restore photo", "fix faces", "face enhance", "face detailer", "修复人脸", "老照片修复"),
     *("FaceDetailer", "ReActor", "GFPGAN", "CodeFormer", "RestoreFormer", "facerestore"),
 ]
+# Number of crops of a batch that are looked at.
+_LOOKED_AT = 32
+_SHARES = {"look": 0.1, "restore": 0.9}
 _BATCH_SIZE_TOOLTIP = "Faces per pass of the network. 0 = as many as memory allows."
 
 
@@ -82,9 +87,10 @@ class RestoreFaces(io.ComfyNode):
         batch_size: int,
         colour: str = "auto",
     ) -> io.NodeOutput:
-        place, bar = placement.of_models(gpen_model), progress.node_progress()
+        place, bar = placement.of_models(gpen_model), progress.node_progress(_SHARES)
         images = to_images(crops, "crops")
         require_square("crops", images)
+        line = _look_at(images, gpen_model.loaded, partial(bar, "look"))
         restored = restore_crops(
             gpen_model.loaded.module,
             images,
@@ -97,8 +103,16 @@ class RestoreFaces(io.ComfyNode):
             progress=bar,
         )
         bar.complete()
-        progress.say(*gpen_model.loaded.faults)
+        progress.say(line, *gpen_model.loaded.faults)
         return io.NodeOutput(to_image(restored))
+
+
+def _look_at(crops: torch.Tensor, model: LoadedModel, steps: Steps) -> str:
+    """The block's line, with the crops that do not look aligned; of a large batch, only some are looked at."""
+    looked_at = torch.linspace(0, len(crops) - 1, min(len(crops), _LOOKED_AT)).round().int().tolist()
+    landmarker = placement.ready_landmarker()
+    found = misplaced_crops(crops[looked_at], model.template, landmarker, placement.ready_detector, steps)
+    return told.crops_restored(len(crops), [looked_at[index] for index in found], len(looked_at), model.name)
 
 
 class FaceRestore(io.ComfyNode):

@@ -110,6 +110,25 @@ def cut(number: int) -> str:
     return f"{count(number, 'crop')} cut." if number else "There is no face: the crop is black."
 
 
+def crops_restored(number: int, misplaced: Sequence[int], looked_at: int, model: str) -> str:
+    """The line of GPEN Restore Crops.
+
+    Args:
+        number: number of crops.
+        misplaced: positions of those that do not look aligned.
+        looked_at: number of crops that were looked at.
+        model: name of the model.
+    """
+    if not misplaced:
+        return f"{count(number, 'crop')} restored."
+    named = ", ".join(map(str, misplaced[:_MOST_REASONS])) + " ..." * (len(misplaced) > _MOST_REASONS)
+    few = agree(len(misplaced), "does not look like an aligned face", "do not look like aligned faces")
+    return (
+        f"{len(misplaced)} of {count(looked_at, 'crop')} ({named}) {few}: eyes, nose and mouth are not where {model} "
+        "expects them. Connect the crops of GPEN Align Faces, or use GPEN Face Restore for photographs."
+    )
+
+
 def pasted(faults: Sequence[str | None]) -> str:
     """The line of GPEN Paste Faces: for each crop why it was skipped, or None."""
     if not faults:
