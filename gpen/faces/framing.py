@@ -19,8 +19,11 @@ from .detection import FaceDetector, detect
 from .landmarks.find import Landmarker, find_in_crops
 from .masks.parts import five_of_68
 
-LIMIT = 0.06
-"""Distance from the template, as a share of the side of the crop, from which a crop does not look aligned."""
+# Distances from the template as shares of the crop's side. Up to the first, what the landmark network finds counts as
+# aligned: of 153 aligned faces of real photographs, 149 were closer, and half of them within 0.005. Beyond it, the
+# detector decides, or a larger distance if it finds no face, since damage leads both astray. Of 319 faces that were
+# found and aligned in real photographs, clean or damaged, this left 5, two of which were no faces.
+_NEAR, _FAR, _FAR_UNSEEN = 0.06, 0.08, 0.12
 
 # The landmark network looks twice each time; where there is no face at the template, it wanders further each time.
 _LOOKS = 2
@@ -39,8 +42,8 @@ def misplaced_crops(
 
     1. The landmark network searches from the positions of the template. The similarity that lays what it finds on the
        template moves the points of the template by their distance, root mean square.
-    2. A crop farther than `LIMIT` is shown to the detector, since strong damage leads the landmark network astray: it
-       counts as aligned if the detector finds a face within the limit.
+    2. A crop that is not near is shown to the detector: it is misplaced if the face that is found is far from the
+       template, too, or if none is found and the landmarks are very far.
 
     A crop of a single colour, such as the placeholder for no face, counts as aligned.
 
@@ -55,8 +58,13 @@ def misplaced_crops(
         ImageError: the crops are not square colour images, or contain NaN or infinity.
     """
     distances = _landmark_distances(crops, template, landmarker, progress)
-    suspects = [index for index, distance in enumerate(distances) if distance > LIMIT]
-    return tuple(index for index in suspects if not _is_detected(crops[index : index + 1], template, get_detector()))
+    suspects = [index for index, distance in enumerate(distances) if distance > _NEAR]
+    detected = {index: _detected_distance(crops[index : index + 1], template, get_detector()) for index in suspects}
+    return tuple(
+        index
+        for index, distance in detected.items()
+        if (distances[index] > _FAR_UNSEEN if distance is None else distance > _FAR)
+    )
 
 
 def _landmark_distances(
@@ -73,11 +81,12 @@ def _landmark_distances(
     return np.array([_distance(points / size, template) for points in five])
 
 
-def _is_detected(crop: torch.Tensor, template: Template | str, detector: FaceDetector) -> bool:
-    """Whether the detector finds a face at the template."""
+def _detected_distance(crop: torch.Tensor, template: Template | str, detector: FaceDetector) -> float | None:
+    """Distance of the face nearest to the template, or None if the detector finds no face."""
     side = min(crop.shape[-1], _DETECTOR_SIDE)
     small = F.interpolate(crop, (side, side), mode="bilinear", antialias=True)
-    return any(_distance(face.landmarks / side, template) <= LIMIT for face in detect(small, detector, refine=False))
+    found = detect(small, detector, refine=False)
+    return min((_distance(face.landmarks / side, template) for face in found), default=None)
 
 
 def _distance(points: np.ndarray, template: Template | str) -> float:

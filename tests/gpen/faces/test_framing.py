@@ -64,7 +64,7 @@ def test_a_crop_of_one_colour_passes():
         assert misplaced(torch.full((1, 3, SIZE, SIZE), value)) == ()
 
 
-@pytest.mark.parametrize("change", [{"degrees": 45}, {"zoom": 0.6}, {"zoom": 2.2}, {"right": 0.15}])
+@pytest.mark.parametrize("change", [{"degrees": 45}, {"zoom": 0.6}, {"right": 0.15}])
 def test_a_face_that_is_turned_or_elsewhere_or_of_another_size_is_found(crops, change):
     assert misplaced(each(crops, lambda picture: moved(picture, **change))) == tuple(range(len(crops)))
 
