@@ -77,3 +77,10 @@ def test_restoring(networks, portrait):
         "No face was restored; 1 left alone: not among the chosen faces. "
         "No face has the number 3: the numbers go from 0 to 0."
     )
+
+
+def test_restoring_crops():
+    assert told.crops_restored(2, [], 2, "gpen-lite-256") == "2 crops restored."
+    line = told.crops_restored(40, [1, 5, 8, 39], 32, "gpen-bfr-512")
+    assert line.startswith("4 of 32 crops (1, 5, 8 ...) do not look like aligned faces: ") and "gpen-bfr-512" in line
+    assert "1 of 1 crop (0) does not look like an aligned face: " in told.crops_restored(1, [0], 1, "x")
