@@ -5,7 +5,8 @@
     python tools/workflows.py tidy http://127.0.0.1:8188     # rewrite the files that are not tidy
 
 To change a workflow or to add one, make it in ComfyUI, export it into the folder, tidy it, check it, and draw its
-thumbnail with tools/thumbnails.py. Tidying leaves out what the page adds of its own (translated names, its place on the
+thumbnail with tools/thumbnails.py. A template is listed in nodes/web/templates.json, and tools/chinese_templates.py
+writes its Chinese copy. Tidying leaves out what the page adds of its own (translated names, its place on the
 screen, versions of the page), and adds inputs, outputs and widgets that nodes have gained since.
 """
 
