@@ -297,7 +297,7 @@ def test_help_and_names_in_chinese(comfy: Any) -> None:
         return { title: node.title, outputs: node.outputs.map((slot) => slot.localized_name ?? slot.label) };
     """)
     assert shown["title"] == names["display_name"]
-    assert shown["outputs"] == [names["outputs"][str(index)]["name"] for index in range(5)]
+    assert shown["outputs"] == [output["name"] for output in names["outputs"].values()]
     page = comfy.js("return (await fetch(`/extensions/${given}/docs/GPENFaceRestore/zh.md`)).text()", PACK)
     assert page.startswith(f"# {names['display_name']}")
     comfy.keep("chinese")
