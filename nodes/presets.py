@@ -61,8 +61,7 @@ class LoadPreset(io.ComfyNode):
     @classmethod
     def execute(cls, preset: str) -> io.NodeOutput:
         loaded = load_named(preset)
-        for note in loaded.notes:
-            progress.say(note)
+        progress.say(*loaded.notes)
         return io.NodeOutput(loaded)
 
 
