@@ -163,7 +163,7 @@ def _tidy_nodes(
                 "mode": node["mode"],
                 "inputs": inputs,
                 "outputs": _tidy_outputs(node.get("outputs", []), about),
-                **{name: node[name] for name in ("title",) if node.get(name)},
+                **{name: node[name] for name in ("title", "showAdvanced") if node.get(name)},
                 "properties": _tidy_properties(node, about),
                 "widgets_values": _values(node.get("widgets_values") or [], expected),
                 **{name: node[name] for name in ("color", "bgcolor") if node.get(name)},

@@ -1,5 +1,5 @@
 // GPEN Settings hides its rarely used widgets on the canvas, too, as Nodes 2.0 do; "Show Advanced" in the node's menu
-// shows them. GPEN Save Preset shows where its file lies also if its result comes from the cache.
+// shows them. Older versions show all. GPEN Save Preset shows where its file lies also if its result comes from the cache.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 
@@ -7,12 +7,12 @@ import { api } from "../../scripts/api.js";
 const WIDTH = 340;
 
 function hideAdvanced(node) {
+  // A canvas keeps the room of widgets that it does not draw; in older versions nothing can be done about it.
+  if (!node.getLayoutWidgets) return;
+  node.getLayoutWidgets = function () {
+    return this.widgets?.filter((widget) => this.isWidgetVisible(widget)) ?? [];
+  };
   for (const widget of node.widgets ?? []) if (widget.options?.advanced) widget.advanced = true;
-  // Newer canvases would keep the room of those that they do not draw.
-  if (node.getLayoutWidgets)
-    node.getLayoutWidgets = function () {
-      return this.widgets?.filter((widget) => this.isWidgetVisible(widget)) ?? [];
-    };
 }
 
 // The way on which the server's lines reach a node; a run from the cache sends outputs only.

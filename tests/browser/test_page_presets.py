@@ -67,6 +67,9 @@ def test_all_settings_say_what_came_from_where_and_hide_the_rare_ones(comfy: Any
     assert "From this block: strength 0.5." in comfy.js(SAID, "GPENSettings")
     hidden = "return app.graph._nodes[0].widgets.filter((each) => !app.graph._nodes[0].isWidgetVisible(each))"
     advanced = comfy.js(f"{hidden}.map(({{ name }}) => name)")
+    if comfy.server.version < (0, 4):
+        assert advanced == [], "what older versions hide would leave holes"
+        return
     assert advanced == [name for name, widget in setting_widgets("GPENSettings").items() if widget.advanced]
     rows = "return app.graph._nodes[0].widgets.slice(0, 34).filter((each) => app.graph._nodes[0].isWidgetVisible(each))"
     heights = comfy.js(f"{rows}.map((each) => each.y)")
