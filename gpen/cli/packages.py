@@ -25,7 +25,7 @@ _MODULES = {
 OPTIONAL = (
     ("pillow-heif", "reads HEIC pictures, such as those of iPhones"),
     ("openvino", "runs the generator faster on many processors (needs onnx)"),
-    ("onnxruntime", "runs the generator faster on some processors (needs onnx)"),
+    ("onnxruntime", "runs GPEN in ONNX form, and the generator faster on some processors (needs onnx)"),
     ("onnx", "writes the generator as ONNX (gpen models export)"),
     ("pyarrow", "reads tables of faces, for training and evaluation"),
     ("accelerate", "trains (gpen train)"),
