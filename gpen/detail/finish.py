@@ -66,10 +66,12 @@ def finish(
             red, others = image[:, :, seen].split((1, 2), dim=1)
             blurred = gaussian_blur(torch.cat([red, others - red], dim=1), sigma)[:, :, reach:-reach]
             blurred[:, 1:] += blurred[:, :1]
-            torch.add(blurred.mul_(mix), (1 - mix) * image[:, :, rows], out=out[:, :, rows])
-        if mask is not None:
-            cover = mask[n : n + 1].to(images).clamp(0, 1)
-            out.copy_(torch.where(cover > 0, image + cover * (out - image), image))
+            own = image[:, :, rows]
+            softened = blurred.mul_(mix).add_((1 - mix) * own)
+            if mask is not None:
+                cover = mask[n : n + 1, :, rows].to(images).clamp(0, 1)
+                softened = torch.where(cover > 0, own + cover * (softened - own), own)
+            out[:, :, rows] = softened
     return result
 
 

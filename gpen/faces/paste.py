@@ -167,7 +167,9 @@ def _change(
     """Change of a face's area of the image at full strength, 3 x h x w."""
     size = crop.shape[-1]
     own = crop_aligned(images, place.alignment, size)
+    progress(0, 4)
     step = _match_color(crop, own, place.mask, color_match) - own
+    progress(0, 4)
     step, own = warp(torch.cat([step, own]), place.area_to_crop_matrix(size), place.size).split(1)
     before = images[place.alignment.image_index][place.area][None]
     finest = before - own

@@ -11,6 +11,7 @@ import torch
 
 from ..checks import require_between, require_finite_images
 from ..pixels.color import luma
+from ..pixels.filters import row_strips
 from ..progress import Steps, each, no_steps
 
 # Black and white points: this share of the pixels is darker or brighter.
@@ -20,6 +21,8 @@ _SHARE = 0.005
 _FULL = 0.6
 # Target black and white points, and the maximum gain: beyond it, noise would become visible.
 _BLACK, _WHITE, _MOST = 0.02, 0.98, 3.0
+# Pixels processed at a time.
+_STRIP_PIXELS = 2_000_000
 # Number of evenly spaced sample pixels.
 _JUDGED = 250_000
 
@@ -68,7 +71,7 @@ def restore_levels(
     require_finite_images(images)
     require_between("strength", strength, 0, 1)
     result, found = images, []
-    for index, _ in each(range(len(images)), progress):
+    for index, steps in each(range(len(images)), progress):
         fading = _measure(images[index : index + 1])
         span = fading.white - fading.black
         if fading.found and strength > 0 and span > 1 / 255:
@@ -78,7 +81,8 @@ def restore_levels(
             middle = (fading.black + fading.white) / 2
             target = middle + strength * ((_BLACK + _WHITE) / 2 - middle)
             result = images.clone() if result is images else result
-            result[index] = ((images[index] - middle) * gain + target).clamp(0, 1)
+            for rows, _ in each(list(row_strips(*images.shape[-2:], _STRIP_PIXELS)), steps):
+                result[index, :, rows] = ((images[index, :, rows] - middle) * gain + target).clamp(0, 1)
             fading = Fading(fading.black, fading.white, gain)
         found.append(fading)
     return result, tuple(found)
