@@ -30,7 +30,6 @@ class Person:
         mask: S x S, head and neck without clothes.
         eyes: middle between the eyes.
         chin: lowest point of the chin.
-        jaw: half of the width of the jaw, in pixels.
         skin: colour of the neck.
     """
 
@@ -38,7 +37,6 @@ class Person:
     mask: np.ndarray
     eyes: np.ndarray
     chin: np.ndarray
-    jaw: float
     skin: np.ndarray
 
     @property
@@ -54,7 +52,6 @@ class Person:
             np.ascontiguousarray(self.mask[:, ::-1]),
             flipped[0],
             flipped[1],
-            self.jaw,
             self.skin,
         )
 
@@ -88,7 +85,7 @@ def cut_out(path: Path, outline: Sequence[tuple[int, int]] = ()) -> Person:
     edge = np.minimum(edge, columns)
     mask = mask * np.clip(edge / 5, 0, 1)
     picture = _spread(image.astype(np.float32) / 255, mask)
-    return Person(picture, mask, eyes, chin, jaw, _skin(picture, points))
+    return Person(picture, mask, eyes, chin, _skin(picture, points))
 
 
 def _skin(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
