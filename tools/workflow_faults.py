@@ -17,6 +17,18 @@ EXAMPLES = (
 """The pictures that the package puts into ComfyUI's input folder."""
 
 NOTES = ("MarkdownNote", "Note")
+SPEAKERS = tuple(
+    f"GPEN{name}"
+    for name in (
+        *("DetectFaces", "SelectFaces", "AlignFaces", "RestoreFaces", "PasteFaces"),
+        *("FaceRestore", "Settings", "Preset"),
+    )
+)
+"""The blocks that say a few lines in themselves after a run, for which Nodes 2.0 makes them taller."""
+ROOM = 120
+"""What such a block may grow by, in pixels."""
+HEAD = 90
+"""From the top of a group to its nodes, in pixels: its title, their packs' badges, and their titles."""
 
 _LOADERS = ("GPENLoadModel", "GPENLoadFaceDetector")
 # The ends of the wires that lead out of a subgraph, as the page numbers them.
@@ -35,8 +47,7 @@ def faults_of_template(workflow: dict[str, Any]) -> Iterator[str]:
     for node in workflow["nodes"]:
         if node["type"] in NOTES:
             continue
-        if not any(_holds(group["bounding"], node) for group in workflow["groups"]):
-            yield f"{_name(node)} is in no group."
+        yield from _faults_in_groups(node, workflow["groups"])
         owner = "gpen-blocks" if node["type"].startswith("GPEN") else "comfy-core"
         if node["properties"].get("cnr_id") != owner:
             yield f"{_name(node)} is not marked as a node of {owner}; templates use no other packs."
@@ -44,13 +55,34 @@ def faults_of_template(workflow: dict[str, Any]) -> Iterator[str]:
             yield f"{_name(node)} loads {node['widgets_values'][0]}; everybody has {', '.join(EXAMPLES)}."
         if node["type"] in _LOADERS and node["widgets_values"][0] != "auto":
             yield f"{_name(node)} loads {node['widgets_values'][0]}; everybody has what auto finds."
-    for index, node in enumerate(workflow["nodes"]):
-        for other in workflow["nodes"][:index]:
+    yield from _faults_of_room(workflow)
+    yield from _faults_of_app(workflow)
+
+
+def _faults_in_groups(node: Node, groups: list[dict[str, Any]]) -> Iterator[str]:
+    """Nodes stand in a group, with room for its title above and for what they say below."""
+    around = [group for group in groups if _holds(group["bounding"], node)]
+    if not around:
+        yield f"{_name(node)} is in no group."
+    for group in around:
+        if node["pos"][1] < group["bounding"][1] + HEAD:
+            yield f"{_name(node)} stands less than {HEAD} px below the top of the group {group['title']}."
+        if not _holds(group["bounding"], _grown(node)):
+            yield f"{_name(node)} lacks the {ROOM} px for what it says in the group {group['title']}."
+
+
+def _faults_of_room(workflow: dict[str, Any]) -> Iterator[str]:
+    """Nodes and wires keep clear of one another, of what blocks say after a run too."""
+    nodes = workflow["nodes"]
+    for index, node in enumerate(nodes):
+        for other in nodes[:index]:
             if _overlap(node, other):
                 yield f"{_name(node)} lies over {_name(other)}."
-    for link, node in wires_behind_nodes(workflow):
+            elif _overlap(_grown(node), _grown(other)):
+                upper, lower = sorted((node, other), key=lambda each: each["pos"][1])
+                yield f"{_name(lower)} begins in the {ROOM} px below {_name(upper)} that what it says needs."
+    for link, node in wires_behind_nodes({**workflow, "nodes": [_grown(node) for node in nodes]}):
         yield f"Wire {link} runs behind {_name(node)}. Move nodes, or lead it around with a reroute."
-    yield from _faults_of_app(workflow)
 
 
 def _faults_of_app(workflow: dict[str, Any]) -> Iterator[str]:
@@ -159,6 +191,12 @@ def _holds(bounding: list[float], node: Node) -> bool:
     left, top, width, height = bounding
     x, y = node["pos"]
     return left <= x and top <= y and x + node["size"][0] <= left + width and y + node["size"][1] <= top + height
+
+
+def _grown(node: Node) -> Node:
+    """A node as tall as it may be in Nodes 2.0 after a run."""
+    width, height = node["size"]
+    return {**node, "size": [width, height + ROOM]} if node["type"] in SPEAKERS else node
 
 
 def _overlap(node: Node, other: Node) -> bool:

@@ -12,7 +12,8 @@ import pytest
 import thumbnails
 import workflows
 from PIL import Image
-from workflow_faults import faults_in_comfyui, faults_of_blueprint, faults_of_template
+from workflow_faults import HEAD, ROOM, faults_in_comfyui, faults_of_blueprint, faults_of_template
+from workflow_wires import TITLE
 
 import gpen_blocks
 
@@ -86,6 +87,27 @@ def lie_over_another(workflow: Workflow) -> None:
     node_of(workflow, "SaveImage")["pos"] = node_of(workflow, "GPENFaceRestore")["pos"]
 
 
+def begin_where_another_grows(workflow: Workflow) -> None:
+    below, above = node_of(workflow, "PreviewImage"), node_of(workflow, "GPENFaceRestore")
+    below["pos"] = [above["pos"][0], above["pos"][1] + above["size"][1] + TITLE + ROOM - 1]
+
+
+def end_a_group_where_a_block_grows(workflow: Workflow) -> None:
+    block = node_of(workflow, "GPENPreset")
+    group = next(group for group in workflow["groups"] if group["title"] == "2  Models and settings")
+    group["bounding"][3] = block["pos"][1] + block["size"][1] + ROOM - 1 - group["bounding"][1]
+
+
+def stand_under_the_title_of_a_group(workflow: Workflow) -> None:
+    node_of(workflow, "SaveImage")["pos"][1] = workflow["groups"][0]["bounding"][1] + HEAD - 1
+
+
+def lead_a_wire_through_the_room_of_a_block(workflow: Workflow) -> None:
+    block, reroute = node_of(workflow, "GPENFaceRestore"), workflow["extra"]["reroutes"][0]
+    (x, y), (width, height) = block["pos"], block["size"]
+    reroute["pos"] = [x + width // 2, y + height + ROOM // 2]
+
+
 def load_ones_own_picture(workflow: Workflow) -> None:
     node_of(workflow, "LoadImage")["widgets_values"][0] = "holiday.jpg"
 
@@ -124,6 +146,10 @@ def use_an_id_twice(workflow: Workflow) -> None:
         (remove_the_note, "one Markdown note"),
         (leave_the_groups, "is in no group"),
         (lie_over_another, "lies over"),
+        (begin_where_another_grows, f"begins in the {ROOM} px below GPENFaceRestore"),
+        (end_a_group_where_a_block_grows, f"lacks the {ROOM} px"),
+        (stand_under_the_title_of_a_group, f"less than {HEAD} px below the top"),
+        (lead_a_wire_through_the_room_of_a_block, "runs behind GPENFaceRestore"),
         (load_ones_own_picture, "loads holiday.jpg"),
         (load_ones_own_model, "loads my-model.pth"),
         (use_another_pack, "not marked as a node of comfy-core"),
