@@ -153,6 +153,6 @@ def _take(run: Run, message: str | bytes, prompt_id: str, during: Callable[[str,
     run.events.append((kind, content))
     if during is not None:
         during(kind, content)
-    if kind in _ENDS and content["prompt_id"] == prompt_id:
+    if kind in _ENDS and isinstance(content, dict) and content["prompt_id"] == prompt_id:
         run.status = _ENDS[kind]
         run.error = content.get("exception_message", "")

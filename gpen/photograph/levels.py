@@ -71,6 +71,7 @@ def restore_levels(
     require_finite_images(images)
     require_between("strength", strength, 0, 1)
     result, found = images, []
+    height, width = images.shape[-2:]
     for index, steps in each(range(len(images)), progress):
         fading = _measure(images[index : index + 1])
         span = fading.white - fading.black
@@ -81,7 +82,7 @@ def restore_levels(
             middle = (fading.black + fading.white) / 2
             target = middle + strength * ((_BLACK + _WHITE) / 2 - middle)
             result = images.clone() if result is images else result
-            for rows, _ in each(list(row_strips(*images.shape[-2:], _STRIP_PIXELS)), steps):
+            for rows, _ in each(list(row_strips(height, width, _STRIP_PIXELS)), steps):
                 result[index, :, rows] = ((images[index, :, rows] - middle) * gain + target).clamp(0, 1)
             fading = Fading(fading.black, fading.white, gain)
         found.append(fading)

@@ -46,10 +46,10 @@ def test_no_wire_runs_behind_a_node(comfy: Any, vue: bool) -> None:
             comfy.open(**{"Comfy.VueNodes.Enabled": True})
         comfy.load(name)
         # In Nodes 2.0 wires follow when the page has laid the nodes out.
-        for _ in range(10):
-            if not (found := comfy.js(BEHIND, vue)):
-                break
+        tries = 10
+        while (found := comfy.js(BEHIND, vue)) and tries:
             comfy.page.wait_for_timeout(500)
+            tries -= 1
         assert found == [], name
     # The check itself: a node upon a wire.
     comfy.load("Restore a photograph")

@@ -8,7 +8,8 @@ from gpen_blocks.gpen.progress import Overall, Viewer, each, part_of, steps_with
 def test_steps_of_a_part_count_within_the_whole():
     seen = []
     half = steps_within(lambda *step: seen.append(step), 50, 100, 100)
-    half(0, 4), half(1, 4), half(4, 4), half(0, 0)
+    for step in ((0, 4), (1, 4), (4, 4), (0, 0)):
+        half(*step)
     assert seen == [(50, 100), (62, 100), (100, 100), (50, 100)]
 
 
