@@ -9,11 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
-import numpy as np
 import torch
 
 from .backends import expect
@@ -24,19 +22,11 @@ from .faces.landmarks import Landmarker, find_landmarks68
 from .photograph.prepare import JpegTables
 from .progress import Progress, Steps, part_of, silent
 from .restore import restore_crops
+from .restored import GatheredWindows, RestoredBatch, RestoredWindow
 from .settings import Settings
-from .stages import (
-    FaceRecord,
-    FoundFaces,
-    Networks,
-    choose_faces,
-    find_faces,
-    keep_own_detail,
-    paste_back,
-    prepare_images,
-)
+from .stages import FoundFaces, Networks, choose_faces, find_faces, keep_own_detail, paste_back, prepare_images
 from .tasks import TASKS
-from .types import Alignment, Faces
+from .types import Faces
 
 SHARES = {"detect": 48, "landmarks": 1, "prepare": 10, "align": 1, "restore": 20, "detail": 12, "paste": 8}
 """Shares of the stages of the time, in percent: between those of 20 frames of 768 x 432 with all settings on and with
@@ -47,61 +37,6 @@ _PICTURES_AT_ONCE = 8
 # A window ends before its crops (before the restoration) or its images would be larger, unless it is a single image:
 # 21 crops of 512 x 512, 12 images of 1920 x 1080. The work on them takes about six times as much.
 _WINDOW_CROP_BYTES, _WINDOW_IMAGE_BYTES = 1 << 26, 1 << 28
-
-
-@dataclass(frozen=True, eq=False)
-class RestoredWindow:
-    """Result of the chain for consecutive images.
-
-    Attributes:
-        images: B x 3 x H x W in 0..1; the input tensor itself if no face was restored.
-        mask: B x 1 x H x W in 0..1; pixels outside it equal the (prepared) input bit for bit.
-        records: the record of each selected face, in the order of `before` and `after`.
-        before: N x 3 x S x S, the aligned crops.
-        after: N x 3 x S x S, the same crops restored.
-        prepared: report of the preparation of each image; None if it is off or the image has no face.
-    """
-
-    images: torch.Tensor
-    mask: torch.Tensor
-    records: tuple[FaceRecord, ...]
-    before: torch.Tensor
-    after: torch.Tensor
-    prepared: tuple[dict[str, Any] | None, ...] = ()
-
-    @property
-    def alignments(self) -> tuple[Alignment, ...]:
-        """The alignment of each crop."""
-        return tuple(record.alignment for record in self.records)
-
-    def draw_face_masks(self) -> torch.Tensor:
-        """N x 1 x H x W in 0..1 on the CPU: the mask of each face in its image.
-
-        Only the pages of memory that a face covers are in use; the others are never written.
-        """
-        masks = torch.from_numpy(np.zeros((len(self.records), 1, *self.images.shape[-2:]), np.float32))
-        for mask, record in zip(masks, self.records, strict=True):
-            if record.cover:
-                mask[0, record.cover.rows, record.cover.columns] = record.cover.values
-        return masks
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class RestoredBatch(RestoredWindow):
-    """Result of the chain for a batch of images.
-
-    Attributes:
-        found: the selected faces, and the rejected ones with the reasons.
-        seconds: time spent per stage.
-    """
-
-    found: FoundFaces
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def faces(self) -> Faces:
-        """The selected faces, in the order of `records`."""
-        return self.found.selected
 
 
 def restore_batch(
@@ -155,7 +90,7 @@ def restore_batch(
         found = _with_landmarks(landmarker, shown, found, partial(progress, "landmarks"))
     chosen = found.selected
     expect(networks.generator.module, faces=len(chosen))
-    gathered = _Gathered(images, chosen, networks.generator.module.config.size)
+    gathered = GatheredWindows(images, chosen, networks.generator.module.config.size)
     for first, last in _windows(chosen, shown, gathered.before.shape[-1], batch_size):
         window, done = chosen.window(first, last), len(gathered.records)
         given = shown if last - first == len(shown) else shown[first:last]
@@ -171,16 +106,7 @@ def restore_batch(
             seconds=seconds,
         )
         gathered.add(restored, first, changed=restored.images is not given)
-    return RestoredBatch(
-        gathered.images,
-        gathered.mask,
-        tuple(gathered.records),
-        gathered.before,
-        gathered.after,
-        tuple(gathered.prepared),
-        found=found,
-        seconds=seconds,
-    )
+    return gathered.batch(found, seconds, searched=faces is None)
 
 
 def restore_window(
@@ -268,44 +194,6 @@ def _windows(faces: Faces, images: torch.Tensor, crop_side: int, batch_size: int
         last, held = index + 1, held + counts[index]
     if held:
         yield first, last
-
-
-class _Gathered:
-    """The results of windows, put together.
-
-    Args:
-        images: B x 3 x H x W, the input of the whole batch.
-        faces: the faces that are restored.
-        crop_side: side of the crops.
-    """
-
-    def __init__(self, images: torch.Tensor, faces: Faces, crop_side: int) -> None:
-        self.images = self._input = images
-        self._faces = faces.faces
-        self.mask = torch.zeros_like(images[:, :1])
-        # The channels of a pixel lie side by side, as ComfyUI and files have them: nobody copies them once more.
-        self.before, self.after = (
-            images.new_empty((len(faces), crop_side, crop_side, 3)).movedim(-1, 1) for _ in range(2)
-        )
-        self.records: list[FaceRecord] = []
-        self.prepared: list[dict[str, Any] | None] = [None] * len(images)
-
-    def add(self, window: RestoredWindow, first: int, *, changed: bool) -> None:
-        """Add the result of the window that begins with image `first`; `changed`: whether its images changed."""
-        last, done = first + len(window.images), len(self.records)
-        if changed and last - first == len(self._input):
-            self.images = window.images
-        elif changed:
-            self.images = self._input.clone() if self.images is self._input else self.images
-            self.images[first:last] = window.images
-        self.mask[first:last] = window.mask
-        self.prepared[first:last] = window.prepared
-        own = slice(done, done + len(window.records))
-        self.before[own], self.after[own] = window.before, window.after
-        self.records += [
-            replace(record, alignment=replace(record.alignment, face=face))
-            for record, face in zip(window.records, self._faces[own], strict=True)
-        ]
 
 
 def _move_if_it_fits(images: torch.Tensor, device: torch.device) -> torch.Tensor:

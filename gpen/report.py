@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,14 +13,12 @@ from .faces.detection.tiles import SMALLEST_FACE
 from .models import LoadedModel
 from .pixels.warp import matrix_scale
 from .presets import Preset
+from .restored import RestoredBatch
 from .settings import Settings
 from .stages import FaceRecord, Networks
 from .stages.find import NOT_CHOSEN
 from .types import Face
 from .wording import agree, count
-
-if TYPE_CHECKING:
-    from .pipeline import RestoredBatch
 
 # From this many photograph pixels per crop pixel (per side) on, the lost detail is visible.
 _COARSE = 1.5
@@ -60,7 +58,7 @@ def batch_report(
         "size": {"width": width, "height": height},
         "model": generator.name,
         "backend": generator.running,
-        "detector": detector.name,
+        "detector": detector.name if batch.searched else None,
         **({"parser": networks.parser.name} if networks.parser and preset.settings.mask_mode == "parsing" else {}),
         "preset": preset.name,
         "settings": asdict(preset.settings),

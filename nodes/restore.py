@@ -11,11 +11,12 @@ from comfy_api.latest import io
 
 from ..gpen.faces.framing import misplaced_crops
 from ..gpen.models import LoadedModel, choose_landmarker
-from ..gpen.pipeline import SHARES, RestoredBatch, restore_batch
+from ..gpen.pipeline import SHARES, restore_batch
 from ..gpen.presets import DEFAULT_NAME, Preset, load_named
 from ..gpen.progress import Steps
 from ..gpen.report import batch_report
 from ..gpen.restore import restore_crops
+from ..gpen.restored import RestoredBatch
 from ..gpen.settings import Settings
 from ..gpen.stages import Networks
 from ..gpen.tasks import TASKS
@@ -212,8 +213,6 @@ class FaceRestore(io.ComfyNode):
         restored = with_colours(image, images, batch.images)
         crops = to_crops(batch.before, size), to_crops(batch.after, size)
         report = batch_report(batch, networks, replace(preset, settings=settings), _PREVIEW_NOTE)
-        if given is not None:
-            report["detector"] = None
         bar.complete()
         progress.say(told.restored(batch, settings, indices), *networks.notes, *gpen_model.loaded.faults)
         return io.NodeOutput(restored, *crops, to_mask(batch.mask), to_report(report), *_restored_faces(batch))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from ..gpen.faces.detection.tiles import SMALLEST_FACE, smallest_face
 from ..gpen.faces.select import parse_indices
-from ..gpen.pipeline import RestoredBatch
+from ..gpen.restored import RestoredBatch
 from ..gpen.settings import Settings
 from ..gpen.stages.find import NOT_CHOSEN
 from ..gpen.types import Faces

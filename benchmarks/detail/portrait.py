@@ -13,9 +13,10 @@ from gpen_blocks.gpen.devices import on_device
 from gpen_blocks.gpen.faces.align import align_faces
 from gpen_blocks.gpen.faces.masks.parts import crop_landmarks
 from gpen_blocks.gpen.models import load_detector, load_generator
-from gpen_blocks.gpen.pipeline import RestoredBatch, restore_batch
+from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.pixels.color import luma
 from gpen_blocks.gpen.presets import load_preset
+from gpen_blocks.gpen.restored import RestoredBatch
 from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.stages import Networks
 

@@ -6,32 +6,7 @@ from pathlib import Path
 
 import pytest
 from comfyui_server import ROOT, comfyui_folder, run_in_comfyui
-
-_START = """
-import importlib.util, json, sys
-from pathlib import Path
-
-comfyui, root, example, frames = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1), int(sys.argv.pop(1))
-sys.path.insert(0, comfyui)
-import comfy.options
-comfy.options.enable_args_parsing()
-spec = importlib.util.spec_from_file_location("gpen_blocks", f"{root}/__init__.py", submodule_search_locations=[root])
-sys.modules["gpen_blocks"] = module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-
-import numpy as np
-import torch
-from PIL import Image
-from gpen_blocks.nodes.detect import DetectFaces
-from gpen_blocks.nodes.load import LoadFaceDetector, LoadModel
-from gpen_blocks.nodes.restore import FaceRestore
-
-model = LoadModel.execute("gpen-lite-256", "fp32", "eager").args[0]
-detector = LoadFaceDetector.execute("face-detector-lite").args[0]
-picture = np.asarray(Image.open(example).convert("RGB").resize((400, 400)), np.float32) / 255
-frame = torch.zeros(432, 768, 3)
-frame[16:416, 180:580] = torch.from_numpy(picture)
-"""
+from pack_in_python import PACK_LOADED
 
 _FORMATS = """
 from gpen_blocks.nodes.enhance import FrequencyBlend, LocalAdaptiveEnhance
@@ -83,5 +58,5 @@ print("TOLD", json.dumps(told))
 def test_every_picture_goes_out_as_core_can_save_it(examples: Path, tmp_path: Path):
     paths = ROOT, examples / "portrait-degraded.jpg", "1"
     folders = ("--cpu", "--output-directory", str(tmp_path))
-    told = run_in_comfyui(comfyui_folder(), _START + _FORMATS, *paths, *folders, base=tmp_path, tag="TOLD")
+    told = run_in_comfyui(comfyui_folder(), PACK_LOADED + _FORMATS, *paths, *folders, base=tmp_path, tag="TOLD")
     assert len(told) == 72 and set(told.values()) == {"torch.float32"}

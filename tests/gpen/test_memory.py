@@ -19,6 +19,7 @@ from gpen_blocks.gpen.faces.detection.tiles import COARSEST_SIDE, OVERLAP, halve
 from gpen_blocks.gpen.models import LoadedModel, load_detector, load_generator, load_landmarker
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.restore import restore_crops
+from gpen_blocks.gpen.restored import RestoredBatch
 from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.stages import Networks, detail, paste
 
@@ -65,7 +66,7 @@ def group(examples) -> torch.Tensor:
     return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None].float() / 255
 
 
-def restored(group: torch.Tensor, models: tuple[LoadedModel, ...], **changes: Any) -> pipeline.RestoredBatch:
+def restored(group: torch.Tensor, models: tuple[LoadedModel, ...], **changes: Any) -> RestoredBatch:
     settings = replace(Settings(), **changes)
     return restore_batch(group, Networks(*models, place=PLACE), settings)
 
@@ -195,11 +196,11 @@ def test_detail_is_shaped_a_face_at_a_time(models, group, monkeypatch):
     whole = restored(group, models)
     own, asked = detail.shape_detail, []
 
-    def shape(images: torch.Tensor, before: torch.Tensor, *rest: Any) -> Any:
+    def shape(images: torch.Tensor, before: torch.Tensor, *rest: Any, **steps: Any) -> Any:
         asked.append(len(before))
         if len(before) > 1:
             raise FULL
-        return own(images, before, *rest)
+        return own(images, before, *rest, **steps)
 
     monkeypatch.setattr(detail, "shape_detail", shape)
     found = restored(group, models)

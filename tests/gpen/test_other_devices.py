@@ -12,7 +12,8 @@ from pretend_cuda import DEVICE, OnCuda, PretendCuda, move
 
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import LoadedModel, load_detector, load_generator, load_landmarker
-from gpen_blocks.gpen.pipeline import RestoredBatch, restore_batch
+from gpen_blocks.gpen.pipeline import restore_batch
+from gpen_blocks.gpen.restored import RestoredBatch
 from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.stages import Networks
 
