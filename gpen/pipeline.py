@@ -35,8 +35,8 @@ the defaults, measured on a CPU with gpen-lite-256, and more for the network, si
 # Upper limit of the memory for images, result and work on the faces, as a multiple of the images' size.
 _PICTURES_AT_ONCE = 8
 # A window ends before its crops (before the restoration) or its images would be larger, unless it is a single image:
-# 21 crops of 512 x 512, 12 images of 1920 x 1080. The work on them takes about six times as much.
-_WINDOW_CROP_BYTES, _WINDOW_IMAGE_BYTES = 1 << 26, 1 << 28
+# 21 crops of 512 x 512, 2 images of 1920 x 1080. The work on them takes about six times as much.
+_WINDOW_CROP_BYTES, _WINDOW_IMAGE_BYTES = 1 << 26, 1 << 26
 
 
 def restore_batch(
@@ -90,7 +90,8 @@ def restore_batch(
         found = _with_landmarks(landmarker, shown, found, partial(progress, "landmarks"))
     chosen = found.selected
     expect(networks.generator.module, faces=len(chosen))
-    gathered = GatheredWindows(images, chosen, networks.generator.module.config.size)
+    with _timed(seconds, "gather"):
+        gathered = GatheredWindows(images, chosen, networks.generator.module.config.size)
     for first, last in _windows(chosen, shown, gathered.before.shape[-1], batch_size):
         window, done = chosen.window(first, last), len(gathered.records)
         given = shown if last - first == len(shown) else shown[first:last]
@@ -106,6 +107,7 @@ def restore_batch(
             seconds=seconds,
         )
         gathered.add(restored, first, changed=restored.images is not given)
+        del restored  # or it would be held beside the next one
     return gathered.batch(found, seconds, searched=faces is None)
 
 
@@ -163,6 +165,8 @@ def restore_window(
         restored = keep_own_detail(source, before, answer, alignments, settings, progress=partial(progress, "detail"))
     with _timed(seconds, "paste"):
         pasted = paste_back(source, restored, networks, settings, progress=partial(progress, "paste"))
+        left_alone = [record.left_alone is not None for record in pasted.records]
+        restored.after[left_alone] = before[left_alone]  # what is shown as the result must be what was pasted
         result = images if pasted.images is shown else pasted.images.to(images.device)
         mask, before, after = (made.to(images.device) for made in (pasted.mask, before, restored.after))
     return RestoredWindow(result, mask, pasted.records, before, after, prepared)

@@ -147,7 +147,7 @@ def load_named(name: str) -> Preset:
         SettingsError: there is no such preset, or its file is not one; the message names the folder or the file.
     """
     own = _files_in(user_folder())
-    path = _files_in(_BUNDLED).get(name) or own.get(name)
+    path = _files_in(_BUNDLED).get(name) or (None if _is_bundled(name) else own.get(name))
     if path is None:
         raise SettingsError(
             f"There is no preset {name!r} on this machine: choose from {', '.join(preset_names())}, or put its file, "
@@ -171,7 +171,7 @@ def _load(path: Path) -> Preset:
 
 def _read(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:  # editors of Windows write a mark first
             text = file.read(_MAX_LENGTH + 1)
     except OSError as error:
         raise SettingsError(f"The file cannot be read: {error.strerror or error}.") from None

@@ -19,7 +19,7 @@ Steps = Callable[[int, int], None]
 
 Item = TypeVar("Item")
 
-# Steps of one item, if the work on it has steps of its own.
+# Steps of one item of a larger piece of work, so that those of the work on it are not rounded away.
 _FINE = 100
 
 
@@ -43,14 +43,19 @@ def no_steps(done: int, total: int) -> None:
 
 
 def steps_within(steps: Steps, first: int, last: int, total: int) -> Steps:
-    """The steps of a piece of work within a larger one: they count from `first` to `last` of `total`."""
-    return lambda done, own_total: steps(first + (last - first) * done // max(own_total, 1), total)
+    """The steps of a piece of work within a larger one: from item `first` to `last` (exclusive) of `total`.
+
+    Each item counts as 100 steps.
+    """
+    return lambda done, own_total: steps(
+        _FINE * first + _FINE * (last - first) * done // max(own_total, 1), _FINE * total
+    )
 
 
 def each(items: Sequence[Item], steps: Steps) -> Iterator[tuple[Item, Steps]]:
     """Go through items; yields each with the steps of the work on it, and counts it when the next is asked for."""
     for number, item in enumerate(items):
-        yield item, steps_within(steps, _FINE * number, _FINE * (number + 1), _FINE * len(items))
+        yield item, steps_within(steps, number, number + 1, len(items))
         steps(_FINE * (number + 1), _FINE * len(items))
 
 
@@ -63,7 +68,7 @@ def part_of(progress: Progress, first: int, last: int, total: int) -> Progress:
     """
 
     def count(stage: str, done: int, own_total: int) -> None:
-        within = steps_within(partial(progress, stage), _FINE * first, _FINE * last, _FINE * total)
+        within = steps_within(partial(progress, stage), first, last, total)
         within(done, own_total)
 
     return _ViewedPart(progress, count) if isinstance(progress, Viewer) else count

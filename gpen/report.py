@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from .detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY
 from .faces.detection.tiles import SMALLEST_FACE
+from .faces.select import parse_indices
 from .models import LoadedModel
 from .pixels.warp import matrix_scale
 from .presets import Preset
@@ -22,6 +24,9 @@ from .wording import agree, count
 
 # From this many photograph pixels per crop pixel (per side) on, the lost detail is visible.
 _COARSE = 1.5
+
+# More numbers would be no short sentence.
+_MOST_NUMBERS = 3
 
 _NOT_PREPARED = ", not even by levels, white balance or deblocking"
 
@@ -36,6 +41,8 @@ def batch_report(
     networks: Networks,
     preset: Preset,
     preview_note: str = PREVIEW_NOTE,
+    *,
+    indices: str = "",
 ) -> dict[str, Any]:
     """Report of what was found and done in a batch of images.
 
@@ -44,6 +51,7 @@ def batch_report(
         networks: the networks used.
         preset: the settings used, and their name.
         preview_note: note about a generator of preview quality; `{model}` is replaced by its name.
+        indices: as asked for in `restore_batch`; numbers that no face has are told.
     """
     height, width = batch.images.shape[-2:]
     generator, detector = networks.generator, networks.detector
@@ -65,8 +73,23 @@ def batch_report(
         "prepared": list(batch.prepared),
         "seconds": {stage: round(value, 4) for stage, value in batch.seconds.items()},
         "faces": chosen + skipped,
-        "notes": [*_notes(batch, generator, preset.settings, preview_note), *networks.notes, *preset.notes],
+        "notes": [
+            *filter(None, [absent_numbers(indices, numbers.values())]),
+            *_notes(batch, generator, preset.settings, preview_note),
+            *networks.notes,
+            *preset.notes,
+        ],
     }
+
+
+def absent_numbers(indices: str, numbers: Iterable[int]) -> str:
+    """A sentence about indices that no face of any image has; empty if there are none."""
+    present = set(numbers)
+    absent = [str(index) for index in parse_indices(indices) if index not in present]
+    if not absent:
+        return ""
+    has = f"the numbers go from 0 to {max(present)}" if present else "no face has a number"
+    return f"No face has the number {', '.join(absent[:_MOST_NUMBERS])}{' ...' * (len(absent) > _MOST_NUMBERS)}: {has}."
 
 
 def describe_face(face: Face) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class RestoredWindow:
         mask: B x 1 x H x W in 0..1; pixels outside it equal the (prepared) input bit for bit.
         records: the record of each selected face, in the order of `before` and `after`.
         before: N x 3 x S x S, the aligned crops.
-        after: N x 3 x S x S, the same crops restored.
+        after: N x 3 x S x S, the same crops restored; those of faces that were left alone as in `before`.
         prepared: report of the preparation of each image; None if it is off or the image has no face.
     """
 
@@ -93,7 +93,7 @@ class GatheredWindows:
         """Add the result of the window that begins with image `first`; `changed`: whether its images changed."""
         last, done = first + len(window.images), len(self.records)
         if changed and last - first == len(self._input):
-            self.images = window.images
+            self.images = window.images.to(self._input.device)
         elif changed:
             self.images = self._input.clone() if self.images is self._input else self.images
             self.images[first:last] = window.images

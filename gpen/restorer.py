@@ -204,7 +204,7 @@ class Restorer:
             progress=progress,
         )
         picture = source.with_pixels(batch.images) if source else None
-        report = batch_report(batch, self.networks, self._preset)
+        report = batch_report(batch, self.networks, self._preset, indices=indices)
         report["seconds"] = {"read": round(read_seconds, 4), **report["seconds"]}
         report["notes"] = [*(source.notes if source else ()), *report["notes"]]
         return Restoration(

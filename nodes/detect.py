@@ -17,7 +17,7 @@ from ..gpen.types import Face, Faces
 from ..gpen.values import require_choice
 from . import core_faces, placement, progress, told
 from .convert import box_mask, to_image, to_images
-from .inputs import require_images_of
+from .inputs import fault_of_indices, require_images_of
 from .placement import ModelHandle
 from .regions import within
 from .schema import BoundingBox, FaceDetector, FacesWire, describe, faces_input, regions_input, setting_widget
@@ -162,6 +162,10 @@ class SelectFaces(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, indices: str | None = "") -> bool | str:
+        return fault_of_indices(indices) or True
+
+    @classmethod
     def execute(
         cls,
         faces: Faces | dict[str, Any],
@@ -178,7 +182,10 @@ class SelectFaces(io.ComfyNode):
         rejected = Faces(tuple(face for face in found if face not in chosen), found.sizes)
         numbers = _numbers(counted)
         images, bar = _canvas(found, image), progress.node_progress(_SHARES_OF_SELECTING)
-        progress.say(told.selected(found, counted, selected, numbers.values(), indices))
+        limits = ["outside the regions"] * (regions is not None) + [f"under {min_face_size} pixels"] * (
+            min_face_size > 0
+        )
+        progress.say(told.selected(found, counted, selected, numbers.values(), indices, limits))
         shown = images[:_SHOWN_IMAGES]
         page = {
             "gpen_images": progress.temporary_pictures(shown.split(1), _SHOWN_SIDE, partial(bar, "show")),

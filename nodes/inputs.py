@@ -10,11 +10,14 @@ from __future__ import annotations
 import torch
 
 from ..gpen.checks import all_finite
-from ..gpen.errors import ImageError
+from ..gpen.errors import ImageError, SettingsError
+from ..gpen.faces.select import parse_indices
 from ..gpen.types import Alignment, Faces
 from ..gpen.wording import count
 
 _MEND = "correct the block that it comes from"
+# What resizes pictures (B x 3 x H x W) and masks (B x H x W) in ComfyUI.
+_RESIZER = {4: "Upscale Image", 3: "Convert Mask to Image, Upscale Image and Convert Image to Mask"}
 
 
 def refusal(name: str, held: torch.Tensor, needed: str, advice: str) -> ImageError:
@@ -82,12 +85,21 @@ def require_fit(
     number, wanted = len(pictures), pictures.shape[-2:]
     advice = []
     if len(held) != number and not (one_for_all and len(held) == 1):
-        advice.append(f"connect {number} pictures, or one for all" if one_for_all else f"connect {number}")
+        advice.append(f"connect {count(number, 'picture')}" + (", or one for all" if one_for_all else ""))
     if size and held.shape[-2:] != wanted:
-        advice.append(f"resize {name} to {wanted[1]} x {wanted[0]}, such as with Upscale Image")
+        advice.append(f"resize {name} to {wanted[1]} x {wanted[0]}, such as with {_RESIZER[held.ndim]}")
     if advice:
         needed = f"{other} holds {_pictures(number, wanted) if size else count(number, 'picture')}"
         raise refusal(name, held, needed, " and ".join(advice))
+
+
+def fault_of_indices(indices: str | None) -> str | None:
+    """Why a list of face numbers cannot be read; None if it can, or comes from another block and is not known yet."""
+    try:
+        parse_indices(indices or "")
+    except SettingsError as error:
+        return str(error)
+    return None
 
 
 def require_images_of(faces: Faces, images: torch.Tensor, name: str = "image") -> None:

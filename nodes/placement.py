@@ -152,8 +152,9 @@ def ready_detector() -> FaceDetector:
 
 
 NO_PARSER = (
-    "The mask_mode parsing needs a face parser, and none is on this machine: connect GPEN Load Face Parser to "
-    f"face_parser and choose {' or '.join(AUTO_PARSERS)} in it, or choose the mask_mode landmarks or ellipse."
+    "The mask_mode parsing needs a face parser, and none is on this machine: choose "
+    f"{' or '.join(AUTO_PARSERS)}, which is then downloaded, in GPEN Load Face Parser and connect it to face_parser, "
+    "or choose the mask_mode landmarks or ellipse."
 )
 
 

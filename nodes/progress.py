@@ -84,7 +84,6 @@ def node_progress(shares: Mapping[str, float] | None = None) -> NodeProgress:
 def say(*sentences: str) -> None:
     """Show sentences in the log and as a line in the node running in this thread, which replaces the line before."""
     from comfy_execution.utils import get_executing_context
-    from server import PromptServer
 
     text = " ".join(filter(None, sentences))
     if not text:
@@ -92,6 +91,8 @@ def say(*sentences: str) -> None:
     log.info(text)
     context = get_executing_context()
     if context is not None:
+        from server import PromptServer  # not there where a script runs a block
+
         PromptServer.instance.send_progress_text(text, context.node_id)
 
 

@@ -13,7 +13,7 @@ from ..gpen.faces.framing import misplaced_crops
 from ..gpen.models import LoadedModel, choose_landmarker
 from ..gpen.pipeline import SHARES, restore_batch
 from ..gpen.presets import DEFAULT_NAME, Preset, load_named
-from ..gpen.progress import Steps
+from ..gpen.progress import Steps, no_steps
 from ..gpen.report import batch_report
 from ..gpen.restore import restore_crops
 from ..gpen.restored import RestoredBatch
@@ -23,7 +23,7 @@ from ..gpen.tasks import TASKS
 from ..gpen.types import Faces
 from . import core_faces, placement, progress, told
 from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
-from .inputs import require_images_of, require_square
+from .inputs import fault_of_indices, require_images_of, require_square
 from .placement import ModelHandle
 from .regions import within
 from .schema import (
@@ -91,12 +91,13 @@ class RestoreFaces(io.ComfyNode):
         place, bar = placement.of_models(gpen_model), progress.node_progress(_SHARES)
         images = to_images(crops, "crops")
         require_square("crops", images)
-        line = _look_at(images, gpen_model.loaded, partial(bar, "look"))
+        empty = not images.any()  # the placeholder of GPEN Align Faces where there is no face
+        misplaced, looked_at = _look_at(images, gpen_model.loaded, partial(bar, "look"))
         restored = restore_crops(
             gpen_model.loaded.module,
             images,
             task=TASKS[gpen_model.loaded.task],
-            strength=strength,
+            strength=0.0 if empty else strength,
             keep_grayscale=keep_grayscale,
             colour=colour,
             batch_size=placement.batch_size(gpen_model, place, batch_size),
@@ -104,16 +105,17 @@ class RestoreFaces(io.ComfyNode):
             progress=bar,
         )
         bar.complete()
+        line = told.crops_restored(0 if empty else len(images), misplaced, looked_at, gpen_model.loaded.name)
         progress.say(line, *gpen_model.loaded.faults)
         return io.NodeOutput(to_image(restored))
 
 
-def _look_at(crops: torch.Tensor, model: LoadedModel, steps: Steps) -> str:
-    """The block's line, with the crops that do not look aligned; of a large batch, only some are looked at."""
+def _look_at(crops: torch.Tensor, model: LoadedModel, steps: Steps = no_steps) -> tuple[list[int], int]:
+    """Positions of the crops that do not look aligned, and how many were looked at: of a large batch, only some."""
     looked_at = torch.linspace(0, len(crops) - 1, min(len(crops), _LOOKED_AT)).round().int().tolist()
     landmarker = placement.ready_landmarker()
     found = misplaced_crops(crops[looked_at], model.template, landmarker, placement.ready_detector, steps)
-    return told.crops_restored(len(crops), [looked_at[index] for index in found], len(looked_at), model.name)
+    return [looked_at[index] for index in found], len(looked_at)
 
 
 class FaceRestore(io.ComfyNode):
@@ -180,6 +182,10 @@ class FaceRestore(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, indices: str | None = "") -> bool | str:
+        return fault_of_indices(indices) or True
+
+    @classmethod
     def execute(
         cls,
         image: torch.Tensor,
@@ -196,9 +202,7 @@ class FaceRestore(io.ComfyNode):
         settings = replace(preset.settings, strength=preset.settings.strength * strength)
         networks = _networks(gpen_model, face_detector, face_parser, settings)
         images, bar = to_images(image), progress.node_progress(SHARES)
-        given = None if faces is None else core_faces.to_faces(faces)
-        if given is not None:
-            require_images_of(given, images)
+        given = None if faces is None else _given_faces(faces, images)
         batch = restore_batch(
             images,
             networks,
@@ -212,10 +216,26 @@ class FaceRestore(io.ComfyNode):
         size = gpen_model.loaded.module.config.size
         restored = with_colours(image, images, batch.images)
         crops = to_crops(batch.before, size), to_crops(batch.after, size)
-        report = batch_report(batch, networks, replace(preset, settings=settings), _PREVIEW_NOTE)
+        report = batch_report(batch, networks, replace(preset, settings=settings), _PREVIEW_NOTE, indices=indices)
+        doubts = _doubts(batch, gpen_model.loaded)
+        report["notes"] += doubts
         bar.complete()
-        progress.say(told.restored(batch, settings, indices), *networks.notes, *gpen_model.loaded.faults)
+        progress.say(told.restored(batch, settings, indices), *doubts, *networks.notes, *gpen_model.loaded.faults)
         return io.NodeOutput(restored, *crops, to_mask(batch.mask), to_report(report), *_restored_faces(batch))
+
+
+def _given_faces(faces: Faces | dict[str, Any], images: torch.Tensor) -> Faces:
+    """Faces found elsewhere; raises ImageError if they are not of as many images of this size."""
+    given = core_faces.to_faces(faces)
+    require_images_of(given, images)
+    return given
+
+
+def _doubts(batch: RestoredBatch, model: LoadedModel) -> list[str]:
+    """A sentence if faces found elsewhere are not those of the images."""
+    if batch.searched or not len(batch.before):
+        return []
+    return list(filter(None, [told.faces_misplaced(*_look_at(batch.before, model))]))
 
 
 def _restored_faces(batch: RestoredBatch) -> tuple[Faces, torch.Tensor]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ..gpen.faces.detection.tiles import SMALLEST_FACE, smallest_face
-from ..gpen.faces.select import parse_indices
+from ..gpen.report import absent_numbers
 from ..gpen.restored import RestoredBatch
 from ..gpen.settings import Settings
 from ..gpen.stages.find import NOT_CHOSEN
@@ -45,7 +45,9 @@ def _none_found(faces: Faces, min_face_size: int) -> str:
     return f"No face was found; faces under {least} pixels were not searched (set min_face_size to {SMALLEST_FACE})"
 
 
-def selected(found: Faces, counted: Faces, chosen: Faces, numbers: Iterable[int], indices: str) -> str:
+def selected(
+    found: Faces, counted: Faces, chosen: Faces, numbers: Iterable[int], indices: str, limits: Sequence[str]
+) -> str:
     """The line of GPEN Select Faces.
 
     Args:
@@ -54,24 +56,15 @@ def selected(found: Faces, counted: Faces, chosen: Faces, numbers: Iterable[int]
         chosen: the selected ones.
         numbers: the numbers of the faces.
         indices: as asked for.
+        limits: what may have left faces out, such as `outside the regions`.
     """
     if not len(found):
         return "No face was found, so none is selected."
     line = f"{len(chosen)} of {count(len(found), 'face')} selected."
     left_out = len(found) - len(counted)
     if left_out:
-        line += f" {left_out} outside the regions, too small or tilted."
+        line += f" {left_out} {agree(left_out, 'has', 'have')} no number: {' or '.join(limits) or 'not upright'}."
     return " ".join(filter(None, (line, absent_numbers(indices, numbers))))
-
-
-def absent_numbers(indices: str, numbers: Iterable[int]) -> str:
-    """A sentence about indices that no face of any image has; empty if there are none."""
-    present = set(numbers)
-    absent = [str(index) for index in parse_indices(indices) if index not in present]
-    if not absent:
-        return ""
-    has = f"the numbers go from 0 to {max(present)}" if present else "no face has a number"
-    return f"No face has the number {', '.join(absent[:_MOST_REASONS])}{' ...' * (len(absent) > _MOST_REASONS)}: {has}."
 
 
 def restored(batch: RestoredBatch, settings: Settings, indices: str) -> str:
@@ -114,11 +107,13 @@ def crops_restored(number: int, misplaced: Sequence[int], looked_at: int, model:
     """The line of GPEN Restore Crops.
 
     Args:
-        number: number of crops.
+        number: number of crops; 0 if there is only the black one.
         misplaced: positions of those that do not look aligned.
         looked_at: number of crops that were looked at.
         model: name of the model.
     """
+    if not number:
+        return "There is no face: the crop stays black."
     if not misplaced:
         return f"{count(number, 'crop')} restored."
     named = ", ".join(map(str, misplaced[:_MOST_REASONS])) + " ..." * (len(misplaced) > _MOST_REASONS)
@@ -126,6 +121,16 @@ def crops_restored(number: int, misplaced: Sequence[int], looked_at: int, model:
     return (
         f"{len(misplaced)} of {count(looked_at, 'crop')} ({named}) {few}: eyes, nose and mouth are not where {model} "
         "expects them. Connect the crops of GPEN Align Faces, or use GPEN Face Restore for photographs."
+    )
+
+
+def faces_misplaced(misplaced: Sequence[int], looked_at: int) -> str:
+    """A sentence about faces found elsewhere, at whose places the image shows none; empty if there are none."""
+    if not misplaced:
+        return ""
+    return (
+        f"{len(misplaced)} of {count(looked_at, 'given face')} {agree(len(misplaced), 'is', 'are')} not where faces "
+        "says: connect to faces what was found in this image."
     )
 
 

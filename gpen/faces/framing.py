@@ -59,7 +59,7 @@ def misplaced_crops(
     """
     distances = _landmark_distances(crops, template, landmarker, progress)
     suspects = [index for index, distance in enumerate(distances) if distance > _NEAR]
-    detected = {index: _detected_distance(crops[index : index + 1], template, get_detector()) for index in suspects}
+    detected = _detected_distances(crops, suspects, template, get_detector, progress) if suspects else {}
     return tuple(
         index
         for index, distance in detected.items()
@@ -79,6 +79,21 @@ def _landmark_distances(
 
         five = five_of_68(find_in_crops(landmarker, crops, five, progress=told))
     return np.array([_distance(points / size, template) for points in five])
+
+
+def _detected_distances(
+    crops: torch.Tensor,
+    suspects: list[int],
+    template: Template | str,
+    get_detector: Callable[[], FaceDetector],
+    progress: Steps,
+) -> dict[int, float | None]:
+    """The distance that the detector sees in each suspect, see `_detected_distance`."""
+    detector, distances = get_detector(), {}
+    for index in suspects:
+        progress(1, 1)  # the bar is there already, but the work may be stopped
+        distances[index] = _detected_distance(crops[index : index + 1], template, detector)
+    return distances
 
 
 def _detected_distance(crop: torch.Tensor, template: Template | str, detector: FaceDetector) -> float | None:

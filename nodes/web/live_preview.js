@@ -57,6 +57,11 @@ app.registerExtension({
 
   setup() {
     const running = new Set();
+    const clearNowAndLate = (node) => {
+      clear(node);
+      // The last picture may still be on its way into the page.
+      setTimeout(() => running.has(node) || clear(node), LATE);
+    };
     api.addEventListener("progress_state", ({ detail }) => {
       for (const [id, { state, display_node_id: shown }] of Object.entries(detail.nodes ?? {})) {
         const node = shown ?? id;
@@ -65,16 +70,12 @@ app.registerExtension({
           running.add(node);
           remember(node);
         }
-        if (ENDS.includes(state) && running.delete(node)) {
-          clear(node);
-          // The last picture may still be on its way into the page.
-          setTimeout(() => running.has(node) || clear(node), LATE);
-        }
+        if (ENDS.includes(state) && running.delete(node)) clearNowAndLate(node);
       }
     });
     for (const end of ["execution_error", "execution_interrupted"])
       api.addEventListener(end, () => {
-        for (const node of running) clear(node);
+        for (const node of running) clearNowAndLate(node);
         running.clear();
       });
   },

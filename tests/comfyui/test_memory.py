@@ -12,6 +12,7 @@ import pytest
 import torch
 from prompts import node, succeed
 
+from gpen_blocks.nodes.progress import BAR_STEPS
 from gpen_blocks.weights import checkpoint, store
 
 # Each test has pictures and settings of its own, so that nothing comes from ComfyUI's cache of outputs.
@@ -125,7 +126,7 @@ def many_crops(prompt: dict, count: int, strength: float) -> dict:
 def test_every_chunk_is_told_with_a_picture(comfyui, prompt):
     run = succeed(comfyui, many_crops(prompt, 4, 0.9))
     steps = [content for content in run.of("progress") if content["node"] == "restore"]
-    assert (steps[-1]["value"], steps[-1]["max"]) == (4, 4)
+    assert (steps[-1]["value"], steps[-1]["max"]) == (BAR_STEPS, BAR_STEPS)
     # Binary kind 1 is a preview, 4 one with a description.
     assert len([kind for kind in run.of("binary") if kind in (1, 4)]) == 4
 
@@ -141,5 +142,5 @@ def test_long_work_stops_between_two_chunks(comfyui, prompt):
     run = comfyui.run(many_crops(prompt, 64, 0.8), interrupt)
     assert run.status == "interrupted" and not run.outputs
     done = max(content["value"] for content in run.of("progress") if content["node"] == "restore")
-    assert done < 32
+    assert done < BAR_STEPS / 2
     succeed(comfyui, many_crops(prompt, 1, 0.8))

@@ -54,7 +54,7 @@ CASES: dict[str, tuple[Prompt, str]] = {
     ),
     "blend, another number": (
         {**blocks(blend=frequency_blend(base="pair")), "pair": twice("align")},
-        "base holds 2 pictures of 256 x 256, but detail holds 1 picture; connect 1.",
+        "base holds 2 pictures of 256 x 256, but detail holds 1 picture; connect 1 picture.",
     ),
     "blend, another alignment": (
         {
@@ -94,7 +94,7 @@ CASES: dict[str, tuple[Prompt, str]] = {
     ),
     "finish, a reference of another number": (
         {"finish": finished("image", reference=["two", 0]), "out": preview("finish")},
-        "reference holds 2 pictures of 512 x 512, but image holds 1 picture of 512 x 512; connect 1.",
+        "reference holds 2 pictures of 512 x 512, but image holds 1 picture of 512 x 512; connect 1 picture.",
     ),
     "finish, a reference of another size": (
         {"finish": finished("image", reference=["small", 0]), "out": preview("finish")},

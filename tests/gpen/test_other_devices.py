@@ -71,10 +71,19 @@ def test_the_chain_is_the_same_beside_the_networks(settings, free, images, model
     expected = restore_batch(images, Networks(**models, place=lambda module: CPU), own)
     done = restore_on_cuda(monkeypatch, images, moved, own, free)
     assert len(done.faces) == len(expected.faces) >= 1
+    require_same(done, expected)
+
+
+def require_same(done: RestoredBatch, expected: RestoredBatch) -> None:
     for name in ("images", "mask", "before", "after"):
         made = getattr(done, name)
         assert not isinstance(made, OnCuda), f"{name} stays on the device"
         torch.testing.assert_close(made, getattr(expected, name), rtol=0, atol=1e-5)
+
+
+def test_a_single_window_comes_back_from_the_device(images, models, moved, monkeypatch):
+    expected = restore_batch(images[:1], Networks(**models, place=lambda module: CPU), Settings())
+    require_same(restore_on_cuda(monkeypatch, images[:1], moved, Settings(), 1 << 40), expected)
 
 
 def test_without_a_face_the_images_come_back(images, moved, monkeypatch):

@@ -10,7 +10,13 @@ def test_steps_of_a_part_count_within_the_whole():
     half = steps_within(lambda *step: seen.append(step), 50, 100, 100)
     for step in ((0, 4), (1, 4), (4, 4), (0, 0)):
         half(*step)
-    assert seen == [(50, 100), (62, 100), (100, 100), (50, 100)]
+    assert seen == [(5000, 10000), (6250, 10000), (10000, 10000), (5000, 10000)]
+
+
+def test_steps_of_a_part_of_few_items_are_not_rounded_away():
+    seen = []
+    steps_within(lambda *step: seen.append(step), 0, 1, 2)(1, 4)
+    assert seen == [(25, 200)]
 
 
 def test_items_count_one_after_another_and_their_own_steps_between():

@@ -1,5 +1,7 @@
 """A batch goes through the chain in windows: with the same result as in one go, and faces found elsewhere."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from PIL import Image
 from gpen_blocks.gpen import pipeline
 from gpen_blocks.gpen.errors import ImageError
 from gpen_blocks.gpen.pipeline import restore_batch, restore_window
+from gpen_blocks.gpen.presets import Preset
+from gpen_blocks.gpen.report import batch_report
 from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.stages import load_networks
 from gpen_blocks.gpen.types import Face, Faces
@@ -142,3 +146,32 @@ def test_a_window_of_known_faces_is_restored_by_one_call(networks, frames):
         assert torch.equal(done.images, batch.images[first:last])
         records += done.records
     assert [record.change for record in records] == [record.change for record in batch.records]
+
+
+def test_a_face_that_is_left_alone_is_shown_as_it_stays(networks, examples):
+    sharp = Image.open(examples / "faces" / "sharp.jpg").convert("RGB")
+    images = torch.from_numpy(np.asarray(sharp).copy()).permute(2, 0, 1)[None].float() / 255
+    batch = restore_batch(images, networks, Settings())
+    assert [record.left_alone for record in batch.records] and batch.images is images
+    assert torch.equal(batch.before, batch.after)
+
+
+def test_a_finished_window_is_not_held_beside_the_next(networks, frames, small_windows, monkeypatch):
+    """Two windows at once would be twice the working memory."""
+    own, alive = pipeline.restore_window, []
+
+    def watched(*args, **named):
+        assert not [one for one in alive if one() is not None]
+        result = own(*args, **named)
+        alive.append(weakref.ref(result.before))
+        return result
+
+    monkeypatch.setattr(pipeline, "restore_window", watched)
+    restore_batch(frames, networks, Settings(min_face_size=40))
+    assert len(alive) > 1
+
+
+def test_a_number_that_no_face_has_is_told(networks, portrait):
+    batch = restore_batch(portrait, networks, Settings(), indices="0,7")
+    notes = batch_report(batch, networks, Preset("natural"), indices="0,7")["notes"]
+    assert notes[0] == "No face has the number 7: the numbers go from 0 to 0."

@@ -42,15 +42,16 @@ def test_a_number_is_not_mended_by_resizing_and_a_size_is():
     fit("mask", IMAGES[:1, 0], "image", IMAGES, one_for_all=True)
     fit("base", torch.zeros(2, 3, 8, 8), "detail", IMAGES, size=False)
     begin = "but image holds 2 pictures of 640 x 480;"
-    fails(f"reference holds 1 picture of 640 x 480, {begin} connect 2.", fit, "reference", IMAGES[:1], "image", IMAGES)
+    two = f"reference holds 1 picture of 640 x 480, {begin} connect 2 pictures."
+    fails(two, fit, "reference", IMAGES[:1], "image", IMAGES)
     resize = "resize reference to 640 x 480, such as with Upscale Image."
     small = torch.zeros(2, 3, 24, 32)
     fails(f"reference holds 2 pictures of 32 x 24, {begin} {resize}", fit, "reference", small, "image", IMAGES)
-    both = f"reference holds 1 picture of 32 x 24, {begin} connect 2 and {resize}"
+    both = f"reference holds 1 picture of 32 x 24, {begin} connect 2 pictures and {resize}"
     fails(both, fit, "reference", small[:1], "image", IMAGES)
     three = torch.zeros(3, 3, 24, 32)
     fails(
-        "base holds 3 pictures of 32 x 24, but detail holds 2 pictures; connect 2.",
+        "base holds 3 pictures of 32 x 24, but detail holds 2 pictures; connect 2 pictures.",
         fit,
         "base",
         three,

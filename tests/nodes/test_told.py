@@ -34,10 +34,12 @@ def test_detecting(found, heads, least, line):
 
 
 def test_selecting():
-    assert told.selected(faces(0), faces(0), faces(0), [], "") == "No face was found, so none is selected."
-    assert told.selected(faces(3), faces(3), faces(1), range(3), "1") == "1 of 3 faces selected."
-    line = told.selected(faces(3), faces(2), faces(0), range(2), "5")
-    assert line.startswith("0 of 3 faces selected. 1 outside the regions, too small or tilted. No face has the number")
+    assert told.selected(faces(0), faces(0), faces(0), [], "", []) == "No face was found, so none is selected."
+    assert told.selected(faces(3), faces(3), faces(1), range(3), "1", []) == "1 of 3 faces selected."
+    line = told.selected(faces(3), faces(2), faces(0), range(2), "5", ["outside the regions", "under 40 pixels"])
+    assert line.startswith(
+        "0 of 3 faces selected. 1 has no number: outside the regions or under 40 pixels. No face has"
+    )
     assert line.endswith("the numbers go from 0 to 1.")
     assert "no face has a number" in told.absent_numbers("0-9", [])
     assert told.absent_numbers("0-9", []).startswith("No face has the number 0, 1, 2 ...:")

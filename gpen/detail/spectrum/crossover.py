@@ -102,7 +102,7 @@ def find_crossover(
     require_finite_images(detail, "Detail pictures")
     require_same_shape(base, detail)
     own, other = luma_chroma(base.float()), luma_chroma(detail.float())
-    first, second, third = (steps_within(progress, part, part + 1, 3) for part in range(3))
+    first, second, third, *colours = (steps_within(progress, part, part + 1, 5) for part in range(5))
     luma_rings = Rings.of(own[:, :1], other[:, :1], progress=first)
     blocks = torch.tensor([_doubt_of_jpeg(quality) for quality in jpeg_quality or [None] * len(base)])
     limit = measure_cutoff(own[:, :1], progress=second).double().cpu().clamp(_LEAST_CUTOFF, 0.5)
@@ -112,7 +112,9 @@ def find_crossover(
     cutoffs: list[torch.Tensor] = []
     for plane, least in enumerate((_SHARED, _SHARED_COLOR, _SHARED_COLOR)):
         # Colour differences are around 0, but the measurement expects values around 0.5.
-        rings = Rings.of(own[:, [plane]] + 0.5, other[:, [plane]] + 0.5, progress=third) if plane else luma_rings
+        rings = luma_rings
+        if plane:
+            rings = Rings.of(own[:, [plane]] + 0.5, other[:, [plane]] + 0.5, progress=colours[plane - 1])
         doubt = torch.stack([_doubt(one[plane], rings.frequencies) for one in floors]) if len(base) else rings.shared
         cutoffs.append(rings.first_disagreement(least * torch.maximum(doubt, known[:, None]), limit))
         limit = cutoffs[0]
