@@ -1,7 +1,8 @@
 """Blocks that ComfyUI offers for nodes of other packs that are not installed.
 
 Only what means the same is carried over: images, the share of the restoration, and crops before and after. Models are
-not, since those packs name files of other networks; loaders of this package have to be connected.
+not, since those packs name files of other networks; loaders of this package have to be connected. No input may change
+its name here if another replaced node leads to it: ComfyUI 0.33 then looks for the old name and fails.
 """
 
 from __future__ import annotations
@@ -16,23 +17,11 @@ _CHAIN = "GPENFaceRestore"
 REPLACEMENTS: tuple[dict[str, Any], ...] = (
     # facerestore_cf, __init__.py of 2024: codeformer_fidelity has no counterpart.
     {
-        "old_node_id": "FaceRestoreModelLoader",
-        "new_node_id": "GPENLoadModel",
-        "old_widget_ids": ["model_name"],
-        "input_mapping": [
-            {"new_id": "model", "set_value": "auto"},
-            {"new_id": "precision", "set_value": "fp32"},
-            {"new_id": "backend", "set_value": "auto"},
-        ],
-        "output_mapping": [{"old_idx": 0, "new_idx": 0}],
-    },
-    {
         "old_node_id": "FaceRestoreCFWithModel",
         "new_node_id": _CHAIN,
         "old_widget_ids": ["facedetection", "codeformer_fidelity"],
         "input_mapping": [
             {"new_id": "image", "old_id": "image"},
-            {"new_id": "gpen_model", "old_id": "facerestore_model"},
             {"new_id": "strength", "set_value": 1.0},
         ],
         "output_mapping": [{"old_idx": 0, "new_idx": 0}],

@@ -7,7 +7,7 @@ import urllib.error
 import pytest
 from prompts import load, models, node, preview
 
-OLD = ("FaceRestoreModelLoader", "FaceRestoreCFWithModel", "ReActorRestoreFace", "GPENO Face Restoration")
+OLD = ("FaceRestoreCFWithModel", "ReActorRestoreFace", "GPENO Face Restoration")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_each_leads_to_sockets_that_are_there(comfyui, offered, old):
     assert {one["new_id"] for one in entry["input_mapping"]} <= inputs.keys()
     assert all(one["new_idx"] < len(known["output"]) for one in entry["output_mapping"])
     # What is a widget of the old node has to be told by its place.
-    widgets = {one["old_id"] for one in entry["input_mapping"] if "old_id" in one} - {"image", "facerestore_model"}
+    widgets = {one["old_id"] for one in entry["input_mapping"] if "old_id" in one} - {"image"}
     assert widgets <= set(entry["old_widget_ids"])
 
 
@@ -36,11 +36,12 @@ def test_a_queued_workflow_of_another_pack_reaches_our_block(comfyui, offered, p
     prompt = {
         **models(),
         "image": load(comfyui.put("one.png", portrait)),
-        "loader": node("FaceRestoreModelLoader", model_name="codeformer.pth"),
+        "first": node(
+            "ReActorRestoreFace", image=["image", 0], facedetection="x", visibility=0.5, codeformer_weight=0.5
+        ),
         "old": node(
             "FaceRestoreCFWithModel",
-            facerestore_model=["loader", 0],
-            image=["image", 0],
+            image=["first", 0],
             facedetection="retinaface_resnet50",
             codeformer_fidelity=0.5,
         ),
@@ -49,5 +50,5 @@ def test_a_queued_workflow_of_another_pack_reaches_our_block(comfyui, offered, p
     for name, entry in prompt.items():
         entry["_meta"] = {"title": name}
     run = comfyui.run(prompt)
-    assert run.status == "refused" and "GPENFaceRestore" in run.error and "face_detector" in run.error
-    assert "gpen_model" not in run.error
+    assert run.status == "refused" and "GPENFaceRestore" in run.error
+    assert "face_detector" in run.error and "gpen_model" in run.error
