@@ -101,7 +101,8 @@ class Stop:
     def __init__(self, comfyui: Any, name: str) -> None:
         self._comfyui, self._name = comfyui, name
         self._began: tuple[float, float] | None = None
-        self.sent, self.seconds = False, 0.0
+        self.sent = False
+        self.seconds: float | None = None
 
     def __call__(self, kind: str, content: Any) -> None:
         if kind == "progress" and content["node"] == self._name and not self.sent:
@@ -110,7 +111,9 @@ class Stop:
             if MOMENT <= content["value"] / content["max"] < 1:
                 self._began, self.sent = self._now(), True
                 self._comfyui.post("/interrupt", {})
-        elif self._began and not self.seconds and kind in ("execution_interrupted", "execution_success", "executing"):
+        elif (
+            self._began and self.seconds is None and kind in ("execution_interrupted", "execution_success", "executing")
+        ):
             self.seconds = min(now - then for now, then in zip(self._now(), self._began, strict=True))
 
     def _now(self) -> tuple[float, float]:
@@ -136,7 +139,7 @@ def test_one_bar_from_0_to_100_and_a_stop_within_two_seconds(comfyui, pictures, 
     run = comfyui.run(runnable(prompt, name))
     assert run.status == "success", run.error
     shown = bar(run, name)
-    assert shown == sorted(shown) and shown.count(1.0) == 1 and shown[-1] == 1.0 and len(shown) > 5
+    assert shown == sorted(shown) and shown.count(1.0) == 1 and shown[-1] == 1.0 and len(shown) > 1
     obeys(comfyui, prompt, name)
 
 
@@ -149,4 +152,4 @@ def obeys(comfyui: Any, prompt: Prompt, name: str) -> None:
     stop = Stop(comfyui, name)
     run = comfyui.run(runnable(changed(prompt, name), name), stop)
     assert run.status == ("interrupted" if stop.sent else "success"), run.error
-    assert 0 < stop.seconds < OBEYED
+    assert stop.seconds is not None and stop.seconds < OBEYED
