@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from ..gpen.faces.detection.detect import detect
 from ..gpen.faces.landmarks.find import find_landmarks68
-from ..gpen.faces.select import select_faces, upright_faces
+from ..gpen.faces.select import number_faces, select_faces, upright_faces
 from ..gpen.progress import Steps, each
 from ..gpen.sheets import draw_faces
 from ..gpen.types import Face, Faces
@@ -180,11 +180,10 @@ class SelectFaces(io.ComfyNode):
         selected, _ = select_faces(counted, order, indices)
         chosen = set(selected)
         rejected = Faces(tuple(face for face in found if face not in chosen), found.sizes)
-        numbers = _numbers(counted)
+        numbers = number_faces(counted)
         images, bar = _canvas(found, image), progress.node_progress(_SHARES_OF_SELECTING)
-        limits = ["outside the regions"] * (regions is not None) + [f"under {min_face_size} pixels"] * (
-            min_face_size > 0
-        )
+        limits = [] if regions is None else ["outside the regions"]
+        limits += [f"under {min_face_size} pixels"] if min_face_size else []
         progress.say(told.selected(found, counted, selected, numbers.values(), indices, limits))
         shown = images[:_SHOWN_IMAGES]
         page = {
@@ -200,11 +199,6 @@ class SelectFaces(io.ComfyNode):
         drawn = _draw(images, selected, rejected, numbers, progress=partial(bar, "draw"))
         bar.complete()
         return io.NodeOutput(selected, rejected, drawn, ui=page)
-
-
-def _numbers(faces: Faces) -> dict[Face, int]:
-    """The number of each face for `indices`: its position within its image."""
-    return {face: number for index in range(len(faces.sizes)) for number, face in enumerate(faces.of_image(index))}
 
 
 def _canvas(faces: Faces, image: torch.Tensor | None) -> torch.Tensor:

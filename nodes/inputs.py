@@ -7,10 +7,13 @@ arguments as well, but in its own terms, shapes of tensors.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
 from ..gpen.checks import all_finite
-from ..gpen.errors import ImageError, SettingsError
+from ..gpen.errors import GPENError, ImageError
 from ..gpen.faces.select import parse_indices
 from ..gpen.types import Alignment, Faces
 from ..gpen.wording import count
@@ -93,13 +96,23 @@ def require_fit(
         raise refusal(name, held, needed, " and ".join(advice))
 
 
-def fault_of_indices(indices: str | None) -> str | None:
-    """Why a list of face numbers cannot be read; None if it can, or comes from another block and is not known yet."""
+def fault_of(check: Callable[..., Any], value: Any, *more: Any) -> str | None:
+    """The sentence of the GPENError that `check(value, *more)` raises, for the `validate_inputs` of blocks.
+
+    None if it raises none, or if the value comes from another block and is not known yet (None). ComfyUI does not
+    compare an input that is checked there with its menu, whose refusal would not say what to do.
+    """
     try:
-        parse_indices(indices or "")
-    except SettingsError as error:
+        if value is not None:
+            check(value, *more)
+    except GPENError as error:
         return str(error)
     return None
+
+
+def fault_of_indices(indices: str | None) -> str | None:
+    """Why a list of face numbers cannot be read, see `fault_of`."""
+    return fault_of(parse_indices, indices)
 
 
 def require_images_of(faces: Faces, images: torch.Tensor, name: str = "image") -> None:

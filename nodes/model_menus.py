@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..gpen.backends import import_onnx_runtime
-from ..gpen.errors import GPENError, SettingsError
+from ..gpen.errors import SettingsError
 from ..gpen.models import AUTO_DETECTORS, AUTO_GENERATORS, AUTO_PARSERS
 from ..gpen.tasks import RESTORATION, TASKS, require_task
 from ..weights import places, registry, store
 from ..weights.download import download
 from ..weights.registry import ModelRecord
 from . import progress
+from .inputs import fault_of
 
 Kind = Literal["generator", "detector", "parser"]
 
@@ -96,17 +97,8 @@ def require_model(name: str, kind: Kind) -> str:
 
 
 def fault_of_choice(name: str | None, kind: Kind) -> str | None:
-    """Why a choice cannot be used; None if it can, or comes from another block and is not known yet (None).
-
-    For the `validate_inputs` of loaders: ComfyUI does not compare an input that is checked there with its menu, whose
-    refusal would not say what to do.
-    """
-    try:
-        if name is not None:
-            require_model(name, kind)
-    except GPENError as error:
-        return str(error)
-    return None
+    """Why a choice cannot be used, see `inputs.fault_of`."""
+    return fault_of(require_model, name, kind)
 
 
 def _missing(name: str, kind: Kind, record: ModelRecord | None) -> str:

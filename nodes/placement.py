@@ -139,16 +139,14 @@ def ready_landmarker() -> Landmarker:
     """The bundled network for 68 landmarks, on ComfyUI's device."""
     with outside_inference_mode():
         loaded, _ = choose_landmarker()
-    of_models(detector_handle(loaded))(loaded.module)
-    return loaded.module
+    return _ready(detector_handle(loaded))
 
 
 def ready_detector() -> FaceDetector:
     """The bundled detector, on ComfyUI's device."""
     with outside_inference_mode():
         loaded = load_detector(AUTO_DETECTORS[-1])
-    of_models(detector_handle(loaded))(loaded.module)
-    return loaded.module
+    return _ready(detector_handle(loaded))
 
 
 NO_PARSER = (
@@ -182,8 +180,11 @@ def parser_for(mask_mode: str, connected: ModelHandle | None) -> ModelHandle | N
 def ready_parser(mask_mode: str, connected: ModelHandle | None) -> FaceParser | None:
     """The network of `parser_for`, on ComfyUI's device."""
     handle = parser_for(mask_mode, connected)
-    if handle is None:
-        return None
+    return None if handle is None else _ready(handle)
+
+
+def _ready(handle: ModelHandle) -> Any:
+    """The network of a handle, on ComfyUI's device."""
     of_models(handle)(handle.loaded.module)
     return handle.loaded.module
 

@@ -14,6 +14,7 @@ from ..gpen.presets import DEFAULT_NAME, Preset, file_of, load_named, preset_nam
 from ..gpen.settings import Settings, change_settings, changed_settings, value_in_words
 from . import progress
 from .block_settings import ALL_SETTINGS, SAVE_PRESET, setting_widgets
+from .inputs import fault_of
 from .schema import PresetWire, describe, setting_widget
 
 _PRESET_OUTPUT = "The settings, for GPEN Face Restore."
@@ -52,11 +53,7 @@ class LoadPreset(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, preset: str | None = None) -> bool | str:
-        # ComfyUI does not compare an input that is checked here with its menu. None comes from another block.
-        try:
-            return preset is None or bool(load_named(preset))
-        except SettingsError as error:
-            return str(error)
+        return fault_of(load_named, preset) or True
 
     @classmethod
     def execute(cls, preset: str) -> io.NodeOutput:

@@ -95,6 +95,11 @@ def select_faces(
     return Faces(tuple(selected), faces.sizes), Faces(rejected, faces.sizes)
 
 
+def number_faces(faces: Faces) -> dict[Face, int]:
+    """The number of each face for `indices`: its position within its image."""
+    return {face: number for index in range(len(faces.sizes)) for number, face in enumerate(faces.of_image(index))}
+
+
 def _rank(face: Face, order: str, size: Size) -> float:
     x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
     height, width = size

@@ -15,7 +15,7 @@ from ..faces.detection.detect import detect
 from ..faces.detection.detector import FaceDetector
 from ..faces.detection.tiles import smallest_face
 from ..faces.focus import focused
-from ..faces.select import select_faces
+from ..faces.select import number_faces, select_faces
 from ..models import DEFAULT_TEMPLATE
 from ..progress import Steps, no_steps
 from ..settings import Settings
@@ -188,5 +188,4 @@ def _select(
     inside = within(usable) if within else usable
     counted, _ = select_faces(inside, settings.order, min_face_size=least_size)
     chosen, _ = select_faces(counted, settings.order, indices, max_faces=settings.max_faces)
-    numbers = {face: n for index in range(len(found.sizes)) for n, face in enumerate(counted.of_image(index))}
-    return chosen, _Rules(settings, least_size, template, frozenset(inside), numbers)
+    return chosen, _Rules(settings, least_size, template, frozenset(inside), number_faces(counted))
