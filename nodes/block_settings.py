@@ -13,9 +13,9 @@ from ..gpen.settings import GROUPS, SETTINGS, Setting
 
 SAVE_PRESET = "GPENSavePreset"
 ALL_SETTINGS = "GPENSettings"
-# GPENSettings began with this many settings. Those that came later go last, since saved workflows identify widgets by
-# position.
-_FIRST_SETTINGS = 34
+FIRST_SETTINGS = 34
+"""GPENSettings began with this many settings and its widget `reset`. Settings that came later go behind these, since
+saved workflows identify widgets by position."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,8 +167,8 @@ def setting_widgets(node_id: str) -> dict[str, Widget]:
 
 def _in_order_of_the_chain() -> list[str]:
     names, groups = list(SETTINGS), list(GROUPS)
-    first = sorted(names[:_FIRST_SETTINGS], key=lambda name: groups.index(SETTINGS[name].group))
-    return first + names[_FIRST_SETTINGS:]
+    first = sorted(names[:FIRST_SETTINGS], key=lambda name: groups.index(SETTINGS[name].group))
+    return first + names[FIRST_SETTINGS:]
 
 
 BLOCKS = (*_WIDGETS, ALL_SETTINGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,18 @@ from comfy_api.latest import io
 
 from ..gpen.errors import SettingsError
 from ..gpen.presets import DEFAULT_NAME, Preset, file_of, load_named, preset_names, save_preset
-from ..gpen.settings import Settings, change_settings, changed_settings, value_in_words
+from ..gpen.settings import SETTINGS, Settings, change_settings, changed_settings, value_in_words
+from ..gpen.values import require_known
 from . import progress
-from .block_settings import ALL_SETTINGS, SAVE_PRESET, setting_widgets
+from .block_settings import ALL_SETTINGS, FIRST_SETTINGS, SAVE_PRESET, setting_widgets
 from .inputs import fault_of
 from .schema import PresetWire, describe, setting_widget
 
 _PRESET_OUTPUT = "The settings, for GPEN Face Restore."
 _SAVED_OUTPUT = "The settings, for GPEN Face Restore and GPEN Save Preset."
+_EVERY = "all"
+# Between names: white space, and commas also of East Asian keyboards.
+_SEPARATORS = re.compile(r"[\s,，、;；]+")
 
 
 class LoadPreset(io.ComfyNode):
@@ -72,25 +77,49 @@ class AllSettings(io.ComfyNode):
             group="settings",
             display_name="GPEN Settings",
             description="All settings of the chain. A widget that is not at its default takes precedence over the "
-            "connected preset.",
+            "connected preset; reset puts settings of the preset back to their defaults.",
             search_aliases=["face restore settings", "face restore options", "preset"],
             inputs=[
                 PresetWire.Input(
                     "preset", optional=True, tooltip="The settings to begin with. Not connected: the preset natural."
                 ),
-                *(setting_widget(ALL_SETTINGS, widget_id) for widget_id in setting_widgets(ALL_SETTINGS)),
+                *_widgets_of_all_settings(),
             ],
             outputs=[PresetWire.Output("settings", display_name="preset", tooltip=_SAVED_OUTPUT)],
         )
 
     @classmethod
-    def execute(cls, preset: Preset | None = None, **widgets: Any) -> io.NodeOutput:
+    def validate_inputs(cls, reset: str | None = None) -> bool | str:
+        return fault_of(_parse_reset, reset) or True
+
+    @classmethod
+    def execute(cls, preset: Preset | None = None, reset: str = "", **widgets: Any) -> io.NodeOutput:
         base = preset or load_named(DEFAULT_NAME)
-        own = changed_settings(Settings(**widgets))
+        defaults = {name: SETTINGS[name].default for name in _parse_reset(reset)}
+        own = {**defaults, **changed_settings(Settings(**widgets))}
         settings = change_settings(base.settings, own)
         progress.say(_told(base, settings, own))
         name = base.name if settings == base.settings else f"{base.name}, changed"
         return io.NodeOutput(replace(base, name=name, settings=settings))
+
+
+def _widgets_of_all_settings() -> list[Any]:
+    widgets = [setting_widget(ALL_SETTINGS, widget_id) for widget_id in setting_widgets(ALL_SETTINGS)]
+    reset = io.String.Input(
+        "reset",
+        default="",
+        optional=True,
+        tooltip="Names of settings that have their default again, whatever the preset says, such as frequency_blend, "
+        "deblur; all: every setting that is not changed in this block.",
+    )
+    return [*widgets[:FIRST_SETTINGS], reset, *widgets[FIRST_SETTINGS:]]
+
+
+def _parse_reset(text: str) -> tuple[str, ...]:
+    """The names of settings in a list; raises SettingsError for a name that there is not."""
+    names = [name for name in _SEPARATORS.split(text) if name]
+    require_known("setting", names, [*SETTINGS, _EVERY], "to reset")
+    return tuple(SETTINGS) if _EVERY in names else tuple(names)
 
 
 def _told(base: Preset, settings: Settings, own: dict[str, Any]) -> str:

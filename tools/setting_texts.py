@@ -170,10 +170,10 @@ def _block_rows(*, chinese: bool) -> list[str]:
 
 
 def _with_rows(page: str, block: str, *, chinese: bool) -> str:
-    """A help page with a row for each setting of its block, behind that of `preset`."""
+    """A help page with a row for each setting of its block, behind that of `preset` and before that of `reset`."""
     lines = page.splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("|") and "`preset` |" in line) + 1
-    last = next(n for n in range(first, len(lines)) if not lines[n].startswith("|"))
+    last = next(n for n in range(first, len(lines)) if not lines[n].startswith("|") or "`reset` |" in lines[n])
     rows = [
         f"| {_label_zh(widget)} `{widget_id}` | {_tooltip_zh(widget)} |"
         if chinese
@@ -189,11 +189,14 @@ def _locale(text: str, *, chinese: bool) -> str:
     for block in BLOCKS:
         inputs, widgets = blocks[block]["inputs"], setting_widgets(block)
         if block in (ALL_SETTINGS, SAVE_PRESET):
-            others = ("name", "description", "overwrite", "preset")
-            before = {name: entry for name, entry in inputs.items() if name in others}
+            before, after = (
+                {name: entry for name, entry in inputs.items() if name in others}
+                for others in (("name", "description", "overwrite", "preset"), ("reset",))
+            )
             blocks[block]["inputs"] = inputs = {
                 **before,
                 **{widget_id: inputs.get(widget_id, {}) for widget_id in widgets},
+                **after,
             }
         for widget_id, widget in widgets.items():
             if chinese:

@@ -205,6 +205,7 @@ CONTRACT = {
             "[landmark_network]": "COMBO",
             "[finish_sigma]": "FLOAT",
             "[finish_mix]": "FLOAT",
+            "[reset]": "STRING",
         },
         {"preset": "GPEN_PRESET"},
     ),

@@ -183,6 +183,30 @@ def test_widgets_that_are_not_at_their_defaults_take_precedence(comfyui, portrai
     assert same(comfyui.pictures(run, "out")[0], restorer.restore(portrait).image, 2)
 
 
+def test_settings_of_a_preset_are_put_back_to_their_defaults(comfyui):
+    """Those that the block changes itself stay changed; names are separated as people type them."""
+
+    def told(reset: str, **widgets) -> str:
+        prompt = {
+            "strong": node("GPENPreset", preset="strong"),
+            "settings": node("GPENSettings", preset=["strong", 0], reset=reset, **widgets),
+            **save(f"put back {len(reset)}", preset=["settings", 0], overwrite=True),
+        }
+        succeed(comfyui, prompt)
+        return [line for line in comfyui.text_of_log().splitlines() if "From this block" in line][-1]
+
+    strong = load_preset("strong").settings
+    line = told("frequency_blend，color_match", color_match="none")
+    assert "From this block: frequency_blend 1, color_match none. From the preset strong: denoise 1" in line
+    wanted = replace(strong, frequency_blend=1.0, color_match="none")
+    assert strong.frequency_blend != 1 and load_preset(file_of(comfyui, "put back 27")).settings == wanted
+    told("all", strength=0.5)
+    assert load_preset(file_of(comfyui, "put back 3")).settings == Settings(strength=0.5)
+    prompt = {"settings": node("GPENSettings", reset="blend"), "out": node("PreviewAny", source=["settings", 0])}
+    refused = comfyui.run(prompt)
+    assert refused.status == "refused" and "There is no setting 'blend' to reset; there are all" in refused.error
+
+
 def test_all_settings_alone_are_natural(comfyui, portrait):
     prompt = {
         **models(),
