@@ -15,6 +15,8 @@ from ..types import Face, Faces, Size
 # A number or a range in a list such as `0,2-4`. Four digits are enough for any picture, and a typing error cannot
 # request millions of numbers.
 _INDEX = re.compile(r"\s*([0-9]{1,4})\s*(?:-\s*([0-9]{1,4})\s*)?")
+# What East Asian keyboards type for the characters of such a list. face_indices.js has the same table.
+_TYPED = str.maketrans("０１２３４５６７８９，、﹐､－–—‐‑−ー~～〜", "0123456789,,,,----------")  # noqa: RUF001
 # Shortens long texts in error messages.
 _EXCERPT = reprlib.Repr()
 _EXCERPT.maxstring = 40
@@ -24,7 +26,8 @@ def parse_indices(text: str) -> tuple[int, ...]:
     """Read a list of indices such as `0,2-4`.
 
     Args:
-        text: numbers from 0 to 9999 and inclusive ranges, separated by commas; spaces are ignored.
+        text: numbers from 0 to 9999 and inclusive ranges, separated by commas; spaces are ignored. The full-width
+            characters that an East Asian keyboard types for them count as well.
 
     Returns:
         The indices, sorted, each once; empty for an empty text.
@@ -37,7 +40,7 @@ def parse_indices(text: str) -> tuple[int, ...]:
     if not text.strip():
         return ()
     indices: set[int] = set()
-    for entry in text.split(","):
+    for entry in text.translate(_TYPED).split(","):
         match = _INDEX.fullmatch(entry)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
         if last < first:

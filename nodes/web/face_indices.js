@@ -1,12 +1,16 @@
 // Lists of face indices such as "0,2-4": the same grammar as parse_indices in gpen/faces/select.py.
 
+// What East Asian keyboards type for the characters of such a list.
+const TYPED = Object.fromEntries(
+  [..."０１２３４５６７８９，、﹐､－–—‐‑−ー~～〜"].map((typed, index) => [typed, "0123456789,,,,----------"[index]]),
+);
 const ENTRY = /^\s*(\d{1,4})\s*(?:-\s*(\d{1,4})\s*)?$/;
 
 /** The indices as a Set, empty for an empty text; null where the text cannot be read. */
 export function parseIndices(text) {
   const indices = new Set();
   if (!String(text ?? "").trim()) return indices;
-  for (const entry of String(text).split(",")) {
+  for (const entry of Array.from(String(text), (typed) => TYPED[typed] ?? typed).join("").split(",")) {
     const match = ENTRY.exec(entry);
     const [first, last] = match ? [Number(match[1]), Number(match[2] ?? match[1])] : [0, -1];
     if (last < first) return null;

@@ -267,6 +267,8 @@ def test_a_choice_is_saved_zoomed_and_undone(comfy: Any) -> None:
 def test_javascript_and_python_read_indices_alike(comfy: Any) -> None:
     comfy.open()
     texts = ["", " ", "0", "0,2-4", " 1 - 3 , 2", "3-1", "a", "-1", "1,", ",", "1-", "12345", "9999", "1.5", "1,1"]
+    texts += "０，２－４|0、2–4|0,2~4|0､2～4|0，2—4|0﹐2〜4|0，2−4|　０　，２‐３、４|0,2‑4|0，2ー4".split("|")  # noqa: RUF001, SIM905
+    texts += "０，|，|～1|1；2|１．５|３～１|１０００００|1——2|①|٣".split("|")  # noqa: RUF001, SIM905
     read = comfy.js(
         """
         const { parseIndices, formatIndices } = await import(`/extensions/${given.pack}/face_indices.js`);

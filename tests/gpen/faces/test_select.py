@@ -26,6 +26,23 @@ def test_indices_are_read(text, indices):
     assert parse_indices(text) == indices
 
 
+# As an East Asian keyboard types `0,2-4`, and other texts.
+TYPED = "０，２－４|0、2–4|0,2~4|0､2～4|0，2—4|0﹐2〜4|0，2−4|　０　，２‐３、４|0,2‑4|0，2ー4".split("|")  # noqa: RUF001, SIM905
+UNREADABLE = "０，|，|～1|1；2|１．５|３～１|１０００００|1——2|①".split("|")  # noqa: RUF001, SIM905
+
+
+@pytest.mark.parametrize("text", TYPED)
+def test_an_east_asian_keyboard_types_indices_too(text):
+    assert parse_indices(text) == (0, 2, 3, 4)
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_other_full_width_texts_are_refused(text):
+    with pytest.raises(SettingsError, match="0,2-4") as caught:
+        parse_indices(text)
+    assert repr(text) in str(caught.value), "the text is not shown as it was typed"
+
+
 @pytest.mark.parametrize("text", ["a", "1,", "-1", "3-1", "1.5", "0-99999", "1--2", "1;2", "٣", "0-٣"])
 def test_unreadable_indices_say_where(text):
     """A slip is named together with the right form, and cannot ask for millions of numbers; digits are ASCII's."""
