@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -103,6 +104,21 @@ def is_out_of_memory(error: BaseException) -> bool:
     text = str(error).lower()
     words = ("out of memory", "can't allocate memory", "not enough memory", "insufficient memory")
     return isinstance(error, Exception) and any(some in text for some in words)
+
+
+@contextmanager
+def refuse_out_of_memory(sentence: str) -> Iterator[None]:
+    """Work that may need more memory than there is.
+
+    Raises:
+        GPENError: `sentence`; memory ran out.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise GPENError(sentence) from error
 
 
 def release_memory() -> None:

@@ -15,8 +15,7 @@ from functools import partial
 import torch
 
 from .backends import expect
-from .devices import free_memory, is_out_of_memory
-from .errors import GPENError
+from .devices import free_memory, refuse_out_of_memory
 from .faces.align import align_faces
 from .faces.landmarks import Landmarker, find_landmarks68
 from .photograph.prepare import JpegTables
@@ -217,12 +216,8 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
         GPENError: the stage ran out of memory.
     """
     start = time.perf_counter()
-    try:
+    with refuse_out_of_memory(
+        f"There is not enough memory for the picture (stage {stage}); free some memory or make the picture smaller."
+    ):
         yield
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        raise GPENError(
-            f"There is not enough memory for the picture (stage {stage}); free some memory or make the picture smaller."
-        ) from error
     seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start

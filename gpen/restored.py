@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from .devices import refuse_out_of_memory
 from .stages import FaceRecord, FoundFaces
 from .types import Alignment, Faces
+from .wording import count
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +43,16 @@ class RestoredWindow:
         """N x 1 x H x W in 0..1 on the CPU: the mask of each face in its image.
 
         Only the pages of memory that a face covers are in use; the others are never written.
+
+        Raises:
+            GPENError: there is not enough memory.
         """
-        masks = torch.from_numpy(np.zeros((len(self.records), 1, *self.images.shape[-2:]), np.float32))
+        height, width = self.images.shape[-2:]
+        with refuse_out_of_memory(
+            f"There is not enough memory for a mask of {width} x {height} for {count(len(self.records), 'face')}; free "
+            "some memory, restore fewer faces at once, or make the picture smaller."
+        ):
+            masks = torch.from_numpy(np.zeros((len(self.records), 1, height, width), np.float32))
         for mask, record in zip(masks, self.records, strict=True):
             if record.cover:
                 mask[0, record.cover.rows, record.cover.columns] = record.cover.values

@@ -1,6 +1,7 @@
 """A batch goes through the chain in windows: with the same result as in one go, and faces found elsewhere."""
 
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 
 from gpen_blocks.gpen import pipeline
-from gpen_blocks.gpen.errors import ImageError
+from gpen_blocks.gpen.errors import GPENError, ImageError
 from gpen_blocks.gpen.pipeline import restore_batch, restore_window
 from gpen_blocks.gpen.presets import Preset
 from gpen_blocks.gpen.report import batch_report
@@ -110,6 +111,14 @@ def test_each_face_has_a_mask_of_its_own(networks, portrait):
     for mask, face in zip(masks, batch.faces, strict=True):
         x, y = (round((face.box[side] + face.box[side + 2]) / 2) for side in (0, 1))
         assert mask[0, y, x] == 1
+
+
+def test_masks_that_no_memory_holds_are_refused_in_a_sentence(networks, portrait):
+    """A mask for each face of a picture of 4 million by 4 million pixels takes 70 TB."""
+    batch = restore_batch(portrait, networks, Settings(min_face_size=40))
+    huge = replace(batch, images=torch.zeros(1).expand(1, 3, 1 << 22, 1 << 22))
+    with pytest.raises(GPENError, match="not enough memory for a mask of 4194304 x 4194304 for 1 face;"):
+        huge.draw_face_masks()
 
 
 def test_faces_found_elsewhere_are_taken_instead_of_searching(networks, frames):
