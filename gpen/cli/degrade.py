@@ -48,9 +48,9 @@ def degrade(
     from ..degradation.degrade import degrade as damage
     from ..errors import ImageError
     from ..evaluation.sheet import contact_sheet
+    from ..files import save_png
     from ..jobs.plan import claim
     from ..training.generator.config import find_config, read_config
-    from .files import save_png
     from .terminal import say
 
     if output.suffix.lower() != ".png":

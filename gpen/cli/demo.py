@@ -16,12 +16,12 @@ def demo(
 ) -> None:
     """Restore the example portrait with the bundled models and write a before-and-after sheet."""
     from ..errors import ImageError
+    from ..files import save_png
     from ..models import AUTO_DETECTORS, AUTO_GENERATORS
     from ..report import PREVIEW_NOTE
     from ..restorer import Restorer
     from ..sheets import restoration_sheet
     from ..wording import count
-    from .files import save_png
     from .terminal import noted, say
 
     if output.exists() and output.name != DEFAULT.name:

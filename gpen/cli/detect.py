@@ -40,6 +40,7 @@ def detect(
     """
     from ..devices import on_device, select_device
     from ..images import read_picture, write_picture
+    from ..jobs.pages import has_pages, left_pages, work_on_pages
     from ..jobs.plan import Targets, collect, plan
     from ..models import load_detector
     from ..presets import DEFAULT_NAME, load_preset
@@ -49,7 +50,6 @@ def detect(
     from ..sheets import draw_faces
     from ..stages import find_faces
     from .files import open_report
-    from .pages import has_pages, left_pages, work_on_pages
     from .run import Run, logging_to
     from .terminal import noted, say
 

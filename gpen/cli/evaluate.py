@@ -177,7 +177,7 @@ def _worst(found: Evaluation, count: int) -> list[tuple[str, Measured]]:
 def _save_sheet(found: Evaluation, pairs: Pairs, rows: list[tuple[str, Measured]], path: Path) -> None:
     from ..evaluation.evaluate import render
     from ..evaluation.sheet import contact_sheet
-    from .files import save_png
+    from ..files import save_png
 
     def shown() -> Iterator[tuple[str, list[tuple[str, torch.Tensor]]]]:
         for word, picture in rows:

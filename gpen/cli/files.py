@@ -1,16 +1,13 @@
-"""Write reports and sheets atomically."""
+"""Write reports atomically."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from ...weights.files import replacing
 from ..errors import ImageError
+from ..files import write_whole
 
 
 def open_report(path: Path | None) -> None:
@@ -42,21 +39,4 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         ImageError: the folder cannot be written to.
     """
-    _write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def save_png(image: Image.Image, path: Path) -> None:
-    """Write a sheet or a crop as PNG atomically, creating missing folders.
-
-    Raises:
-        ImageError: the folder cannot be written to.
-    """
-    _write_whole(path, lambda temporary: image.save(temporary, "PNG"))
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    try:
-        with replacing(path) as temporary:
-            write(temporary)
-    except OSError as error:
-        raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from None
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -133,7 +133,7 @@ class _Work:
         self.left = len(self.planned)
 
     def restore(self, job: Job, progress: Callable[[str, int, int], None]) -> Future[Outcome]:
-        from .pages import has_pages
+        from ..jobs.pages import has_pages
 
         source = self.sources.read(job)
         self.left -= 1
@@ -166,8 +166,8 @@ class _Work:
         folder: Path | None,
         progress: Callable[[str, int, int], None],
     ) -> Outcome:
+        from ..jobs.pages import stacked, work_on_pages
         from ..progress import part_of
-        from .pages import stacked, work_on_pages
 
         sheets, faces = [], []
 
@@ -183,7 +183,7 @@ class _Work:
 
         words, report = work_on_pages(job.source, first, target, work, allow_damaged=self.sources.allow_damaged)
         if sheet:
-            from .files import save_png
+            from ..files import save_png
 
             save_png(stacked(sheets), sheet)
             report["compare"] = str(sheet)
@@ -192,8 +192,8 @@ class _Work:
         return f"{job.source} → {target}: {words}", {"output": str(target), **report}
 
     def _write(self, job: Job, result: Restoration, target: Path, sheet: Path | None, folder: Path | None) -> Outcome:
-        from .files import save_png
-        from .pages import left_pages
+        from ..files import save_png
+        from ..jobs.pages import left_pages
 
         notes = (*left_pages(result.picture, target), *result.save(target, quality=self.quality))
         report = {"output": str(target), **result.report, "notes": [*result.report["notes"], *notes]}
@@ -208,8 +208,8 @@ class _Work:
 
 
 def _write_faces(result: Restoration, folder: Path, first: int = 0) -> list[str]:
+    from ..files import save_png
     from ..sheets import to_pil
-    from .files import save_png
 
     written = []
     for name, crops in (("before", result.before), ("after", result.after)):

@@ -45,9 +45,10 @@ def spectrum(
     """
     from ..detail.spectrum.analysis import analyze
     from ..detail.spectrum.charts import spectrum_chart, spectrum_image
+    from ..files import save_png
     from ..images import read_picture
     from ..sheets import to_pil
-    from .files import open_report, save_png, write_json
+    from .files import open_report, write_json
     from .terminal import say
 
     named = {"input": picture, "result": result, "reference": reference}

@@ -1,1 +1,1 @@
-"""Jobs on many pictures: collecting the inputs, planning the outputs and reading ahead."""
+"""Jobs on many pictures: collecting the inputs, planning the outputs, restoring them and writing the results."""
