@@ -38,6 +38,10 @@ class MissingPackageError(GPENError):
     """A package that only some of the work needs is not installed; the message says how to install it."""
 
 
+class StorageError(GPENError):
+    """A file or folder by URL cannot be reached, read or written, or its address holds credentials."""
+
+
 class TrainingError(GPENError):
     """A training run cannot go on: its saved state is damaged, or its gradient is not finite."""
 
@@ -52,6 +56,7 @@ __all__ = [
     "NoPictureError",
     "NotGPENError",
     "SettingsError",
+    "StorageError",
     "TrainingError",
     "WeightsError",
 ]
