@@ -32,6 +32,8 @@ ROOT = Path(__file__).resolve().parents[1]
 _PROPERTIES = ("cnr_id", "Node name for S&R", "models", "proxyWidgets")
 # What most screens show of a workflow between the toolbars, and its corner, in pixels.
 _SCREEN, _CORNER = (1400, 750), (80, 110)
+# At less, the classic canvas draws no texts.
+_LEAST_SCALE = 0.6
 # What makes a workflow open as an app, with these inputs and outputs.
 _APP = ("linearMode", "linearData")
 # How the page marks the socket of an optional input.
@@ -241,11 +243,15 @@ def _reroutes(extra: dict[str, Any]) -> dict[str, Any]:
 
 
 def _view(boxes: list[Any]) -> dict[str, Any]:
-    """Where the page looks when it opens the file: at the whole of it, beside and below its toolbars."""
+    """Where the page looks when it opens the file: at the whole of it, beside and below its toolbars.
+
+    If that would be too small to read, it looks at the top left corner.
+    """
     left, top = min(box[0] for box in boxes), min(box[1] for box in boxes) - TITLE
     right, bottom = max(box[0] + box[2] for box in boxes), max(box[1] + box[3] for box in boxes)
     width, height = _SCREEN
-    scale = round(min(width / (right - left), height / (bottom - top), 1), 2)
+    whole = min(width / (right - left), height / (bottom - top), 1)
+    scale = max(round(whole, 2), _LEAST_SCALE)
     return {
         "scale": scale,
         "offset": [round(place / scale) - start for place, start in zip(_CORNER, (left, top), strict=True)],

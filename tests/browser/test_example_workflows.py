@@ -234,6 +234,12 @@ def test_tidying_adds_what_a_node_has_gained_and_leaves_out_what_the_page_adds()
     assert workflows.tidy(copy.deepcopy(tidied), INFO) == tidied
 
 
+def test_a_workflow_opens_as_a_whole_or_at_its_corner_where_the_whole_is_too_small_to_read() -> None:
+    small, wide = [(0, 30, 1400, 375), (1400, 30, 350, 375)], [(0, 30, 9000, 900)]
+    assert workflows._view(small) == {"scale": 0.8, "offset": [100, 138]}
+    assert workflows._view(wide) == {"scale": 0.6, "offset": [133, 183]}
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -58,6 +58,30 @@ def test_no_wire_runs_behind_a_node(comfy: Any, vue: bool) -> None:
     assert comfy.js(BEHIND, vue)
 
 
+def test_templates_open_with_their_texts_in_sight(comfy: Any) -> None:
+    """The classic canvas draws no texts at a small scale."""
+    comfy.open()
+    for name in NAMES:
+        if name == APP and comfy.server.version >= (0, 4):
+            continue  # opens as an app
+        workflow = json.loads((ROOT / "example_workflows" / f"{name}.json").read_text(encoding="utf-8"))
+        comfy.js(
+            "await app.loadGraphData(given.workflow, true, true, given.name, { openSource: 'template' })",
+            {"workflow": workflow, "name": name},
+        )
+        comfy.page.wait_for_timeout(500)
+        shown = comfy.js("""
+            const { ds, canvas, low_quality: hidden } = app.canvas;
+            const first = app.graph._groups.reduce((a, b) => (b.pos[0] < a.pos[0] ? b : a));
+            const [left, top] = [0, 1].map((axis) => (first.pos[axis] + ds.offset[axis]) * ds.scale);
+            return { hidden, left, top, width: canvas.clientWidth, height: canvas.clientHeight };
+        """)
+        assert not shown["hidden"], name
+        assert 0 < shown["left"] < shown["width"] / 2 and 0 < shown["top"] < shown["height"] / 2, name
+    comfy.keep("template-opened")
+    assert not comfy.errors
+
+
 @pytest.mark.parametrize("vue", [False, True], ids=["canvas", "nodes-2.0"])
 def test_chinese_copies_are_chinese_throughout(comfy: Any, vue: bool) -> None:
     if vue and comfy.server.version < (0, 4):
