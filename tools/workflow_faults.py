@@ -30,6 +30,8 @@ ROOM = 120
 HEAD = 90
 """From the top of a group to its nodes, in pixels: its title, their packs' badges, and their titles."""
 
+# What a letter of a group's title takes on average, in pixels: a Latin one, and one that fills a square.
+_LETTER, _SQUARE = 11, 24
 _LOADERS = ("GPENLoadModel", "GPENLoadFaceDetector")
 # The ends of the wires that lead out of a subgraph, as the page numbers them.
 _INSIDE, _OUTSIDE = -10, -20
@@ -55,8 +57,16 @@ def faults_of_template(workflow: dict[str, Any]) -> Iterator[str]:
             yield f"{_name(node)} loads {node['widgets_values'][0]}; everybody has {', '.join(EXAMPLES)}."
         if node["type"] in _LOADERS and node["widgets_values"][0] != "auto":
             yield f"{_name(node)} loads {node['widgets_values'][0]}; everybody has what auto finds."
+    for group in workflow["groups"]:
+        if _length(group["title"]) > group["bounding"][2]:
+            yield f"The title of the group {group['title']} is wider than the group."
     yield from _faults_of_room(workflow)
     yield from _faults_of_app(workflow)
+
+
+def _length(title: str) -> int:
+    """The width of a group's title in pixels, about."""
+    return sum(_LETTER if letter.isascii() else _SQUARE for letter in title)
 
 
 def _faults_in_groups(node: Node, groups: list[dict[str, Any]]) -> Iterator[str]:

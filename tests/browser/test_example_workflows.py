@@ -102,6 +102,10 @@ def stand_under_the_title_of_a_group(workflow: Workflow) -> None:
     node_of(workflow, "SaveImage")["pos"][1] = workflow["groups"][0]["bounding"][1] + HEAD - 1
 
 
+def give_a_group_a_title_wider_than_itself(workflow: Workflow) -> None:
+    workflow["groups"][0]["title"] = "1  Photograph, models, presets and settings"
+
+
 def lead_a_wire_through_the_room_of_a_block(workflow: Workflow) -> None:
     block, reroute = node_of(workflow, "GPENFaceRestore"), workflow["extra"]["reroutes"][0]
     (x, y), (width, height) = block["pos"], block["size"]
@@ -149,6 +153,7 @@ def use_an_id_twice(workflow: Workflow) -> None:
         (begin_where_another_grows, f"begins in the {ROOM} px below GPENFaceRestore"),
         (end_a_group_where_a_block_grows, f"lacks the {ROOM} px"),
         (stand_under_the_title_of_a_group, f"less than {HEAD} px below the top"),
+        (give_a_group_a_title_wider_than_itself, "is wider than the group"),
         (lead_a_wire_through_the_room_of_a_block, "runs behind GPENFaceRestore"),
         (load_ones_own_picture, "loads holiday.jpg"),
         (load_ones_own_model, "loads my-model.pth"),
