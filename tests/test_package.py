@@ -37,6 +37,18 @@ def test_import_needs_no_network_and_no_heavy_module():
     assert run(code).strip() == "[]"
 
 
+def test_files_are_planned_and_recognised_without_torch():
+    """Which pictures there are and where results go is known at once; importing torch takes seconds."""
+    code = (
+        "import sys, gpen_blocks.gpen.jobs.plan, gpen_blocks.gpen.images.kinds\n"
+        "print('torch' in sys.modules)\n"
+        "from gpen_blocks.gpen import images\n"
+        "assert all(getattr(images, name) is not None for name in images.__all__)\n"
+        "print('torch' in sys.modules, hasattr(images, 'read_everything'))"
+    )
+    assert run(code).splitlines() == ["False", "True False"]
+
+
 # What takes seconds to import, and one photograph has no use for.
 SLOW = (
     *("torchvision", "facexlib", "scipy", "numba", "filterpy", "sympy", "matplotlib", "rich", "skimage"),

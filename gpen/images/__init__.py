@@ -1,10 +1,21 @@
-"""Convert picture files, arrays and PIL images to tensors and back without loss."""
+"""Convert picture files, arrays and PIL images to tensors and back without loss.
 
-from .arrays import from_array, to_array
-from .picture import RAW_SUFFIXES, READABLE, WRITABLE, WRITABLE_FORMATS, FileInfo, Picture
-from .read import MAX_PIXELS, read_picture
-from .read_tiff import page_note
-from .write import write_pages, write_picture
+What needs torch is imported at its first use, so that a plan of files is made without it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .formats import RAW_SUFFIXES, READABLE, WRITABLE, WRITABLE_FORMATS
+
+if TYPE_CHECKING:
+    from .arrays import from_array, to_array
+    from .picture import FileInfo, Picture
+    from .read import MAX_PIXELS, read_picture
+    from .read_tiff import page_note
+    from .write import write_pages, write_picture
 
 __all__ = [
     "MAX_PIXELS",
@@ -21,3 +32,21 @@ __all__ = [
     "write_pages",
     "write_picture",
 ]
+
+_MODULES = {
+    "FileInfo": "picture",
+    "MAX_PIXELS": "read",
+    "Picture": "picture",
+    "from_array": "arrays",
+    "page_note": "read_tiff",
+    "read_picture": "read",
+    "to_array": "arrays",
+    "write_pages": "write",
+    "write_picture": "write",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

@@ -13,26 +13,6 @@ from ..errors import ImageError
 from .modes import Mode
 from .samples import check_images, integer_array
 
-# The format of each suffix that can be written.
-WRITABLE_FORMATS = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".png": "PNG",
-    ".webp": "WebP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
-WRITABLE = frozenset(WRITABLE_FORMATS)
-READABLE = WRITABLE | {
-    *(".mpo", ".apng", ".bmp", ".gif", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx")
-}
-# Camera raw files: read if rawpy is installed.
-RAW_SUFFIXES = frozenset(
-    (".dng", ".nef", ".nrw", ".arw", ".sr2", ".cr2", ".cr3", ".crw", ".raf", ".orf", ".rw2", ".pef", ".srw")
-)
-
 
 @dataclass(frozen=True)
 class FileInfo:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .samples import DEFLATE_LEVEL
+from .formats import DEFLATE_LEVEL
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOR = (b"cHRM", b"gAMA", b"sRGB", b"cICP")

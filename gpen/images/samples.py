@@ -17,8 +17,6 @@ from ..pixels.filters import row_strips
 
 # Pixels converted at once; limits temporaries to about 16 MB for pictures of any size.
 _BAND_PIXELS = 1 << 20
-# For PNG and TIFF. zlib's level 6 makes files of photographs 5 to 8 % smaller but takes four times as long.
-DEFLATE_LEVEL = 3
 
 
 def bands(height: int, width: int) -> Iterator[slice]:

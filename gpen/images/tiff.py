@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from ..errors import ImageError
+from .formats import DEFLATE_LEVEL
 from .metadata import EXIF_IFD, GPS_IFD, ORIENTATION, ByteOrder, byte_order, first_ifd, read_ifd
 from .photoshop import iptc_of, with_iptc, without_iptc, without_thumbnails
-from .samples import DEFLATE_LEVEL
 
 WIDTH, HEIGHT = 256, 257
 BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, PLANAR, SAMPLE_FORMAT = 258, 259, 262, 338, 284, 339

@@ -19,11 +19,12 @@ from PIL.PngImagePlugin import PngInfo
 from ...weights.files import replacing
 from ..errors import ImageError
 from . import png
+from .formats import DEFLATE_LEVEL, WRITABLE_FORMATS
 from .jpeg import photoshop_segments
 from .metadata import icc_color_space
 from .modes import GREY_MODES
-from .picture import WRITABLE_FORMATS, FileInfo, Picture
-from .samples import DEFLATE_LEVEL, bands, is_grey, quantize, to_planes
+from .picture import FileInfo, Picture
+from .samples import bands, is_grey, quantize, to_planes
 from .tiff import Page, write_tiff
 from .unchanged import unchanged_bytes, unchanged_page
 
