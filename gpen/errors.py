@@ -38,6 +38,10 @@ class MissingPackageError(GPENError):
     """A package that only some of the work needs is not installed; the message says how to install it."""
 
 
+class JobError(GPENError):
+    """A job on many pictures cannot begin or go on."""
+
+
 class StorageError(GPENError):
     """A file or folder by URL cannot be reached, read or written, or its address holds credentials."""
 
@@ -50,6 +54,7 @@ __all__ = [
     "CheckpointError",
     "GPENError",
     "ImageError",
+    "JobError",
     "MaskError",
     "MissingPackageError",
     "ModelNotFoundError",

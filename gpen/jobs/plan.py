@@ -6,14 +6,15 @@ import glob
 import itertools
 import os
 import re
+import string
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..errors import ImageError, NoPictureError
+from ..errors import ImageError, NoPictureError, SettingsError
 from ..images import RAW_SUFFIXES, READABLE, WRITABLE
 from ..wording import count
 
@@ -149,8 +150,32 @@ class Targets:
     beside: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """What earlier calls have planned.
+
+    Attributes:
+        kept: targets of pictures that shall keep their names.
+        reserved: other planned paths, with the pictures they belong to.
+        ours: existing files that may be replaced, since they are results of the same pictures.
+    """
+
+    kept: Mapping[Job, Targets] = field(default_factory=dict)
+    reserved: Mapping[Path, Path] = field(default_factory=dict)
+    ours: Container[Path] = frozenset()
+
+
 def plan(
-    jobs: Sequence[Job], output: Path | None, ending: str, beside: Sequence[str] = (), *, overwrite: bool
+    jobs: Sequence[Job],
+    output: Path | None,
+    ending: str,
+    beside: Sequence[str] = (),
+    *,
+    overwrite: bool,
+    pattern: str = "",
+    photographs: Iterable[Path] = (),
+    alone: bool | None = None,
+    earlier: Earlier | None = None,
 ) -> tuple[dict[Job, Targets], dict[Job, ImageError]]:
     """Plan all output paths before the work begins, such that they are unique on every file system.
 
@@ -163,6 +188,10 @@ def plan(
         ending: appended to the stem if the result is written next to its source.
         beside: endings of further results, appended to the stem of the first.
         overwrite: whether existing files may be replaced.
+        pattern: names below the folder `output`, see `check_pattern`; empty: as the sources.
+        photographs: other pictures, which must not be replaced either.
+        alone: whether `output` may be a file; by default if there is one job.
+        earlier: what earlier calls have planned.
 
     Returns:
         The targets of each possible job, and the error of each other job.
@@ -172,15 +201,24 @@ def plan(
     """
     if output is not None and len(jobs) > 1 and output.suffix.lower() in WRITABLE and not output.is_dir():
         raise ImageError(f"{output} is one file for {count(len(jobs), 'picture')}; give a folder.")
-    taken = {_key(job.source): job.source for job in jobs}
+    earlier = earlier or Earlier()
+    taken = {_key(path): path for path in photographs} | {_key(job.source): job.source for job in jobs}
+    taken |= {_key(path): source for path, source in earlier.reserved.items()}
+    for job, targets in earlier.kept.items():
+        taken |= {_key(path): job.source for path in (targets.main, *targets.beside)}
     planned: dict[Job, Targets] = {}
     faults: dict[Job, ImageError] = {}
+    alone = len(jobs) == 1 if alone is None else alone
     for job in jobs:
-        targets = _free_targets(job, output, ending, beside, taken, alone=len(jobs) == 1)
+        kept = earlier.kept.get(job)
+        own = {_key(path) for path in (kept.main, *kept.beside)} if kept else set()
+        mains = itertools.chain([kept.main] if kept else [], _mains(job, output, ending, pattern, alone))
+        targets = _free_targets(mains, beside, taken, own, output)
         paths = (targets.main, *targets.beside)
         try:
             for path in paths:
-                claim(path, taken.get(_key(path), job.source), {}, overwrite)
+                owner = job.source if _key(path) in own else taken.get(_key(path), job.source)
+                claim(path, owner, {}, overwrite or path in earlier.ours)
         except ImageError as error:
             faults[job] = error
             continue
@@ -190,31 +228,70 @@ def plan(
 
 
 def _free_targets(
-    job: Job, output: Path | None, ending: str, beside: Sequence[str], taken: Mapping[str, Path], *, alone: bool
+    mains: Iterable[Path], beside: Sequence[str], taken: Mapping[str, Path], own: Container[str], output: Path | None
 ) -> Targets:
     """The first names not taken by another result; `claim` refuses those of photographs."""
-    for number in itertools.count(1):
-        main = _target(job, output, ending, f"-{number}" if number > 1 else "", alone)
+    for main in mains:
         # For a.jpg and a.png, the sheets of the second keep its suffix in their names.
         for stem in (main.stem, main.name):
             paths = (main, *(main.with_name(stem + end) for end in beside))
-            claims = [(path, taken[_key(path)]) for path in paths if _key(path) in taken]
+            keys = {path: _key(path) for path in paths}
+            claims = [(path, taken[key]) for path, key in keys.items() if key in taken and key not in own]
             if not claims or main == output or any(_is_same(path, other) for path, other in claims):
                 return Targets(main, paths[1:])
     raise AssertionError("unreachable: numbers are unlimited")
 
 
-def _target(job: Job, output: Path | None, ending: str, again: str, alone: bool) -> Path:
+def _mains(job: Job, output: Path | None, ending: str, pattern: str, alone: bool) -> Iterator[Path]:
+    """The names that the result may have, in the order of choice."""
+    first = name_result(job, output, ending, pattern, alone=alone)
+    yield first
+    for number in itertools.count(2):
+        yield first if first == output else first.with_name(f"{first.stem}-{number}{first.suffix}")
+
+
+def name_result(job: Job, output: Path | None, ending: str = "", pattern: str = "", *, alone: bool = False) -> Path:
+    """The path of a result, if no other has it; arguments as for `plan`."""
     suffix = job.source.suffix if job.source.suffix.lower() in WRITABLE else ".png"
     if output is None:
-        return job.source.with_name(f"{job.source.stem}{ending}{again}{suffix}")
+        return job.source.with_name(f"{job.source.stem}{ending}{suffix}")
     if alone and output.suffix and not output.is_dir():
         return output
-    return output / job.relative.with_name(f"{job.source.stem}{again}{suffix}")
+    if pattern:
+        parent = job.relative.parent.as_posix()
+        return output / pattern.format(parent=parent, stem=job.source.stem, suffix=suffix)
+    return output / job.relative.with_name(f"{job.source.stem}{suffix}")
+
+
+def check_pattern(pattern: str) -> None:
+    """Check a pattern of names, such as `{parent}/{stem}-restored{suffix}`.
+
+    `parent` is the folder of the picture below the given one, `stem` its name without suffix, and `suffix` that of the
+    result: that of the picture if it can be written, otherwise .png.
+
+    Raises:
+        SettingsError: the pattern has another field, leads out of the folder of results, or names no picture.
+    """
+    known = {"parent": ".", "stem": "stem", "suffix": ".png"}
+    try:
+        fields = {name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None}
+        name = PurePath(pattern.format(**known))
+    except (ValueError, LookupError, AttributeError):
+        fields, name = {""}, PurePath()
+    if not fields <= known.keys() or "stem" not in fields:
+        raise SettingsError(
+            f"The pattern {pattern!r} must contain {{stem}}, and may contain {{parent}} and {{suffix}}."
+        )
+    if name.is_absolute() or ".." in name.parts:
+        raise SettingsError(f"The pattern {pattern!r} leads out of the folder of results.")
+    if name.suffix.lower() not in WRITABLE:
+        raise SettingsError(
+            f"The pattern {pattern!r} names no picture; let it end in {{suffix}}, or in {', '.join(sorted(WRITABLE))}."
+        )
 
 
 def _key(path: Path) -> str:
-    return unicodedata.normalize("NFC", str(path.absolute())).casefold()
+    return unicodedata.normalize("NFC", os.path.abspath(path)).casefold()  # noqa: PTH100 (not resolved)
 
 
 def _is_same(path: Path, other: Path) -> bool:

@@ -1,0 +1,216 @@
+"""What a journal keeps of a picture and of its faces. Needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from .tasks import Outcome
+
+State = Literal["waiting", "working", "done", "failed"]
+"""`waiting`: to be done; `working`: begun, and perhaps written; `done`: its result is on the disk; `failed`: there is
+no result, and `why` says the reason."""
+
+_CHUNK = 1 << 20
+
+
+class Stamp(NamedTuple):
+    """What tells without reading a file whether it is still the same: bytes and time of the last change."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything but the picture that decides about a result.
+
+    Attributes:
+        settings: the settings of the chain and the options that change a result; JSON-serialisable.
+        models: SHA-256 of each model by its name.
+    """
+
+    settings: Mapping[str, Any]
+    models: Mapping[str, str]
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", hashlib.sha256(self.text.encode()).hexdigest())
+
+    @property
+    def text(self) -> str:
+        """The settings as JSON; the same for the same settings."""
+        return json.dumps(self.settings, sort_keys=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A picture of a job.
+
+    Attributes:
+        source: absolute path of the picture.
+        state: see `State`.
+        size, mtime_ns, sha256: the source as it was restored.
+        settings: digest of the settings it was restored with, see `Recipe`.
+        models: SHA-256 of the models it was restored with, by name.
+        faces, restored: number of faces found, and of those restored.
+        why: the reason, if it failed or has to wait.
+        seconds: time spent on it.
+        output: path of the result, planned or written; None if there can be none.
+        output_size, output_mtime_ns: the result as it was written.
+        beside: paths of further results.
+        notes: sentences for the user.
+        finished: when it was done or failed, UTC.
+        report: the report without its settings, which the journal keeps once.
+    """
+
+    source: str
+    state: State = "waiting"
+    size: int | None = None
+    mtime_ns: int | None = None
+    sha256: str | None = None
+    settings: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    faces: int | None = None
+    restored: int | None = None
+    why: str | None = None
+    seconds: float | None = None
+    output: str | None = None
+    output_size: int | None = None
+    output_mtime_ns: int | None = None
+    beside: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    finished: str | None = None
+    report: Mapping[str, Any] | None = None
+
+    @property
+    def output_stamp(self) -> Stamp | None:
+        """The result as it was written; None if it never was."""
+        if self.output_size is None or self.output_mtime_ns is None:
+            return None
+        return Stamp(self.output_size, self.output_mtime_ns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceEntry:
+    """A face of a picture of a job.
+
+    Attributes:
+        source: absolute path of the picture.
+        number: position among the faces of its report.
+        x0, y0, x1, y1: the box in pixels.
+        score: confidence of the detector, 0..1.
+        restored: whether it was restored.
+        left_alone: why not.
+        changed_share: share of its pixels that changed, 0..1.
+        changed_mean: mean change in 8-bit levels.
+        sharpness, identity: how sharp it became and how much it is still the same person, if they were measured.
+    """
+
+    source: str
+    number: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    score: float
+    restored: bool
+    left_alone: str | None = None
+    changed_share: float | None = None
+    changed_mean: float | None = None
+    sharpness: float | None = None
+    identity: float | None = None
+
+
+def name_of(path: Path) -> str:
+    """The name of a file in a journal: its absolute path."""
+    return os.path.abspath(path)  # noqa: PTH100 (not resolved, and ten times as fast)
+
+
+def stamp_of(path: Path | str) -> Stamp | None:
+    """The stamp of a file; None if it cannot be seen."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 (names of a journal are texts)
+    except OSError:
+        return None
+    return Stamp(status.st_size, status.st_mtime_ns)
+
+
+def sha256_of(path: Path | str) -> str | None:
+    """SHA-256 of a file, lower-case hexadecimal; None if it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def done_entry(entry: Entry, stamp: Stamp, recipe: Recipe, outcome: Outcome) -> tuple[Entry, list[FaceEntry]]:
+    """The entries of a picture that was restored and written, and of its faces.
+
+    Args:
+        entry: what the journal has of it.
+        stamp: its source before it was read.
+        recipe: what it was restored with.
+        outcome: what came of it; not an error.
+    """
+    report = dict(outcome.report or {})
+    report.pop("settings", None)
+    faces = [_face_entry(entry.source, number, face) for number, face in enumerate(report.get("faces", ()))]
+    targets = outcome.task.targets
+    written = stamp_of(targets.main)
+    done = replace(
+        entry,
+        state="done",
+        size=stamp.size,
+        mtime_ns=stamp.mtime_ns,
+        sha256=sha256_of(entry.source),
+        settings=recipe.digest,
+        models=recipe.models,
+        faces=len(faces),
+        restored=sum(face.restored for face in faces),
+        why=None,
+        seconds=round(outcome.seconds, 4),
+        output=name_of(targets.main),
+        output_size=written and written.size,
+        output_mtime_ns=written and written.mtime_ns,
+        beside=tuple(name_of(path) for path in targets.beside),
+        notes=tuple(report.get("notes", ())),
+        finished=now(),
+        report=report,
+    )
+    return done, faces
+
+
+def _face_entry(source: str, number: int, face: Mapping[str, Any]) -> FaceEntry:
+    x0, y0, x1, y1 = face["box"]
+    changed = face.get("changed", {})
+    return FaceEntry(
+        source=source,
+        number=number,
+        x0=x0,
+        y0=y0,
+        x1=x1,
+        y1=y1,
+        score=face["score"],
+        restored=face["restored"],
+        left_alone=face.get("skipped"),
+        changed_share=changed.get("share"),
+        changed_mean=changed.get("mean"),
+        sharpness=face.get("sharpness"),
+        identity=face.get("identity"),
+    )

@@ -1,0 +1,371 @@
+"""A job on many pictures: what is left to do, and doing it such that it can be interrupted. Needs no torch."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import re
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+from ..errors import ImageError, JobError
+from .entries import Entry, FaceEntry, Recipe, Stamp, done_entry, name_of, now, sha256_of, stamp_of
+from .journal import Journal
+from .plan import Earlier, Job, Targets, name_result, plan
+from .tasks import Outcome, Task
+
+# Pictures that are marked as begun in one transaction, each of which waits for the disk.
+_BEGUN_AT_ONCE = 16
+# Results are written to the journal this often; those of the last moment before a crash are done again. In seconds.
+_WRITE_EVERY = 0.5
+
+_FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "has no room left in your quota", errno.EROFS: "is read-only"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a call of a job is to do.
+
+    Attributes:
+        output: the folder for the results.
+        recipe: settings and models.
+        endings: endings of further results, as for `plan`.
+        pattern: names of results, as for `plan`.
+        overwrite: whether files may be replaced that the job did not write.
+        again: whether to do also what is done already.
+        shard: part of the pictures, such as (2, 8) for the second of eight.
+        limit: maximum number of pictures; 0: all.
+    """
+
+    output: Path
+    recipe: Recipe
+    endings: tuple[str, ...] = ()
+    pattern: str = ""
+    overwrite: bool = False
+    again: bool = False
+    shard: tuple[int, int] = (1, 1)
+    limit: int = 0
+
+    @property
+    def shard_name(self) -> str:
+        """The shard as the user writes it; empty if the job has only one."""
+        return "" if self.shard == (1, 1) else "{}/{}".format(*self.shard)
+
+
+@dataclass(frozen=True)
+class WorkList:
+    """What is to be done, and what is not.
+
+    Attributes:
+        todo: the pictures to restore, with their targets.
+        there: pictures whose results are there and up to date.
+        faults: pictures that cannot be restored, with the reasons.
+        postponed: number of pictures that are left because of the limit.
+        entries: what the journal has of the pictures to restore, by their sources.
+    """
+
+    todo: dict[Job, Targets]
+    there: list[Job] = field(default_factory=list)
+    faults: dict[Job, ImageError] = field(default_factory=dict)
+    postponed: int = 0
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+
+def in_shard(source: str, shard: tuple[int, int]) -> bool:
+    """Whether a picture belongs to a shard, which depends only on its path."""
+    number, shards = shard
+    name = source.encode(errors="surrogateescape")
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") % shards == number - 1
+
+
+def list_work(jobs: Sequence[Job], order: Order, journal: Journal | None, *, dry: bool = False) -> WorkList:
+    """Find what is left to do, plan the names of new results, and write both to the journal.
+
+    A picture is done if it was restored from the same file with the same settings and models, and its results are
+    there.
+
+    Args:
+        jobs: all pictures of the job, whatever the shard.
+        order: what to do.
+        journal: the journal; None: there is none yet.
+        dry: write nothing.
+
+    Raises:
+        JobError: the journal cannot be read or written.
+    """
+    entries = journal.entries() if journal else {}
+    jobs = list({name_of(job.source): job for job in reversed(jobs)}.values())[::-1]
+    sources = {job: name_of(job.source) for job in jobs}
+    results = {path for entry in entries.values() for path in (entry.output, *entry.beside) if path}
+    jobs = [job for job in jobs if sources[job] not in results]
+    own = [job for job in jobs if in_shard(sources[job], order.shard)]
+    touched: dict[str, Entry] = {}
+    there = [job for job in own if _is_done(job, entries.get(sources[job]), order, touched)]
+    done = set(there)
+    left = [job for job in own if job not in done]
+    if journal is None or dry:
+        return _planned(jobs, left, there, order, entries, sources)[0]
+    with journal.transaction():
+        # Another shard may have planned its names meanwhile.
+        work, new = _planned(jobs, left, there, order, journal.entries(), sources)
+        journal.keep_settings(order.recipe.digest, order.recipe.text)
+        journal.put([*new, *touched.values()])
+    return work
+
+
+def _is_done(job: Job, entry: Entry | None, order: Order, touched: dict[str, Entry]) -> bool:
+    """Whether nothing is to be done for a picture; `touched` receives the entry of a file with only a new date."""
+    if entry is None or entry.state != "done" or order.again or entry.output is None:
+        return False
+    if entry.settings != order.recipe.digest or entry.models != order.recipe.models:
+        return False
+    if not _fits(Path(entry.output), job, order) or not _has_results(entry, order.endings):
+        return False
+    stamp = stamp_of(entry.source)
+    if stamp is None:
+        return True  # what was restored and then removed is done
+    if stamp != (entry.size, entry.mtime_ns):
+        if stamp.size != entry.size or sha256_of(entry.source) != entry.sha256:
+            return False
+        touched[entry.source] = replace(entry, mtime_ns=stamp.mtime_ns)
+    return True
+
+
+def _fits(kept: Path, job: Job, order: Order) -> bool:
+    """Whether a result has the name that it would get today, perhaps with a number."""
+    wanted = Path(name_of(name_result(job, order.output, pattern=order.pattern)))
+    if kept == wanted:
+        return True
+    number = re.fullmatch(re.escape(wanted.stem) + r"-\d+", kept.stem)
+    return kept.parent == wanted.parent and kept.suffix == wanted.suffix and number is not None
+
+
+def _has_results(entry: Entry, endings: Iterable[str]) -> bool:
+    """Whether the result and further results with these endings are there."""
+    if stamp_of(entry.output or "") is None:
+        return False
+    for ending in endings:
+        path = next((path for path in entry.beside if path.endswith(ending)), None)
+        # Without a restored face there may be no folder of crops.
+        if path is None or (stamp_of(path) is None and (Path(path).suffix or entry.restored)):
+            return False
+    return True
+
+
+def _planned(
+    jobs: Sequence[Job],
+    left: Sequence[Job],
+    there: list[Job],
+    order: Order,
+    entries: Mapping[str, Entry],
+    sources: Mapping[Job, str],
+) -> tuple[WorkList, list[Entry]]:
+    """The work, and the entries to write: those of the work, and of new pictures of other shards."""
+    own = set(left)
+    to_plan = [job for job in jobs if job in own or sources[job] not in entries]
+    known = {job: entries[sources[job]] for job in to_plan if sources[job] in entries}
+    kept, ours, changed = {}, set(), {}
+    for job, entry in known.items():
+        if entry.output is None or not _fits(Path(entry.output), job, order):
+            continue
+        main = name_result(job, order.output, pattern=order.pattern).with_name(Path(entry.output).name)
+        kept[job] = Targets(main, tuple(main.with_name(Path(path).name) for path in entry.beside))
+        stamp = stamp_of(entry.output)
+        if stamp is None or entry.state == "working" or stamp == entry.output_stamp:
+            ours |= {kept[job].main, *kept[job].beside}
+        elif entry.output_stamp and not order.overwrite:
+            changed[job] = ImageError(
+                f"{entry.output} was changed since it was restored; move it away, or pass --overwrite to replace it."
+            )
+    mine = {entry.source for entry in known.values()}
+    reserved = {
+        Path(path): Path(source)
+        for source, entry in entries.items()
+        if source not in mine
+        for path in (entry.output, *entry.beside)
+        if path
+    }
+    planned, faults = plan(
+        [job for job in to_plan if job not in changed],
+        order.output,
+        "",
+        order.endings,
+        overwrite=order.overwrite,
+        pattern=order.pattern,
+        photographs=[job.source for job in jobs],
+        alone=False,
+        earlier=Earlier(kept, reserved, ours),
+    )
+    faults |= changed
+    new = [_new_entry(sources[job], known.get(job), planned.get(job), faults.get(job)) for job in to_plan]
+    todo = {job: planned[job] for job in left if job in planned}
+    postponed = max(len(todo) - order.limit, 0) if order.limit else 0
+    todo = dict(islice(todo.items(), len(todo) - postponed))
+    by_source = {entry.source: entry for entry in new}
+    return WorkList(
+        todo,
+        there,
+        {job: faults[job] for job in left if job in faults},
+        postponed,
+        {sources[job]: by_source[sources[job]] for job in todo},
+    ), new
+
+
+def _new_entry(source: str, known: Entry | None, targets: Targets | None, fault: ImageError | None) -> Entry:
+    entry = known or Entry(source=source)
+    if targets is None:
+        return replace(entry, state="failed", why=str(fault), finished=now())
+    output = name_of(targets.main)
+    same = entry.output == output
+    written = stamp_of(output) if same and entry.state == "working" else entry.output_stamp if same else None
+    return replace(
+        entry,
+        state="waiting",
+        why=None,
+        output=output,
+        beside=tuple(name_of(path) for path in targets.beside),
+        output_size=written and written.size,
+        output_mtime_ns=written and written.mtime_ns,
+    )
+
+
+def run_job(
+    work: WorkList, order: Order, journal: Journal, restore: Callable[[Iterator[Task]], Iterator[Outcome]]
+) -> Iterator[Outcome]:
+    """Do the work, and write what came of it to the journal.
+
+    Args:
+        work: from `list_work`.
+        order: what it was listed for.
+        journal: the journal.
+        restore: `restore_files` with its options.
+
+    Yields:
+        The outcome of each picture.
+
+    Raises:
+        JobError: the disk is full or read-only, or the folder of results is gone. What is finished is kept.
+    """
+    recorder = _Recorder(work, order, journal)
+    outcomes = restore(recorder.tasks())
+    try:
+        for outcome in outcomes:
+            recorder.record(outcome)
+            yield outcome
+    except BaseException:
+        _close(outcomes)
+        with suppress(JobError):  # the first reason counts
+            recorder.end()
+        raise
+    recorder.end()
+
+
+def _close(outcomes: Iterator[Outcome]) -> None:
+    """End the work behind an iterator, if it is a generator."""
+    if isinstance(outcomes, Generator):
+        outcomes.close()
+
+
+class _Recorder:
+    """Writes the progress of a job to its journal."""
+
+    def __init__(self, work: WorkList, order: Order, journal: Journal) -> None:
+        self._work, self._order, self._journal = work, order, journal
+        self._run = journal.begin_run(order.shard_name)
+        self._began = self._written = time.monotonic()
+        self._begun: dict[str, Entry] = {}
+        self._stamps: dict[str, Stamp] = {}
+        self._new: list[Entry] = []
+        self._faces: dict[str, list[FaceEntry]] = {}
+        self._pictures = self._restored = 0
+
+    def tasks(self) -> Iterator[Task]:
+        """The tasks; each is marked as begun before it is handed out."""
+        items = iter(self._work.todo.items())
+        while chunk := list(islice(items, _BEGUN_AT_ONCE)):
+            begun = [replace(self._work.entries[name_of(job.source)], state="working") for job, _ in chunk]
+            self._begun |= {entry.source: entry for entry in begun}
+            self._write(begun)
+            for job, targets in chunk:
+                self._stamps[name_of(job.source)] = stamp_of(job.source) or Stamp(0, 0)
+                yield Task(job.source, targets)
+
+    def record(self, outcome: Outcome) -> None:
+        source = name_of(outcome.task.source)
+        entry, stamp = self._begun.pop(source), self._stamps.pop(source)
+        if outcome.error is None and stamp_of(source) == stamp:
+            done, self._faces[source] = done_entry(entry, stamp, self._order.recipe, outcome)
+            self._new.append(done)
+            self._pictures += 1
+            self._restored += done.restored or 0
+        else:
+            self._new.append(self._not_done(entry, outcome))
+        if time.monotonic() - self._written >= _WRITE_EVERY:
+            self._write()
+
+    def _not_done(self, entry: Entry, outcome: Outcome) -> Entry:
+        error = outcome.error
+        why = str(error) or type(error).__name__ if error else "The file changed while it was restored."
+        written = stamp_of(entry.output or "")
+        state = "waiting" if error is None or _is_short_of_memory(error) else "failed"
+        full = next((_FULL[code] for code in _error_numbers(error) if code in _FULL), None)
+        entry = replace(
+            entry,
+            state="waiting" if full else state,
+            why=why,
+            seconds=round(outcome.seconds, 4),
+            finished=now(),
+            output_size=written and written.size,
+            output_mtime_ns=written and written.mtime_ns,
+        )
+        if full:
+            self._new.append(entry)
+            raise JobError(
+                f"The disk of {self._order.output} {full}, so the job stops ({why}) What is finished is kept; call the "
+                "same command again when that is mended."
+            )
+        return entry
+
+    def _write(self, begun: Sequence[Entry] = ()) -> None:
+        with self._journal.transaction():
+            self._journal.put([*self._new, *begun], self._faces)
+            self._journal.count_run(self._run, self._pictures, self._restored, time.monotonic() - self._began)
+        self._new, self._faces, self._written = [], {}, time.monotonic()
+
+    def end(self) -> None:
+        """Write what is not written; pictures that were begun and have no outcome wait again."""
+        for entry in self._begun.values():
+            written = stamp_of(entry.output or "")
+            self._new.append(
+                replace(
+                    entry,
+                    state="waiting",
+                    output_size=written and written.size,
+                    output_mtime_ns=written and written.mtime_ns,
+                )
+            )
+        self._begun = {}
+        self._write()
+
+
+def _error_numbers(error: BaseException | None) -> Iterator[int]:
+    """Numbers of the system's errors behind an error."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            yield error.errno
+        error = error.__cause__ or error.__context__
+
+
+def _is_short_of_memory(error: BaseException) -> bool:
+    from ..devices import is_out_of_memory
+
+    found: BaseException | None = error
+    while found is not None:
+        if is_out_of_memory(found):
+            return True
+        found = found.__cause__ or found.__context__
+    return False

@@ -1,0 +1,268 @@
+"""The journal of a job: a SQLite database in the folder of the results. Needs no torch.
+
+Several processes may use it at the same time. It is written in SQLite's default mode, whose locks also work on the
+network file systems that have locks at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ..errors import JobError
+from ..versions import package_version
+from .database import PATIENCE, TABLES, VERSION, connect, copy_readable, fault_of, inode_of, set_aside
+from .entries import Entry, FaceEntry, now
+
+FILE = "gpen-job.sqlite"
+"""Name of a journal."""
+
+_PICTURE = tuple(field.name for field in fields(Entry))
+_FACE = tuple(field.name for field in fields(FaceEntry))
+_JSON = ("models", "beside", "notes", "report")
+
+
+class Journal:
+    """A journal that is open. Its methods may be called from several threads.
+
+    Args:
+        path: the database.
+        connection: an open connection to it.
+        notes: sentences for the user about how it was opened.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, notes: tuple[str, ...] = ()) -> None:
+        self.path = path
+        self.notes = notes
+        self._connection = connection
+        self._guard = threading.RLock()
+        self._inode = inode_of(path)
+
+    @classmethod
+    def open(cls, folder: Path) -> Journal:
+        """Open the journal of a folder for writing; folder and journal are created if they are missing.
+
+        A journal that is damaged, or of another version, is kept under another name, and what can be read of it is
+        copied into a new one; a note says so.
+
+        Raises:
+            JobError: the folder or the journal cannot be written.
+        """
+        path = folder / FILE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise JobError(f"{folder} is not writable; choose another --output.")
+            with FileLock(folder / ".gpen-job.lock", timeout=PATIENCE):
+                return _open_or_replace(path)
+        except Timeout:
+            raise JobError(f"{path} is locked by another process; try again when that has ended.") from None
+        except OSError as error:
+            raise JobError(f"The journal {path} cannot be written: {error.strerror or error}.") from error
+        except sqlite3.Error as error:
+            raise _write_error(path, error) from error
+
+    @classmethod
+    def read(cls, folder: Path) -> Journal:
+        """Open the journal of a folder for reading only.
+
+        Raises:
+            JobError: there is none, or it cannot be read.
+        """
+        path = folder / FILE
+        if not path.is_file():
+            raise JobError(f"There is no job in {folder}: it has no {FILE}.")
+        try:
+            connection = connect(path, "ro")
+            fault = fault_of(connection)
+        except sqlite3.Error as error:
+            raise JobError(f"The journal {path} cannot be read: {error}.") from error
+        if fault:
+            raise JobError(
+                f"The journal {path} cannot be read: {fault}. `gpen restore` with this --output keeps it under another "
+                "name and begins a new one."
+            )
+        return cls(path, connection)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is written, and on the disk at the end, or nothing is. May be nested.
+
+        Raises:
+            JobError: the disk is full, or the journal is gone or cannot be written.
+        """
+        with self._guard:
+            if self._connection.in_transaction:
+                yield
+                return
+            try:
+                if inode_of(self.path) != self._inode:
+                    raise JobError(
+                        f"{self.path.parent} has lost its journal while the job ran: it was moved, deleted or "
+                        "unmounted. Bring it back and call the same command again."
+                    )
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                    self._connection.execute("COMMIT")
+                except BaseException:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise _write_error(self.path, error) from error
+
+    def entries(self, *, reports: bool = False) -> dict[str, Entry]:
+        """All pictures by their sources; with their reports only on request, since these are long."""
+        names = [name for name in _PICTURE if reports or name != "report"]
+        rows = self._select(f"SELECT {', '.join(names)} FROM pictures ORDER BY source")
+        return {entry.source: entry for entry in (_entry(dict(zip(names, row, strict=True))) for row in rows)}
+
+    def faces(self) -> list[FaceEntry]:
+        """All faces, by source and number."""
+        rows = self._select(f"SELECT {', '.join(_FACE)} FROM faces ORDER BY source, number")
+        found = (dict(zip(_FACE, map(_text, row), strict=True)) for row in rows)
+        return [FaceEntry(**{**face, "restored": bool(face["restored"])}) for face in found]
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """All settings that pictures were restored with, by their digests."""
+        return {digest: json.loads(body) for digest, body in self._select("SELECT digest, body FROM settings")}
+
+    def meta(self) -> dict[str, str]:
+        """Facts about the journal: versions of its tables and of the package that began it."""
+        return dict(self._select("SELECT name, value FROM meta"))
+
+    def pace(self) -> tuple[int, int, float]:
+        """Pictures done and faces restored by all runs so far, and the seconds that the runs took, added up."""
+        ((pictures, faces, seconds),) = self._select("SELECT sum(pictures), sum(faces), sum(seconds) FROM runs")
+        return pictures or 0, faces or 0, seconds or 0.0
+
+    def put(self, entries: Iterable[Entry], faces: Mapping[str, Iterable[FaceEntry]] | None = None) -> None:
+        """Write pictures, each instead of what is known of it.
+
+        Args:
+            entries: the pictures. One without a report keeps the report that is there.
+            faces: all faces of a picture by its source; pictures that are not named keep theirs.
+        """
+        picture_marks, face_marks = (", ".join("?" * len(names)) for names in (_PICTURE, _FACE))
+        changes = ", ".join(
+            f"{name} = coalesce(excluded.{name}, {name})" if name == "report" else f"{name} = excluded.{name}"
+            for name in _PICTURE[1:]
+        )
+        with self.transaction():
+            self._connection.executemany(
+                f"INSERT INTO pictures ({', '.join(_PICTURE)}) VALUES ({picture_marks}) "
+                f"ON CONFLICT (source) DO UPDATE SET {changes}",
+                ([_value(entry, name) for name in _PICTURE] for entry in entries),
+            )
+            for source, found in (faces or {}).items():
+                self._connection.execute("DELETE FROM faces WHERE source = ?", (_bound(source),))
+                self._connection.executemany(
+                    f"INSERT INTO faces ({', '.join(_FACE)}) VALUES ({face_marks})",
+                    ([_bound(getattr(face, name)) for name in _FACE] for face in found),
+                )
+
+    def keep_settings(self, digest: str, body: str) -> None:
+        """Write settings as JSON under their digest."""
+        with self.transaction():
+            self._connection.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (digest, body))
+
+    def begin_run(self, shard: str = "") -> int:
+        """Note that a process begins; returns its number."""
+        with self.transaction():
+            row = self._connection.execute(
+                "INSERT INTO runs (began, version, shard, pictures, faces, seconds) VALUES (?, ?, ?, 0, 0, 0)",
+                (now(), package_version(), shard),
+            )
+            return row.lastrowid or 0
+
+    def count_run(self, run: int, pictures: int, faces: int, seconds: float) -> None:
+        """Note how many pictures and faces a process has done so far, and how long it took."""
+        with self.transaction():
+            self._connection.execute(
+                "UPDATE runs SET pictures = ?, faces = ?, seconds = ?, ended = ? WHERE id = ?",
+                (pictures, faces, seconds, now(), run),
+            )
+
+    def _select(self, query: str) -> list[Any]:
+        try:
+            with self._guard:
+                return self._connection.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise JobError(f"The journal {self.path} cannot be read: {error}.") from error
+
+
+def _open_or_replace(path: Path) -> Journal:
+    existed = path.exists()
+    connection = connect(path, "rwc")
+    fault = fault_of(connection) if existed else ""
+    aside = None
+    if fault:
+        connection.close()
+        aside = set_aside(path)
+        connection = connect(path, "rwc")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.executescript(TABLES)
+    journal = Journal(path, connection)
+    with journal.transaction():
+        began = (("tables", str(VERSION)), ("version", package_version()), ("began", now()))
+        connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", began)
+    if aside:
+        copied = copy_readable(aside, connection)
+        journal.notes = (
+            f"The journal {path} cannot be used: {fault}. It was kept as {aside.name}; {copied} of its pictures were "
+            "taken over. --overwrite restores anew what is missing.",
+        )
+    return journal
+
+
+def _write_error(path: Path, error: sqlite3.Error) -> JobError:
+    return JobError(
+        f"The journal {path} cannot be written: {error}. What is finished is kept; call the same command again when "
+        "that is mended."
+    )
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    values = {name: _text(value) for name, value in row.items()}
+    for name in _JSON:
+        if values.get(name) is not None:
+            values[name] = json.loads(values[name])
+    for name in ("beside", "notes"):
+        values[name] = tuple(values[name] or ())
+    values["models"] = values["models"] or {}
+    return Entry(**values)
+
+
+def _value(entry: Entry, name: str) -> Any:
+    value = getattr(entry, name)
+    if name in _JSON and value is not None:
+        return json.dumps(value)
+    return _bound(value)
+
+
+def _bound(value: Any) -> Any:
+    """A value as SQLite takes it: names of files that are no UTF-8 become bytes."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return os.fsencode(value)
+    return value
+
+
+def _text(value: Any) -> Any:
+    return os.fsdecode(value) if isinstance(value, bytes) else value

@@ -1,0 +1,303 @@
+"""What is left of a job, and what its journal keeps: with a worker that only copies, so that a job takes no time."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gpen_blocks.gpen.errors import ImageError, JobError
+from gpen_blocks.gpen.jobs.database import only_process
+from gpen_blocks.gpen.jobs.entries import Recipe, name_of
+from gpen_blocks.gpen.jobs.job import Order, WorkList, in_shard, list_work, run_job
+from gpen_blocks.gpen.jobs.journal import FILE, Journal
+from gpen_blocks.gpen.jobs.plan import Job
+from gpen_blocks.gpen.jobs.tasks import Outcome, Task
+
+RECIPE = Recipe({"strength": 1.0}, {"gpen": "0" * 64})
+FACE = {"box": [1.0, 2.0, 3.0, 4.0], "score": 0.9, "restored": True, "changed": {"share": 0.5, "mean": 2.0}}
+
+
+def copy_files(tasks: Iterator[Task]) -> Iterator[Outcome]:
+    """A worker that finds a face in every picture and changes nothing; an empty file is no picture."""
+    for task in tasks:
+        if not task.source.stat().st_size:
+            yield Outcome(task, error=ImageError(f"{task.source} is empty."))
+            continue
+        task.targets.main.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(task.source, task.targets.main)
+        yield Outcome(task, {"faces": [FACE], "notes": ["copied"], "settings": RECIPE.settings}, seconds=0.25)
+
+
+def pictures(folder: Path, *names: str) -> list[Job]:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if not (folder / name).exists():
+            (folder / name).write_bytes(os.fsencode(name))
+    return [Job(folder / name, Path(name)) for name in names]
+
+
+def call(jobs: list[Job], order: Order, stop_after: int = -1) -> tuple[WorkList, list[str]]:
+    """One call of a job; returns its work and the names of the results it wrote."""
+    journal = Journal.open(order.output)
+    work = list_work(jobs, order, journal)
+    written = []
+    outcomes = run_job(work, order, journal, copy_files)
+    for number, outcome in enumerate(outcomes, 1):
+        if outcome.error is None:
+            written.append(outcome.task.targets.main.name)
+        if number == stop_after:
+            outcomes.close()
+            break
+    journal.close()
+    return work, written
+
+
+@pytest.fixture
+def order(tmp_path) -> Order:
+    return Order(tmp_path / "out", RECIPE)
+
+
+def states(order: Order) -> dict[str, str]:
+    journal = Journal.read(order.output)
+    found = {Path(source).name: entry.state for source, entry in journal.entries().items()}
+    journal.close()
+    return found
+
+
+def test_finished_pictures_are_not_done_again(order, tmp_path):
+    jobs = pictures(tmp_path, "a.jpg", "b.png", "deep/c.jpg")
+    work, written = call(jobs, order)
+    assert written == ["a.jpg", "b.png", "c.jpg"] and not work.there
+    assert call(jobs, order) == (WorkList({}, jobs), [])
+    entry = Journal.read(order.output).entries(reports=True)[name_of(jobs[0].source)]
+    assert (entry.state, entry.faces, entry.restored, entry.seconds) == ("done", 1, 1, 0.25)
+    assert entry.output == str(order.output / "a.jpg") and entry.notes == ("copied",)
+    assert entry.settings == RECIPE.digest and entry.models == RECIPE.models and entry.finished
+    assert entry.report == {"faces": [FACE], "notes": ["copied"]}
+    assert Journal.read(order.output).settings() == {RECIPE.digest: RECIPE.settings}
+    (face, *_), three = Journal.read(order.output).faces(), Journal.read(order.output).pace()
+    assert (face.x0, face.y1, face.restored, face.changed_share, face.identity) == (1.0, 4.0, True, 0.5, None)
+    assert three[:2] == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda jobs, out: jobs[0].source.write_text("another", encoding="utf-8"), ["a.jpg"]),
+        (lambda jobs, out: jobs[0].source.write_text("A.jpg", encoding="utf-8"), ["a.jpg"]),  # as long as before
+        (lambda jobs, out: os.utime(jobs[0].source, (1, 1)), []),
+        (lambda jobs, out: (out / "b.jpg").unlink(), ["b.jpg"]),
+        (lambda jobs, out: jobs.extend(pictures(jobs[0].source.parent, "new.jpg")), ["new.jpg"]),
+    ],
+)
+def test_what_changed_is_done_again(order, tmp_path, change, expected):
+    jobs = pictures(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    call(jobs, order)
+    change(jobs, order.output)
+    assert call(jobs, order)[1] == expected
+    assert call(jobs, order)[1] == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"recipe": Recipe({"strength": 0.5}, RECIPE.models)},
+        {"recipe": Recipe(RECIPE.settings, {"gpen": "1" * 64})},
+        {"again": True},
+    ],
+)
+def test_other_settings_or_models_do_everything_again_under_the_same_names(order, tmp_path, changed):
+    jobs = pictures(tmp_path, "a.jpg", "a.png", "a.bmp")
+    assert call(jobs, order)[1] == ["a.jpg", "a.png", "a-2.png"]
+    other = replace(order, **changed)
+    assert call(jobs[::-1], other, stop_after=1)[1] == ["a-2.png"]
+    assert call(jobs, replace(other, again=False))[1] == ["a.jpg", "a.png"]
+
+
+def test_another_pattern_gives_other_files(order, tmp_path):
+    jobs = pictures(tmp_path, "a.jpg", "deep/a.jpg")
+    call(jobs, order)
+    flat = replace(order, pattern="{stem}-new{suffix}")
+    assert call(jobs, flat)[1] == ["a-new.jpg", "a-new-2.jpg"]
+    assert call(jobs[::-1], flat)[1] == []
+    assert sorted(path.name for path in order.output.glob("*.jpg")) == ["a-new-2.jpg", "a-new.jpg", "a.jpg"]
+
+
+def test_a_failed_picture_is_tried_again(order, tmp_path):
+    jobs = pictures(tmp_path, "a.jpg", "b.jpg")
+    jobs[0].source.write_bytes(b"")
+    assert call(jobs, order)[1] == ["b.jpg"]
+    entry = Journal.read(order.output).entries()[name_of(jobs[0].source)]
+    assert entry.state == "failed" and entry.why == f"{jobs[0].source} is empty."
+    jobs[0].source.write_text("now it is there", encoding="utf-8")
+    assert call(jobs, order)[1] == ["a.jpg"]
+
+
+def test_foreign_files_and_changed_results_are_not_replaced_unasked(order, tmp_path):
+    jobs = pictures(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    order.output.mkdir()
+    (order.output / "a.jpg").write_text("precious", encoding="utf-8")
+    work, written = call(jobs, order)
+    assert written == ["b.jpg", "c.jpg"]
+    assert [str(fault) for fault in work.faults.values()] == [
+        f"{order.output / 'a.jpg'} already exists; choose another name or pass --overwrite."
+    ]
+    (order.output / "b.jpg").write_text("retouched by hand", encoding="utf-8")
+    again = replace(order, again=True)
+    for _ in range(2):
+        work, written = call(jobs, again)
+        assert written == ["c.jpg"] and "already exists" in str(work.faults[jobs[0]])
+        assert "was changed since it was restored" in str(work.faults[jobs[1]])
+    assert (order.output / "a.jpg").read_text(encoding="utf-8") == "precious"
+    assert (order.output / "b.jpg").read_text(encoding="utf-8") == "retouched by hand"
+    assert call(jobs, replace(again, overwrite=True))[1] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+def test_an_interrupted_job_goes_on(order, tmp_path):
+    jobs = pictures(tmp_path, *(f"{number:02d}.jpg" for number in range(40)))
+    assert len(call(jobs, order, stop_after=7)[1]) == 7
+    assert list(states(order).values()).count("done") == 7
+    assert list(states(order).values()).count("waiting") == 33
+    work, written = call(jobs, replace(order, limit=10))
+    assert written == [f"{number:02d}.jpg" for number in range(7, 17)] and work.postponed == 23
+    assert len(call(jobs, order)[1]) == 23
+
+
+def test_results_in_the_folder_of_the_pictures_are_no_pictures_of_the_job(tmp_path):
+    jobs = pictures(tmp_path, "a.jpg")
+    order = Order(tmp_path, RECIPE, pattern="{stem}.new{suffix}")
+    assert call(jobs, order)[1] == ["a.new.jpg"]
+    assert call(pictures(tmp_path, "a.jpg", "a.new.jpg"), order) == (WorkList({}, jobs), [])
+
+
+def test_shards_divide_the_work_and_agree_on_the_names(order, tmp_path):
+    names = [f"{number}{suffix}" for number in range(20) for suffix in (".bmp", ".png")]
+    jobs = pictures(tmp_path, *names)
+    written = []
+    for number in (3, 1, 2):
+        work, some = call(jobs, replace(order, shard=(number, 3)))
+        assert all(in_shard(name_of(job.source), (number, 3)) for job in work.todo) and some
+        written += some
+    assert sorted(written) == sorted(path.name for path in order.output.glob("*.png")) and len(set(written)) == 40
+    assert call(jobs, order)[1] == []
+
+
+def test_one_process_at_a_time_works_on_a_shard(tmp_path):
+    with only_process(tmp_path, "2/8"):
+        with pytest.raises(JobError, match=r"Another process is working on shard 2/8"), only_process(tmp_path, "2/8"):
+            pass
+        with only_process(tmp_path, "3/8"), only_process(tmp_path):
+            pass
+    with only_process(tmp_path, "2/8"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_is_no_utf8(order, tmp_path):
+    jobs = pictures(tmp_path, os.fsdecode(b"caf\xe9.jpg"))
+    assert len(call(jobs, order)[1]) == 1 and call(jobs, order)[1] == []
+
+
+def test_a_full_disk_stops_the_job_and_the_picture_waits(order, tmp_path):
+    jobs = pictures(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    journal = Journal.open(order.output)
+
+    def fill(tasks: Iterator[Task]) -> Iterator[Outcome]:
+        for outcome in copy_files(tasks):
+            if outcome.task.source.name != "b.jpg":
+                yield outcome
+                continue
+            outcome.task.targets.main.unlink()
+            error = ImageError("b.jpg cannot be written: No space left on device.")
+            error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+            yield Outcome(outcome.task, error=error)
+
+    with pytest.raises(JobError, match="is full, so the job stops"):
+        list(run_job(list_work(jobs, order, journal), order, journal, fill))
+    assert states(order) == {"a.jpg": "done", "b.jpg": "waiting", "c.jpg": "waiting"}
+    assert call(jobs, order)[1] == ["b.jpg", "c.jpg"]
+
+
+def test_short_memory_lets_a_picture_wait_and_the_job_go_on(order, tmp_path):
+    jobs = pictures(tmp_path, "a.jpg", "b.jpg")
+    journal = Journal.open(order.output)
+
+    def starve(tasks: Iterator[Task]) -> Iterator[Outcome]:
+        for task in tasks:
+            if task.source.name == "a.jpg":
+                yield Outcome(task, error=MemoryError())
+            else:
+                yield from copy_files(iter([task]))
+
+    list(run_job(list_work(jobs, order, journal), order, journal, starve))
+    assert states(order) == {"a.jpg": "waiting", "b.jpg": "done"}
+
+
+def test_a_folder_that_goes_away_stops_the_job(order, tmp_path):
+    jobs = pictures(tmp_path, "a.jpg", "b.jpg")
+    journal = Journal.open(order.output)
+    outcomes = run_job(list_work(jobs, order, journal), order, journal, copy_files)
+    next(outcomes)
+    order.output.rename(tmp_path / "moved")
+    with pytest.raises(JobError, match="has lost its journal"):
+        list(outcomes)
+
+
+def test_a_file_that_changes_meanwhile_waits(order, tmp_path):
+    jobs = pictures(tmp_path, "a.jpg")
+    journal = Journal.open(order.output)
+
+    def disturb(tasks: Iterator[Task]) -> Iterator[Outcome]:
+        for outcome in copy_files(tasks):
+            outcome.task.source.write_text("something else", encoding="utf-8")
+            yield outcome
+
+    list(run_job(list_work(jobs, order, journal), order, journal, disturb))
+    assert states(order) == {"a.jpg": "waiting"}
+    assert call(jobs, order)[1] == ["a.jpg"]
+    assert (order.output / "a.jpg").read_text(encoding="utf-8") == "something else"
+
+
+@pytest.mark.parametrize("damage", ["text", "middle", "short", "version", "foreign"])
+def test_a_journal_that_cannot_be_used_is_kept_and_what_can_be_read_is_taken_over(order, tmp_path, damage):
+    jobs = pictures(tmp_path, *(f"{number:03d}.jpg" for number in range(200)))
+    call(jobs, order)
+    path = order.output / FILE
+    content = path.read_bytes()
+    if damage == "text":
+        path.write_text("This was a journal. " * 1000, encoding="utf-8")
+    elif damage == "middle":
+        path.write_bytes(content[: len(content) // 2] + os.urandom(8192) + content[len(content) // 2 + 8192 :])
+    elif damage == "short":
+        path.write_bytes(content[: len(content) * 2 // 3])
+    else:
+        with sqlite3.connect(path) as other:
+            other.execute("UPDATE meta SET value = '99'" if damage == "version" else "DROP TABLE meta")
+    with pytest.raises(JobError, match="cannot be read"):
+        Journal.read(order.output)
+    before = path.read_bytes()
+    journal = Journal.open(order.output)
+    assert (order.output / "gpen-job-aside-1.sqlite").read_bytes() == before
+    (note,) = journal.notes
+    taken = len(journal.entries())
+    assert f"gpen-job-aside-1.sqlite; {taken} of its pictures" in note
+    assert taken == 200 if damage in ("version", "foreign") else taken < 200
+    journal.close()
+    work, written = call(jobs, order)
+    assert len(work.there) == taken and not written and len(work.faults) == 200 - taken
+    assert len(call(jobs, replace(order, overwrite=True))[1]) == 200 - taken
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    with pytest.raises(JobError, match="cannot be written"):
+        Journal.open(tmp_path / "file" / "out")
+    with pytest.raises(JobError, match=r"no gpen-job\.sqlite"):
+        Journal.read(tmp_path)
