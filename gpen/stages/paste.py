@@ -14,7 +14,7 @@ import torch
 from ..choices import MaskMode
 from ..detail.finish import finish
 from ..devices import is_out_of_memory
-from ..faces.align import find_strangers
+from ..faces.align import find_misordered, find_strangers
 from ..faces.change import Change, measure_changes
 from ..faces.masks import draw_masks
 from ..faces.masks.parsing import FaceParser
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-# Numbers of images that a note names.
+# Numbers of images or crops that a note names.
 _NAMED = 5
 
 
@@ -112,22 +112,33 @@ def paste_crops(
         if pasted is not given:
             result = images.clone() if result is images else result
             result[index : index + 1] = pasted
-    return PastedCrops(result, coverage, tuple(faults), _doubts(images, alignments))
+    return PastedCrops(result, coverage, tuple(faults), _doubts(images, crops, alignments))
 
 
-def _doubts(images: torch.Tensor, alignments: tuple[Alignment, ...]) -> tuple[str, ...]:
-    """A note if images do not look like those from which the crops were cut."""
+def _doubts(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...]) -> tuple[str, ...]:
+    """Notes if images do not look like those from which the crops were cut, or the crops are in another order."""
+    notes = []
     strangers = find_strangers(images, alignments)
-    if not strangers:
-        return ()
-    which = ", ".join(map(str, strangers[:_NAMED])) + (", ..." if len(strangers) > _NAMED else "")
-    pasted = f"image {which}" if len(images) > 1 else "The image"
-    note = (
-        f"{pasted[0].upper()}{pasted[1:]} {agree(len(strangers), 'does', 'do')} not look like the one that the crops "
-        "were cut from; paste into the images that were aligned, in their order."
-    )
-    log.warning(note)
-    return (note,)
+    if strangers:
+        pasted = f"image {_named(strangers)}" if len(images) > 1 else "The image"
+        notes.append(
+            f"{pasted[0].upper()}{pasted[1:]} {agree(len(strangers), 'does', 'do')} not look like the one that the "
+            "crops were cut from; paste into the images that were aligned, in their order."
+        )
+    misordered = find_misordered(crops, alignments)
+    if misordered:
+        named = agree(len(misordered), f"Crop {_named(misordered)} looks", f"Crops {_named(misordered)} look")
+        notes.append(
+            f"{named} unlike what was cut there, and other crops do not: the order of crops seems to have changed; "
+            "paste them in the order in which they were cut."
+        )
+    for note in notes:
+        log.warning(note)
+    return tuple(notes)
+
+
+def _named(numbers: tuple[int, ...]) -> str:
+    return ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
 
 
 def paste_back(

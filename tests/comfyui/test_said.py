@@ -31,6 +31,18 @@ def test_the_blocks_say_what_they_found(comfyui, pair):
     assert said["align"] == "1 crop cut." and said["paste"] == "1 crop pasted."
 
 
+def test_crops_in_another_order_are_said(comfyui, pair):
+    """Core's own nodes exchange the two restored crops."""
+    split = {
+        f"crop{index}": node("ImageFromBatch", image=["restore", 0], batch_index=index, length=1) for index in (0, 1)
+    }
+    joined = {"joined": node("ImageBatch", image1=["crop1", 0], image2=["crop0", 0])}
+    said = succeed(comfyui, {**blocks(**split, **joined), **pair}).said["paste"]
+    assert said.startswith("Crops 0, 1 look unlike what was cut there") and said.endswith(" 2 crops pasted.")
+    joined["joined"]["inputs"] = {"image1": ["crop0", 0], "image2": ["crop1", 0]}
+    assert succeed(comfyui, {**blocks(**split, **joined), **pair}).said["paste"] == "2 crops pasted."
+
+
 def test_they_say_that_there_is_no_face(comfyui, empty):
     said = succeed(comfyui, {**chosen(""), **empty}).said
     assert said["detect"] == "No face of 16 pixels or more was found."
