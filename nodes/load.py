@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..gpen.backends import Backend, Precision
 from ..gpen.models import load_detector, load_generator, load_parser
-from . import model_menus, placement, progress
+from . import model_menus, placement, progress, told
 from .schema import FaceDetector, FaceParserWire, Model, describe
 
 _MENU = (
@@ -64,10 +64,10 @@ class LoadModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: str, precision: Precision, backend: Backend) -> io.NodeOutput:
-        model_menus.make_available(model, "generator")
+        downloaded = model_menus.make_available(model, "generator")
         with placement.outside_inference_mode():
             loaded = load_generator(model, device=placement.device(), backend=backend, precision=precision)
-        progress.say(*loaded.notes)
+        progress.say(downloaded, *loaded.notes, otherwise=told.loaded(loaded.name))
         return io.NodeOutput(placement.generator_handle(loaded))
 
 
@@ -109,9 +109,10 @@ class LoadFaceDetector(io.ComfyNode):
 
     @classmethod
     def execute(cls, detector: str) -> io.NodeOutput:
-        model_menus.make_available(detector, "detector")
+        downloaded = model_menus.make_available(detector, "detector")
         with placement.outside_inference_mode():
             loaded = load_detector(detector)
+        progress.say(downloaded, otherwise=told.loaded(loaded.name))
         return io.NodeOutput(placement.detector_handle(loaded))
 
 
@@ -153,9 +154,11 @@ class LoadFaceParser(io.ComfyNode):
 
     @classmethod
     def execute(cls, parser: str) -> io.NodeOutput:
-        model_menus.make_available(parser, "parser")
+        downloaded = model_menus.make_available(parser, "parser")
         if parser == model_menus.AUTO:
-            return io.NodeOutput(placement.own_parser())
-        with placement.outside_inference_mode():
-            loaded = load_parser(parser)
-        return io.NodeOutput(placement.detector_handle(loaded))
+            handle = placement.own_parser()
+        else:
+            with placement.outside_inference_mode():
+                handle = placement.detector_handle(load_parser(parser))
+        progress.say(downloaded, otherwise=told.loaded(handle.loaded.name))
+        return io.NodeOutput(handle)

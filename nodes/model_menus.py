@@ -83,7 +83,8 @@ def require_model(name: str, kind: Kind) -> str:
     Raises:
         MissingPackageError: it is an ONNX file, and ONNX Runtime is not installed.
         SettingsError: it is neither a registry name nor a file of the user, or is for another task than restoration.
-            The message names the folder to put the file into, and where the registry knows one, the source.
+            The message names the folder to put the file into, and where the registry knows one, the source; or the
+            file that is there but not taken, and what to do about it.
     """
     if name in model_names(kind):
         if name.lower().endswith(_ONNX):
@@ -102,25 +103,43 @@ def fault_of_choice(name: str | None, kind: Kind) -> str | None:
 
 
 def _missing(name: str, kind: Kind, record: ModelRecord | None) -> str:
-    noun, target = _NOUNS[kind], places.download_folder(kind)
+    noun, target = _NOUNS[kind], places.copy_folder(kind)
     if record and record.kind != kind:
         return f"{name} is a {record.kind}; choose a {noun} from the menu."
     if record:
         sources = ", ".join(map(str, record.sources)) or "this package"
         return (
-            f"The menu has {name} as {record.name}; choose that. When the block runs, it is taken from {target}, or "
-            f"downloaded into it from one of: {sources}."
+            f"The menu has {name} as {record.name}; choose that. When the block runs, it is taken from {target} or "
+            f"another model folder, or downloaded from one of: {sources}."
         )
     if kind == "generator" and _is_discriminator(name):
         return f"{name} is a discriminator, which only training needs; choose a {noun} from the menu."
+    for path in store.named(name, kind):
+        return f"{path} is here, but no {name!r} is in the menu: {_why_untaken(path, kind)}, and press R in the page."
     known = (registry.namesake(one) for one in (name, *_AUTO[kind]))
     best = next((one for one in known if one and one.sources), None)
     example = f"; {best.name}, for example, is downloaded from {best.sources[0]}" if best else ""
-    own = [folder for folder in places.own_folders(kind) if kind == "generator" and folder.name == _OWN_FOLDER]
     return (
         f"There is no {noun} {name!r} on this machine. Get the file from where the workflow comes from and put it into "
-        f"{(*own, target)[0]}, or choose another {noun} from the menu{example}."
+        f"{target}, or choose another {noun} from the menu{example}."
     )
+
+
+def _why_untaken(path: Path, kind: Kind) -> str:
+    """Why a file is not in the menu of a kind, and what to do about it."""
+    noun, name = _NOUNS[kind], path.name
+    if name in model_names(kind):
+        return f"the menu has it as {name}; choose that"
+    suffixes = (*_SUFFIXES, _ONNX) if kind == "generator" else _SUFFIXES
+    if path.suffix.lower() not in suffixes:
+        return f"a {noun} ends in {', '.join(suffixes[:-1])} or {suffixes[-1]}; get it in one of these forms"
+    rename = f"rename it, such as to {_WORDS[kind][0]}-{name}"
+    if kind != "generator":
+        return f"the name of a {noun} holds {' or '.join(_WORDS[kind])}; {rename}"
+    own = places.copy_folder(kind)
+    if path.parent == own:
+        return f"its name is not that of a {noun}; {rename}"
+    return f"outside {own}, the name of a {noun} holds {_WORDS[kind][0]}; {rename}, or move it there"
 
 
 def fingerprint(name: str | None, kind: Kind) -> str:
@@ -138,8 +157,11 @@ def fingerprint(name: str | None, kind: Kind) -> str:
     return (record.sha256 if record else None) or ""
 
 
-def make_available(name: str, kind: Kind) -> None:
+def make_available(name: str, kind: Kind) -> str:
     """Download a chosen model of the registry that is not on this machine, and show its licence.
+
+    Returns:
+        A sentence about the download; empty if there was none.
 
     Raises:
         SettingsError: the name is not in the menu.
@@ -147,7 +169,7 @@ def make_available(name: str, kind: Kind) -> None:
     """
     record = registry.find(require_model(name, kind))
     if record is None or record.bundled or store.find(name) is not None:
-        return
+        return ""
     bar = progress.node_progress()
     megabytes = f"{record.bytes / 1e6:.0f} MB" if record.bytes else "size unknown"
     path = download(
@@ -155,7 +177,7 @@ def make_available(name: str, kind: Kind) -> None:
         progress=lambda done, total: bar("download", done, total or done),
         on_licence=lambda licence: progress.say(f"Downloading {name} ({megabytes}). {licence}"),
     )
-    progress.say(f"Downloaded {name} to {path}. {record.licence}: {record.licence_note}")
+    return f"Downloaded {name} to {path}. {record.licence}: {record.licence_note}"
 
 
 __all__ = ["AUTO", "Kind", "fault_of_choice", "fingerprint", "make_available", "model_names", "require_model"]

@@ -63,7 +63,7 @@ class LoadPreset(io.ComfyNode):
     @classmethod
     def execute(cls, preset: str) -> io.NodeOutput:
         loaded = load_named(preset)
-        progress.say(*loaded.notes)
+        progress.say(*loaded.notes, otherwise=f"The preset is {loaded.name}.")
         return io.NodeOutput(loaded)
 
 

@@ -20,6 +20,8 @@ log = logging.getLogger("gpen-blocks")
 BAR_STEPS = 1000
 """Steps of a bar."""
 
+# Ids of the nodes that show a line.
+_showing: set[str] = set()
 # Longest side of preview pictures.
 _PREVIEW_SIDE = 512
 
@@ -81,18 +83,26 @@ def node_progress(shares: Mapping[str, float] | None = None) -> NodeProgress:
     return NodeProgress(bar, management.throw_exception_if_processing_interrupted, shares)
 
 
-def say(*sentences: str) -> None:
-    """Show sentences in the log and as a line in the node running in this thread, which replaces the line before."""
+def say(*sentences: str, otherwise: str = "") -> None:
+    """Show sentences in the log and as a line in the node running in this thread, which replaces the line before.
+
+    Args:
+        sentences: empty ones are left out.
+        otherwise: the line if there are none and the node shows one of an earlier run, since ComfyUI keeps that one and
+            cannot show an empty line.
+    """
     from comfy_execution.utils import get_executing_context
 
-    text = " ".join(filter(None, sentences))
+    context, text = get_executing_context(), " ".join(filter(None, sentences))
+    if not text and context is not None and context.node_id in _showing:
+        text = otherwise
     if not text:
         return
     log.info(text)
-    context = get_executing_context()
     if context is not None:
         from server import PromptServer  # not there where a script runs a block
 
+        _showing.add(context.node_id)
         PromptServer.instance.send_progress_text(text, context.node_id)
 
 

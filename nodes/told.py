@@ -1,6 +1,7 @@
 """What a block says in itself after a run: one short line, with the reasons for what it left out.
 
-ComfyUI keeps the line until the next one, so a block that may have something to say says something after each run.
+ComfyUI keeps the line until the next one, so a block that may have something to say says something after each run, or
+gives `progress.say` a line that replaces an older one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ from ..gpen.wording import agree, count
 
 # More reasons would be no short line; the report has all.
 _MOST_REASONS = 3
+
+
+def loaded(name: str) -> str:
+    """The line of a loader that has nothing else to say."""
+    return f"{name} is loaded."
 
 
 def detected(faces: Faces, heads_left_out: int, min_face_size: int) -> str:

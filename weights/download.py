@@ -151,7 +151,7 @@ def _obtain(
         if record.sha256 is None:
             _log.warning(f"{target} is a readable checkpoint of unproven origin: no SHA-256 is published for it.")
         return
-    raise DownloadError(_failure(record, reasons, target.parent))
+    raise DownloadError(_failure(record, reasons, target))
 
 
 def _fetch_checked(
@@ -190,9 +190,14 @@ def _set_aside(target: Path) -> None:
     _log.warning(f"{target} was damaged or another file; it is kept as {aside.name}.")
 
 
-def _failure(record: ModelRecord, reasons: Sequence[str], folder: Path) -> str:
+def _failure(record: ModelRecord, reasons: Sequence[str], target: Path) -> str:
     proof = f" ({record.bytes:,} bytes)" if record.bytes is not None else ""
+    folder = places.copy_folder(record.kind) if target.parent == _default(record).absolute() else target.parent
+    found = list(store.rejected(record))
+    if places.is_file(target) and target not in (one.path for one in found):
+        found.append(store.inspect(target, record))
+    broken = "".join(f" {one.path} is there, but is not used: {one.reason}." for one in found)
     return (
         f"{record.file} could not be downloaded: {'; '.join(reasons)}. Try again, which resumes the "
-        f"download, or copy the file{proof} into {folder} yourself."
+        f"download, or copy the file{proof} into {folder} yourself.{broken}"
     )

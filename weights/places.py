@@ -17,7 +17,8 @@ BUNDLED = Path(__file__).with_name("bundled")
 _APP = "gpen-blocks"
 
 # Usual names of the folders below ComfyUI's `models`; downloads of a kind go to the first one.
-_COMFYUI_FOLDERS = ("facerestore_models", "facedetection", "gpen")
+_OWN_FOLDER = "gpen"
+_COMFYUI_FOLDERS = ("facerestore_models", "facedetection", _OWN_FOLDER)
 
 # ModelScope's organisation `damo` was renamed to `iic`; caches may use either name.
 _MODELSCOPE_OWNERS = {"iic": ("iic", "damo")}
@@ -50,6 +51,12 @@ def download_folder(kind: Kind) -> Path:
         return from_environment
     comfyui = _comfyui_folders(kind)
     return comfyui[0] if comfyui else data_folder()
+
+
+def copy_folder(kind: Kind) -> Path:
+    """Folder that messages name for files that users copy: of generators, the one that no other program uses."""
+    own = [folder for folder in own_folders(kind) if kind == "generator" and folder.name == _OWN_FOLDER]
+    return (*own, download_folder(kind))[0]
 
 
 def set_host(ask: Callable[[str], Iterable[Path]] | None) -> None:

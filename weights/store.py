@@ -13,7 +13,7 @@ from typing import Literal
 from . import checkpoint, contents, digest, places, registry
 from .errors import ModelNotFoundError, WeightsError
 from .places import search_folders
-from .registry import ModelRecord
+from .registry import Kind, ModelRecord
 
 # `unverified`: no hash is published, or the file is a conversion. Its format is right, its origin is not proven.
 State = Literal["verified", "unverified", "rejected"]
@@ -93,6 +93,17 @@ def find(name: str) -> Path | None:
         return _find_loose(name)
     found, _ = _search(record)
     return found.path if found else None
+
+
+def named(name: str, kind: Kind) -> Iterator[Path]:
+    """Files with this name, ignoring case, in the user's folders for a kind."""
+    for folder in places.own_folders(kind):
+        yield from filter(places.is_file, _entry(folder, name))
+
+
+def rejected(record: ModelRecord) -> tuple[Inspection, ...]:
+    """The files with a model's name that are not used, and why."""
+    return tuple(_search(record)[1])
 
 
 def installed() -> tuple[ResolvedModel, ...]:
@@ -231,7 +242,7 @@ def _resolve_path(path: Path) -> ResolvedModel:
 
 
 def _missing(record: ModelRecord, passed_over: list[Inspection]) -> str:
-    where = places.download_folder(record.kind)
+    where = places.copy_folder(record.kind)
     sentence = f"{record.name} ({record.file}) is not on this machine"
     if passed_over:
         sentence += "; ignored: " + "; ".join(f"{one.path}, because {one.reason}" for one in passed_over)
@@ -255,6 +266,8 @@ __all__ = [
     "find",
     "inspect",
     "installed",
+    "named",
+    "rejected",
     "resolve",
     "search_folders",
     "verify",

@@ -47,7 +47,7 @@ from gpen_blocks.gpen.errors import GPENError
 from gpen_blocks.nodes import progress
 
 said = []
-progress.say = lambda *sentences: said.extend(filter(None, sentences))
+progress.say = lambda *sentences, **_: said.extend(filter(None, sentences))
 
 def run(name, *args, **kwargs):
     with torch.inference_mode():

@@ -39,7 +39,7 @@ def test_values_that_no_menu_has_are_refused(comfyui, portrait, place, name, val
     ("place", "name", "value", "folder", "source"),
     [
         ("model", "model", "Mine-2025.pth", "models/gpen", "huggingface:akhaliq/GPEN-BFR-512"),
-        ("model", "model", "GPEN-BFR-512.pth", "models/facerestore_models", "huggingface:akhaliq/GPEN-BFR-512"),
+        ("model", "model", "GPEN-BFR-512.pth", "models/gpen", "huggingface:akhaliq/GPEN-BFR-512"),
         ("detector", "detector", "retinaface-2025.pth", "models/facedetection", "github.com/xinntao/facexlib"),
         ("preset", "preset", "of-a-friend", "user/gpen-blocks/presets", "of-a-friend.json"),
     ],
@@ -81,6 +81,50 @@ def test_a_choice_that_another_block_makes_passes_the_check_and_is_told_when_it_
     assert comfyui.run(prompt).status == "success"
 
 
+def test_a_broken_file_is_named_where_its_download_fails(comfyui, portrait):
+    broken = comfyui.base / "models" / "facerestore_models" / "GPEN-BFR-256.pth"
+    broken.parent.mkdir(exist_ok=True)
+    broken.write_bytes(torch_zip_start())
+    prompt = {
+        **models(),
+        "image": load(comfyui.put("one.png", portrait)),
+        "restore": whole(),
+        "out": preview("restore"),
+    }
+    prompt["model"] = node("GPENLoadModel", model="gpen-bfr-256", precision="fp32", backend="auto")
+    try:
+        run = comfyui.run(prompt)
+    finally:
+        broken.unlink()
+    assert run.status == "error"
+    assert "could not be downloaded" in run.error
+    assert f"{broken} is there, but is not used: it has {len(torch_zip_start())} bytes instead of" in run.error
+
+
+def test_a_file_that_no_menu_takes_is_named_with_what_to_do(comfyui, portrait):
+    shared = comfyui.base / "models" / "facerestore_models" / "restorer_512.onnx"
+    shared.parent.mkdir(exist_ok=True)
+    shared.write_bytes(b"x")
+    prompt = {
+        **models(),
+        "image": load(comfyui.put("one.png", portrait)),
+        "restore": whole(),
+        "out": preview("restore"),
+    }
+    prompt["model"] = node("GPENLoadModel", model=shared.name, precision="fp32", backend="auto")
+    try:
+        run = comfyui.run(prompt)
+    finally:
+        shared.unlink()
+    assert run.status == "refused"
+    assert f"{shared} is here" in run.error and "rename it, such as to gpen-restorer_512.onnx" in run.error
+
+
+def torch_zip_start() -> bytes:
+    """The first bytes of a checkpoint whose download broke off."""
+    return b"PK\x03\x04" + bytes(996)
+
+
 def test_a_model_that_cannot_be_had_names_file_sources_and_folder(comfyui, portrait):
     prompt = {
         **models(),
@@ -93,5 +137,5 @@ def test_a_model_that_cannot_be_had_names_file_sources_and_folder(comfyui, portr
     assert run.status == "error"
     assert "GPEN-BFR-256.pth" in run.error
     assert "public-vigen-video.oss-cn-shanghai.aliyuncs.com" in run.error and "huggingface:" in run.error
-    assert str(comfyui.base / "models" / "facerestore_models") in run.error
+    assert f"into {comfyui.base / 'models' / 'gpen'} yourself" in run.error
     assert "non-commercial" in comfyui.text_of_log()

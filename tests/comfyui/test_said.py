@@ -43,6 +43,18 @@ def test_crops_in_another_order_are_said(comfyui, pair):
     assert succeed(comfyui, {**blocks(**split, **joined), **pair}).said["paste"] == "2 crops pasted."
 
 
+def test_what_a_loader_said_does_not_stay_when_it_no_longer_holds(comfyui, pair):
+    def line(model: str, precision: str) -> str | None:
+        loader = node("GPENLoadModel", model=model, precision=precision, backend="auto")
+        prompt = {**models(), **pair, "model": loader, "restore": whole(), "out": preview("restore")}
+        return succeed(comfyui, prompt).said.get("model")
+
+    assert line("gpen-lite-256", "fp32") is None
+    noted = line("gpen-lite-256", "fp16")
+    assert noted is not None and "fp16" in noted
+    assert line("auto", "fp32") == "gpen-lite-256 is loaded."
+
+
 def test_they_say_that_there_is_no_face(comfyui, empty):
     said = succeed(comfyui, {**chosen(""), **empty}).said
     assert said["detect"] == "No face of 16 pixels or more was found."

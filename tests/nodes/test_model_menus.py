@@ -232,15 +232,15 @@ def test_a_chosen_model_is_fetched_with_progress_and_its_licence(served, folder,
     said, steps = told
     before = fingerprint("toy", "generator")
     assert "toy" in model_names("generator")
-    make_available("toy", "generator")
+    line = make_available("toy", "generator")
     assert (folder / "toy.safetensors").read_bytes() == served.read_bytes()
     size = served.stat().st_size
     assert steps[-1] == ("download", size, size)
-    assert "toy licence" in said[0] and "For play only." in said[0] and str(folder) in said[-1]
+    assert "toy licence" in said[0] and "For play only." in said[0] and len(said) == 1
+    assert line.startswith(f"Downloaded toy to {folder / 'toy.safetensors'}. toy licence: For play only.")
     assert fingerprint("toy", "generator") == before
     assert model_names("generator") == ["auto", "toy"]
-    make_available("toy", "generator")
-    assert len(said) == 2
+    assert make_available("toy", "generator") == "" and len(said) == 1
 
 
 def test_neither_listing_nor_auto_fetches_anything(served, folder, told):
@@ -256,6 +256,60 @@ def test_what_cannot_be_had_names_file_source_and_folder(served, folder, told):
     with pytest.raises(DownloadError) as caught:
         make_available("toy", "generator")
     assert all(word in str(caught.value) for word in ("toy.safetensors", "127.0.0.1", str(folder)))
+
+
+def test_a_broken_file_is_named_when_its_download_fails(served, folder, told):
+    """In another folder than the target, and in the target itself, which the download would have set aside."""
+    size = served.stat().st_size
+    served.unlink()
+    (folder / "gpen").mkdir()
+    for broken in (folder / "gpen" / "toy.safetensors", folder / "toy.safetensors"):
+        broken.write_bytes(b"x" * 40)
+    with pytest.raises(DownloadError) as caught:
+        make_available("toy", "generator")
+    for broken in (folder / "gpen" / "toy.safetensors", folder / "toy.safetensors"):
+        assert str(caught.value).count(f"{broken} is there, but is not used: it ") == 1
+    assert f"into {folder / 'gpen'} yourself" in str(caught.value) and f"{size:,} bytes" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "asked", "words"),
+    [
+        (
+            "generator",
+            "facerestore_models/restorer.onnx",
+            "restorer.onnx",
+            ("outside", "gpen-restorer.onnx", "or move it"),
+        ),
+        ("generator", "gpen/retinaface_x.pth", "retinaface_x.pth", ("not that of a model", "gpen-retinaface_x.pth")),
+        ("generator", "gpen/Mine.PTH", "mine.pth", ("as Mine.PTH; choose that",)),
+        ("generator", "gpen/mine.bin", "mine.bin", (".safetensors, .pth, .pt, .ckpt or .onnx",)),
+        (
+            "detector",
+            "facedetection/mobile.pth",
+            "mobile.pth",
+            ("holds retinaface", "such as to retinaface-mobile.pth"),
+        ),
+        ("detector", "facedetection/retinaface.onnx", "retinaface.onnx", (".safetensors, .pth, .pt or .ckpt",)),
+        ("parser", "facedetection/own.pth", "own.pth", ("holds parsing or parsenet or bisenet",)),
+    ],
+)
+def test_a_file_that_is_here_but_not_taken_is_told_with_the_reason(folder, kind, path, asked, words):
+    (folder / path).parent.mkdir()
+    (folder / path).write_bytes(b"x")
+    with pytest.raises(SettingsError) as caught:
+        require_model(asked, kind)
+    told = str(caught.value)
+    assert told.startswith(f"{folder / path} is here, but no {asked!r} is in the menu: ")
+    assert all(word in told for word in words), told
+
+
+def test_what_is_told_of_an_untaken_file_helps(folder):
+    (folder / "facerestore_models").mkdir()
+    (folder / "gpen").mkdir()
+    for name in ("facerestore_models/gpen-restorer.onnx", "gpen/restorer.onnx"):
+        (folder / name).write_bytes(b"x")
+    assert {"gpen-restorer.onnx", "restorer.onnx"} <= set(model_names("generator"))
 
 
 def test_an_interrupt_ends_a_download(served, monkeypatch):
