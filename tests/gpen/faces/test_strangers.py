@@ -122,7 +122,7 @@ def test_crops_in_their_order_are_never_doubted(group, restyled):
 def test_crops_in_another_order_are_told_and_pasted_all_the_same(group, restyled, caplog):
     _, alignments, image = group
     for name in ("as cut", "restored", "blurred", "brightened", "darkened", "black and white", "toned", "noisy"):
-        assert len(find_misordered(restyled[name].roll(1, 0), alignments)) >= len(alignments) - 1, name
+        assert len(find_misordered(restyled[name].roll(1, 0), alignments)) >= 2, name
     swapped = [1, 0, *range(2, len(alignments))]
     assert find_misordered(restyled["restored"][swapped], alignments) == (0, 1)
     assert paste_crops(image, restyled["restored"], alignments).notes == () and not caplog.records
