@@ -129,6 +129,13 @@ def test_downloads_go_to_one_place(tmp_path, monkeypatch):
     assert places.download_folder("generator") == tmp_path / "mine"
 
 
+def test_messages_name_the_folder_of_this_package_for_copies(tmp_path):
+    assert places.copy_folder("generator") == places.data_folder()
+    in_comfyui(tmp_path / "models")
+    assert places.copy_folder("generator") == tmp_path / "models" / "gpen"
+    assert places.copy_folder("detector") == tmp_path / "models" / "facedetection"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems keep them elsewhere")
 def test_the_users_folders_have_the_names_they_always_had(home):
     assert places.data_folder() == home / ".local" / "share" / "gpen-blocks" / "models"
