@@ -127,7 +127,6 @@ class FaceRestore(io.ComfyNode):
             node_id="GPENFaceRestore",
             # The search compares ids too: with this name, "restore faces" finds this block before GPENRestoreFaces.
             display_name="GPEN Face Restore (Restore Faces)",
-            essentials_category="Image Tools",
             description="Finds, cuts, restores and pastes back the faces of every image: the whole chain in one block.",
             search_aliases=_ALIASES,
             inputs=[

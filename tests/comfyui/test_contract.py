@@ -299,6 +299,8 @@ def test_everything_is_explained_and_bounded(info, node_id):
     node = info[node_id]
     assert node["description"] and node["display_name"] and node["category"] == GROUPS[node_id]
     assert all(node["output_tooltips"])
+    # The page puts a block with this field among ComfyUI's own, apart from the others, and shows it nowhere else.
+    assert not node.get("essentials_category")
     for name, spec in inputs_of(node).items():
         options = spec[1]
         assert options.get("tooltip"), name
