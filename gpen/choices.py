@@ -22,3 +22,9 @@ ColorMatch = Literal["low_band", "mean_std", "none"]
 
 LandmarkNetwork = Literal["bundled", "wflw"]
 """Network for the 68 landmarks of a face: the bundled one or the 98-point one."""
+
+Precision = Literal["fp32", "bf16", "fp16"]
+"""Number format of the maps of a generator."""
+
+Backend = Literal["auto", "eager", "compile", "openvino", "onnxruntime", "cudagraph", "tensorrt"]
+"""What runs a generator, see `models.load_generator`."""

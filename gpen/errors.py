@@ -4,6 +4,17 @@ from collections.abc import Mapping
 
 from ..weights.errors import CheckpointError, GPENError, ModelNotFoundError, WeightsError
 
+# Maximum length of the message shown for an unexpected error.
+_LONGEST = 300
+
+
+def reason_of(error: BaseException) -> str:
+    """An error as one line for the user: the sentence of an expected one, the type and the text of another."""
+    if isinstance(error, GPENError):
+        return str(error)
+    line = " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
+
 
 class ImageError(GPENError):
     """An image has the wrong shape, type or range, or a file cannot be read or written as a picture."""
@@ -64,4 +75,5 @@ __all__ = [
     "StorageError",
     "TrainingError",
     "WeightsError",
+    "reason_of",
 ]

@@ -19,31 +19,19 @@ from .faces.detection.detector import SCORE_THRESHOLD, FaceDetector, build_detec
 from .faces.landmarks.find import Landmarker, build_landmarker
 from .faces.masks.parsing import FaceParser, build_parser
 from .loaded import DEFAULT_TEMPLATE, AnyNetwork, LoadedModel, ModelCache
+from .model_files import (
+    AUTO_DETECTORS,
+    AUTO_GENERATORS,
+    AUTO_LANDMARKERS,
+    AUTO_PARSERS,
+    CLASSIFIER,
+    resolve_model,
+)
 from .network import build_generator
 from .tasks import RESTORATION, require_task
 from .values import require_choice
 
-# Candidates for `auto`, best first. Each list ends with a bundled model, so one is always found.
-AUTO_GENERATORS = ("gpen-bfr-512", "gpen-bfr-1024", "gpen-bfr-256", "gpen-lite-256")
-AUTO_DETECTORS = ("retinaface-resnet50", "retinaface-mobile0.25", "face-detector-lite")
-CLASSIFIER = "face-classifier-lite"
-AUTO_PARSERS = ("bisenet", "parsenet")
-AUTO_LANDMARKERS = ("wflw-4hg", "face-landmarks-lite")
-
 cache = ModelCache()
-
-
-def _resolve(name: str, candidates: tuple[str, ...], kind: str) -> store.ResolvedModel:
-    names = candidates if name == "auto" else (name,)
-    for candidate in names[:-1]:
-        if store.find(candidate) is not None:
-            return store.resolve(candidate)
-    resolved = store.resolve(names[-1])
-    if resolved.record is not None and resolved.record.kind != kind:
-        raise ModelNotFoundError(
-            f"{name} is a {resolved.record.kind} model, but a {kind} model is needed; `gpen models list` shows all."
-        )
-    return resolved
 
 
 def _task_of(resolved: store.ResolvedModel) -> str:
@@ -123,7 +111,7 @@ def load_generator(
     require_choice("precision", precision, get_args(Precision))
     require_choice("backend", backend, get_args(Backend))
     place = device if isinstance(device, torch.device) else select_device(device)
-    resolved = _resolve(name, AUTO_GENERATORS, "generator")
+    resolved = resolve_model(name, AUTO_GENERATORS, "generator")
     if task:
         require_task(resolved.record.name if resolved.record else str(resolved.path), _task_of(resolved), task)
 
@@ -190,7 +178,7 @@ def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
         >>> load_detector("face-detector-lite").module.score_threshold
         0.8
     """
-    resolved = _resolve(name, AUTO_DETECTORS, "detector")
+    resolved = resolve_model(name, AUTO_DETECTORS, "detector")
     threshold = resolved.record and resolved.record.score_threshold
 
     def build(tensors: dict[str, torch.Tensor]) -> FaceDetector:
@@ -220,7 +208,7 @@ def load_parser(name: str = "auto") -> LoadedModel[FaceParser]:
             f"The mask mode parsing needs a face parser, and none is on this machine; get one with `gpen models "
             f"download {AUTO_PARSERS[0]}`, or choose the mask mode landmarks or ellipse."
         )
-    return _load(_resolve(name, AUTO_PARSERS, "parser"), build_parser)
+    return _load(resolve_model(name, AUTO_PARSERS, "parser"), build_parser)
 
 
 def load_landmarker(name: str = "auto") -> LoadedModel[Landmarker]:
@@ -233,7 +221,7 @@ def load_landmarker(name: str = "auto") -> LoadedModel[Landmarker]:
         ModelNotFoundError: the file is not on this machine (nothing is downloaded here).
         CheckpointError: the file is another kind of network.
     """
-    return _load(_resolve(name, AUTO_LANDMARKERS, "landmarks"), build_landmarker)
+    return _load(resolve_model(name, AUTO_LANDMARKERS, "landmarks"), build_landmarker)
 
 
 def choose_landmarker(network: LandmarkNetwork = "bundled") -> tuple[LoadedModel[Landmarker], tuple[str, ...]]:

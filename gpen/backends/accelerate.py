@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from ..choices import Backend, Precision
 from ..network import Generator
 from .accelerated import Accelerated
 from .automatic import WORTH_IT, Automatic
@@ -27,9 +28,6 @@ from .torch_engines import CompiledEngine, CudaGraphEngine
 from .trial import Difference, Trial, compare, key_of, probe, race, recall, recall_or_run
 
 log = logging.getLogger(__name__)
-
-Precision = Literal["fp32", "bf16", "fp16"]
-Backend = Literal["auto", "eager", "compile", "openvino", "onnxruntime", "cudagraph", "tensorrt"]
 
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -9,7 +9,7 @@ import warnings
 import typer
 
 from ..errors import GPENError, NoPictureError, SettingsError
-from . import degrade, demo, detect, doctor, evaluate, models, restore, spectrum, teach, train
+from . import degrade, demo, detect, doctor, evaluate, job, models, restore, spectrum, teach, train
 from .setting_options import GroupedCommand
 from .terminal import alarming, say_error
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("restore", cls=GroupedCommand)(restore.restore)
+app.command("job")(job.job)
 app.command("detect", cls=GroupedCommand)(detect.detect)
 app.command("spectrum")(spectrum.spectrum)
 app.command("degrade")(degrade.degrade)

@@ -16,12 +16,19 @@ def open_report(path: Path | None) -> None:
     Raises:
         ImageError: its suffix is not .json (so that no photograph is replaced), or its folder is not writable.
     """
-    if path is None:
-        return
-    if path.suffix.lower() != ".json":
-        raise ImageError(f"The report {path} must have the suffix .json; choose another --report.")
-    if not path.exists():
+    require_json(path)
+    if path is not None and not path.exists():
         write_json(path, {"pictures": []})
+
+
+def require_json(path: Path | None) -> None:
+    """Check the name of a report.
+
+    Raises:
+        ImageError: its suffix is not .json, so that no photograph is replaced.
+    """
+    if path is not None and path.suffix.lower() != ".json":
+        raise ImageError(f"The report {path} must have the suffix .json; choose another --report.")
 
 
 def write_json(path: Path, body: Any) -> None:

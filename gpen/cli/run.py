@@ -1,4 +1,4 @@
-"""The loop shared by the commands: many pictures, one progress bar, and failures that do not stop the rest."""
+"""What the commands share: many pictures, one progress bar, a report, and failures that do not stop the rest."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ...weights.errors import GPENError
-from ..errors import ImageError
+from ..errors import ImageError, JobError, reason_of
 from ..jobs.plan import REASONS, Job, PassedOver
-from ..progress import Overall
 from ..wording import count
+from .bars import Show, pace_bar, stage_bar
 from .files import write_json
-from .terminal import alarming, noted, rich_console, say, say_error
+from .terminal import alarming, noted, say, say_error
+
+if TYPE_CHECKING:
+    from ..jobs import tasks
 
 log = logging.getLogger(__name__)
 
 Outcome = tuple[str, dict[str, Any]]
 """A line for the user, and the report of a job; its `notes` are shown below the line."""
-Show = Callable[[str, int, int], None]
-"""Called with the stage, the number of finished steps and the total."""
 
-# Maximum length of the message shown for an unexpected error.
-_REASON = 300
+
+INTERRUPTED = "Interrupted; all written files are complete."
 
 
 class Run:
@@ -37,41 +38,95 @@ class Run:
     Args:
         jobs: the pictures.
         passed_over: skipped files and folders.
-        shares: for the progress bar, see `progress.Overall`.
         report: path of the JSON report.
         done: word for pictures with a result in the closing line.
         said_once: notes that the command itself shows at its end.
+        keep: whether to keep the reports; without them, memory does not grow with the number of pictures.
 
     Attributes:
         failures: number of pictures without a result.
+        interrupted: what is said if the user interrupts the run.
     """
 
     def __init__(
         self,
-        jobs: Sequence[Job],
+        jobs: Sequence[Job] = (),
         passed_over: Sequence[PassedOver] = (),
         *,
-        shares: Mapping[str, float] | None = None,
         report: Path | None = None,
         done: str = "restored",
         said_once: Iterable[str] = (),
+        keep: bool = True,
     ) -> None:
-        self._jobs = jobs
-        self._passed_over = passed_over
-        self._shares = shares
+        self._jobs = dict.fromkeys(jobs)
+        self._passed_over = list(passed_over)
         self._report = report
         self._done = done
         self._told = set(said_once)
+        self._keep = keep
         self._unexpected = 0
+        self._kinds: dict[Job, str] = {}
         self._entries: dict[Job, dict[str, Any]] = {}
+        self._earlier: dict[Job, dict[str, Any]] = {}
         # Hides the bar while lines are printed.
         self._aside: Callable[[], AbstractContextManager] = nullcontext
         self.failures = 0
+        self.interrupted = INTERRUPTED
+
+    @property
+    def results(self) -> int:
+        """Number of pictures with a result."""
+        return len(self._kinds) - self.failures
 
     @property
     def reports(self) -> list[dict[str, Any]]:
         """The reports of all finished jobs, in order; `file`, `error` and `error_type` if a job failed."""
-        return [self._entries[job] for job in self._jobs if job in self._entries]
+        known = {**self._earlier, **self._entries}
+        return [known[job] for job in self._jobs if job in known]
+
+    def add(self, jobs: Iterable[Job], passed_over: Iterable[PassedOver] = ()) -> None:
+        """Add pictures that were found after the run has begun."""
+        self._jobs |= dict.fromkeys(jobs)
+        self._passed_over += passed_over
+
+    def add_earlier(self, job: Job, report: Mapping[str, Any]) -> None:
+        """Add the report of a picture that an earlier call has done, for the report of this one."""
+        self._earlier[job] = {"file": str(job.source), **report}
+
+    def say_once(self, *notes: str) -> None:
+        """Do not repeat these notes for each picture."""
+        self._told |= set(notes)
+
+    @contextmanager
+    def recorded(self, *, closing: bool = True) -> Iterator[None]:
+        """Say at the end what came of all pictures, and write the report, whatever happens inside.
+
+        Args:
+            closing: whether a summary is printed at the end.
+
+        Raises:
+            typer.Exit: with 130 if the user interrupted the work, with 1 if a job failed.
+        """
+        write = True
+        try:
+            yield
+            if closing and self._kinds and (len(self._jobs) > 1 or self._passed_over):
+                say(self._closing_line())
+            self._tell_of_log()
+        except KeyboardInterrupt:
+            say_error(self.interrupted)
+            raise typer.Exit(130) from None
+        except JobError:
+            self._tell_of_log()
+            raise
+        except GPENError:
+            write = bool(self._kinds)  # a wrong command line replaces no report
+            raise
+        finally:
+            if write:
+                self._write_report()
+        if self.failures:
+            raise typer.Exit(1)
 
     def work(
         self, work: Callable[[Job, Show], Outcome | Future[Outcome]], faults: Mapping[Job, GPENError] | None = None
@@ -86,20 +141,18 @@ class Run:
         Raises:
             typer.Exit: with 130 if the user interrupted the work, with 1 if a job failed.
         """
-        try:
+        with self.recorded():
             for job, fault in (faults or {}).items():
-                self._fail(job, fault)
-            self._work_all([job for job in self._jobs if job not in self._entries], work)
-            if len(self._jobs) > 1 or self._passed_over:
-                say(self._closing_line())
-            if self._unexpected and not log.isEnabledFor(logging.INFO):
-                say(f"--log FILE keeps the traceback of {'the error' if self._unexpected == 1 else 'each error'}.")
-        finally:
-            self._write_report()
-        if self.failures:
-            raise typer.Exit(1)
+                self.fail(job, fault)
+            self.work_on([job for job in self._jobs if job not in self._kinds], work)
 
-    def _work_all(self, jobs: Sequence[Job], work: Callable[[Job, Show], Outcome | Future[Outcome]]) -> None:
+    def work_on(
+        self,
+        jobs: Sequence[Job],
+        work: Callable[[Job, Show], Outcome | Future[Outcome]],
+        shares: Mapping[str, float] | None = None,
+    ) -> None:
+        """Run some of the jobs, within `recorded`; otherwise as `work`. `shares` is for `progress.Overall`."""
         behind: list[tuple[Job, Callable[[], Outcome]]] = []  # at most one job whose result is still being written
 
         def settle() -> None:
@@ -107,56 +160,94 @@ class Run:
                 self._tell(*behind[0])
                 del behind[0]
 
-        current = None
         try:
-            with _progress_bar(len(jobs), self._shares) as (begin, self._aside):
+            with stage_bar(len(jobs), shares) as (begin, self._aside):
                 for job in jobs:
-                    current = job
+                    self.interrupted = f"Interrupted at {job.source}; all written files are complete."
                     with begin(job) as show:
                         outcome = _attempt(work, job, show)
                         settle()
                         behind.append((job, outcome))
                 settle()
-        except BaseException as stop:
+        except BaseException:
             self._aside = nullcontext  # the bar is gone
             settle()  # finish writing the current result
-            if not isinstance(stop, KeyboardInterrupt):
-                raise
-            say_error(f"Interrupted at {current.source if current else 'the start'}; all written files are complete.")
-            raise typer.Exit(130) from None
+            raise
+        self._aside = nullcontext
+
+    def follow(
+        self,
+        outcomes: Iterator[tasks.Outcome],
+        jobs: Iterable[Job],
+        line: Callable[[Path, Mapping[str, Any]], str],
+    ) -> None:
+        """Tell what comes of jobs that others work on; within `recorded`.
+
+        Args:
+            outcomes: a generator, which is closed at the end.
+            jobs: the jobs behind them.
+            line: a line for the user from a picture and its report.
+        """
+        by_source = {job.source: job for job in jobs}
+        try:
+            with pace_bar(len(by_source)) as (counted, self._aside):
+                for outcome in outcomes:
+                    job, report = by_source[outcome.task.source], outcome.report
+                    if report is None:
+                        self.fail(job, outcome.error or ImageError("It has neither a result nor an error."))
+                    else:
+                        self.tell(job, line(job.source, report), dict(report))
+                    counted(sum(face["restored"] for face in report["faces"]) if report else 0)
+        finally:
+            self._aside = nullcontext
+            close = getattr(outcomes, "close", None)
+            if close:
+                close()
 
     def _tell(self, job: Job, outcome: Callable[[], Outcome]) -> None:
         try:
             line, report = outcome()
         # Decoders and drivers may raise anything, and a thousand other pictures are waiting.
         except Exception as error:
-            self._fail(job, error)
+            self.fail(job, error)
             return
+        self.tell(job, line, report)
+
+    def tell(self, job: Job, line: str, report: dict[str, Any]) -> None:
+        """Print the line of a job that is done and the new ones of its notes, and keep its report."""
         with self._aside():
             say(line)
             for note in report["notes"]:
                 if note not in self._told:
                     say(noted(f"  {note}"))
-        self._entries[job] = {"file": str(job.source), **report}
+        self._note(job, report)
 
-    def _fail(self, job: Job, error: Exception) -> None:
+    def fail(self, job: Job, error: Exception) -> None:
+        """Print why a job has no result, and keep that for the report."""
         self.failures += 1
-        reason = str(error)
         if not isinstance(error, GPENError):
             self._unexpected += 1
-            reason = " ".join(f"{type(error).__name__}: {reason}".removesuffix(": ").split())
-            reason = reason if len(reason) <= _REASON else f"{reason[:_REASON]} …"
+        reason = reason_of(error)
         log.info("%s: %s", job.source, reason, exc_info=error)
         with self._aside():
             say_error(f"{alarming(f'{job.source}:')} {reason}")
-        self._entries[job] = {"file": str(job.source), "error": reason, "error_type": type(error).__name__}
+        self._note(job, {"error": reason, "error_type": type(error).__name__})
 
-    def _counts(self) -> dict[str, int]:
+    def _note(self, job: Job, report: Mapping[str, Any]) -> None:
+        self._kinds[job] = self._kind(report)
+        if self._keep:
+            self._entries[job] = {"file": str(job.source), **report}
+
+    def _tell_of_log(self) -> None:
+        if self._unexpected and not log.isEnabledFor(logging.INFO):
+            say(f"--log FILE keeps the traceback of {'the error' if self._unexpected == 1 else 'each error'}.")
+
+    def _counts(self, all_kinds: Iterable[str]) -> dict[str, int]:
         """Number of pictures by result."""
-        kinds = Counter(self._kind(entry) for entry in self._entries.values())
+        kinds = Counter(all_kinds)
         return {kind: kinds[kind] for kind in (self._done, "left as they were", "without a face", "failed")}
 
-    def _kind(self, entry: dict[str, Any]) -> str:
+    def _kind(self, entry: Mapping[str, Any]) -> str:
         if "error" in entry:
             return "failed"
         if not entry.get("faces"):
@@ -164,7 +255,7 @@ class Run:
         return self._done if any(face.get("restored", True) for face in entry["faces"]) else "left as they were"
 
     def _closing_line(self) -> str:
-        counts = self._counts()
+        counts = self._counts(self._kinds.values())
         left = counts.pop("left as they were")
         if left:
             counts["left as it was" if left == 1 else "left as they were"] = left
@@ -177,10 +268,11 @@ class Run:
     def _write_report(self) -> None:
         if self._report is None:
             return
-        summary = {kind.replace(" ", "_"): number for kind, number in self._counts().items()}
+        reports = self.reports
+        summary = {kind.replace(" ", "_"): number for kind, number in self._counts(map(self._kind, reports)).items()}
         passed_over = [{"file": str(one.path), "reason": REASONS[one.reason][0]} for one in self._passed_over]
         try:
-            write_json(self._report, {"pictures": self.reports, "summary": summary, "passed_over": passed_over})
+            write_json(self._report, {"pictures": reports, "summary": summary, "passed_over": passed_over})
         except ImageError as error:  # the disk may be full; the pictures themselves are written
             self.failures += 1
             say_error(f"{alarming('gpen:')} {error}")
@@ -195,56 +287,6 @@ def _attempt(work: Callable[[Job, Show], Outcome | Future[Outcome]], job: Job, s
         failed.set_exception(error)
         return failed.result
     return done.result if isinstance(done, Future) else lambda: done
-
-
-@contextmanager
-def _progress_bar(
-    total: int, shares: Mapping[str, float] | None
-) -> Iterator[tuple[Callable[[Job], Any], Callable[[], AbstractContextManager]]]:
-    """Yield a function that shows the progress of one job over all its stages, and one that hides the bar for a moment.
-
-    Without a terminal, nothing is shown, and rich is not imported.
-    """
-    errors = typer.get_text_stream("stderr")
-    if not errors.isatty():
-        yield _unseen, nullcontext
-        return
-    from rich.markup import escape
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    bar = Progress(
-        *columns, console=rich_console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
-    )
-    with bar:
-        pictures = bar.add_task(f"picture 1 of {total}", total=total, visible=total > 1)
-
-        @contextmanager
-        def begin(job: Job) -> Iterator[Show]:
-            name = escape(job.source.name)
-            picture, overall = bar.add_task(name, total=1), Overall(shares)
-
-            def show(stage: str, done: int, of: int) -> None:
-                bar.update(picture, description=f"{name}: {stage}", completed=overall(stage, done, of))
-
-            yield show
-            bar.remove_task(picture)
-            bar.advance(pictures)
-            following = min(round(bar.tasks[0].completed) + 1, total)
-            bar.update(pictures, description=f"picture {following} of {total}")
-
-        @contextmanager
-        def aside() -> Iterator[None]:
-            bar.stop()
-            yield
-            bar.start()
-
-        yield begin, aside
-
-
-@contextmanager
-def _unseen(job: Job) -> Iterator[Show]:
-    yield lambda what, done, of: None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from ..errors import ImageError, JobError
+from ..errors import ImageError, JobError, reason_of
 from .entries import Entry, FaceEntry, Recipe, Stamp, done_entry, name_of, now, sha256_of, stamp_of
 from .journal import Journal
 from .plan import Earlier, Job, Targets, name_result, plan
@@ -285,6 +285,7 @@ class _Recorder:
 
     def tasks(self) -> Iterator[Task]:
         """The tasks; each is marked as begun before it is handed out."""
+        self._began = time.monotonic()  # loading the models does not count
         items = iter(self._work.todo.items())
         while chunk := list(islice(items, _BEGUN_AT_ONCE)):
             begun = [replace(self._work.entries[name_of(job.source)], state="working") for job, _ in chunk]
@@ -309,7 +310,7 @@ class _Recorder:
 
     def _not_done(self, entry: Entry, outcome: Outcome) -> Entry:
         error = outcome.error
-        why = str(error) or type(error).__name__ if error else "The file changed while it was restored."
+        why = reason_of(error) if error else "The file changed while it was restored."
         written = stamp_of(entry.output or "")
         state = "waiting" if error is None or _is_short_of_memory(error) else "failed"
         full = next((_FULL[code] for code in _error_numbers(error) if code in _FULL), None)

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,11 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             if not os.access(folder, os.W_OK):
                 raise JobError(f"{folder} is not writable; choose another --output.")
-            with FileLock(folder / ".gpen-job.lock", timeout=PATIENCE):
-                return _open_or_replace(path)
+            journal = _open(path)
+            if journal is None:
+                with FileLock(folder / ".gpen-job.lock", timeout=PATIENCE):
+                    journal = _open(path) or _replace(path)
+            return journal
         except Timeout:
             raise JobError(f"{path} is locked by another process; try again when that has ended.") from None
         except OSError as error:
@@ -205,27 +208,34 @@ class Journal:
             raise JobError(f"The journal {self.path} cannot be read: {error}.") from error
 
 
-def _open_or_replace(path: Path) -> Journal:
+def _open(path: Path) -> Journal | None:
+    """Open or create a journal; None if there is one that cannot be used."""
     existed = path.exists()
     connection = connect(path, "rwc")
-    fault = fault_of(connection) if existed else ""
-    aside = None
-    if fault:
+    if existed and fault_of(connection):
         connection.close()
-        aside = set_aside(path)
-        connection = connect(path, "rwc")
+        return None
     connection.execute("PRAGMA synchronous = FULL")
     connection.executescript(TABLES)
     journal = Journal(path, connection)
     with journal.transaction():
         began = (("tables", str(VERSION)), ("version", package_version()), ("began", now()))
         connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", began)
-    if aside:
-        copied = copy_readable(aside, connection)
-        journal.notes = (
-            f"The journal {path} cannot be used: {fault}. It was kept as {aside.name}; {copied} of its pictures were "
-            "taken over. --overwrite restores anew what is missing.",
-        )
+    return journal
+
+
+def _replace(path: Path) -> Journal:
+    """Set a journal aside that cannot be used, and begin a new one with what can be read of it."""
+    with closing(connect(path, "ro")) as connection:
+        fault = fault_of(connection)
+    aside = set_aside(path)
+    journal = _open(path)
+    assert journal is not None  # or another process wrote nonsense into it meanwhile
+    copied = copy_readable(aside, journal._connection)
+    journal.notes = (
+        f"The journal {path} cannot be used: {fault}. It was kept as {aside.name}; {copied} of its pictures were "
+        "taken over. --overwrite restores anew what is missing.",
+    )
     return journal
 
 

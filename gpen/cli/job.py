@@ -1,0 +1,76 @@
+"""`gpen job`: how far a job is, what failed, and a table of everything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..wording import agree, count
+from . import options
+
+if TYPE_CHECKING:
+    from ..jobs.entries import Entry
+    from ..jobs.journal import Journal
+
+# More failures are in the exported table.
+_MOST_SHOWN = 50
+
+
+def job(
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="The folder with the results of a job.")],
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write all pictures with their faces to this .csv or .parquet file.", show_default=False),
+    ] = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Show how far a job of `gpen restore` is: counts, failures with their reasons, pace, and what is left."""
+    from contextlib import closing
+
+    from ..jobs.journal import Journal
+    from ..jobs.table import check_table, write_table
+    from .terminal import say
+
+    if export:
+        check_table(export, overwrite=overwrite)
+    with closing(Journal.read(folder)) as journal:
+        entries = list(journal.entries().values())
+        for line in _state(folder, journal, entries):
+            say(line)
+        if export:
+            write_table(journal, export)
+            say(f"→ {export}")
+
+
+def _state(folder: Path, journal: Journal, entries: list[Entry]) -> list[str]:
+    from .bars import duration
+
+    states = Counter(entry.state for entry in entries)
+    done = [entry for entry in entries if entry.state == "done"]
+    faces = sum(entry.faces or 0 for entry in done)
+    restored = sum(entry.restored or 0 for entry in done)
+    left = states["waiting"] + states["working"]
+    lines = [
+        f"{folder}: {states['done']} of {count(len(entries), 'picture')} done, {states['failed']} failed, {left} left.",
+        f"{count(restored, 'face')} of {faces} {agree(restored, 'was', 'were')} restored.",
+    ]
+    pictures, paced, seconds = journal.pace()
+    if pictures and seconds:
+        pace = f"{paced / seconds:.1f} faces and {pictures / seconds:.1f} pictures a second"
+        ahead = left + states["failed"]
+        rest = f"; about {duration(ahead * seconds / pictures)} for what is left, in one process" if ahead else ""
+        lines.append(f"{pace}{rest}.")
+    if states["working"]:
+        lines.append(f"{states['working']} begun: in work, or to be done again after a crash.")
+    troubled = [entry for entry in entries if entry.why]
+    for entry in troubled[:_MOST_SHOWN]:
+        gone = "" if Path(entry.source).exists() else " (The file is gone.)"
+        lines.append(f"{entry.state}: {entry.source}: {entry.why}{gone}")
+    if len(troubled) > _MOST_SHOWN:
+        lines.append(f"and {len(troubled) - _MOST_SHOWN} more; --export writes all of them to a table.")
+    if left or states["failed"]:
+        lines.append("The command that began the job goes on with it.")
+    return lines

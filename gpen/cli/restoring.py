@@ -1,0 +1,257 @@
+"""What `gpen restore` does with its options: a few pictures at once, or a job with a journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NoPictureError
+from ..jobs.database import only_process
+from ..jobs.entries import Recipe, name_of, stamp_of
+from ..jobs.inputs import Settling, find_inputs
+from ..jobs.job import Order, WorkList, list_work, run_job
+from ..jobs.journal import FILE, Journal
+from ..jobs.plan import Job, plan
+from ..jobs.tasks import Outcome, Task
+from ..settings import Settings, change_settings
+from ..versions import package_version
+from ..wording import agree, count
+from .bars import duration
+from .call import Call
+from .files import open_report
+from .run import INTERRUPTED, Run
+from .terminal import noted, say
+
+if TYPE_CHECKING:
+    from ..restorer import Restorer
+
+# A folder that fills is looked at this often, in seconds.
+_LOOK_EVERY = 2.0
+
+
+class Restoring:
+    """Carries out a call.
+
+    Args:
+        call: the options.
+        run: prints and counts; it records while this works.
+        report: path of the JSON report, if there will be one.
+    """
+
+    def __init__(self, call: Call, run: Run, report: Path | None) -> None:
+        self._call, self._run, self._report = call, run, report
+
+    def go(self) -> None:
+        """Do it.
+
+        Raises:
+            GPENError: the work cannot begin, or a job cannot go on.
+        """
+        try:
+            if self._call.watch:
+                self._watch()
+                return
+            call = self._call
+            jobs, passed_over = find_inputs(call.inputs, call.files_from, call.recursive, call.output)
+            open_report(self._report)
+            self._run.add(jobs, passed_over)
+            if call.is_job(jobs):
+                self._do_job(jobs)
+            else:
+                self._do_plainly(jobs)
+        finally:
+            if "_restorer" in vars(self) and self._restorer.generator.preview and self._run.results:
+                say(noted(self._preview))
+
+    def _watch(self) -> None:
+        call, settling = self._call, Settling()
+        open_report(self._report)
+        say(f"Waiting for pictures in {', '.join(call.inputs)}; Ctrl-C ends.")
+        try:
+            while True:
+                try:
+                    found = find_inputs(call.inputs, "", call.recursive, call.output).jobs
+                except NoPictureError:
+                    found = []
+                ready = settling.settled(found)
+                if ready:
+                    self._run.add(ready)
+                    self._do_job(ready)
+                time.sleep(_LOOK_EVERY)
+        except KeyboardInterrupt:
+            say("Waiting has ended; all written files are complete.")
+
+    def _do_plainly(self, jobs: Sequence[Job]) -> None:
+        call = self._call
+        planned, faults = plan(
+            jobs, call.output, "-restored", call.endings, overwrite=call.overwrite, pattern=call.pattern
+        )
+        postponed = max(len(planned) - call.limit, 0) if call.limit else 0
+        planned = dict(list(planned.items())[: len(planned) - postponed])
+        if call.dry_run:
+            _say_plan(WorkList(planned, [], faults, postponed), None)
+            return
+        for job, fault in faults.items():
+            self._run.fail(job, fault)
+        if len(planned) == 1:
+            ((job, targets),) = planned.items()
+            self._restore_one(job, Task(job.source, targets))
+        elif planned:
+            tasks = (Task(job.source, targets) for job, targets in planned.items())
+            self._run.follow(self._restore_files(tasks), planned, _line)
+        if postponed:
+            say(_postponed(postponed))
+
+    def _restore_one(self, job: Job, task: Task) -> None:
+        """With the progress of each stage, which several pictures at once do not have."""
+        from ..images import Picture, read_picture
+        from ..jobs.pages import has_pages
+        from ..jobs.writing import Writing
+        from ..pipeline import SHARES
+        from ..progress import part_of
+        from ..restorer import Restoration
+
+        options = dict(self._call.restoring)
+        how = {name: options.pop(name) for name in ("indices", "batch_size")}
+        writing, restorer = Writing(**options), self._restorer
+
+        def work(job: Job, progress: Callable[[str, int, int], None]) -> tuple[str, dict[str, Any]]:
+            picture = read_picture(task.source, allow_damaged=writing.allow_damaged)
+
+            def restore(page: Picture, number: int) -> Restoration:
+                return restorer.restore(page, progress=part_of(progress, number, number + 1, picture.n_frames), **how)
+
+            if has_pages(picture, task.targets.main):
+                report = writing.write_pages(task, picture, restore)
+            else:
+                report = writing.write(task, restorer.restore(picture, progress=progress, **how))
+            return _line(job.source, report), report
+
+        self._run.work_on([job], work, SHARES)
+
+    def _do_job(self, jobs: Sequence[Job]) -> None:
+        from ..model_files import model_hashes
+
+        call, folder = self._call, self._call.folder
+        assert folder is not None  # or it is no job
+        order = Order(
+            folder,
+            Recipe(self._recipe, model_hashes(call.model, call.detector, self._settings)),
+            call.endings,
+            call.pattern,
+            call.overwrite,
+            call.again,
+            call.shard,
+            call.limit,
+        )
+        if call.dry_run:
+            there = Journal.read(folder) if (folder / FILE).is_file() else None
+            _say_plan(list_work(jobs, order, there, dry=True), there)
+            return
+        with closing(Journal.open(folder)) as journal, only_process(folder, order.shard_name):
+            for note in journal.notes:
+                say(noted(note))
+            work = list_work(jobs, order, journal)
+            self._tell_there(work, journal)
+            for job, fault in work.faults.items():
+                self._run.fail(job, fault)
+            if work.todo:
+                self._run.interrupted = f"{INTERRUPTED} The same command goes on with the rest."
+                outcomes = run_job(work, order, journal, self._restore_files)
+                self._run.follow(outcomes, work.todo, _line)
+        if work.postponed:
+            say(_postponed(work.postponed))
+        if self._run.failures:
+            say(f"The same command tries failed pictures again; gpen job {folder} lists them.")
+
+    def _tell_there(self, work: WorkList, journal: Journal) -> None:
+        if not work.there:
+            return
+        number = len(work.there)
+        say(f"{number} {agree(number, 'was', 'were')} there already.")
+        begun = journal.meta().get("version")
+        if begun != package_version():
+            say(noted(f"Version {begun} of gpen-blocks began this job; what it has done stays (--again does all)."))
+        if self._report is None:
+            return
+        entries, settings = journal.entries(reports=True), journal.settings()
+        for job in work.there:
+            entry = entries[name_of(job.source)]
+            told = settings.get(entry.settings or "", {}).get("settings", {})
+            self._run.add_earlier(job, {**(entry.report or {}), "settings": told})
+
+    def _restore_files(self, tasks: Iterator[Task]) -> Iterator[Outcome]:
+        restorer = self._restorer
+        from ..jobs.restoring import restore_files
+
+        return restore_files(tasks, restorer, **self._call.restoring, **self._call.spread)
+
+    @cached_property
+    def _restorer(self) -> Restorer:
+        """The models, which are loaded when the first picture has to be restored."""
+        from ..report import PREVIEW_NOTE
+        from ..restorer import Restorer
+
+        call = self._call
+        restorer = Restorer(
+            call.model, call.detector, call.preset, device=call.device, **call.running, **dict(call.settings)
+        )
+        self._preview = PREVIEW_NOTE.format(model=restorer.generator.name)
+        for note in restorer.notes:
+            say(noted(note))
+        self._run.say_once(self._preview, *restorer.notes)
+        return restorer
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return change_settings(self._call.preset.settings, dict(self._call.settings))
+
+    @property
+    def _recipe(self) -> dict[str, Any]:
+        """What decides about the pixels of a result. How fast it is made does not belong to it."""
+        call = self._call
+        options = {name: call.restoring[name] for name in ("indices", "quality")}
+        return {"settings": asdict(self._settings), "precision": call.running["precision"], **options}
+
+
+def _say_plan(work: WorkList, journal: Journal | None) -> None:
+    for job, targets in work.todo.items():
+        say(f"{job.source} → {targets.main}")
+    for job, fault in work.faults.items():
+        say(f"{job.source}: {fault}")
+    size = sum(stamp.size for job in work.todo if (stamp := stamp_of(job.source)))
+    said = [f"{count(len(work.todo), 'picture')} of {size / 1e6:.1f} MB would be done"]
+    if work.there:
+        said.append(f"{len(work.there)} {agree(len(work.there), 'is', 'are')} there already")
+    if work.faults:
+        said.append(f"{len(work.faults)} cannot be done")
+    if work.postponed:
+        said.append(f"{work.postponed} would be left")
+    say(f"{', '.join(said)}.")
+    pictures, _, seconds = journal.pace() if journal else (0, 0, 0.0)
+    if pictures and work.todo:
+        say(f"That takes about {duration(len(work.todo) * seconds / pictures)} at the pace of this job so far.")
+    elif work.todo:
+        say("How long that takes is known when some pictures of the job are done, for example with --limit 20.")
+
+
+def _postponed(number: int) -> str:
+    return f"{count(number, 'picture')} {agree(number, 'is', 'are')} left because of --limit."
+
+
+def _line(source: Path, report: Mapping[str, Any]) -> str:
+    """What came of a picture, in words."""
+    faces = report["faces"]
+    restored = sum(face["restored"] for face in faces)
+    left = f", {len(faces) - restored} left alone" if len(faces) > restored else ""
+    pages = f"{count(report['pages'], 'page')}, " if "pages" in report else ""
+    head = f"{source} → {report['output']}: {pages}"
+    if not restored:
+        kept = "" if pages or any(report["prepared"]) else "; the picture is as it was"
+        return f"{head}no face restored{left}{kept}"
+    return f"{head}{count(restored, 'face')} restored{left} in {sum(report['seconds'].values()):.1f} s"
