@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from .storage import Place, is_url
 from .tasks import Outcome
 
 State = Literal["waiting", "working", "done", "failed"]
@@ -129,12 +130,17 @@ class FaceEntry:
 
 
 def name_of(path: Path) -> str:
-    """The name of a file in a journal: its absolute path."""
+    """The name of a file in a journal: its absolute path, or its URL."""
+    if isinstance(path, Place):
+        return path.address
     return os.path.abspath(path)  # noqa: PTH100 (not resolved, and ten times as fast)
 
 
 def stamp_of(path: Path | str) -> Stamp | None:
     """The stamp of a file; None if it cannot be seen."""
+    if isinstance(path, Place) or is_url(path):
+        found = Place(str(path)).stat()
+        return Stamp(found.size, found.mtime_ns) if found else None
     try:
         status = os.stat(path)  # noqa: PTH116 (names of a journal are texts)
     except OSError:
@@ -144,6 +150,8 @@ def stamp_of(path: Path | str) -> Stamp | None:
 
 def sha256_of(path: Path | str) -> str | None:
     """SHA-256 of a file, lower-case hexadecimal; None if it cannot be read."""
+    if is_url(path):
+        return hashlib.sha256(Place(str(path)).read()).hexdigest()
     digest = hashlib.sha256()
     try:
         with Path(path).open("rb") as file:

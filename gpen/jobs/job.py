@@ -15,7 +15,9 @@ from pathlib import Path
 from ..errors import ImageError, JobError, reason_of
 from .entries import Entry, FaceEntry, Recipe, Stamp, done_entry, name_of, now, sha256_of, stamp_of
 from .journal import Journal
+from .listing import listed
 from .plan import Earlier, Job, Targets, name_result, plan
+from .storage import Place, path_of
 from .tasks import Outcome, Task
 
 # Pictures that are marked as begun in one transaction, each of which waits for the disk.
@@ -96,7 +98,14 @@ def list_work(jobs: Sequence[Job], order: Order, journal: Journal | None, *, dry
 
     Raises:
         JobError: the journal cannot be read or written.
+        StorageError: a folder by URL cannot be listed.
     """
+    sources = (job.source.parent for job in jobs if isinstance(job.source, Place))
+    with listed(sources, [order.output] if isinstance(order.output, Place) else []):
+        return _list_work(jobs, order, journal, dry)
+
+
+def _list_work(jobs: Sequence[Job], order: Order, journal: Journal | None, dry: bool) -> WorkList:
     entries = journal.entries() if journal else {}
     jobs = list({name_of(job.source): job for job in reversed(jobs)}.values())[::-1]
     sources = {job: name_of(job.source) for job in jobs}
@@ -123,7 +132,7 @@ def _is_done(job: Job, entry: Entry | None, order: Order, touched: dict[str, Ent
         return False
     if entry.settings != order.recipe.digest or entry.models != order.recipe.models:
         return False
-    if not _fits(Path(entry.output), job, order) or not _has_results(entry, order.endings):
+    if not _fits(path_of(entry.output), job, order) or not _has_results(entry, order.endings):
         return False
     stamp = stamp_of(entry.source)
     if stamp is None:
@@ -137,7 +146,7 @@ def _is_done(job: Job, entry: Entry | None, order: Order, touched: dict[str, Ent
 
 def _fits(kept: Path, job: Job, order: Order) -> bool:
     """Whether a result has the name that it would get today, perhaps with a number."""
-    wanted = Path(name_of(name_result(job, order.output, pattern=order.pattern)))
+    wanted = path_of(name_of(name_result(job, order.output, pattern=order.pattern)))
     if kept == wanted:
         return True
     number = re.fullmatch(re.escape(wanted.stem) + r"-\d+", kept.stem)
@@ -151,7 +160,7 @@ def _has_results(entry: Entry, endings: Iterable[str]) -> bool:
     for ending in endings:
         path = next((path for path in entry.beside if path.endswith(ending)), None)
         # Without a restored face there may be no folder of crops.
-        if path is None or (stamp_of(path) is None and (Path(path).suffix or entry.restored)):
+        if path is None or (stamp_of(path) is None and (path_of(path).suffix or entry.restored)):
             return False
     return True
 
@@ -170,10 +179,10 @@ def _planned(
     known = {job: entries[sources[job]] for job in to_plan if sources[job] in entries}
     kept, ours, changed = {}, set(), {}
     for job, entry in known.items():
-        if entry.output is None or not _fits(Path(entry.output), job, order):
+        if entry.output is None or not _fits(path_of(entry.output), job, order):
             continue
-        main = name_result(job, order.output, pattern=order.pattern).with_name(Path(entry.output).name)
-        kept[job] = Targets(main, tuple(main.with_name(Path(path).name) for path in entry.beside))
+        main = name_result(job, order.output, pattern=order.pattern).with_name(path_of(entry.output).name)
+        kept[job] = Targets(main, tuple(main.with_name(path_of(path).name) for path in entry.beside))
         stamp = stamp_of(entry.output)
         if stamp is None or entry.state == "working" or stamp == entry.output_stamp:
             ours |= {kept[job].main, *kept[job].beside}
@@ -183,7 +192,7 @@ def _planned(
             )
     mine = {entry.source for entry in known.values()}
     reserved = {
-        Path(path): Path(source)
+        path_of(path): path_of(source)
         for source, entry in entries.items()
         if source not in mine
         for path in (entry.output, *entry.beside)

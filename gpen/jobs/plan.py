@@ -8,7 +8,7 @@ import os
 import re
 import string
 import unicodedata
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path, PurePath
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from ..errors import ImageError, NoPictureError, SettingsError
 from ..images import RAW_SUFFIXES, READABLE, WRITABLE
 from ..wording import count
+from .storage import Place, is_url, path_of
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,10 @@ def collect(inputs: Iterable[str], recursive: bool, output: Path | None = None) 
     passed_over: list[PassedOver] = []
     for text in inputs:
         # A name may contain brackets: an existing path is used literally, anything else as a pattern.
-        paths = [Path(text)] if Path(text).exists() else [Path(p) for p in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207 (absolute patterns)
-        for path in paths or [Path(text)]:
+        given = path_of(Place.of(text).address) if is_url(text) else Path(text)
+        literal = is_url(text) or given.exists()
+        paths = [] if literal else [Path(p) for p in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207 (absolute patterns)
+        for path in paths or [given]:
             if path.is_dir():
                 for picture in _pictures_in(path, recursive, output, passed_over):
                     jobs.setdefault(picture.absolute(), Job(picture, picture.relative_to(path)))
@@ -104,8 +107,7 @@ def _pictures_in(folder: Path, recursive: bool, output: Path | None, passed_over
 
     results = output.absolute() if output else None
     readable = READABLE | RAW_SUFFIXES if find_spec("rawpy") else READABLE
-    for place, folders, names in os.walk(folder, onerror=locked):
-        here = Path(place)
+    for here, folders, names in _walk(folder, locked):
         sources = {part for name in names if Path(name).suffix.lower() in READABLE for part in (name, Path(name).stem)}
         entered = []
         for name in sorted(folders):
@@ -122,13 +124,23 @@ def _pictures_in(folder: Path, recursive: bool, output: Path | None, passed_over
             path = here / name
             if name.startswith("."):
                 leave(path, "hidden")
-            elif path.suffix.lower() not in readable or not path.is_file():
+            elif path.suffix.lower() not in readable or (isinstance(path, Path) and not path.is_file()):
                 leave(path, "raw" if path.suffix.lower() in RAW_SUFFIXES else "other")
             elif _is_result(path, sources):
                 leave(path, "result")
             else:
                 pictures.append(path)
     return sorted(pictures)
+
+
+def _walk(folder: Path, locked: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Each folder with the names of the folders in it, from which those may be taken that are not to be entered."""
+    if isinstance(folder, Place):
+        for place, folders, files in folder.walk():
+            yield path_of(place.address), folders, [file.name for file in files]
+        return
+    for place, folders, names in os.walk(folder, onerror=locked):
+        yield Path(place), folders, names
 
 
 def _is_result(path: Path, sources: set[str]) -> bool:
@@ -291,10 +303,13 @@ def check_pattern(pattern: str) -> None:
 
 
 def _key(path: Path) -> str:
-    return unicodedata.normalize("NFC", os.path.abspath(path)).casefold()  # noqa: PTH100 (not resolved)
+    name = path.address if isinstance(path, Place) else os.path.abspath(path)  # noqa: PTH100 (not resolved)
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _is_same(path: Path, other: Path) -> bool:
+    if isinstance(path, Place) or isinstance(other, Place):
+        return path == other
     try:
         return path.samefile(other)
     except OSError:  # one of them does not exist
@@ -310,10 +325,12 @@ def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) 
     """
     key = target.absolute()
     try:
-        folder = next(parent for parent in key.parents if parent.exists())
-        writable = folder.is_dir() and os.access(folder, os.W_OK)
+        folder, writable = target.parent, True
+        if isinstance(target, Path):
+            folder = next(parent for parent in key.parents if parent.exists())
+            writable = folder.is_dir() and os.access(folder, os.W_OK)
         exists = target.exists()
-        same = exists and source.exists() and target.samefile(source)
+        same = exists and source.exists() and _is_same(target, source)
     except OSError as error:  # the name is too long, or the folder cannot be read
         raise ImageError(f"{target} cannot be written: {error.strerror or error}.") from None
     if not writable:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path, PurePath, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from ...weights.files import replacing
 from ..errors import MissingPackageError, StorageError
@@ -53,7 +53,23 @@ def hide_secrets(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True)
+class Listing(Protocol):
+    """What is known of some folders, so that a place need not be asked."""
+
+    def covers(self, place: Place) -> bool:
+        """Whether it is known which file is at a place."""
+        ...
+
+    def get(self, place: Place) -> Entry | None:
+        """The file at a place; None if there is none."""
+        ...
+
+
+listings: list[Listing] = []
+"""Listings in use, see `listing.listed`."""
+
+
+@dataclass(frozen=True, order=True)
 class Place:
     """A file or folder; it pickles as its address and is opened where it is used.
 
@@ -84,8 +100,8 @@ class Place:
     def __str__(self) -> str:
         return self.address
 
-    def __truediv__(self, name: str) -> Place:
-        return Place(f"{self.address}/{name}")
+    def __truediv__(self, name: str | PurePath) -> Place:
+        return Place(f"{self.address}/{PurePosixPath(name).as_posix()}")
 
     def __getstate__(self) -> dict[str, Any]:
         return {"address": self.address}
@@ -99,6 +115,40 @@ class Place:
     def name(self) -> str:
         """The last part of the address."""
         return self.address.rpartition("/")[2] if self.is_remote else Path(self.address).name
+
+    @property
+    def stem(self) -> str:
+        """The last part of the address without suffix."""
+        return PurePosixPath(self.name).stem
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the last part of the address, such as `.jpg`."""
+        return PurePosixPath(self.name).suffix
+
+    @property
+    def parent(self) -> Place:
+        """The folder that this is in; of a bucket the bucket itself."""
+        found = _URL.fullmatch(self.address)
+        if found is None:
+            return Place(str(Path(self.address).parent))
+        return Place(found["root"] + (found["path"] or "").rpartition("/")[0])
+
+    def with_name(self, name: str) -> Place:
+        """The place of this name beside this one."""
+        return self.parent / name
+
+    def relative_to(self, folder: Place) -> PurePosixPath:
+        """The path below a folder.
+
+        Raises:
+            ValueError: it is not in that folder.
+        """
+        return PurePosixPath(self.address).relative_to(folder.address)
+
+    def absolute(self) -> Place:
+        """The place itself, as a path has it."""
+        return self
 
     @cached_property
     def _opened(self) -> tuple[fs.FileSystem, str]:
@@ -131,10 +181,21 @@ class Place:
         Raises:
             StorageError: the storage cannot be reached.
         """
+        for listing in listings:
+            if listing.covers(self):
+                return listing.get(self)
         info = self._info()
         return Entry(self.name, info.size, info.mtime_ns or 0) if info.is_file else None
 
-    def is_folder(self) -> bool:
+    def exists(self) -> bool:
+        """Whether this is a file.
+
+        Raises:
+            StorageError: the storage cannot be reached.
+        """
+        return self.stat() is not None
+
+    def is_dir(self) -> bool:
         """Whether this is a folder, or the beginning of the names of objects.
 
         Raises:
@@ -144,21 +205,36 @@ class Place:
 
         return self._info().type == FileType.Directory
 
-    def files(self, *, recursive: bool = True) -> list[Entry]:
-        """The files in a folder, sorted by name; none if there is no such folder.
+    def files(self) -> list[Entry]:
+        """All files in a folder and in those in it, sorted by name; none if there is no such folder.
 
         Raises:
             StorageError: the folder cannot be listed.
         """
+        start = self.path.rstrip("/") + "/"
+        found = (info for info in self._select(recursive=True) if info.is_file)
+        return sorted(Entry(info.path.removeprefix(start), info.size, info.mtime_ns or 0) for info in found)
+
+    def walk(self) -> Iterator[tuple[Place, list[str], list[Entry]]]:
+        """Go through a folder and those in it as `os.walk` does: each with the names of folders, and with the files.
+
+        A folder that is taken from the list is not entered.
+
+        Raises:
+            StorageError: a folder cannot be listed.
+        """
+        found = self._select(recursive=False)
+        folders = sorted(info.base_name for info in found if not info.is_file)
+        files = sorted(Entry(info.base_name, info.size, info.mtime_ns or 0) for info in found if info.is_file)
+        yield self, folders, files
+        for name in folders:
+            yield from (self / name).walk()
+
+    def _select(self, *, recursive: bool) -> list[fs.FileInfo]:
         from pyarrow.fs import FileSelector
 
         with self._telling("listed"):
-            selector = FileSelector(self.path, allow_not_found=True, recursive=recursive)
-            found = self.filesystem.get_file_info(selector)
-        start = self.path.rstrip("/") + "/"
-        return sorted(
-            Entry(info.path.removeprefix(start), info.size, info.mtime_ns or 0) for info in found if info.is_file
-        )
+            return self.filesystem.get_file_info(FileSelector(self.path, allow_not_found=True, recursive=recursive))
 
     def read(self) -> bytes:
         """The content of a file.
@@ -207,7 +283,7 @@ class Place:
         with self._telling("deleted"):
             if info.is_file:
                 self.filesystem.delete_file(self.path)
-            elif self.is_folder():
+            elif self.is_dir():
                 self.filesystem.delete_dir(self.path)
 
     def _info(self) -> fs.FileInfo:
@@ -222,6 +298,11 @@ class Place:
         except (OSError, ValueError, NotImplementedError, ImportError) as error:  # pyarrow's errors are among these
             reason = hide_secrets(" ".join(str(getattr(error, "strerror", None) or error).split()))
             raise StorageError(f"{self.address} cannot be {done}: {reason.rstrip('.')}.") from None
+
+
+def path_of(name: str) -> Path:
+    """The file of an address; that of a URL is a `Place`, which has of a path what planning needs."""
+    return cast(Path, Place(name)) if is_url(name) else Path(name)
 
 
 @lru_cache(maxsize=64)

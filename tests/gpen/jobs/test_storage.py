@@ -62,11 +62,16 @@ def places(root: Place) -> Place:
 def check_folder(root: Place, *, tells_times: bool = True) -> None:
     """What holds for a folder in any storage."""
     assert root.files() == []
-    assert not root.is_folder()
+    assert not root.is_dir()
     places(root)
     assert [entry.name for entry in root.files()] == sorted(NAMES)
-    assert [entry.name for entry in root.files(recursive=False)] == sorted(NAMES[:3])
-    assert root.is_folder()
+    found = {place.address: (list(folders), [entry.name for entry in files]) for place, folders, files in root.walk()}
+    assert found == {
+        root.address: (["ä"], sorted(NAMES[:3])),
+        (root / "ä").address: (["日本"], []),
+        (root / "ä/日本").address: ([], ["c.jpg"]),
+    }
+    assert root.is_dir()
     for name in NAMES:
         place = pickle.loads(pickle.dumps(root / name))
         assert place.read() == name.encode()

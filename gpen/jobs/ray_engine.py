@@ -1,0 +1,224 @@
+"""Run a job on Ray: names of pictures go out in a table, rows for the journal come back in tables.
+
+The plan is a file read of the names, a pool of actors that work on them, and a write of the rows. Rows lie in the
+folder of the results until they are in the journal, so that nothing is lost if the process that waits for them is
+stopped. Each call plans what is left by the journal. The checkpoints of Ray Data know a picture only by its name, and
+would skip one whose file or settings have changed.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import JobError, MissingPackageError
+from .entries import Entry, now
+from .ray_worker import Setup, Worker
+from .rows import FOLDER, UNFIT, Row, RowFolder, to_table
+from .storage import Place, hide_secrets
+
+if TYPE_CHECKING:
+    import pyarrow as arrow
+
+# Pictures in a batch: enough to share passes of the network, few to lose with a machine.
+_LARGEST_BATCH = 16
+# Batches for each worker at least, so that all end at about the same time.
+_BATCHES_PER_WORKER = 4
+# A worker of a processor has at most so many cores: the interpreter is shared by its threads.
+_MOST_CORES = 4
+# Cores are left unused rather than many models held, but no more than this share.
+_LEAST_USED = 0.9
+# Times that a batch is begun again after its process died.
+_MOST_RETRIES = 3
+# Seconds between looks at the rows, on this machine and in an object store.
+_LOOK_EVERY, _LOOK_EVERY_REMOTE = 0.5, 3.0
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The workers of a cluster.
+
+    Attributes:
+        size: their number.
+        cores: processor cores of each.
+        gpus: GPUs of each; 0.5: two share one.
+    """
+
+    size: int
+    cores: int
+    gpus: float = 0.0
+
+
+def plan_crew(nodes: Sequence[dict[str, float]], gpus_per_worker: float = 0.0) -> Crew:
+    """Choose workers that fit on a cluster, and leave a core to the reading and writing of rows.
+
+    Without that core, the workers would wait for names and nothing could read them.
+
+    Args:
+        nodes: resources of each machine, as Ray tells them: `CPU`, and `GPU` if it has some.
+        gpus_per_worker: GPUs of each worker; 0: processors only.
+
+    Raises:
+        JobError: no worker fits.
+    """
+    cores = [int(node.get("CPU", 0)) for node in nodes]
+    if cores:
+        cores[cores.index(max(cores))] -= 1
+    if not gpus_per_worker:
+        sizes = {each: sum(free // each for free in cores) for each in range(1, _MOST_CORES + 1)}
+        most = max(size * each for each, size in sizes.items())
+        each = max(each for each, size in sizes.items() if size * each >= _LEAST_USED * most)
+        if not sizes[each]:
+            raise JobError("The Ray cluster needs two processor cores at least: one to read, and one to work.")
+        return Crew(sizes[each], each)
+    workers = [int(node.get("GPU", 0) / gpus_per_worker + 1e-6) for node in nodes]
+    fitting = [(number, free) for number, free in zip(workers, cores, strict=True) if number and free >= number]
+    if not fitting:
+        raise JobError(
+            f"No machine of the Ray cluster has {gpus_per_worker:g} GPUs and a core for each worker, and one to spare; "
+            "choose another --gpus-per-worker, or 0 for processors."
+        )
+    return Crew(sum(number for number, _ in fitting), min(free // number for number, free in fitting), gpus_per_worker)
+
+
+def restore_on_ray(
+    entries: Sequence[Entry],
+    setup: Setup,
+    output: Place,
+    *,
+    address: str | None = None,
+    gpus_per_worker: float = 0.0,
+) -> Generator[list[Row], None, None]:
+    """Restore pictures on a Ray cluster.
+
+    Args:
+        entries: what is left, with the paths or URLs of sources and results. All machines see them.
+        setup: what workers are told; their number of threads is set here.
+        output: the folder of the results; what is under way lies in it.
+        address: of the cluster, such as `ray://head:10001`, or `auto`; None: RAY_ADDRESS, or else a cluster on this
+            machine alone that ends with the job.
+        gpus_per_worker: GPUs of each worker; 0: processors only.
+
+    Yields:
+        Rows for the journal, in the order in which they are ready; closing the iterator ends the work. The error of a
+        picture is in its row. A picture that was lost since its worker died again and again has failed, too.
+
+    Raises:
+        MissingPackageError: Ray is not installed.
+        JobError: the cluster cannot be reached, no worker fits, or the workers cannot start.
+    """
+    ray = _require_ray()
+    run = output / FOLDER / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:8]}"
+    with _cluster(ray, address):
+        crew = plan_crew([node["Resources"] for node in ray.nodes() if node["Alive"]], gpus_per_worker)
+        batch = max(1, min(_LARGEST_BATCH, len(entries) // (crew.size * _BATCHES_PER_WORKER)))
+        (run / "pictures.parquet").write(_as_parquet(to_table((entry, []) for entry in entries), batch))
+        rows = RowFolder(run / "rows")
+        work = _start(ray, run, replace(setup, workers=crew.cores), crew, batch, -(-len(entries) // batch))
+        every = _LOOK_EVERY_REMOTE if output.is_remote else _LOOK_EVERY
+        left = {entry.source: entry for entry in entries}
+        try:
+            running = [work]
+            while running:
+                _, running = ray.wait(running, timeout=every)
+                if not running:
+                    _require_success(ray, work)
+                if found := rows.new():
+                    _require_fit(found)
+                    for entry, _ in found:
+                        left.pop(entry.source, None)
+                    yield found
+            if left:
+                yield [(_lost(entry), []) for entry in left.values()]
+        finally:
+            ray.cancel(work, force=True)
+
+
+def _start(ray: Any, run: Place, setup: Setup, crew: Crew, batch: int, batches: int) -> Any:
+    """Start the plan as a task of its own: through `ray://`, this process is not on the cluster."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    task = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=here)(_run_plan)
+    return task.remote(run, setup, crew, batch, batches)
+
+
+def _run_plan(run: Place, setup: Setup, crew: Crew, batch: int, batches: int) -> None:
+    import ray
+    from ray.data import ActorPoolStrategy, DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # a batch whose worker dies again and again must not end the job
+    names, rows = run / "pictures.parquet", run / "rows"
+    ray.data.read_parquet(names.path, filesystem=names.filesystem, override_num_blocks=batches).map_batches(
+        Worker,
+        batch_size=batch,
+        batch_format="pyarrow",
+        fn_constructor_args=(setup,),
+        # Workers without work end, so that one whose machine died finds a place.
+        compute=ActorPoolStrategy(min_size=1, max_size=crew.size, initial_size=crew.size),
+        num_cpus=crew.cores,
+        num_gpus=crew.gpus or None,
+        max_task_retries=_MOST_RETRIES,
+    ).write_parquet(rows.path, filesystem=rows.filesystem)
+
+
+def _require_success(ray: Any, work: Any) -> None:
+    try:
+        ray.get(work)
+    except Exception as error:  # any error of Ray or of the storage
+        reason = hide_secrets(" ".join(str(error).split()[-60:]))
+        raise JobError(
+            f"The work on Ray ended early ({reason}); call the same command again for what is left."
+        ) from error
+
+
+def _lost(entry: Entry) -> Entry:
+    why = "The worker died each time that it came to this picture or those beside it; it may need more memory."
+    return replace(entry, state="failed", why=why, finished=now())
+
+
+def _require_fit(rows: list[Row]) -> None:
+    fault = next((entry.why for entry, _ in rows if entry.why and entry.why.startswith(UNFIT)), None)
+    if fault:
+        raise JobError(f"The workers cannot start: {fault.removeprefix(UNFIT)}")
+
+
+def _as_parquet(table: arrow.Table, batch: int) -> bytes:
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    sink = arrow.BufferOutputStream()
+    parquet.write_table(table, sink, row_group_size=batch)
+    return sink.getvalue().to_pybytes()
+
+
+def _require_ray() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingPackageError(f"The engine ray needs Ray ({error}); install gpen-blocks[ray].") from error
+    return ray
+
+
+@contextmanager
+def _cluster(ray: Any, address: str | None) -> Iterator[None]:
+    """Connect to a cluster, unless the process has a connection already."""
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        ray.init(address, log_to_driver=False, logging_level="ERROR", include_dashboard=False if not address else None)
+    except Exception as error:  # Ray raises its own errors, and those of the network
+        where = f"at {address}" if address else "on this machine"
+        raise JobError(f"Ray {where} cannot be reached: {hide_secrets(' '.join(str(error).split()))}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
