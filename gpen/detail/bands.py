@@ -16,6 +16,7 @@ from ..choices import Colour
 from ..errors import ImageError, SettingsError
 from ..pixels.color import from_luma_chroma, luma_chroma
 from ..pixels.filters import gaussian_blur
+from ..pixels.resize import resize
 from ..pixels.tone import colour_rule, judge_tone, keep_tones
 from ..progress import Steps, each, no_steps, steps_within
 from ..wording import count as counted
@@ -107,7 +108,7 @@ def blend(
         one = slice(n, n + 1)
         own = base[one]
         if own.shape[-2:] != detail.shape[-2:]:
-            own = F.interpolate(own, detail.shape[-2:], mode="bicubic", antialias=True).clamp(0, 1)
+            own = resize(own, (detail.shape[-2], detail.shape[-1])).clamp(0, 1)
         quality = jpeg_quality and jpeg_quality[one]
         crossover = _find_crossover(own, detail[one], cutoffs[n], deblur, quality, steps_within(steps, 0, 1, 2))
         blended = _blend_one(

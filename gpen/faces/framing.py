@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
+from ..pixels.resize import resize
 from ..pixels.warp import transform_points
 from ..progress import Steps, no_steps
 from .align import TEMPLATES, Template, estimate_similarity_matrix
@@ -99,7 +99,7 @@ def _detected_distances(
 def _detected_distance(crop: torch.Tensor, template: Template | str, detector: FaceDetector) -> float | None:
     """Distance of the face nearest to the template, or None if the detector finds no face."""
     side = min(crop.shape[-1], _DETECTOR_SIDE)
-    small = F.interpolate(crop, (side, side), mode="bilinear", antialias=True)
+    small = resize(crop, (side, side), "bilinear")
     found = detect(small, detector, refine=False)
     return min((_distance(face.landmarks / side, template) for face in found), default=None)
 

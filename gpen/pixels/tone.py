@@ -16,6 +16,7 @@ from ..checks import all_finite
 from ..choices import Colour
 from ..errors import SettingsError
 from .color import luma
+from .resize import resize
 
 Kind = Literal["black and white", "toned", "colour"]
 
@@ -96,7 +97,7 @@ def judge_tone(image: torch.Tensor, reach: float = 1.0) -> Tone:
     """
     if not all_finite(image):
         return Tone("colour", torch.zeros(_KNOTS, 3), torch.zeros(2, 3))
-    image = F.interpolate(image.float().cpu(), (SIDE, SIDE), mode="bilinear", antialias=True)
+    image = resize(image.float().cpu(), (SIDE, SIDE), "bilinear")
     gray = luma(image)
     basis = _cells(torch.cat([_curve_shares(gray), *(gray * place for place in _places(SIDE, SIDE))], dim=1))
     colours, in_face = _cells(image - gray), _face_cells(reach)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 
 from ..detail.bands import blend
 from ..detail.local_adaptive import enhance
@@ -14,6 +13,7 @@ from ..faces.align import crop_aligned, cut_around
 from ..faces.masks.parts import Part, crop_landmarks, part_gains
 from ..photograph.jpeg_quality import quality_of_pixels
 from ..pixels.color import luma
+from ..pixels.resize import resize
 from ..pixels.tone import SIDE as JUDGED_SIDE
 from ..pixels.tone import Tone, colour_rule, judge_tone, keep_tones
 from ..pixels.warp import matrix_scale, transformed_bounds
@@ -166,7 +166,7 @@ def _why_left(
     if scale < _ENLARGED:
         side = max(1, round(scale * alignment.crop_size))
         crop = crop_aligned(images, alignment, side)
-        restored = F.interpolate(restored, (side, side), mode="bicubic", antialias=True)
+        restored = resize(restored, (side, side))
     if is_sharp(crop, restored, jpeg_quality, surroundings):
         return SHARP_ALREADY
     return NOTHING_TO_ADD if is_painted(*seen, scale, jpeg_quality) else None

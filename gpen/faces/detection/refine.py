@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...pixels.resize import resize
 from ...progress import Steps, each, no_steps
 from ..layers import convolution, normalize
 from ..loading import load_strictly
@@ -100,11 +101,11 @@ def _cut(image: Tensor, frame: Tensor) -> Tensor:
     x1, y1 = max(min(high[0] + 2, width), x0 + 1), max(min(high[1] + 2, height), y0 + 1)
     part = image[:, y0:y1, x0:x1]
     # BT.601, the grey of OpenCV that it was taught with (`training.shared.face_crops`), not the luma of `pixels.color`.
-    grey = (part * part.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0, keepdim=True)[None]
+    grey = (0.299 * part[:1]).add_(part[1:2], alpha=0.587).add_(part[2:], alpha=0.114)[None]
     shrink = CROP / max(float(frame[:, 0].norm()), 1e-6)
     if shrink < 1:
         size = [max(round(side * shrink), 1) for side in grey.shape[2:]]
-        grey = F.interpolate(grey, size=size, mode="bilinear", align_corners=False, antialias=True)
+        grey = resize(grey, (size[0], size[1]), "bilinear")
     # From crop coordinates to grid_sample's -1..1 over the part.
     steps = (torch.arange(CROP, device=image.device, dtype=frame.dtype) + 0.5) / CROP
     y, x = torch.meshgrid(steps, steps, indexing="ij")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from gpen_blocks.gpen.pixels.warp import compose, matrix_scale, resize_matrix, shift_matrix, transformed_bounds, warp
 
@@ -66,3 +67,17 @@ def test_nothing_beyond_the_border_where_asked():
     image = torch.ones(1, 1, 10, 10)
     seen = warp(image, shift_matrix(-20, -20), (15, 15), border="zeros")
     assert not seen.any()
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("shift", [(-30, 5), (25, -40), (500, 3000), (3, 4)])
+def test_the_mirror_image_is_that_of_torch(mode, shift):
+    """Inside the picture, across its border and far beyond, where it is mirrored again and again."""
+    image = torch.rand(1, 2, 50, 60, generator=torch.Generator().manual_seed(0))
+    turn = np.array([[0.55, -0.2, shift[0]], [0.2, 0.55, shift[1]]])
+    y, x = np.mgrid[:64, :48]
+    points = np.stack([x, y, np.ones_like(x)], axis=-1) @ turn.T
+    grid = torch.from_numpy((2 * points + 1) / [60, 50] - 1)[None]
+    expected = F.grid_sample(image.double(), grid, mode=mode, padding_mode="reflection", align_corners=False)
+    sampled = warp(image, turn, (64, 48), mode=mode)
+    torch.testing.assert_close(sampled.double(), expected, atol=1e-4, rtol=0)
