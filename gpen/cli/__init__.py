@@ -9,7 +9,7 @@ import warnings
 import typer
 
 from ..errors import GPENError, NoPictureError, SettingsError
-from . import degrade, demo, detect, doctor, evaluate, job, models, restore, spectrum, teach, train
+from . import contact_sheet, degrade, demo, detect, doctor, evaluate, job, models, restore, spectrum, teach, train
 from .setting_options import GroupedCommand
 from .terminal import alarming, say_error
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("restore", cls=GroupedCommand)(restore.restore)
 app.command("job")(job.job)
+app.command("contact-sheet")(contact_sheet.contact_sheet)
 app.command("detect", cls=GroupedCommand)(detect.detect)
 app.command("spectrum")(spectrum.spectrum)
 app.command("degrade")(degrade.degrade)

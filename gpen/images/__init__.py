@@ -8,12 +8,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .formats import RAW_SUFFIXES, READABLE, WRITABLE, WRITABLE_FORMATS
+from .formats import MAX_PIXELS, RAW_SUFFIXES, READABLE, WRITABLE, WRITABLE_FORMATS
 
 if TYPE_CHECKING:
     from .arrays import from_array, to_array
     from .picture import FileInfo, Picture
-    from .read import MAX_PIXELS, read_picture
+    from .read import read_picture
     from .read_tiff import page_note
     from .write import write_pages, write_picture
 
@@ -35,7 +35,6 @@ __all__ = [
 
 _MODULES = {
     "FileInfo": "picture",
-    "MAX_PIXELS": "read",
     "Picture": "picture",
     "from_array": "arrays",
     "page_note": "read_tiff",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..errors import ImageError
+
 # The format of each suffix that can be written.
 WRITABLE_FORMATS = {
     ".jpg": "JPEG",
@@ -23,3 +25,17 @@ RAW_SUFFIXES = frozenset(
 )
 # For PNG and TIFF. zlib's level 6 makes files of photographs 5 to 8 % smaller but takes four times as long.
 DEFLATE_LEVEL = 3
+MAX_PIXELS = 500_000_000
+"""Larger pictures are refused before reading: at this size the float32 tensor takes 6 GB. Newer releases of Pillow read
+TIFF and WebP only up to 178 megapixels."""
+
+
+def check_size(width: int, height: int, name: str) -> None:
+    """Check that a picture has at most `MAX_PIXELS`.
+
+    Raises:
+        ImageError: it declares to be larger.
+    """
+    if width * height > MAX_PIXELS:
+        limit = MAX_PIXELS // 10**6
+        raise ImageError(f"{name} has {width} x {height} pixels; the limit is {limit} million. Make it smaller.")

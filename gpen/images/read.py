@@ -17,6 +17,7 @@ from PIL import Image
 from ..errors import ImageError
 from . import jpeg, photoshop, png, xmp
 from .fileinfo import exif_of, file_info, png_info
+from .formats import MAX_PIXELS, check_size
 from .kinds import Opener, has_gain_map, recognise
 from .metadata import exif_orientation, upright_exif, upright_xmp, xmp_orientation
 from .modes import MODES, plain_image
@@ -24,7 +25,7 @@ from .partial import CutOffError, damage_note, load, load_jpeg_part, load_part, 
 from .picture import Picture, Source
 from .read_tiff import read_tiff, stored_raw
 from .sixteen import decode_png16
-from .stored import MAX_PIXELS, Fill, Stored, check_size, filled_by_image, filled_by_samples
+from .stored import Fill, Stored, filled_by_image, filled_by_samples
 
 __all__ = ["MAX_PIXELS", "read_bytes", "read_picture"]
 

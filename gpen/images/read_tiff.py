@@ -12,11 +12,12 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from ..errors import ImageError
 from . import raw, tiff
 from .fileinfo import tiff_info
+from .formats import check_size
 from .metadata import ORIENTATION
 from .modes import MODES, plain_image, srgb_profile
 from .partial import CutOffError, damage_note, load_part
 from .picture import FileInfo
-from .stored import Stored, check_size, filled_by_image, filled_by_samples
+from .stored import Stored, filled_by_image, filled_by_samples
 
 if TYPE_CHECKING:
     from .tiff_values import Values

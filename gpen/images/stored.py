@@ -9,14 +9,9 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from ..errors import ImageError
 from .modes import Mode, has_alpha, image_into
 from .picture import FileInfo
 from .samples import bands, scale_into
-
-MAX_PIXELS = 500_000_000
-"""Larger pictures are refused before reading: at this size the float32 tensor takes 6 GB. Newer releases of Pillow read
-TIFF and WebP only up to 178 megapixels."""
 
 Fill = Callable[[np.ndarray, "np.ndarray | None"], None]
 
@@ -69,14 +64,3 @@ def filled_by_samples(samples: np.ndarray) -> tuple[tuple[int, int], Fill]:
 def _samples_into(samples: np.ndarray, planes: np.ndarray, alpha: np.ndarray | None) -> None:
     for rows in bands(*samples.shape[:2]):
         scale_into(planes[:, rows], None if alpha is None else alpha[:, rows], samples[rows])
-
-
-def check_size(width: int, height: int, name: str) -> None:
-    """Check that a picture has at most `MAX_PIXELS`.
-
-    Raises:
-        ImageError: it declares to be larger.
-    """
-    if width * height > MAX_PIXELS:
-        limit = MAX_PIXELS // 10**6
-        raise ImageError(f"{name} has {width} x {height} pixels; the limit is {limit} million. Make it smaller.")

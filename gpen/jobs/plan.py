@@ -113,7 +113,7 @@ def _pictures_in(folder: Path, recursive: bool, output: Path | None, passed_over
         for name in sorted(folders):
             if name.startswith("."):
                 leave(here / name, "hidden")
-            elif (here / name).absolute() == results or _is_result(here / name, sources):
+            elif (here / name).absolute() == results or _is_result(here / name, sources) or _is_of_page(name, names):
                 leave(here / name, "result")
             elif not recursive:
                 leave(here / name, "folder")
@@ -147,6 +147,11 @@ def _is_result(path: Path, sources: set[str]) -> bool:
     """Whether a file or folder has the name of a result of one of the pictures next to it, given their stems."""
     found = _RESULT.fullmatch(path.stem if path.suffix.lower() in READABLE else path.name)
     return found is not None and found["source"] in sources
+
+
+def _is_of_page(folder: str, names: Sequence[str]) -> bool:
+    """Whether a folder holds the thumbnails of a contact sheet, or the pictures of a page that was saved."""
+    return folder.endswith("_files") and f"{folder.removesuffix('_files')}.html" in names
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""`gpen contact-sheet`: a job as a page to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from ..progress import Steps, no_steps
+from ..wording import count
+
+
+def contact_sheet(
+    folder: Annotated[Path, typer.Argument(help="Folder with the results of `gpen restore`.", metavar="OUT")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The page. Default: contact-sheet.html in OUT.", show_default=False),
+    ] = None,
+    sort: Annotated[
+        str,
+        typer.Option(help="Order in which the page opens: change, sharpness, identity (if the job has it) or name."),
+    ] = "change",
+    embed: Annotated[
+        bool,
+        typer.Option("--embed", help="Put the thumbnails into the page, so that it is one file (60 kB a picture)."),
+    ] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Threads that make thumbnails; 0: one for each core.")] = 0,
+) -> None:
+    """Write a page that shows before and after of each picture and face of a job, to look at in a browser.
+
+    It opens from disk and needs no network. Thumbnails lie in a folder beside it and are made once: called again, also
+    while the job runs, the command makes only those that are new.
+    """
+    from ..jobs.contact_sheet import Sort, write_contact_sheet
+    from ..values import require_choice
+    from .terminal import noted, say
+
+    with _bar() as progress:
+        sheet = write_contact_sheet(
+            folder,
+            output or folder / "contact-sheet.html",
+            sort=require_choice("sort", sort, get_args(Sort)),
+            embed=embed,
+            workers=workers,
+            progress=progress,
+        )
+    say(f"{sheet.page}: {count(sheet.pictures, 'picture')}.")
+    for note in sheet.notes:
+        say(noted(f"  {note}"))
+
+
+@contextmanager
+def _bar() -> Iterator[Steps]:
+    """Yield a function that shows the progress, where there is a terminal."""
+    if not typer.get_text_stream("stderr").isatty():
+        yield no_steps
+        return
+    from rich.progress import Progress
+
+    from .terminal import rich_console
+
+    with Progress(console=rich_console(stderr=True), transient=True) as bar:
+        task = bar.add_task("thumbnails", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,110 @@
+"use strict";
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const byId = (id) => document.getElementById(id);
+
+// Names of files may hold anything: characters that are invisible or turn text around are shown as codes.
+const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+const plain = (text) => text.replace(INVISIBLE, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+const folded = (text) => text.normalize("NFC").toLowerCase();
+const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
+/** An element; `own` are its properties, or attributes where there is no such property. */
+function make(tag, own = {}, ...children) {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(own)) {
+        if (name in element) element[name] = value;
+        else element.setAttribute(name, value);
+    }
+    element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+    return element;
+}
+
+function icon(name) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+    use.setAttribute("href", `#${name}`);
+    svg.setAttribute("class", "icon");
+    svg.setAttribute("aria-hidden", "true");
+    svg.append(use);
+    return svg;
+}
+
+// What is looked at: pictures, or their faces. Both have a name, a state and values to sort by.
+
+const present = (values) => values.filter((value) => value !== null && value !== undefined);
+const least = (values) => (values.length ? Math.min(...values) : null);
+const most = (values) => (values.length ? Math.max(...values) : null);
+
+const named = ({ number }) => (number === null ? "face" : `face ${number}`);
+
+const pictures = data.pictures.map((picture, index) => {
+    const restored = picture.faces.filter((face) => face.restored);
+    return {
+        ...picture,
+        index,
+        title: plain(picture.name),
+        key: folded(picture.name),
+        leftAlone: picture.faces.some((face) => face.leftAlone),
+        change: picture.unchanged ? 0 : most(present(restored.map((face) => face.change))),
+        sharpness: least(present(picture.faces.map((face) => face.sharpness))),
+        identity: least(present(restored.map((face) => face.identity))),
+    };
+});
+const faces = pictures.flatMap((picture) =>
+    picture.faces.map((face) => ({
+        ...face,
+        picture,
+        title: `${picture.title}, ${named(face)}`,
+        key: picture.key,
+        state: picture.state,
+        missing: picture.missing,
+        unchanged: picture.unchanged,
+        change: face.restored ? face.change : 0,
+    })),
+);
+
+const FILTERS = {
+    all: ["All", () => true],
+    restored: ["Restored", (one) => one.state === "done" && Boolean(one.restored)],
+    "left-alone": ["Left alone", (one) => Boolean(one.leftAlone)],
+    unchanged: ["Unchanged", (one) => one.unchanged],
+    failed: ["Failed", (one) => one.state === "failed"],
+    waiting: ["Not done yet", (one) => one.state === "waiting" || one.state === "working"],
+    missing: ["Files missing", (one) => one.missing.length > 0],
+};
+const VIEWS = { pictures: "Pictures", faces: "Faces" };
+const SHOWS = { split: "Split", before: "Before", after: "After" };
+// What the order begins with, by what it sorts.
+const SORTS = {
+    change: ["Most changed first", "Least changed first", -1],
+    sharpness: ["Least sharp first", "Sharpest first", 1],
+    identity: ["Least alike first", "Most alike first", 1],
+    name: ["By name", "By name, backwards", 1],
+};
+const CHANGE_TOLD = "Mean change of the face in 8-bit levels, 0 to 255";
+const SHARPNESS_TOLD =
+    data.sharpness === "page" ? "Variance of the Laplacian of the face's thumbnail" : "As measured by the job";
+const IDENTITY_TOLD = "Likeness before and after for a network that recognizes faces; 1: the same";
+
+const names = new Intl.Collator("en", { numeric: true });
+const has = (sort) => sort === "name" || faces.some((face) => face[sort] !== null && face[sort] !== undefined);
+
+// The state of the page, kept in its address so that a reload and a bookmark show the same.
+
+const state = { filter: "all", view: "pictures", show: "split", sort: has(data.sort) ? data.sort : "name", reverse: "", search: "" };
+for (const [name, value] of new URLSearchParams(location.hash.slice(1))) if (name in state) state[name] = value;
+const known = { filter: FILTERS, view: VIEWS, show: SHOWS, sort: SORTS };
+for (const [name, values] of Object.entries(known)) {
+    if (!Object.hasOwn(values, state[name])) state[name] = Object.keys(values)[0];
+}
+if (!has(state.sort)) state.sort = "name";
+
+function keepState() {
+    const kept = new URLSearchParams(Object.entries(state).filter(([, value]) => value));
+    try {
+        history.replaceState(null, "", `#${kept}`);
+    } catch {
+        // Some browsers allow this only often enough for people.
+    }
+}
