@@ -5,34 +5,24 @@ A batch goes through in windows, so that the working memory does not grow with i
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
 
 import torch
 
 from .backends import expect
-from .devices import free_memory, refuse_out_of_memory
-from .faces.align import align_faces
-from .faces.landmarks import Landmarker, find_landmarks68
 from .photograph.prepare import JpegTables
-from .progress import Progress, Steps, part_of, silent
-from .restore import restore_crops
+from .progress import Progress, part_of, silent
 from .restored import GatheredWindows, RestoredBatch, RestoredWindow
 from .settings import Settings
-from .stages import FoundFaces, Networks, choose_faces, find_faces, keep_own_detail, paste_back, prepare_images
-from .tasks import TASKS
+from .stages import Networks
+from .steps import cut_window, find_chosen, finish_window, restore_window_crops, timed
 from .types import Faces
 
 SHARES = {"detect": 48, "landmarks": 1, "prepare": 10, "align": 1, "restore": 20, "detail": 12, "paste": 8}
 """Shares of the stages of the time, in percent: between those of 20 frames of 768 x 432 with all settings on and with
 the defaults, measured on a CPU with gpen-lite-256, and more for the network, since other models are larger."""
 
-# Upper limit of the memory for images, result and work on the faces, as a multiple of the images' size.
-_PICTURES_AT_ONCE = 8
 # A window ends before its crops (before the restoration) or its images would be larger, unless it is a single image:
 # 21 crops of 512 x 512, 2 images of 1920 x 1080. The work on them takes about six times as much.
 _WINDOW_CROP_BYTES, _WINDOW_IMAGE_BYTES = 1 << 26, 1 << 26
@@ -76,20 +66,19 @@ def restore_batch(
     settings = settings or Settings()
     networks.require(settings)
     seconds: dict[str, float] = {}
-    finder, landmarker = networks.detector.module, networks.landmarker.module
-    select = {"indices": indices, "template": networks.generator.template, "within": within}
-    with _timed(seconds, "detect"):
-        shown = _move_if_it_fits(images, networks.place(finder if faces is None else landmarker))
-        if faces is None:
-            found = find_faces(shown, finder, settings, progress=partial(progress, "detect"), **select)
-        else:
-            found = choose_faces(shown, faces, settings, **select)
-    with _timed(seconds, "landmarks"):
-        networks.place(landmarker)
-        found = _with_landmarks(landmarker, shown, found, partial(progress, "landmarks"))
+    shown, found = find_chosen(
+        images,
+        networks,
+        settings,
+        faces=faces,
+        within=within,
+        indices=indices,
+        progress=progress,
+        seconds=seconds,
+    )
     chosen = found.selected
     expect(networks.generator.module, faces=len(chosen))
-    with _timed(seconds, "gather"):
+    with timed(seconds, "gather"):
         gathered = GatheredWindows(images, chosen, networks.generator.module.config.size)
     for first, last in _windows(chosen, shown, gathered.before.shape[-1], batch_size):
         window, done = chosen.window(first, last), len(gathered.records)
@@ -107,7 +96,7 @@ def restore_batch(
         )
         gathered.add(restored, first, changed=restored.images is not given)
         del restored  # or it would be held beside the next one
-    return gathered.batch(found, seconds, searched=faces is None)
+    return gathered.batch(found, seconds, running=networks.generator.running, searched=faces is None)
 
 
 def restore_window(
@@ -140,45 +129,16 @@ def restore_window(
         GPENError: there is not enough memory.
     """
     seconds = {} if seconds is None else seconds
-    generator = networks.generator
-    shown = _move_if_it_fits(images, networks.place(generator.module))
-    with _timed(seconds, "prepare"):
-        source, prepared = prepare_images(
-            shown, faces, settings, jpeg_tables=jpeg_tables, progress=partial(progress, "prepare")
-        )
-    with _timed(seconds, "align"):
-        size, template = generator.module.config.size, generator.template
-        before, alignments = align_faces(source, faces, size, template, progress=partial(progress, "align"))
-    with _timed(seconds, "restore"):
-        answer = restore_crops(
-            generator.module,
-            before,
-            task=TASKS[generator.task],
-            colour="keep",  # judged later, together with the detail, on more than the crop
-            batch_size=batch_size,
-            announced=announced,
-            place=networks.place,
-            progress=progress,
-        )
-    with _timed(seconds, "detail"):
-        restored = keep_own_detail(source, before, answer, alignments, settings, progress=partial(progress, "detail"))
-    with _timed(seconds, "paste"):
-        pasted = paste_back(source, restored, networks, settings, progress=partial(progress, "paste"))
-        left_alone = [record.left_alone is not None for record in pasted.records]
-        restored.after[left_alone] = before[left_alone]  # what is shown as the result must be what was pasted
-        result = images if pasted.images is shown else pasted.images.to(images.device)
-        mask, before, after = (made.to(images.device) for made in (pasted.mask, before, restored.after))
-    return RestoredWindow(result, mask, pasted.records, before, after, prepared)
-
-
-def _with_landmarks(landmarker: Landmarker, images: torch.Tensor, found: FoundFaces, progress: Steps) -> FoundFaces:
-    """Add the 68 landmarks to the selected faces that have none."""
-    without = tuple(face for face in found.selected if face.landmarks68 is None)
-    located = find_landmarks68(landmarker, images, Faces(without, found.selected.sizes), progress)
-    complete = dict(zip(without, located, strict=True))
-    selected = tuple(complete.get(face, face) for face in found.selected)
-    numbers = found.numbers | {new: found.numbers[old] for old, new in complete.items()}
-    return replace(found, selected=Faces(selected, found.selected.sizes), numbers=numbers)
+    cut = cut_window(images, faces, networks, settings, jpeg_tables=jpeg_tables, progress=progress, seconds=seconds)
+    answer = restore_window_crops(
+        cut.before,
+        networks,
+        batch_size=batch_size,
+        announced=announced,
+        progress=progress,
+        seconds=seconds,
+    )
+    return finish_window(cut, answer, networks, settings, progress=progress, seconds=seconds)
 
 
 def _windows(faces: Faces, images: torch.Tensor, crop_side: int, batch_size: int) -> Iterator[tuple[int, int]]:
@@ -197,27 +157,3 @@ def _windows(faces: Faces, images: torch.Tensor, crop_side: int, batch_size: int
         last, held = index + 1, held + counts[index]
     if held:
         yield first, last
-
-
-def _move_if_it_fits(images: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Move the images to the device of the networks if that is a GPU with enough memory."""
-    if device.type != "cuda" or images.device.type != "cpu":
-        return images  # other devices lack some operations
-    free = free_memory(device)
-    needed = _PICTURES_AT_ONCE * images.numel() * images.element_size()
-    return images.to(device) if free is not None and needed <= free / 2 else images
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Add the time of a stage to `seconds`.
-
-    Raises:
-        GPENError: the stage ran out of memory.
-    """
-    start = time.perf_counter()
-    with refuse_out_of_memory(
-        f"There is not enough memory for the picture (stage {stage}); free some memory or make the picture smaller."
-    ):
-        yield
-    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start

@@ -65,7 +65,7 @@ def batch_report(
         "images": len(batch.images),
         "size": {"width": width, "height": height},
         "model": generator.name,
-        "backend": generator.running,
+        "backend": batch.running,
         "detector": detector.name if batch.searched else None,
         **({"parser": networks.parser.name} if networks.parser and preset.settings.mask_mode == "parsing" else {}),
         "preset": preset.name,

@@ -67,11 +67,13 @@ class RestoredBatch(RestoredWindow):
         found: the selected faces, and the rejected ones with the reasons.
         seconds: time spent per stage.
         searched: whether the faces were searched; False if the caller knew them.
+        running: backend and number format that restored its faces, or would, such as `openvino, bf16`.
     """
 
     found: FoundFaces
     seconds: dict[str, float] = field(default_factory=dict)
     searched: bool = True
+    running: str = ""
 
     @property
     def faces(self) -> Faces:
@@ -116,7 +118,9 @@ class GatheredWindows:
             for record, face in zip(window.records, self._faces[own], strict=True)
         ]
 
-    def batch(self, found: FoundFaces, seconds: dict[str, float], *, searched: bool) -> RestoredBatch:
+    def batch(
+        self, found: FoundFaces, seconds: dict[str, float], *, running: str, searched: bool = True
+    ) -> RestoredBatch:
         """The result of the whole batch; arguments as the attributes of `RestoredBatch`."""
         return RestoredBatch(
             self.images,
@@ -128,4 +132,5 @@ class GatheredWindows:
             found=found,
             seconds=seconds,
             searched=searched,
+            running=running,
         )

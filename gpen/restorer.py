@@ -20,6 +20,7 @@ from .presets import DEFAULT_NAME, Preset, load_preset
 from .progress import Progress, silent
 from .report import batch_report
 from .restore import restore_crops
+from .restored import RestoredBatch
 from .settings import Settings, change_settings
 from .stages import load_networks
 from .tasks import TASKS
@@ -203,6 +204,28 @@ class Restorer:
             jpeg_tables=[source.info.jpeg_tables] if source else None,
             progress=progress,
         )
+        return self.complete(image, source, pixels, batch, indices=indices, read_seconds=read_seconds)
+
+    def complete(
+        self,
+        image: Any,
+        source: Picture | None,
+        pixels: torch.Tensor,
+        batch: RestoredBatch,
+        *,
+        indices: str = "",
+        read_seconds: float = 0.0,
+    ) -> Restoration:
+        """The result of one picture that went through the chain outside of `restore`, such as in a job.
+
+        Args:
+            image: the input, as for `restore`.
+            source: the picture of its file; None if it has none.
+            pixels: 1 x 3 x H x W in 0..1, what the chain was given.
+            batch: what came of it.
+            indices: as for `restore`.
+            read_seconds: time spent on reading.
+        """
         picture = source.with_pixels(batch.images) if source else None
         report = batch_report(batch, self.networks, self._preset, indices=indices)
         report["seconds"] = {"read": round(read_seconds, 4), **report["seconds"]}

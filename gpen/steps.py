@@ -1,0 +1,194 @@
+"""The steps of the chain, each complete in itself, so that those of several pictures can run beside each other.
+
+    find_chosen -> cut_window -> restore_window_crops -> finish_window
+
+`pipeline.restore_batch` runs them one after another, and `jobs` runs them in threads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+
+from .devices import free_memory, refuse_out_of_memory
+from .faces.align import align_faces
+from .faces.landmarks import Landmarker, find_landmarks68
+from .photograph.prepare import JpegTables
+from .progress import Progress, Steps, silent
+from .restore import restore_crops
+from .restored import RestoredWindow
+from .settings import Settings
+from .stages import FoundFaces, Networks, choose_faces, find_faces, keep_own_detail, paste_back, prepare_images
+from .tasks import TASKS
+from .types import Alignment, Faces
+
+# Upper limit of the memory for images, result and work on the faces, as a multiple of the images' size.
+_PICTURES_AT_ONCE = 8
+
+
+@dataclass(frozen=True, eq=False)
+class CutWindow:
+    """Images whose crops are ready for the network.
+
+    Attributes:
+        given: B x 3 x H x W in 0..1, the images as they came.
+        shown: the same on the device of the networks, if they fit there.
+        source: the same prepared; `shown` itself if nothing was changed.
+        prepared: report of the preparation of each image.
+        before: N x 3 x S x S in 0..1, the aligned crops.
+        alignments: the alignment of each crop.
+    """
+
+    given: torch.Tensor
+    shown: torch.Tensor
+    source: torch.Tensor
+    prepared: tuple[dict[str, Any] | None, ...]
+    before: torch.Tensor
+    alignments: tuple[Alignment, ...]
+
+
+def find_chosen(
+    images: torch.Tensor,
+    networks: Networks,
+    settings: Settings,
+    *,
+    faces: Faces | None = None,
+    within: Callable[[Faces], Faces] | None = None,
+    indices: str = "",
+    progress: Progress = silent,
+    seconds: dict[str, float] | None = None,
+) -> tuple[torch.Tensor, FoundFaces]:
+    """Find the faces to restore, with their 68 landmarks; arguments as for `restore_batch` and `restore_window`.
+
+    Returns:
+        The images, on the device of the networks if they fit there, and the faces.
+    """
+    seconds = {} if seconds is None else seconds
+    finder, landmarker = networks.detector.module, networks.landmarker.module
+    select = {"indices": indices, "template": networks.generator.template, "within": within}
+    with timed(seconds, "detect"):
+        shown = _move_if_it_fits(images, networks.place(finder if faces is None else landmarker))
+        if faces is None:
+            found = find_faces(shown, finder, settings, progress=partial(progress, "detect"), **select)
+        else:
+            found = choose_faces(shown, faces, settings, **select)
+    with timed(seconds, "landmarks"):
+        networks.place(landmarker)
+        return shown, _with_landmarks(landmarker, shown, found, partial(progress, "landmarks"))
+
+
+def cut_window(
+    images: torch.Tensor,
+    faces: Faces,
+    networks: Networks,
+    settings: Settings,
+    *,
+    jpeg_tables: Sequence[JpegTables | None] | None = None,
+    progress: Progress = silent,
+    seconds: dict[str, float] | None = None,
+) -> CutWindow:
+    """Prepare the images of a window and cut the crops of their faces; arguments as for `restore_window`."""
+    seconds = {} if seconds is None else seconds
+    generator = networks.generator
+    shown = _move_if_it_fits(images, networks.place(generator.module))
+    with timed(seconds, "prepare"):
+        source, prepared = prepare_images(
+            shown, faces, settings, jpeg_tables=jpeg_tables, progress=partial(progress, "prepare")
+        )
+    with timed(seconds, "align"):
+        size, template = generator.module.config.size, generator.template
+        before, alignments = align_faces(source, faces, size, template, progress=partial(progress, "align"))
+    return CutWindow(images, shown, source, prepared, before, alignments)
+
+
+def restore_window_crops(
+    crops: torch.Tensor,
+    networks: Networks,
+    *,
+    batch_size: int = 0,
+    announced: bool = False,
+    progress: Progress = silent,
+    seconds: dict[str, float] | None = None,
+) -> torch.Tensor:
+    """The network's answer to the crops of one or more windows; arguments as for `restore_window`."""
+    with timed({} if seconds is None else seconds, "restore"):
+        return restore_crops(
+            networks.generator.module,
+            crops,
+            task=TASKS[networks.generator.task],
+            colour="keep",  # judged later, together with the detail, on more than the crop
+            batch_size=batch_size,
+            announced=announced,
+            place=networks.place,
+            progress=progress,
+        )
+
+
+def finish_window(
+    cut: CutWindow,
+    answer: torch.Tensor,
+    networks: Networks,
+    settings: Settings,
+    *,
+    progress: Progress = silent,
+    seconds: dict[str, float] | None = None,
+) -> RestoredWindow:
+    """Keep the photograph's own detail and paste the faces; other arguments as for `restore_window`.
+
+    Args:
+        cut: from `cut_window`.
+        answer: N x 3 x S x S in 0..1, from `restore_window_crops`.
+    """
+    seconds = {} if seconds is None else seconds
+    with timed(seconds, "detail"):
+        restored = keep_own_detail(
+            cut.source, cut.before, answer, cut.alignments, settings, progress=partial(progress, "detail")
+        )
+    with timed(seconds, "paste"):
+        pasted = paste_back(cut.source, restored, networks, settings, progress=partial(progress, "paste"))
+        left_alone = [record.left_alone is not None for record in pasted.records]
+        restored.after[left_alone] = cut.before[left_alone]  # what is shown as the result must be what was pasted
+        device = cut.given.device
+        result = cut.given if pasted.images is cut.shown else pasted.images.to(device)
+        mask, before, after = (made.to(device) for made in (pasted.mask, cut.before, restored.after))
+    return RestoredWindow(result, mask, pasted.records, before, after, cut.prepared)
+
+
+def _with_landmarks(landmarker: Landmarker, images: torch.Tensor, found: FoundFaces, progress: Steps) -> FoundFaces:
+    """Add the 68 landmarks to the selected faces that have none."""
+    without = tuple(face for face in found.selected if face.landmarks68 is None)
+    located = find_landmarks68(landmarker, images, Faces(without, found.selected.sizes), progress)
+    complete = dict(zip(without, located, strict=True))
+    selected = tuple(complete.get(face, face) for face in found.selected)
+    numbers = found.numbers | {new: found.numbers[old] for old, new in complete.items()}
+    return replace(found, selected=Faces(selected, found.selected.sizes), numbers=numbers)
+
+
+def _move_if_it_fits(images: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Move the images to the device of the networks if that is a GPU with enough memory."""
+    if device.type != "cuda" or images.device.type != "cpu":
+        return images  # other devices lack some operations
+    free = free_memory(device)
+    needed = _PICTURES_AT_ONCE * images.numel() * images.element_size()
+    return images.to(device) if free is not None and needed <= free / 2 else images
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the time of a stage to `seconds`.
+
+    Raises:
+        GPENError: the stage ran out of memory.
+    """
+    start = time.perf_counter()
+    with refuse_out_of_memory(
+        f"There is not enough memory for the picture (stage {stage}); free some memory or make the picture smaller."
+    ):
+        yield
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start
