@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ Placement = Callable[[torch.nn.Module], torch.device]
 Piece = TypeVar("Piece")
 
 _AUTO_ORDER = ("cuda", "xpu", "mps")
+# Where Linux tells a container its limits.
+_CGROUP = "/sys/fs/cgroup"
 
 
 def _is_available(kind: str) -> bool:
@@ -49,27 +52,48 @@ def select_device(name: str = "auto") -> torch.device:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Free memory of a device in bytes, or None if it cannot be queried."""
+    """Free memory of a device in bytes, or None if it cannot be queried; of the CPU, what this process may still take.
+
+    A container may have a limit of its own (cgroup v2), beside what the machine has.
+    """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if device.type != "cpu":
         return None
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
+    lines = _lines_of("/proc/meminfo")
     kilobytes = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), None)
-    return None if kilobytes is None else int(kilobytes) << 10
+    left = [int(kilobytes) << 10] if kilobytes else []
+    limit, used = _lines_of(f"{_CGROUP}/memory.max"), _lines_of(f"{_CGROUP}/memory.stat")
+    if limit and limit[0].isdecimal():
+        # Pages of files are given back on demand.
+        anonymous = sum(int(line.split()[1]) for line in used if line.startswith(("anon ", "kernel ", "shmem ")))
+        left.append(max(int(limit[0]) - anonymous, 0))
+    return min(left, default=None)
+
+
+def usable_cores() -> int:
+    """Number of cores that this process may use: fewer than the machine has if it is bound to some, or in a container
+    with a limit (cgroup v2).
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = " ".join(_lines_of(f"{_CGROUP}/cpu.max")).split()
+    if len(limit) == 2 and limit[0].isdecimal() and limit[1].isdecimal():
+        cores = min(cores, int(limit[0]) // max(int(limit[1]), 1))
+    return max(cores, 1)
+
+
+def _lines_of(path: str) -> list[str]:
+    """The lines of a file of the system; none if it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def processor_name() -> str:
     """Name of the processor from the operating system, such as `AMD EPYC 7763 64-Core Processor`."""
     told = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return told
-    pairs = [[part.strip() for part in line.split(":", 1)] for line in lines if ":" in line]
+    pairs = [[part.strip() for part in line.split(":", 1)] for line in _lines_of("/proc/cpuinfo") if ":" in line]
     # Arm processors have only numbers, and several kinds of cores.
     names = {value for name, value in pairs if name in ("model name", "CPU implementer", "CPU part")}
     return " ".join(sorted(names)) or told

@@ -1,6 +1,17 @@
 """Backends that run a generator faster than plain PyTorch; each is compared with it before use."""
 
-from .accelerate import Backend, Chosen, Network, Precision, accelerate, backend_of, expect, faults_of, precision_of
+from .accelerate import (
+    Backend,
+    Chosen,
+    Network,
+    Precision,
+    accelerate,
+    backend_of,
+    expect,
+    faults_of,
+    precision_of,
+    settle,
+)
 from .accelerated import Accelerated
 from .onnx_network import OnnxNetwork, import_onnx_runtime
 
@@ -17,4 +28,5 @@ __all__ = [
     "faults_of",
     "import_onnx_runtime",
     "precision_of",
+    "settle",
 ]

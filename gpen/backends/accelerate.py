@@ -107,6 +107,17 @@ def expect(network: nn.Module, *, faces: int | None = None, pictures_left: int |
         network.pictures_left = pictures_left
 
 
+def settle(network: nn.Module, *, faces: int) -> str:
+    """Let a network run in one way from now on; returns its backend.
+
+    `auto` on a CPU chooses by the number of faces and the time they take. Its choice is made here, for about this many
+    faces, and does not change any more, so that a result does not depend on how many came before it.
+    """
+    if isinstance(network, Automatic):
+        network.settle(faces)
+    return backend_of(network)
+
+
 def accelerate(
     generator: Generator, sha256: str, backend: Backend, precision: Precision, device: torch.device
 ) -> Chosen:

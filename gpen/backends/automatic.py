@@ -12,7 +12,7 @@ from torch import Tensor
 from ..devices import wait_for
 from ..network import Generator
 from .accelerated import Accelerated
-from .trial import Trial, likely_cost
+from .trial import Trial, likely_cost, probe
 
 # Maximum ratio to eager's time for a backend to be worth its memory and start.
 WORTH_IT = 0.95
@@ -55,6 +55,7 @@ class Automatic(Accelerated):
         self._passes = 0
         self._seconds = float("inf")  # best time of one face so far
         self._calls = self._seen = self._waiting = 0
+        self._settled = False
 
     def expect(self, faces: int) -> None:
         """As `Accelerated.expect`."""
@@ -62,9 +63,24 @@ class Automatic(Accelerated):
         self._calls += 1
         self._waiting = faces
 
+    def settle(self, faces: int) -> None:
+        """Choose now and for good whether an engine runs this many faces; see `accelerate.settle`."""
+        with self._moving:
+            if self._settled:
+                return
+            self._settled = True
+        face = probe(self.config.size)
+        with torch.inference_mode():
+            while self._start is not None and self._believed() is None:
+                self._timed(face)
+        self._waiting, self.pictures_left = faces, 0
+        if self._start is not None and self._pays():
+            self._move()
+        self.expect(0)  # what ran here was no face
+
     def forward(self, x: Tensor) -> Tensor:
         """As `Generator.forward`."""
-        if len(x) and self._start is not None and x.device.type == self._device_type:
+        if len(x) and self._start is not None and not self._settled and x.device.type == self._device_type:
             if self._believed() is None:
                 first = self._timed(x[:1])
                 return first if len(x) == 1 else torch.cat([first, self(x[1:])])

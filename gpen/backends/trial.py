@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from torch import Tensor
 
 from ...weights import places
 from ...weights.files import replacing
-from ..devices import processor_name, wait_for
+from ..devices import processor_name, usable_cores, wait_for
 from ..locks import KeyedLocks
 from ..versions import installed_version, package_version
 from .engine import Engine
@@ -173,7 +172,7 @@ def key_of(sha256: str, backend: str, precision: str, device: torch.device) -> s
     processor = f"{processor_name()} {torch.backends.cpu.get_cpu_capability()}"
     if device.type == "cuda":
         processor = f"{torch.cuda.get_device_name(device)} with {processor}"
-    threads = f"{torch.get_num_threads()} threads on {_cores()} cores"
+    threads = f"{torch.get_num_threads()} threads on {usable_cores()} cores"
     return ", ".join([sha256[:16], backend, precision, device.type, processor, threads, *versions])
 
 
@@ -184,11 +183,6 @@ _COMPUTING = {
     "onnxruntime": _ONNX_RUNTIME,
     "tensorrt": (*_ONNX_RUNTIME, "tensorrt", "tensorrt-cu12", "tensorrt-cu13"),
 }
-
-
-def _cores() -> int | None:
-    """Number of cores that this process may use, which may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _path() -> Path:

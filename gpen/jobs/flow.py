@@ -9,7 +9,7 @@ import heapq
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -86,7 +86,7 @@ def flow(
     fits: Callable[[int, int], bool] = lambda held, cost: True,
     kept: Callable[[Any], int] = lambda value: 0,
     begin: Callable[[], object] = lambda: None,
-) -> Iterator[Done[Item]]:
+) -> Generator[Done[Item], None, None]:
     """Let items go through stages.
 
     One pool of threads serves all stages. Each takes the work that is furthest down the line, so that items leave
@@ -134,7 +134,7 @@ class _Flow(Generic[Item]):
         self._stopped = False
         self._fault: BaseException | None = None
 
-    def run(self, items: Iterable[Item]) -> Iterator[Done[Item]]:
+    def run(self, items: Iterable[Item]) -> Generator[Done[Item], None, None]:
         threads = [
             threading.Thread(target=self._work, name=f"flow-{number}", daemon=True) for number in range(self._workers)
         ]

@@ -37,7 +37,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "processor": ("processor_name", lambda: "another processor"),
     "instructions": ("torch.backends.cpu.get_cpu_capability", lambda: "another set"),
     "threads": ("torch.get_num_threads", lambda: 999),
-    "cores": ("_cores", lambda: 999),
+    "cores": ("usable_cores", lambda: 999),
 }
 
 
