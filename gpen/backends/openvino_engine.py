@@ -6,18 +6,20 @@ faces, so all graphs are for one face.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from ..devices import usable_cores
 from ..network import Generator
 from ..wording import pip_install
 from . import graph
-from .engine import EngineError
+from .engine import Engine, EngineError
 from .kept import keep, read_kept
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ _PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
 
 class OpenVINOEngine:
-    """Runs faces on the CPU one by one.
+    """Runs faces on the CPU one by one, and those of several threads beside each other if there are cores for them.
 
     In float32, the network is one graph. In bfloat16, OpenVINO would compute everything in bfloat16, so the network is
     split in two: the part between acts on vectors and is computed by torch in float32.
@@ -55,49 +57,48 @@ class OpenVINOEngine:
             command = pip_install("openvino", "onnx")
             raise EngineError(f"OpenVINO is not installed ({error}); install it with {command}.") from error
         self._core = openvino.Core()
+        threads = torch.get_num_threads()
+        streams = max(usable_cores() // threads, 1)
         self._settings = {
             "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": streams * threads,
+            **({"NUM_STREAMS": streams} if streams > 1 else {"PERFORMANCE_HINT": "LATENCY"}),
         }
-        self._generator = generator
-        self._lock = threading.Lock()  # a request can be used by one thread at a time
+        # A request can be used by one thread at a time.
+        self._idle: SimpleQueue[Engine] = SimpleQueue()
         if dtype == torch.float32:
-            self._whole = self._request(lambda: graph.whole_graph(generator, fixed=True), kept)
+            whole = self._compile(lambda: graph.whole_graph(generator, fixed=True), kept)
+            for _ in range(streams):
+                self._idle.put(partial(_restore_whole, whole.create_infer_request()))
             return
-        self._whole = None
-        self._features = [f"feature{level}" for level in range(len(generator.config.channels))]
-        handed_on = self._features[:-1]
+        features = [f"feature{level}" for level in range(len(generator.config.channels))]
+        handed_on = features[:-1]
         encoder, painter = (kept and kept.with_suffix(suffix) for suffix in (".encoder", ".painter"))
-        self._encoder = self._request(lambda: graph.encoder_graph(generator), encoder, handed_on)
-        self._painter = self._request(lambda: graph.painter_graph(generator), painter, handed_on)
-        for name in self._features:
-            self._painter.set_tensor(name, self._encoder.get_tensor(name))
+        encodes = self._compile(lambda: graph.encoder_graph(generator), encoder, handed_on)
+        paints = self._compile(lambda: graph.painter_graph(generator), painter, handed_on)
+        for _ in range(streams):
+            encoding, painting = encodes.create_infer_request(), paints.create_infer_request()
+            for name in features:
+                painting.set_tensor(name, encoding.get_tensor(name))
+            self._idle.put(partial(_restore_in_halves, encoding, painting, features[-1], generator))
 
     def __call__(self, faces: Tensor) -> Tensor:
         restored = torch.empty_like(faces, memory_format=torch.contiguous_format)
-        with self._lock:
+        request = self._idle.get()
+        try:
             for face, place in zip(faces.split(1), restored.split(1), strict=True):
-                place.copy_(self._restore(face))
+                place.copy_(request(face))
+        finally:
+            self._idle.put(request)
         return restored
 
-    def _restore(self, face: Tensor) -> Tensor:
-        pixels = {graph.INPUT: face.contiguous().numpy()}
-        if self._whole is not None:
-            self._whole.infer(pixels, share_inputs=True)
-            return torch.from_numpy(self._whole.get_tensor(graph.OUTPUT).data)
-        self._encoder.infer(pixels, share_inputs=True)
-        coarsest = torch.from_numpy(self._encoder.get_tensor(self._features[-1]).data).movedim(-1, 1)
-        self._painter.infer(graph.flat_modulations(self._generator, coarsest))
-        return torch.from_numpy(self._painter.get_tensor(graph.OUTPUT).data)
-
-    def _request(self, write: Callable[[], onnx.ModelProto], kept: Path | None, handed_on: Sequence[str] = ()) -> Any:
-        """A compiled graph, cached or new; maps passed between the halves keep their internal dtype."""
+    def _compile(self, write: Callable[[], onnx.ModelProto], kept: Path | None, handed_on: Sequence[str] = ()) -> Any:
+        """A graph, compiled now or in the cache; maps passed between the halves keep their internal dtype."""
         from openvino import Type, preprocess
 
         found = read_kept(kept, lambda path: self._core.import_model(path.read_bytes(), "CPU", self._settings))
         if found is not None:
-            return found.create_infer_request()
+            return found
         model = write()
         try:
             read = self._core.read_model(model.SerializeToString())
@@ -110,4 +111,16 @@ class OpenVINOEngine:
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot run the graph: {str(error).strip().splitlines()[-1]}") from error
         keep(kept, lambda path: path.write_bytes(compiled.export_model().getvalue()))
-        return compiled.create_infer_request()
+        return compiled
+
+
+def _restore_whole(request: Any, faces: Tensor) -> Tensor:
+    request.infer({graph.INPUT: faces.contiguous().numpy()}, share_inputs=True)
+    return torch.from_numpy(request.get_tensor(graph.OUTPUT).data)
+
+
+def _restore_in_halves(encoder: Any, painter: Any, coarsest: str, generator: Generator, faces: Tensor) -> Tensor:
+    encoder.infer({graph.INPUT: faces.contiguous().numpy()}, share_inputs=True)
+    vector = torch.from_numpy(encoder.get_tensor(coarsest).data).movedim(-1, 1)
+    painter.infer(graph.flat_modulations(generator, vector))
+    return torch.from_numpy(painter.get_tensor(graph.OUTPUT).data)

@@ -30,11 +30,11 @@ from .writing import Writing
 TaskProgress = Callable[[Task, str, int, int], None]
 """As `progress.Progress`, after the task; called in several threads. An exception it raises is that task's error."""
 
-# Faces of one pass of the network on a GPU, whose pictures may differ: always as many, since the rounding of a pass
-# depends on their number, and a result must not depend on which pictures were ready at the same time.
-GPU_PASS = 8
-# Bytes that the chain holds for a pixel of a picture at its peak.
-_BYTES_PER_PIXEL = 100
+# Faces of one pass of the network on a GPU. On a CPU, a pass of several costs as much for each.
+_GPU_PASS = 8
+# Bytes that the chain holds for a pixel of a picture at its peak: 33 to 52 were measured with the defaults, and the
+# preparation of pictures takes more.
+_BYTES_PER_PIXEL = 80
 # Largest number of runs of a stage at the same time on a GPU: one computes while the next is launched.
 _GPU_RUNS = 2
 
@@ -59,15 +59,15 @@ def restore_files(
 ) -> Iterator[Outcome]:
     """Restore the faces of many files and write the results, several at once.
 
-    A result depends neither on the number of workers nor on the other pictures: it has the bytes of
-    `Restorer.restore(...).save(...)` on a CPU with the same number of torch threads, and on a GPU those of passes of
-    the network of always the same number of faces.
+    A result depends neither on the number of workers nor on the other pictures, nor on time. On a CPU, it has the
+    bytes of `Restorer.restore(...).save(...)`, unless passes of several faces are asked for.
 
     Args:
         tasks: the pictures, asked for in the caller's thread, shortly before they are begun.
         restorer: the models and settings. Its backend `auto` is settled, see `backends.settle`.
         indices: as for `Restorer.restore`.
-        batch_size: faces per forward pass; 0: on a GPU `GPU_PASS`, on a CPU those of one picture.
+        batch_size: faces per forward pass, of several pictures; 0: on a GPU 8, on a CPU those of one picture. The
+            rounding of a pass depends on its number of faces, so the last one is filled up with empty crops.
         quality: as for `Restoration.save`.
         compare: also write a before-and-after sheet: the first of the targets' `beside`.
         save_faces: also write all crops, before and after: to the folder that is the next of `beside`.
@@ -171,15 +171,15 @@ class _Chain:
         self._networks, self._settings = restorer.networks, restorer.settings
         self._networks.require(self._settings)
         self._on_gpu = restorer.device.type != "cpu"
-        self._pass = batch_size or (GPU_PASS if self._on_gpu else 0)
+        self._pass = batch_size or (_GPU_PASS if self._on_gpu else 0)
 
     def stages(self) -> list[Stage]:
         """The stages, each with the largest number of its runs."""
         runs = _GPU_RUNS if self._on_gpu else 0
-        if self._on_gpu:
-            network = Stage("restore", self._restore_together, 1, self._pass, lambda work: work.faces)
+        if self._pass:
+            network = Stage("restore", self._restore_together, int(self._on_gpu), self._pass, lambda work: work.faces)
         else:
-            network = self._alone("restore", self._restore, 0)
+            network = self._alone("restore", self._restore)
         return [
             Stage("read", self._read),
             self._alone("find", self._find, runs),
@@ -194,7 +194,7 @@ class _Chain:
         return _BYTES_PER_PIXEL * pixels_of(task.source) + self._restorer.generator.module.activation_bytes()
 
     @staticmethod
-    def _alone(name: str, run: Callable[[_Work], None], at_once: int) -> Stage:
+    def _alone(name: str, run: Callable[[_Work], None], at_once: int = 0) -> Stage:
         """A stage that works on one picture at a time; the pages of a TIFF are for the last stage."""
 
         def work(values: Sequence[_Work], check: Check) -> Sequence[_Work]:
@@ -246,7 +246,6 @@ class _Chain:
             work.answer = restore_window_crops(
                 work.cut.before,
                 self._networks,
-                batch_size=self._pass,
                 announced=True,
                 progress=work.progress,
                 seconds=work.seconds,
@@ -254,7 +253,7 @@ class _Chain:
         work.running = self._networks.generator.running
 
     def _restore_together(self, works: Sequence[_Work], check: Check) -> Sequence[_Work]:
-        """Restore the faces of several pictures in passes of the same number, the last filled up with empty crops."""
+        """Restore the faces of several pictures in passes that are all of the same size."""
         module, seconds = self._networks.generator.module, dict[str, float]()
         cuts = [work.cut.before for work in works if work.cut]
         faces = sum(map(len, cuts))
