@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -65,7 +66,7 @@ def test_keys_tell_models_engines_formats_and_devices_apart(monkeypatch):
 
 
 def test_a_job_that_is_bound_to_one_core_has_a_key_of_its_own(monkeypatch):
-    monkeypatch.setattr(trial.os, "sched_getaffinity", lambda process: {3}, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3}, raising=False)
     assert "on 1 cores" in key_of("0" * 64, "eager", "fp32", CPU)
 
 
