@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from ..errors import SettingsError
 from ..images import WRITABLE
 from ..jobs.journal import FILE
 from ..jobs.plan import Job
+from ..jobs.storage import Place, is_url
 from ..presets import Preset
 from ..settings import change_settings
 
@@ -32,6 +33,7 @@ class Call:
         preset, settings: the preset, and the settings that take precedence.
         restoring: options of `restore_files` that change the results.
         spread: its options that do not.
+        cluster: address and GPUs per worker of the Ray cluster; None: this machine does the work.
     """
 
     inputs: Sequence[str]
@@ -53,6 +55,7 @@ class Call:
     running: Mapping[str, Any]
     restoring: Mapping[str, Any]
     spread: Mapping[str, Any]
+    cluster: Mapping[str, Any] | None = None
 
     @property
     def endings(self) -> tuple[str, ...]:
@@ -64,12 +67,17 @@ class Call:
     def folder(self) -> Path | None:
         """The folder for the results; None if they lie beside the pictures, or there is one file."""
         output = self.output
-        return output if output and (output.is_dir() or output.suffix.lower() not in WRITABLE) else None
+        return output if output and (output.suffix.lower() not in WRITABLE or output.is_dir()) else None
 
     @property
     def job_options(self) -> list[str]:
         """The given options that only jobs have."""
-        given = (("--shard", self.shard != (1, 1)), ("--again", self.again), ("--watch", self.watch))
+        given = (
+            ("--shard", self.shard != (1, 1)),
+            ("--again", self.again),
+            ("--watch", self.watch),
+            ("--engine ray", self.cluster is not None),
+        )
         return [option for option, is_given in given if is_given]
 
     def check(self) -> None:
@@ -82,10 +90,25 @@ class Call:
         for option in (*self.job_options, *(["--pattern"] if self.pattern else ())):
             if self.folder is None:
                 raise SettingsError(f"{option} needs a folder for the results; add --output FOLDER.")
+        self.check_places([*self.inputs, str(self.output or "")])
+        for option, is_given in (("--shard", self.shard != (1, 1)), ("--watch", self.watch)):
+            if self.cluster is not None and is_given:
+                raise SettingsError(f"--engine ray and {option} do not go together; leave one of them out.")
         together = (("--dry-run", self.dry_run), ("--limit", self.limit), ("--files-from", self.files_from))
         for option, is_given in together:
             if self.watch and is_given:
                 raise SettingsError(f"--watch and {option} do not go together; leave one of them out.")
+
+    def check_places(self, names: Iterable[str]) -> None:
+        """Check that the engine reaches all of these.
+
+        Raises:
+            SettingsError: there is a URL among them, and this machine does the work.
+            StorageError: the URL holds credentials.
+        """
+        url = next((name for name in names if is_url(name)), None)
+        if url and self.cluster is None:
+            raise SettingsError(f"{Place.of(url)} is a URL; add --engine ray, which also works on one machine.")
 
     def is_job(self, jobs: Sequence[Job]) -> bool:
         """Whether to keep a journal."""

@@ -20,7 +20,12 @@ _MOST_SHOWN = 50
 
 
 def job(
-    folder: Annotated[Path, typer.Argument(metavar="OUT", help="The folder with the results of a job.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="The folder with the results of a job, or its URL.", parser=options.path_or_place
+        ),
+    ],
     export: Annotated[
         Path | None,
         typer.Option(help="Write all pictures with their faces to this .csv or .parquet file.", show_default=False),
@@ -28,15 +33,13 @@ def job(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Show how far a job of `gpen restore` is: counts, failures with their reasons, pace, and what is left."""
-    from contextlib import closing
-
-    from ..jobs.journal import Journal
+    from ..jobs.kept import journal_to_read
     from ..jobs.table import check_table, write_table
     from .terminal import say
 
     if export:
         check_table(export, overwrite=overwrite)
-    with closing(Journal.read(folder)) as journal:
+    with journal_to_read(folder) as journal:
         entries = list(journal.entries().values())
         for line in _state(folder, journal, entries):
             say(line)
@@ -46,6 +49,7 @@ def job(
 
 
 def _state(folder: Path, journal: Journal, entries: list[Entry]) -> list[str]:
+    from ..jobs.storage import path_of
     from .bars import duration
 
     states = Counter(entry.state for entry in entries)
@@ -67,7 +71,7 @@ def _state(folder: Path, journal: Journal, entries: list[Entry]) -> list[str]:
         lines.append(f"{states['working']} begun: in work, or to be done again after a crash.")
     troubled = [entry for entry in entries if entry.why]
     for entry in troubled[:_MOST_SHOWN]:
-        gone = "" if Path(entry.source).exists() else " (The file is gone.)"
+        gone = "" if path_of(entry.source).exists() else " (The file is gone.)"
         lines.append(f"{entry.state}: {entry.source}: {entry.why}{gone}")
     if len(troubled) > _MOST_SHOWN:
         lines.append(f"and {len(troubled) - _MOST_SHOWN} more; --export writes all of them to a table.")

@@ -7,11 +7,29 @@ from typing import Annotated
 
 import typer
 
+
+def path_or_place(address: str) -> Path:
+    """The file or folder of a path or URL, see `storage.path_of`."""
+    from ..jobs.storage import Place, is_url, path_of
+
+    return path_of(Place.of(address).address) if is_url(address) else Path(address)
+
+
 Inputs = Annotated[list[str], typer.Argument(help="Pictures, folders of pictures, or globs.", metavar="INPUT...")]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Also search subfolders.")]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="File (for one picture) or folder. Default: next to each picture."),
+]
+OutputOrUrl = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="File (for one picture), folder, or with --engine ray a URL. Default: next to each picture.",
+        parser=path_or_place,
+        metavar="PATH",
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
 AllowDamaged = Annotated[

@@ -16,7 +16,7 @@ def restore(
         list[str] | None,
         typer.Argument(help="Pictures, folders of pictures, or globs.", metavar="INPUT...", show_default=False),
     ] = None,
-    output: options.Output = None,
+    output: options.OutputOrUrl = None,
     model: Annotated[str, typer.Option(help="Registry name or file of the GPEN model; auto: the best here.")] = "auto",
     detector: options.Detector = "auto",
     preset: options.Preset = None,
@@ -76,6 +76,19 @@ def restore(
     watch: Annotated[
         bool, typer.Option("--watch", help="Wait for new pictures in the given folders, until Ctrl-C.")
     ] = False,
+    engine: Annotated[
+        str, typer.Option(help="What runs a job: local (this machine), or ray (a Ray cluster).")
+    ] = "local",
+    address: Annotated[
+        str,
+        typer.Option(
+            help="Address of the Ray cluster, such as ray://head:10001. Default: RAY_ADDRESS, or this machine alone.",
+            show_default=False,
+        ),
+    ] = "",
+    gpus_per_worker: Annotated[
+        float, typer.Option(min=0, help="GPUs of each worker on Ray; 0.5: two share one; 0: processors only.")
+    ] = 0.0,
     log: options.Log = None,
     allow_damaged: options.AllowDamaged = False,
     **settings: Any,
@@ -86,6 +99,8 @@ def restore(
 
     With five or more pictures and --output FOLDER, this is a job: FOLDER keeps a journal. If the job is stopped, the
     same command does what is left, and `gpen job FOLDER` shows how far it is.
+
+    With --engine ray, INPUT and --output may be URLs, such as s3://bucket/photographs.
 
     Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130: interrupted.
     """
@@ -103,6 +118,7 @@ def restore(
     parse_indices(indices)  # all checks before any work
     require_choice("backend", backend, get_args(Backend))
     require_choice("precision", precision, get_args(Precision))
+    require_choice("engine", engine, ("local", "ray"))
     if pattern:
         check_pattern(pattern)
     require_json(report)
@@ -133,6 +149,7 @@ def restore(
             "allow_damaged": allow_damaged,
         },
         spread={"workers": workers, "memory": int(memory * 1e9)},
+        cluster={"address": address or None, "gpus_per_worker": gpus_per_worker} if engine == "ray" else None,
     )
     call.check()
     run = Run(report=report, keep=report is not None)

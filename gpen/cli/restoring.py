@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NoPictureError
-from ..jobs.database import only_process
 from ..jobs.entries import Recipe, name_of, stamp_of
 from ..jobs.inputs import Settling, find_inputs
 from ..jobs.job import Order, WorkList, list_work, run_job
-from ..jobs.journal import FILE, Journal
+from ..jobs.journal import Journal
+from ..jobs.kept import has_journal, journal_to_read, kept_journal
 from ..jobs.plan import Job, plan
+from ..jobs.ray_job import run_on_ray
+from ..jobs.ray_worker import Setup
 from ..jobs.tasks import Outcome, Task
 from ..settings import Settings, change_settings
 from ..versions import package_version
@@ -58,6 +60,7 @@ class Restoring:
                 return
             call = self._call
             jobs, passed_over = find_inputs(call.inputs, call.files_from, call.recursive, call.output)
+            call.check_places(name_of(job.source) for job in jobs)
             open_report(self._report)
             self._run.add(jobs, passed_over)
             if call.is_job(jobs):
@@ -150,10 +153,11 @@ class Restoring:
             call.limit,
         )
         if call.dry_run:
-            there = Journal.read(folder) if (folder / FILE).is_file() else None
-            _say_plan(list_work(jobs, order, there, dry=True), there)
+            with journal_to_read(folder) if has_journal(folder) else nullcontext() as there:
+                _say_plan(list_work(jobs, order, there, dry=True), there)
             return
-        with closing(Journal.open(folder)) as journal, only_process(folder, order.shard_name):
+        with kept_journal(folder, order.shard_name) as kept:
+            journal = kept.journal
             for note in journal.notes:
                 say(noted(note))
             work = list_work(jobs, order, journal)
@@ -162,7 +166,10 @@ class Restoring:
                 self._run.fail(job, fault)
             if work.todo:
                 self._run.interrupted = f"{INTERRUPTED} The same command goes on with the rest."
-                outcomes = run_job(work, order, journal, self._restore_files)
+                if call.cluster is None:
+                    outcomes = run_job(work, order, journal, self._restore_files)
+                else:
+                    outcomes = run_on_ray(work, order, kept, self._setup(order.recipe), **call.cluster)
                 self._run.follow(outcomes, work.todo, _line)
         if work.postponed:
             say(_postponed(work.postponed))
@@ -190,6 +197,12 @@ class Restoring:
         from ..jobs.restoring import restore_files
 
         return restore_files(tasks, restorer, **self._call.restoring, **self._call.spread)
+
+    def _setup(self, recipe: Recipe) -> Setup:
+        """What workers on Ray are told: they build the models themselves."""
+        call = self._call
+        restorer = {"model": call.model, "detector": call.detector, "preset": call.preset, "device": call.device}
+        return Setup({**restorer, **call.running, **call.settings}, call.restoring, recipe, **call.spread)
 
     @cached_property
     def _restorer(self) -> Restorer:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from ..errors import ImageError, NoPictureError, SettingsError
 from .entries import Stamp, name_of, stamp_of
 from .plan import Collection, Job, collect
+from .storage import Place, is_url, path_of
 
 _SHARD = re.compile(r"\s*([0-9]{1,6})\s*/\s*([0-9]{1,6})\s*")
 
@@ -35,7 +36,8 @@ def find_inputs(inputs: Iterable[str], files_from: str, recursive: bool, output:
     found = collect(given, recursive, output) if given else Collection([], [])
     jobs = {name_of(job.source): job for job in found.jobs}
     for name in read_names(files_from):
-        jobs.setdefault(name_of(Path(name)), Job(Path(name), _relative(name)))
+        path = path_of(Place.of(name).address if is_url(name) else name)
+        jobs.setdefault(name_of(path), Job(path, _relative(name)))
     if not jobs:
         raise NoPictureError(f"There is no name in {files_from}; write one on each line.")
     return Collection(list(jobs.values()), found.passed_over)
@@ -58,7 +60,7 @@ def read_names(files_from: str) -> list[str]:
 def _relative(name: str) -> Path:
     """Where the result of a listed file lies below the output: a relative name keeps its folders."""
     path = PurePath(name)
-    return Path(path.name) if path.is_absolute() or ".." in path.parts else Path(path)
+    return Path(path.name) if path.is_absolute() or is_url(name) or ".." in path.parts else Path(path)
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import JobError, MissingPackageError
+from ..wording import count
 from .entries import Entry, now
 from .ray_worker import Setup, Worker
 from .rows import FOLDER, UNFIT, Row, RowFolder, to_table
@@ -53,7 +54,7 @@ class Crew:
     gpus: float = 0.0
 
 
-def plan_crew(nodes: Sequence[dict[str, float]], gpus_per_worker: float = 0.0) -> Crew:
+def plan_crew(nodes: Sequence[dict[str, float]], gpus_per_worker: float = 0.0, cores_per_worker: int = 0) -> Crew:
     """Choose workers that fit on a cluster, and leave a core to the reading and writing of rows.
 
     Without that core, the workers would wait for names and nothing could read them.
@@ -61,6 +62,7 @@ def plan_crew(nodes: Sequence[dict[str, float]], gpus_per_worker: float = 0.0) -
     Args:
         nodes: resources of each machine, as Ray tells them: `CPU`, and `GPU` if it has some.
         gpus_per_worker: GPUs of each worker; 0: processors only.
+        cores_per_worker: cores of each worker; 0: as many as leave few unused.
 
     Raises:
         JobError: no worker fits.
@@ -69,20 +71,27 @@ def plan_crew(nodes: Sequence[dict[str, float]], gpus_per_worker: float = 0.0) -
     if cores:
         cores[cores.index(max(cores))] -= 1
     if not gpus_per_worker:
-        sizes = {each: sum(free // each for free in cores) for each in range(1, _MOST_CORES + 1)}
+        wanted = [cores_per_worker] if cores_per_worker else range(1, _MOST_CORES + 1)
+        sizes = {each: sum(free // each for free in cores) for each in wanted}
         most = max(size * each for each, size in sizes.items())
         each = max(each for each, size in sizes.items() if size * each >= _LEAST_USED * most)
-        if not sizes[each]:
-            raise JobError("The Ray cluster needs two processor cores at least: one to read, and one to work.")
+        if not most:
+            raise JobError(
+                f"No machine of the Ray cluster has {count(min(wanted), 'core')} for a worker beside the one that "
+                "reads; add machines, or choose fewer --workers."
+            )
         return Crew(sizes[each], each)
-    workers = [int(node.get("GPU", 0) / gpus_per_worker + 1e-6) for node in nodes]
-    fitting = [(number, free) for number, free in zip(workers, cores, strict=True) if number and free >= number]
+    least = max(cores_per_worker, 1)
+    shares = [int(node.get("GPU", 0) / gpus_per_worker + 1e-6) for node in nodes]
+    workers = [min(share, free // least) for share, free in zip(shares, cores, strict=True)]
+    fitting = [(number, free) for number, free in zip(workers, cores, strict=True) if number]
     if not fitting:
         raise JobError(
-            f"No machine of the Ray cluster has {gpus_per_worker:g} GPUs and a core for each worker, and one to spare; "
-            "choose another --gpus-per-worker, or 0 for processors."
+            f"No machine of the Ray cluster has {gpus_per_worker:g} GPUs and {count(least, 'core')} for a worker "
+            "beside the core that reads; choose another --gpus-per-worker, or 0 for processors."
         )
-    return Crew(sum(number for number, _ in fitting), min(free // number for number, free in fitting), gpus_per_worker)
+    each = cores_per_worker or min(free // number for number, free in fitting)
+    return Crew(sum(number for number, _ in fitting), each, gpus_per_worker)
 
 
 def restore_on_ray(
@@ -114,7 +123,7 @@ def restore_on_ray(
     ray = _require_ray()
     run = output / FOLDER / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:8]}"
     with _cluster(ray, address):
-        crew = plan_crew([node["Resources"] for node in ray.nodes() if node["Alive"]], gpus_per_worker)
+        crew = plan_crew([node["Resources"] for node in ray.nodes() if node["Alive"]], gpus_per_worker, setup.workers)
         batch = max(1, min(_LARGEST_BATCH, len(entries) // (crew.size * _BATCHES_PER_WORKER)))
         (run / "pictures.parquet").write(_as_parquet(to_table((entry, []) for entry in entries), batch))
         rows = RowFolder(run / "rows")

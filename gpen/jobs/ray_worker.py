@@ -6,6 +6,8 @@ Ray moves names and small rows; pictures are read and written here, by the code 
 from __future__ import annotations
 
 import json
+import os
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GPENError, StorageError
+from ..errors import JobError, StorageError, reason_of
 from .entries import Entry, Recipe, Stamp, done_entry, now, sha256_of, stamp_of
 from .plan import Targets
 from .rows import UNFIT, Row, from_table, to_table
@@ -22,6 +24,8 @@ from .tasks import Outcome, Task
 
 if TYPE_CHECKING:
     import pyarrow as arrow
+
+    from ..restorer import Restorer
 
 # Transfers from and to an object store at once, for each worker. They wait for the network.
 _TRANSFERS = 4
@@ -34,14 +38,16 @@ class Setup:
     Attributes:
         restorer: arguments of `Restorer`.
         restoring: options of `restore_files`.
-        recipe: settings and models of the job, for the journal.
-        workers: threads of a worker: as many as it has cores.
+        recipe: settings and models of the job.
+        workers: threads of a worker: as many as it has cores; 0: what fits the cluster.
+        memory: bytes for pictures in work of each worker; 0: its share of half of what is free.
     """
 
     restorer: Mapping[str, Any]
     restoring: Mapping[str, Any]
     recipe: Recipe
-    workers: int
+    workers: int = 0
+    memory: int = 0
 
 
 class Worker:
@@ -55,9 +61,7 @@ class Worker:
         self._setup = setup
         self._fault = ""
         try:
-            from ..restorer import Restorer
-
-            self._restorer = Restorer(**setup.restorer)
+            self._restorer = _make_restorer(setup)
         except Exception as error:  # drivers raise anything, and the job must hear the reason
             self._fault = UNFIT + _reason(error)
 
@@ -188,10 +192,38 @@ class _Errand:
         return text
 
 
+def _make_restorer(setup: Setup) -> Restorer:
+    """The models; they must be those of the job, or results would depend on the machine that made them.
+
+    Raises:
+        JobError: a model is another one here.
+    """
+    from ..model_files import model_hashes
+    from ..restorer import Restorer
+
+    restorer = Restorer(**setup.restorer)
+    found = model_hashes(setup.restorer["model"], setup.restorer["detector"], restorer.settings)
+    if found != setup.recipe.models:
+        strange = sorted({name for name, _ in found.items() ^ setup.recipe.models.items()})
+        raise JobError(
+            f"{socket.gethostname()} has other model files than the machine that began the job ({', '.join(strange)}); "
+            "bring the same files to all machines, or name models that all have."
+        )
+    return restorer
+
+
+def _share_of_memory(workers: int) -> int:
+    """Half of the free memory, divided by the workers that find room on this machine."""
+    import torch
+
+    from ..devices import free_memory
+
+    return (free_memory(torch.device("cpu")) or 0) // (2 * max((os.cpu_count() or 1) // max(workers, 1), 1))
+
+
 def _failed(entry: Entry, why: str, seconds: float | None = None) -> Entry:
     return replace(entry, state="failed", why=why, seconds=seconds and round(seconds, 4), finished=now())
 
 
 def _reason(error: Exception) -> str:
-    sentence = str(error) if isinstance(error, GPENError) else f"{type(error).__name__}: {error}".removesuffix(": ")
-    return hide_secrets(" ".join(sentence.split()))
+    return hide_secrets(reason_of(error))

@@ -157,7 +157,7 @@ class Place:
             return _connect(""), Path(self.address).as_posix()
         with self._telling("opened"):
             # The root alone: pyarrow would decode "%" in the name of an object.
-            system, start = _connect(found["root"])
+            system, start = _connect(found["root"] if found["host"] else f"{found['root']}/")
         return system, start.rstrip("/") + (found["path"] or "")
 
     @property

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command import run_gpen
 
-from gpen_blocks.gpen.errors import JobError, NoPictureError
+from gpen_blocks.gpen.errors import JobError, NoPictureError, SettingsError
 from gpen_blocks.gpen.jobs.entries import Entry, FaceEntry, Recipe, stamp_of
+from gpen_blocks.gpen.jobs.inputs import find_inputs
 from gpen_blocks.gpen.jobs.job import Order, WorkList, list_work
 from gpen_blocks.gpen.jobs.journal import FILE, Journal
+from gpen_blocks.gpen.jobs.kept import has_left_rows, journal_to_read, kept_journal
 from gpen_blocks.gpen.jobs.plan import Job, collect
 from gpen_blocks.gpen.jobs.ray_engine import plan_crew
-from gpen_blocks.gpen.jobs.ray_job import has_left_rows, journal_to_read, kept_journal
 from gpen_blocks.gpen.jobs.ray_worker import Setup, Worker
 from gpen_blocks.gpen.jobs.rows import FOLDER, RowFolder, from_table, to_table
 from gpen_blocks.gpen.jobs.storage import Place, path_of
+from gpen_blocks.gpen.model_files import model_hashes
+from gpen_blocks.gpen.settings import Settings
 
 arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed, so no storage was tried")
 
@@ -62,6 +68,14 @@ def test_one_picture_and_none_by_url(root):
     assert job == Job(path_of(f"{root}/in/a.jpg"), Path("a.jpg"))
     with pytest.raises(NoPictureError):
         collect([f"{root}/texts/"], False)
+
+
+def test_a_list_of_names_may_hold_urls(root, tmp_path):
+    (tmp_path / "list.txt").write_text(f"{root}/in/deep/a.jpg\ndeep/b.jpg\n")
+    jobs = find_inputs([], str(tmp_path / "list.txt"), False, None).jobs
+    assert jobs == [Job(path_of(f"{root}/in/deep/a.jpg"), Path("a.jpg")), Job(Path("deep/b.jpg"), Path("deep/b.jpg"))]
+    with pytest.raises(SettingsError, match="is a URL; add --engine ray"):
+        run_gpen("restore", "--files-from", tmp_path / "list.txt", "-o", tmp_path / "out")
 
 
 def done(work: WorkList, order: Order, journal: Journal) -> list[str]:
@@ -219,7 +233,7 @@ def test_workers_fit_and_leave_a_core(nodes, gpus, size, cores):
     ("nodes", "gpus"), [([], 0), ([{"CPU": 1}], 0), ([{"CPU": 8}], 1), ([{"CPU": 8, "GPU": 1}], 2)]
 )
 def test_a_cluster_without_room_is_a_sentence(nodes, gpus):
-    with pytest.raises(JobError, match="GPUs" if gpus else "two processor cores"):
+    with pytest.raises(JobError, match="GPUs and 1 core" if gpus else "1 core for a worker"):
         plan_crew(nodes, gpus)
 
 
@@ -229,6 +243,33 @@ def test_a_worker_that_cannot_start_tells_why(root):
     assert entry.state == "failed" and "no-such-model" in (entry.why or "")
 
 
+def test_a_worker_with_other_models_than_the_job_is_unfit(root):
+    setup = Setup({"model": "gpen-lite-256", "detector": "face-detector-lite"}, {}, RECIPE)
+    ((entry, _),) = from_table(Worker(setup)(to_table([(Entry(source=f"{root}/a.jpg"), [])])))
+    assert entry.state == "failed" and "other model files" in (entry.why or "") and "gpen-lite-256" in (entry.why or "")
+
+
+def test_a_second_call_on_a_job_by_url_is_told_of_the_first(root, tmp_path):
+    output = path_of(f"file://{tmp_path}/out")
+    with kept_journal(output):
+        with pytest.raises(JobError, match="Another call works on the job"), kept_journal(output):
+            pass
+        held = Place(f"{output}/.gpen-job.lock").read()
+    with kept_journal(output):
+        pass
+    # A call that was killed on this machine, and one elsewhere that gives no sign of life.
+    for holder, age in (
+        (held.replace(str(os.getpid()).encode(), b"999999999"), 0),
+        (b'{"host": "x", "process": 1}', 600),
+    ):
+        lock = tmp_path / "out" / ".gpen-job.lock"
+        lock.write_bytes(holder)
+        os.utime(lock, (time.time() - age, time.time() - age))
+        with kept_journal(output):
+            pass
+        assert not lock.exists()
+
+
 @pytest.mark.slow
 def test_a_worker_writes_the_bytes_and_rows_of_files_also_by_url(root, tmp_path, examples):
     picture = (examples / "portrait-degraded.jpg").read_bytes()
@@ -236,7 +277,8 @@ def test_a_worker_writes_the_bytes_and_rows_of_files_also_by_url(root, tmp_path,
     (root / "in/bad.jpg").write(b"no picture")
     (tmp_path / "a b.jpg").write_bytes(picture)
     options = {"model": "gpen-lite-256", "detector": "face-detector-lite", "backend": "eager"}
-    worker = Worker(Setup(options, {"compare": True, "save_faces": True}, RECIPE, 1))
+    recipe = Recipe({}, model_hashes(options["model"], options["detector"], Settings()))
+    worker = Worker(Setup(options, {"compare": True, "save_faces": True}, recipe, 1))
 
     def entry(source: object, output: object) -> Entry:
         return Entry(source=str(source), output=f"{output}/x.jpg", beside=(f"{output}/x-c.png", f"{output}/x-faces"))
@@ -256,7 +298,7 @@ def test_a_worker_writes_the_bytes_and_rows_of_files_also_by_url(root, tmp_path,
     assert there.sha256 == here.sha256 == hashlib.sha256(picture).hexdigest()
     assert there.size == here.size == len(picture)
     assert (there.output, there.beside) == (given[1].output, given[1].beside)
-    assert there.output_size == here.output_size and there.models == here.models == RECIPE.models
+    assert there.output_size == here.output_size and there.models == here.models == recipe.models
     assert [replace(face, source="") for face in there_faces] == [replace(face, source="") for face in here_faces]
     assert here.report and there.report
     assert there.report["face_files"] == [f"{root}/out/x-faces/face00-{end}.png" for end in ("before", "after")]

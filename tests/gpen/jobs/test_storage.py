@@ -97,6 +97,11 @@ def test_a_folder_on_this_machine(tmp_path):
     assert list(tmp_path.rglob("*.tmp")) == []
 
 
+def test_a_folder_by_url_on_this_machine(tmp_path):
+    check_folder(Place.of(f"file://{tmp_path}/job"))
+    assert list(tmp_path.rglob("*.tmp")) == []
+
+
 def test_a_folder_of_fsspec():
     check_folder(Place.of("fsspec+memory:///job"), tells_times=False)
 
