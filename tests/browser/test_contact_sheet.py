@@ -126,6 +126,33 @@ def test_the_slider_follows_the_mouse_and_the_keys(opened):
     assert opened.share() == pytest.approx(0.09, abs=0.01)
 
 
+def test_a_finger_moves_the_slider_and_scrolls_the_page(chromium, sheet):
+    context = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    page = Page(context.new_page())
+    page.page.goto(sheet.as_uri())
+    page.page.wait_for_selector(".card img")
+    box = page.page.locator(".card .compare").first.bounding_box()
+    page.page.touchscreen.tap(box["x"] + box["width"] * 0.8, box["y"] + 50)
+    assert page.share() == pytest.approx(0.8, abs=0.01)
+    devtools = context.new_cdp_session(page.page)
+
+    def swipe(across: float, down: float) -> None:
+        x, y = box["x"] + box["width"] * 0.5, box["y"] + 120
+        for step in range(9):
+            finger = {"x": x + across * step / 8, "y": y + down * step / 8}
+            kind = "touchMove" if step else "touchStart"
+            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [finger]})
+        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    swipe(-0.3 * box["width"], 0)
+    assert page.share() == pytest.approx(0.2, abs=0.01)
+    swipe(0, -250)
+    page.page.wait_for_function("scrollY > 100")
+    assert page.share() == pytest.approx(0.2, abs=0.01)
+    assert page.errors == []
+    context.close()
+
+
 def test_before_and_after_for_all(opened):
     opened.choose("Before")
     before = opened.colour(0, 0.25)

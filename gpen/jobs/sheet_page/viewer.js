@@ -77,6 +77,7 @@ const viewer = {
         const scale = this.scale();
         box.style.width = `${width * scale}px`;
         box.style.height = `${height * scale}px`;
+        box.classList.toggle("large", this.zoom !== "fit");
         box.classList.toggle("fine", scale > 2.5 && this.zoom !== "fit");
         const [x0, y0, x1, y1] = this.face?.box ?? [0, 0, 1, 1];
         stage.scrollLeft = ((x0 + x1) / 2) * width * scale - stage.clientWidth / 2;
