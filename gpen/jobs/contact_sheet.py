@@ -159,7 +159,8 @@ def _describe(entry: Entry, thumbnails: Mapping[str, Any], top: str, beside: Pat
         "after": thumbnails.get("after"),
         "size": thumbnails["size"],
         "pages": report.get("pages", 1),
-        "missing": [*_missing(entry), *thumbnails["unreadable"]],
+        # Why a file cannot be read is the reason of a failure already.
+        "missing": [*_missing(entry), *(thumbnails["unreadable"] if is_done else ())],
         "notes": list(entry.notes) if is_done else [],
     }
 

@@ -107,7 +107,7 @@ def test_the_page_has_all_pictures_with_their_states_and_reasons(job, tmp_path):
     assert found["b/c.png"]["faces"][0]["leftAlone"] == "sharp already"
     assert [(face["number"], face["change"]) for face in found["a.png"]["faces"]] == [(0, 30.0), (1, 9.0)]
     assert found["a.png"]["notes"] == ["A note."]
-    assert found["e.png"]["missing"], "that it cannot be read is told"
+    assert (found["e.png"]["before"], found["e.png"]["missing"]) == (None, []), "it is told once"
     assert found["z.png"]["before"] is None, "what is not done yet costs no thumbnail"
 
 
