@@ -126,8 +126,13 @@ def user_folder() -> Path:
 
 
 def file_of(name: str) -> Path:
-    """The file in the user's folder for a preset of that name; it need not exist."""
-    return user_folder() / f"{name}.json"
+    """The file in the user's folder for a preset of that name, with or without `.json`; it need not exist."""
+    return user_folder() / f"{_plain(name)}.json"
+
+
+def _plain(name: str) -> str:
+    """The name of a preset, also if it was given as that of its file."""
+    return name[: -len(".json")] if name.lower().endswith(".json") else name
 
 
 def load_preset(name_or_path: str | Path) -> Preset:
@@ -185,7 +190,7 @@ def save_preset(preset: Preset, *, overwrite: bool = False) -> Path:
     """Save a preset in the user's folder under its name; the file is written atomically.
 
     Args:
-        preset: the preset to save.
+        preset: the preset to save; a name that ends in `.json` is taken without it.
         overwrite: whether to replace a preset of the same name.
 
     Returns:
@@ -195,8 +200,12 @@ def save_preset(preset: Preset, *, overwrite: bool = False) -> Path:
         SettingsError: the name is that of a bundled preset, is taken, or is not a valid file name; or the folder is not
             writable.
     """
+    preset = replace(preset, name=_plain(preset.name))
     name = preset.name
-    if not _FILE_NAME.fullmatch(name) or name.endswith((".", " ")) or name.split(".")[0].upper() in _DEVICES:
+    device = name.split(".")[0]
+    if device.upper() in _DEVICES:
+        raise SettingsError(f"{device} is a reserved name on Windows, so no preset can have it; choose another name.")
+    if not _FILE_NAME.fullmatch(name) or name.endswith((".", " ")):
         raise SettingsError(
             f"{name[:80]!r} cannot be the name of a preset; begin with a letter or digit, and use at most 64 letters, "
             "digits, spaces and . _ -, with no space or dot at the end."

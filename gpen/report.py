@@ -61,24 +61,25 @@ def batch_report(
         {**_numbered(face, numbers), **_placed(face), "restored": False, "skipped": reason}
         for face, reason in zip(batch.found.rejected, batch.found.reasons, strict=True)
     ]
+    # First what people look for, last what is long and known.
     return {
-        "images": len(batch.images),
-        "size": {"width": width, "height": height},
-        "model": generator.name,
-        "backend": batch.running,
-        "detector": detector.name if batch.searched else None,
-        **({"parser": networks.parser.name} if networks.parser and preset.settings.mask_mode == "parsing" else {}),
-        "preset": preset.name,
-        "settings": asdict(preset.settings),
-        "prepared": list(batch.prepared),
-        "seconds": {stage: round(value, 4) for stage, value in batch.seconds.items()},
-        "faces": chosen + skipped,
         "notes": [
             *filter(None, [absent_numbers(indices, numbers.values())]),
             *_notes(batch, generator, preset.settings, preview_note),
             *networks.notes,
             *preset.notes,
         ],
+        "faces": chosen + skipped,
+        "images": len(batch.images),
+        "size": {"width": width, "height": height},
+        "model": generator.name,
+        "backend": generator.running,
+        "detector": detector.name if batch.searched else None,
+        **({"parser": networks.parser.name} if networks.parser and preset.settings.mask_mode == "parsing" else {}),
+        "seconds": {stage: round(value, 4) for stage, value in batch.seconds.items()},
+        "prepared": list(batch.prepared),
+        "preset": preset.name,
+        "settings": asdict(preset.settings),
     }
 
 

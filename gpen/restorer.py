@@ -230,13 +230,14 @@ class Restorer:
         report = batch_report(batch, self.networks, self._preset, indices=indices)
         report["seconds"] = {"read": round(read_seconds, 4), **report["seconds"]}
         report["notes"] = [*(source.notes if source else ()), *report["notes"]]
+        report |= {"device": str(self.device), "settings": report.pop("settings")}  # the settings stay last
         return Restoration(
             faces=batch.faces,
             alignment=batch.alignments,
             before=batch.before,
             after=batch.after,
             mask=batch.mask,
-            report={"device": str(self.device), **report},
+            report=report,
             original=pixels,
             restored=batch.images,
             picture=picture,

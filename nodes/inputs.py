@@ -58,6 +58,8 @@ def require_image(name: str, image: torch.Tensor) -> None:
         kind = f"{count(channels, 'channel')} of {str(image.dtype).removeprefix('torch.')}"
         needed = f"they have {kind}, and 1, 3 or 4 channels of floating point are needed"
         raise refusal(name, planes, needed, _MEND)
+    if not len(image):
+        raise refusal(name, planes, "at least one picture is needed", _MEND)
     if not image.numel():
         raise refusal(name, planes, "at least one pixel is needed", _MEND)
     if not all_finite(image):

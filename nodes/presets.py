@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from comfy_api.latest import io
 
+from ..gpen import settings_zh
 from ..gpen.errors import SettingsError
 from ..gpen.presets import DEFAULT_NAME, Preset, file_of, load_named, preset_names, save_preset
 from ..gpen.settings import SETTINGS, Settings, change_settings, changed_settings, value_in_words
-from ..gpen.values import require_known
 from . import progress
 from .block_settings import ALL_SETTINGS, FIRST_SETTINGS, SAVE_PRESET, setting_widgets
 from .inputs import fault_of
@@ -22,6 +23,14 @@ from .schema import PresetWire, describe, setting_widget
 _PRESET_OUTPUT = "The settings, for GPEN Face Restore."
 _SAVED_OUTPUT = "The settings, for GPEN Face Restore and GPEN Save Preset."
 _EVERY = "all"
+# What people may call a setting in `reset`: its id, its label in Chinese, or the id of its switch in GPEN Save Preset.
+_RESETTABLE = {
+    _EVERY: _EVERY,
+    **{name: name for name in SETTINGS},
+    **{label.casefold(): name for name, (label, _) in settings_zh.TEXTS.items()},
+    **{widget_id: widget.setting for widget_id, widget in setting_widgets(SAVE_PRESET).items()},
+}
+_MOST_MATCHES = 3
 # Between names: white space, and commas also of East Asian keyboards.
 _SEPARATORS = re.compile(r"[\s,，、;；]+")
 
@@ -95,10 +104,10 @@ class AllSettings(io.ComfyNode):
     @classmethod
     def execute(cls, preset: Preset | None = None, reset: str = "", **widgets: Any) -> io.NodeOutput:
         base = preset or load_named(DEFAULT_NAME)
-        defaults = {name: SETTINGS[name].default for name in _parse_reset(reset)}
-        own = {**defaults, **changed_settings(Settings(**widgets))}
-        settings = change_settings(base.settings, own)
-        progress.say(_told(base, settings, own))
+        names, own = _parse_reset(reset), changed_settings(Settings(**widgets))
+        defaults = {name: SETTINGS[name].default for name in names}
+        settings = change_settings(base.settings, {**defaults, **own})
+        progress.say(_told(base, settings, own, names))
         name = base.name if settings == base.settings else f"{base.name}, changed"
         return io.NodeOutput(replace(base, name=name, settings=settings))
 
@@ -116,17 +125,36 @@ def _widgets_of_all_settings() -> list[Any]:
 
 
 def _parse_reset(text: str) -> tuple[str, ...]:
-    """The names of settings in a list; raises SettingsError for a name that there is not."""
-    names = [name for name in _SEPARATORS.split(text) if name]
-    require_known("setting", names, [*SETTINGS, _EVERY], "to reset")
-    return tuple(SETTINGS) if _EVERY in names else tuple(names)
+    """The names of settings in a list, each once: ids or Chinese labels; raises SettingsError for an unknown one."""
+    names = [_known(name) for name in _SEPARATORS.split(text) if name]
+    return tuple(SETTINGS) if _EVERY in names else tuple(dict.fromkeys(names))
 
 
-def _told(base: Preset, settings: Settings, own: dict[str, Any]) -> str:
+def _known(given: str) -> str:
+    """The setting that a user means, or `all`."""
+    name = given.casefold().replace("-", "_")
+    if name in _RESETTABLE:
+        return _RESETTABLE[name]
+    close = [known for known in _RESETTABLE if name in known] or get_close_matches(name, _RESETTABLE)
+    if close:
+        raise SettingsError(
+            f"There is no setting {given!r} to reset; did you mean {' or '.join(close[:_MOST_MATCHES])}?"
+        )
+    raise SettingsError(f"There is no setting {given!r} to reset; take the name of a widget of this block, or all.")
+
+
+def _told(base: Preset, settings: Settings, own: dict[str, Any], reset: tuple[str, ...]) -> str:
     """What came from where, in a line for the node."""
+    back = [name for name in reset if name not in own]
+    line = f"From this block: {_listed(own) or 'nothing'}."
+    if len(back) + len(own) == len(SETTINGS):
+        return (
+            f"{line} Reset to their defaults: {'all others' if own else 'all'}. From the preset {base.name}: nothing."
+        )
+    if back:
+        line += f" Reset to their defaults: {', '.join(back)}."
     kept = {name: value for name, value in changed_settings(settings).items() if name not in own}
-    rest = f"{_listed(kept)}, and defaults" if kept else "defaults"
-    return f"From this block: {_listed(own) or 'nothing'}. From the preset {base.name}: {rest}."
+    return f"{line} From the preset {base.name}: {f'{_listed(kept)}, and defaults' if kept else 'defaults'}."
 
 
 def _listed(settings: dict[str, Any]) -> str:
@@ -168,6 +196,7 @@ class SavePreset(io.ComfyNode):
         own = Settings(**widgets)
         saved = Preset(name, description, preset.settings if preset else own)
         path = save_preset(saved, overwrite=overwrite)
+        saved = replace(saved, name=path.stem)
         _saved.keep(path)
         unused = changed_settings(own) if preset else {}
         line = f"Saved to {path}."

@@ -138,7 +138,7 @@ class FaceRestore(io.ComfyNode):
                     optional=True,
                     tooltip="From GPEN Preset or GPEN Settings; not connected: the preset natural.",
                 ),
-                unit_slider("strength", 1.0, "Factor for the strength of the preset; 0 changes nothing."),
+                unit_slider("strength", 1.0, "Factor for the strength of the preset; 0 leaves the faces unchanged."),
                 faces_input(
                     "Faces found elsewhere, from GPEN Detect Faces, GPEN Select Faces or MediaPipe; the block then "
                     "searches for none.",

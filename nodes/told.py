@@ -78,14 +78,16 @@ def restored(batch: RestoredBatch, settings: Settings, indices: str) -> str:
     found = batch.found
     done = sum(record.left_alone is None for record in batch.records)
     if not len(batch.records) and not len(found.rejected):
-        return f"{_none_found(batch.faces, settings.min_face_size)}."
+        none_found = f"{_none_found(batch.faces, settings.min_face_size)}."
+        return " ".join(filter(None, (none_found, _unprepared(batch, settings))))
     reasons = [record.left_alone for record in batch.records if record.left_alone]
     # Who chooses faces knows that others are left out, unless none remains.
     reasons += [reason for reason in found.reasons if reason != NOT_CHOSEN or not len(batch.records)]
     line = f"{count(done, 'face')} restored" if done else "No face was restored"
     if reasons:
         line += f"; {len(reasons)} left alone: {_listed(reasons)}"
-    return " ".join(filter(None, (f"{line}.", absent_numbers(indices, found.numbers.values()), _images_without(batch))))
+    more = absent_numbers(indices, found.numbers.values()), _images_without(batch), _unprepared(batch, settings)
+    return " ".join(filter(None, (f"{line}.", *more)))
 
 
 def _listed(reasons: Sequence[str]) -> str:
@@ -102,6 +104,17 @@ def _images_without(batch: RestoredBatch) -> str:
     seen = {face.image_index for faces in (batch.faces, batch.found.rejected) for face in faces}
     without = len(batch.images) - len(seen)
     return f"{without} of {len(batch.images)} images {agree(without, 'has', 'have')} no face." if without else ""
+
+
+def _unprepared(batch: RestoredBatch, settings: Settings) -> str:
+    """A sentence about the images that levels, white balance, deblocking and exposure should have changed."""
+    number = batch.prepared.count(None) if settings.prepares else 0
+    if not number:
+        return ""
+    if len(batch.images) == 1:
+        return "The image was not prepared either: it has no face to restore."
+    have = agree(number, "was not prepared: it has", "were not prepared: they have")
+    return f"{number} of {len(batch.images)} images {have} no face to restore."
 
 
 def cut(number: int) -> str:

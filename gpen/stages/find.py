@@ -169,7 +169,7 @@ class _Rules:
             return "its box is not finite"
         if face.wrong_way:
             why = "the head is sideways or upside down, and was not found in the rotated image"
-            return why if self.settings.rotated else f"{why}; rotated (--rotated) searches for such heads"
+            return why if self.settings.rotated else f"{why}; turn on rotated to include such heads"
         if face.size < self.least_size:
             return f"smaller than {self.least_size:.0f} pixels"
         return NOT_CHOSEN if face in self.inside else OUTSIDE

@@ -80,6 +80,19 @@ def test_the_chain_says_what_it_left_out(comfyui, pair, empty):
     assert line(empty) == "No face was found."
 
 
+def test_the_chain_says_that_a_picture_was_not_prepared(comfyui, pair, empty):
+    def line(image: dict, **inputs: object) -> str:
+        prompt = {**models(), **image, "settings": node("GPENSettings", levels=0.5), "out": preview("restore")}
+        return succeed(comfyui, {**prompt, "restore": whole(preset=["settings", 0], **inputs)}).said["restore"]
+
+    left = "The image was not prepared either: it has no face to restore."
+    assert line(empty) == f"No face was found. {left}"
+    assert line(pair, indices="7").endswith(f" {left}")
+    assert line(pair) == "2 faces restored."
+    # Nothing of the faces, but the picture is prepared.
+    assert line(pair, strength=0.0) == "No face was restored; 2 left alone: the strength is 0."
+
+
 def test_a_network_that_is_not_here_is_said(comfyui, pair):
     """The preset asks for landmarks of a network that has to be downloaded first."""
     wanted = comfyui.get("/object_info/GPENSavePreset")["GPENSavePreset"]["input"]

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from pictures import same
 from prompts import load, models, node, preview, succeed, whole
 from saved import save_preset as save
@@ -197,14 +198,57 @@ def test_settings_of_a_preset_are_put_back_to_their_defaults(comfyui):
 
     strong = load_preset("strong").settings
     line = told("frequency_blend，color_match", color_match="none")
-    assert "From this block: frequency_blend 1, color_match none. From the preset strong: denoise 1" in line
+    assert "From this block: color_match none. Reset to their defaults: frequency_blend. From the preset str" in line
+    assert line.endswith("From the preset strong: denoise 1, and defaults.")
     wanted = replace(strong, frequency_blend=1.0, color_match="none")
     assert strong.frequency_blend != 1 and load_preset(file_of(comfyui, "put back 27")).settings == wanted
-    told("all", strength=0.5)
+    line = told("all", strength=0.5)
+    assert line.endswith(
+        "From this block: strength 0.5. Reset to their defaults: all others. From the preset strong: nothing."
+    )
     assert load_preset(file_of(comfyui, "put back 3")).settings == Settings(strength=0.5)
-    prompt = {"settings": node("GPENSettings", reset="blend"), "out": node("PreviewAny", source=["settings", 0])}
+
+
+def test_settings_to_reset_are_called_what_people_see(comfyui):
+    """By the labels of the Chinese page, by the switch of GPEN Save Preset, and in any case."""
+
+    def told(reset: str) -> str:
+        given = node("GPENSettings", frequency_blend=0.0, color_match="none", landmark_network="wflw", deblur=0.25)
+        prompt = {
+            "given": given,
+            "settings": node("GPENSettings", preset=["given", 0], reset=reset),
+            "out": node("PreviewAny", source=["settings", 0]),
+        }
+        return succeed(comfyui, prompt).said["settings"]
+
+    line = told("频率融合、Color-Match landmarks68")
+    assert "Reset to their defaults: frequency_blend, color_match, landmark_network. From the preset" in line
+    assert line.endswith(": deblur 0.25, and defaults.")
+    assert "Reset to their defaults: all. From" in told("ALL")
+
+
+@pytest.mark.parametrize(
+    ("reset", "advice"),
+    [
+        ("blend", "did you mean frequency_blend?"),
+        ("Deblurr", "did you mean deblur?"),
+        ("频率", "did you mean 频率融合?"),
+        ("qqqq", "take the name of a widget of this block, or all."),
+    ],
+)
+def test_an_unknown_setting_to_reset_is_refused_with_what_is_close(comfyui, reset, advice):
+    prompt = {"settings": node("GPENSettings", reset=reset), "out": node("PreviewAny", source=["settings", 0])}
     refused = comfyui.run(prompt)
-    assert refused.status == "refused" and "There is no setting 'blend' to reset; there are all" in refused.error
+    assert refused.status == "refused" and f"There is no setting '{reset}' to reset; {advice}" in refused.error
+
+
+def test_the_name_of_a_file_is_that_of_its_preset_and_reserved_ones_are_told(comfyui):
+    run = succeed(comfyui, save("with suffix.JSON", strength=0.5))
+    assert run.outputs["save"]["text"][0] == str(file_of(comfyui, "with suffix"))
+    assert load_preset(file_of(comfyui, "with suffix")).name == "with suffix"
+    for name in ("CON", "nul.json", "Lpt1.old"):
+        refused = comfyui.run(save(name))
+        assert refused.status == "error" and "is a reserved name on Windows" in refused.error
 
 
 def test_all_settings_alone_are_natural(comfyui, portrait):

@@ -158,6 +158,12 @@ def test_preparing_is_told_and_leaves_faceless_frames_alone(portrait, examples):
     assert (restorer.restore(nothing).image == nothing).all()
 
 
+def test_a_report_begins_with_what_people_look_for(portrait):
+    names = list(Restorer(**BUNDLED).restore(portrait).report)
+    assert names[:2] == ["notes", "faces"] and names[-1] == "settings"
+    assert {"device", "images", "size", "model", "backend", "detector", "preset", "prepared", "seconds"} < set(names)
+
+
 def test_the_article_can_be_tried_by_name(portrait):
     result = Restorer(**BUNDLED, preset="article").restore(portrait)
     assert result.report["preset"] == "article" and result.report["prepared"][0]["white_balance"]["method"] == "lab"

@@ -12,6 +12,7 @@ from gpen_blocks.gpen.presets import (
     DEFAULT_NAME,
     Preset,
     bundled_presets,
+    file_of,
     load_preset,
     parse_preset,
     preset_names,
@@ -144,9 +145,21 @@ def test_names_of_any_script_can_be_saved():
     ],
 )
 def test_no_name_leads_out_of_the_folder_or_is_a_device(name, folder):
-    with pytest.raises(SettingsError, match="cannot be the name of a preset"):
+    with pytest.raises(SettingsError, match=r"cannot be the name of a preset|is a reserved name on Windows, so no"):
         save_preset(Preset(name))
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["CON", "nul", "Com1.x", "aux.json"])
+def test_reserved_names_are_told(name, folder):
+    with pytest.raises(SettingsError, match=rf"^{name.split('.')[0]} is a reserved name on Windows"):
+        save_preset(Preset(name))
+
+
+@pytest.mark.parametrize("name", ["mine.json", "mine.JSON", "mine"])
+def test_the_name_of_a_file_is_that_of_its_preset(name, folder):
+    assert save_preset(Preset(name, "words")) == folder / "mine.json" == file_of(name)
+    assert load_preset("mine") == Preset("mine", "words") and user_presets() == ("mine",)
 
 
 @pytest.mark.parametrize("name", ["natural", "Natural", "STRONG"])

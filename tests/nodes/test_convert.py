@@ -79,9 +79,9 @@ def test_what_is_no_image_is_told(image):
         to_images(image, "crops")
 
 
-@pytest.mark.parametrize("shape", [(0, 5, 7, 3), (1, 0, 7, 3)])
-def test_an_empty_batch_is_told(shape):
-    with pytest.raises(ImageError, match=r"image holds . pictures? of 7 x ., but at least one pixel is needed"):
+@pytest.mark.parametrize(("shape", "needed"), [((0, 5, 7, 3), "picture"), ((1, 0, 7, 3), "pixel")])
+def test_an_empty_batch_is_told(shape, needed):
+    with pytest.raises(ImageError, match=rf"image holds . pictures? of 7 x ., but at least one {needed} is needed"):
         to_images(torch.zeros(shape))
 
 

@@ -75,6 +75,12 @@ def test_restoring(networks, portrait):
     assert line(empty) == "No face was found."
     assert line(portrait, min_face_size=150) == "No face was restored; 1 left alone: smaller than 150 pixels."
     assert line(torch.cat([portrait, empty])) == "1 face restored. 1 of 2 images has no face."
+    left = "The image was not prepared either: it has no face to restore."
+    assert line(empty, levels=0.5) == f"No face was found. {left}" and line(portrait, "3", deblock=1.0).endswith(left)
+    assert line(torch.cat([portrait, empty]), exposure=0.5) == (
+        "1 face restored. 1 of 2 images has no face. 1 of 2 images was not prepared: it has no face to restore."
+    )
+    assert line(portrait, levels=0.5, strength=0.0) == "No face was restored; 1 left alone: the strength is 0."
     assert line(portrait, "3") == (
         "No face was restored; 1 left alone: not among the chosen faces. "
         "No face has the number 3: the numbers go from 0 to 0."

@@ -85,4 +85,4 @@ def test_no_head_is_ever_taken_the_wrong_way_up(detector, head, turn, rotated):
         expected = {1: (1, 0), 2: (0, -1), 3: (-1, 0)}[turn]
         assert down @ expected > 0.8 * np.linalg.norm(down)
     assert len(found.selected) == 1 or not rotated
-    assert all("--rotated" in reason for reason in found.reasons)
+    assert all("turn on rotated" in reason for reason in found.reasons)
