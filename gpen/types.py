@@ -126,7 +126,7 @@ class Alignment:
         image_size: (height, width) of the image.
         face: the face in the crop, in image coordinates.
         signature: what the crop looked like, 8 x 8 pixels of luma, one byte each, row by row; empty if unknown. See
-            `faces.align.find_strangers`.
+            `faces.looks.find_strangers`.
     """
 
     matrix: np.ndarray

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+# Of more numbers, a sentence names the first ones.
+_NAMED = 5
+
 
 def count(number: int, singular: str, plural: str | None = None) -> str:
     """A number with its noun: `1 face`, `2 faces`. By default, the plural is the singular plus s."""
@@ -14,6 +17,11 @@ def count(number: int, singular: str, plural: str | None = None) -> str:
 def agree(number: int, singular: str, plural: str) -> str:
     """The verb form for a number: `has` for 1, `have` for 2."""
     return singular if number == 1 else plural
+
+
+def named(numbers: Sequence[int]) -> str:
+    """Numbers in a sentence; of many, the first ones."""
+    return ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
 
 
 def pip_install(*packages: str) -> str:

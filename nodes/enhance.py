@@ -15,7 +15,8 @@ from ..gpen.faces.masks.parts import Part, crop_landmarks, part_gains, template_
 from ..gpen.progress import Progress
 from ..gpen.settings import Settings
 from ..gpen.types import Alignment
-from . import placement, progress
+from ..gpen.wording import count
+from . import placement, progress, told
 from .block_settings import setting_widgets
 from .convert import to_image, to_images
 from .inputs import require_crops_of, require_fit, require_square
@@ -101,6 +102,7 @@ class FrequencyBlend(io.ComfyNode):
             progress=partial(bar, "shape"),
         )
         bar.complete()
+        progress.say(told.other_crops(crops, bases), otherwise=f"{count(len(crops), 'crop')} blended.")
         return io.NodeOutput(to_image(blended))
 
 

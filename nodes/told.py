@@ -10,13 +10,16 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import torch
+
 from ..gpen.faces.detection.tiles import SMALLEST_FACE, smallest_face
+from ..gpen.faces.looks import find_misordered, find_unlike, looks_of
 from ..gpen.report import absent_numbers
 from ..gpen.restored import RestoredBatch
 from ..gpen.settings import Settings
 from ..gpen.stages.find import NOT_CHOSEN
 from ..gpen.types import Faces
-from ..gpen.wording import agree, count
+from ..gpen.wording import agree, count, named
 
 # More reasons would be no short line; the report has all.
 _MOST_REASONS = 3
@@ -151,6 +154,20 @@ def faces_misplaced(misplaced: Sequence[int], looked_at: int) -> str:
         f"{len(misplaced)} of {count(looked_at, 'given face')} {agree(len(misplaced), 'is', 'are')} not where faces "
         "says: connect to faces what was found in this image."
     )
+
+
+def other_crops(detail: torch.Tensor, base: torch.Tensor) -> str:
+    """A sentence of GPEN Frequency Blend if `detail` is not of what `base` shows, B x 3 x H x W each; else empty."""
+    given, seen = looks_of(detail), looks_of(base)
+    misordered = find_misordered(given, seen)
+    unlike = sorted({*misordered, *find_unlike(given, seen)})
+    if not unlike:
+        return ""
+    which = f" {named(unlike)}" if len(detail) > 1 else ""
+    line = f"detail{which} hardly looks like base{which}"
+    if misordered:
+        return f"{line}: the crops seem to be in another order; connect both in the same order."
+    return f"{line}: connect the same crops, before and after."
 
 
 def pasted(faults: Sequence[str | None]) -> str:

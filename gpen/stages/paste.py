@@ -14,8 +14,8 @@ import torch
 from ..choices import MaskMode
 from ..detail.finish import finish
 from ..devices import is_out_of_memory
-from ..faces.align import find_misordered, find_strangers
 from ..faces.change import Change, measure_changes
+from ..faces.looks import find_misordered, find_strangers, find_unlike, looks_cut, looks_of
 from ..faces.masks import draw_masks
 from ..faces.masks.parsing import FaceParser
 from ..faces.paste import check_crops, paste_faces
@@ -23,7 +23,7 @@ from ..faces.place import NO_PIXELS, find_covers
 from ..progress import Steps, each, no_steps, steps_within
 from ..settings import Settings
 from ..types import Alignment
-from ..wording import agree
+from ..wording import agree, named
 from .detail import noise_around
 from .networks import Networks
 from .records import FaceRecord, RestoredFaces
@@ -31,9 +31,6 @@ from .records import FaceRecord, RestoredFaces
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-# Numbers of images or crops that a note names.
-_NAMED = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,29 +113,29 @@ def paste_crops(
 
 
 def _doubts(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...]) -> tuple[str, ...]:
-    """Notes if images do not look like those from which the crops were cut, or the crops are in another order."""
+    """Notes if images or crops do not look like what was cut, or the crops are in another order."""
     notes = []
     strangers = find_strangers(images, alignments)
     if strangers:
-        pasted = f"image {_named(strangers)}" if len(images) > 1 else "The image"
+        pasted = f"image {named(strangers)}" if len(images) > 1 else "The image"
         notes.append(
             f"{pasted[0].upper()}{pasted[1:]} {agree(len(strangers), 'does', 'do')} not look like the one that the "
             "crops were cut from; paste into the images that were aligned, in their order."
         )
-    misordered = find_misordered(crops, alignments)
+    given, seen = looks_of(crops), looks_cut(alignments)
+    misordered = find_misordered(given, seen)
     if misordered:
-        named = agree(len(misordered), f"Crop {_named(misordered)} looks", f"Crops {_named(misordered)} look")
+        what = agree(len(misordered), "Crop {} seems to be", "Crops {} seem to be").format(named(misordered))
+        notes.append(f"{what} in the wrong place of the batch; paste the crops in the order in which they were cut.")
+    unlike = tuple(n for n in find_unlike(given, seen) if n not in misordered)
+    if unlike:
+        what = agree(len(unlike), "Crop {} hardly looks", "Crops {} hardly look").format(named(unlike))
         notes.append(
-            f"{named} unlike what was cut there, and other crops do not: the order of crops seems to have changed; "
-            "paste them in the order in which they were cut."
+            f"{what} like what was cut there: empty, turned, or of another face; paste what was made of the crops."
         )
     for note in notes:
         log.warning(note)
     return tuple(notes)
-
-
-def _named(numbers: tuple[int, ...]) -> str:
-    return ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
 
 
 def paste_back(

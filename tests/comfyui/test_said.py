@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from prompts import blocks, load, models, node, preview, succeed, whole
+from prompts import blocks, frequency_blend, load, models, node, preview, succeed, whole
 
 
 @pytest.fixture
@@ -38,9 +38,42 @@ def test_crops_in_another_order_are_said(comfyui, pair):
     }
     joined = {"joined": node("ImageBatch", image1=["crop1", 0], image2=["crop0", 0])}
     said = succeed(comfyui, {**blocks(**split, **joined), **pair}).said["paste"]
-    assert said.startswith("Crops 0, 1 look unlike what was cut there") and said.endswith(" 2 crops pasted.")
+    assert said.startswith("Crops 0, 1 seem to be in the wrong place of the") and said.endswith(" 2 crops pasted.")
     joined["joined"]["inputs"] = {"image1": ["crop0", 0], "image2": ["crop1", 0]}
     assert succeed(comfyui, {**blocks(**split, **joined), **pair}).said["paste"] == "2 crops pasted."
+
+
+def test_crops_that_do_not_belong_are_said(comfyui, pair):
+    """Empty ones, and heads on their hats."""
+
+    def line(**between: dict) -> str:
+        return succeed(comfyui, {**blocks(**between), **pair}).said["paste"]
+
+    black = node("EmptyImage", width=256, height=256, batch_size=2, color=0)
+    assert line(black=black).startswith("Crops 0, 1 hardly look like what was cut there: empty, turned, or of another")
+    turned = node("ImageRotate", image=["restore", 0], rotation="180 degrees")
+    assert line(turned=turned).startswith("Crops 0, 1 hardly look like what was cut there")
+    assert line(dark=node("ImageInvert", image=["black", 0]), black=black).endswith(" 2 crops pasted.")
+
+
+def test_a_blend_of_other_crops_is_said(comfyui, pair):
+    """And takes the line back when the crops are those of base again."""
+
+    def line(detail: str) -> str | None:
+        prompt = {**blocks(), **pair, "blend": frequency_blend(detail=detail), "out": preview("blend")}
+        prompt["turned"] = node("ImageRotate", image=["restore", 0], rotation="180 degrees")
+        prompt["black"] = node("EmptyImage", width=256, height=256, batch_size=2, color=0)
+        for index in (0, 1):
+            prompt[f"crop{index}"] = node("ImageFromBatch", image=["restore", 0], batch_index=index, length=1)
+        prompt["exchanged"] = node("ImageBatch", image1=["crop1", 0], image2=["crop0", 0])
+        return succeed(comfyui, prompt).said.get("blend")
+
+    assert line("restore") in (None, "2 crops blended.")  # another workflow may have shown one
+    unlike = "detail 0, 1 hardly looks like base 0, 1: "
+    for other in ("turned", "black"):
+        assert line(other) == f"{unlike}connect the same crops, before and after."
+    assert line("exchanged") == (f"{unlike}the crops seem to be in another order; connect both in the same order.")
+    assert line("restore") == "2 crops blended."
 
 
 def test_what_a_loader_said_does_not_stay_when_it_no_longer_holds(comfyui, pair):

@@ -52,6 +52,19 @@ def test_cutting_and_pasting():
     assert "and 2 more" in told.pasted(("x",) * 5)
 
 
+def test_blending(portrait):
+    crops = torch.nn.functional.interpolate(torch.cat([portrait, portrait.flip(-1), portrait.roll(99, -2)]), (64, 96))
+    assert told.other_crops(crops * 0.5, crops) == "" == told.other_crops(crops[..., :60, :90], crops)
+    assert told.other_crops(crops[:1] * 0, crops[:1]) == (
+        "detail hardly looks like base: connect the same crops, before and after."
+    )
+    assert told.other_crops(crops.flip(2), crops).startswith("detail 0, 1, 2 hardly looks like base 0, 1, 2: connect")
+    assert told.other_crops(crops[[2, 1, 0]], crops).startswith(
+        "detail 0, 2 hardly looks like base 0, 2: the crops seem"
+    )
+    assert told.other_crops(crops, crops * 0) == ""
+
+
 @pytest.fixture(scope="module")
 def networks():
     return load_networks("gpen-lite-256", "face-detector-lite", settings=Settings())

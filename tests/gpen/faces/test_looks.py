@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from gpen_blocks.gpen.faces.align import align_faces, find_misordered, find_strangers
+from gpen_blocks.gpen.faces.align import align_faces
 from gpen_blocks.gpen.faces.detection import detect
+from gpen_blocks.gpen.faces.looks import find_misordered, find_strangers, find_unlike, looks_cut, looks_of
 from gpen_blocks.gpen.models import load_detector, load_generator
 from gpen_blocks.gpen.photograph.prepare import prepare
 from gpen_blocks.gpen.restore import restore_crops
@@ -116,26 +117,71 @@ def restyled(group):
 
 def test_crops_in_their_order_are_never_doubted(group, restyled):
     for name, crops in restyled.items():
-        assert find_misordered(crops, group[1]) == (), name
+        assert find_misordered(looks_of(crops), looks_cut(group[1])) == (), name
 
 
 def test_crops_in_another_order_are_told_and_pasted_all_the_same(group, restyled, caplog):
     _, alignments, image = group
     for name in ("as cut", "restored", "blurred", "brightened", "darkened", "black and white", "toned", "noisy"):
-        assert len(find_misordered(restyled[name].roll(1, 0), alignments)) >= 2, name
+        assert len(find_misordered(looks_of(restyled[name].roll(1, 0)), looks_cut(alignments))) >= 2, name
     swapped = [1, 0, *range(2, len(alignments))]
-    assert find_misordered(restyled["restored"][swapped], alignments) == (0, 1)
+    assert find_misordered(looks_of(restyled["restored"][swapped]), looks_cut(alignments)) == (0, 1)
     assert paste_crops(image, restyled["restored"], alignments).notes == () and not caplog.records
     result = paste_crops(image, restyled["restored"][swapped], alignments)
     (note,) = result.notes
-    assert note.startswith("Crops 0, 1 look unlike what was cut there") and note in caplog.text
+    assert (
+        note.startswith("Crops 0, 1 seem to be in the wrong place of the batch; paste the crops in the order")
+        and note in caplog.text
+    )
     assert not any(result.faults) and (result.images != image).any()
+
+
+# What hardly looks like a face that was cut, and is no mistake: a drawing, a negative.
+OTHER_LOOKS = ("lines", "inverted", "relit", "mirrored", "black")
+
+
+def test_crops_of_the_same_faces_are_never_called_unlike(group, restyled):
+    seen = looks_cut(group[1])
+    for name in restyled.keys() - set(OTHER_LOOKS):
+        assert find_unlike(looks_of(restyled[name]), seen) == (), name
+    assert find_unlike(looks_of(0.1 * group[0]), seen) == ()
+
+
+def test_empty_turned_and_noisy_crops_are_told(group, restyled):
+    crops, alignments, _ = group
+    seen, every = looks_cut(alignments), tuple(range(len(crops)))
+    noise = torch.rand(crops.shape, generator=torch.Generator().manual_seed(1))
+    shapes = F.interpolate(noise[..., :16, :16], (256, 256), mode="bilinear")
+    for other in (restyled["black"], torch.ones_like(crops), noise, shapes):
+        assert find_unlike(looks_of(other), seen) == every
+    for turns in (1, 3):
+        assert find_unlike(looks_of(restyled["restored"].rot90(turns, (-2, -1))), seen) == every, turns
+    # One of them looks much the same the other way up.
+    assert len(find_unlike(looks_of(restyled["restored"].flip(-1, -2)), seen)) >= len(every) - 1
+    assert find_unlike(looks_of(crops), np.zeros_like(seen)) == () == find_unlike(seen[:0], seen[:0])
+
+
+def test_a_crop_that_does_not_belong_is_told_and_pasted_all_the_same(group, restyled, caplog):
+    _, alignments, image = group
+    crops = restyled["restored"].clone()
+    crops[1], crops[3] = 0, crops[3].flip(-1, -2)
+    result = paste_crops(image, crops, alignments)
+    (note,) = result.notes
+    assert note.startswith("Crops 1, 3 hardly look like what was cut there: empty, turned, or of another face;")
+    assert note in caplog.text and not any(result.faults)
+    # Exchanged ones are called exchanged, and nothing else.
+    (note,) = paste_crops(image, restyled["restored"].roll(1, 0), alignments).notes
+    assert "seem to be in the wrong place" in note
 
 
 def test_crops_of_one_face_and_unknown_ones_are_not_judged(group):
     crops, alignments, _ = group
-    assert find_misordered(crops[:1], alignments[:1]) == () == find_misordered(crops[:0], ())
+    assert (
+        find_misordered(looks_of(crops[:1]), looks_cut(alignments[:1]))
+        == ()
+        == find_misordered(looks_of(crops[:0]), looks_cut(()))
+    )
     same = crops[:1].expand(3, -1, -1, -1)
-    assert find_misordered(same, alignments[:1] * 3) == ()
+    assert find_misordered(looks_of(same), looks_cut(alignments[:1] * 3)) == ()
     unknown = tuple(replace(alignment, signature=b"") for alignment in alignments)
-    assert find_misordered(crops.flip(0), unknown) == ()
+    assert find_misordered(looks_of(crops.flip(0)), looks_cut(unknown)) == ()
