@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
 # What file systems answer that have nothing to synchronize.
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
@@ -33,6 +36,24 @@ def replacing(path: Path) -> Iterator[Path]:
             _synchronize(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, older_than: float) -> int:
+    """Remove temporary files of `replacing` that a crash has left in a folder; returns how many.
+
+    Args:
+        folder: the folder; nothing happens if it cannot be read.
+        older_than: seconds since they were last written, so that the files of running processes stay.
+    """
+    removed = 0
+    with suppress(OSError), os.scandir(folder) as found:
+        for entry in found:
+            if _TEMPORARY.fullmatch(entry.name):
+                with suppress(OSError):  # another process may have been faster
+                    if time.time() - entry.stat().st_mtime > older_than:
+                        Path(entry.path).unlink()
+                        removed += 1
+    return removed
 
 
 def _synchronize(path: Path) -> None:

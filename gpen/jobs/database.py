@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS runs (
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """Open a database; `mode` is `ro`, or `rwc` to create it if it is missing.
+    """Open a database; `mode` is `ro`, `rw`, or `rwc` to create it if it is missing.
 
     Raises:
         sqlite3.Error: it cannot be opened.

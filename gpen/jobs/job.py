@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+from ...weights.files import remove_leftovers
 from ..errors import ImageError, JobError, reason_of
 from .entries import Entry, FaceEntry, Recipe, Stamp, done_entry, name_of, now, sha256_of, stamp_of
 from .journal import Journal
@@ -24,6 +25,8 @@ from .tasks import Outcome, Task
 _BEGUN_AT_ONCE = 16
 # Results are written to the journal this often; those of the last moment before a crash are done again. In seconds.
 _WRITE_EVERY = 0.5
+# A temporary file that was not written for this long was left by a crash. In seconds.
+_LEFTOVER = 600
 
 _FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "has no room left in your quota", errno.EROFS: "is read-only"}
 
@@ -118,6 +121,8 @@ def _list_work(jobs: Sequence[Job], order: Order, journal: Journal | None, dry: 
     left = [job for job in own if job not in done]
     if journal is None or dry:
         return _planned(jobs, left, there, order, entries, sources)[0]
+    for folder in {path.parent for path in map(Path, results)}:
+        remove_leftovers(folder, _LEFTOVER)
     with journal.transaction():
         # Another shard may have planned its names meanwhile.
         work, new = _planned(jobs, left, there, order, journal.entries(), sources)

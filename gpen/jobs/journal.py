@@ -85,7 +85,8 @@ class Journal:
         if not path.is_file():
             raise JobError(f"There is no job in {folder}: it has no {FILE}.")
         try:
-            connection = connect(path, "ro")
+            # After a crash, SQLite has to write before anything can be read.
+            connection = connect(path, "rw" if os.access(folder, os.W_OK) and os.access(path, os.W_OK) else "ro")
             fault = fault_of(connection)
         except sqlite3.Error as error:
             raise JobError(f"The journal {path} cannot be read: {error}.") from error
@@ -95,6 +96,12 @@ class Journal:
                 "name and begins a new one."
             )
         return cls(path, connection)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the database."""

@@ -1,0 +1,315 @@
+"""Jobs of `gpen restore`, and `gpen job`, as a user runs them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from command import run_gpen
+from many.killed import OPTIONS, begin, draw_pictures, end_of, kill_jobs, load_models, results_of
+
+from gpen_blocks.gpen.cli import bars, restoring
+from gpen_blocks.gpen.errors import JobError, SettingsError
+from gpen_blocks.gpen.jobs.journal import FILE, Journal
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """Six pictures, the first of which has no face."""
+    draw_pictures(tmp_path / "in", 6)
+    return tmp_path / "in"
+
+
+def test_a_job_goes_on(photos, tmp_path):
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    words = ("restore", photos, "-o", out, *OPTIONS)
+    broken = photos / "broken.jpg"
+    broken.write_text("no picture", encoding="utf-8")
+    said = run_gpen(*words, "--limit", 3, "--report", report, code=1)
+    assert "4 pictures are left because of --limit." in said and "broken.jpg is not a known picture" in said
+    assert f"The same command tries failed pictures again; gpen job {out} lists them." in said
+    said = run_gpen("job", out)
+    assert said.startswith(f"{out}: 2 of 7 pictures done, 1 failed, 4 left.\n1 face of 1 was restored.\n")
+    assert f"failed: {broken}: {broken} is not a known picture" in said and "faces and" in said
+    shutil.copyfile(next(photos.glob("picture001.*")), broken)
+    said = run_gpen(*words, "--report", report)
+    assert "2 were there already." in said and "5 restored, 0 without a face, 0 failed." in said
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert [Path(one["file"]).name for one in told["pictures"]] == sorted(path.name for path in photos.iterdir())
+    assert told["summary"] == {"restored": 6, "left_as_they_were": 0, "without_a_face": 1, "failed": 0}
+    assert all(one["settings"]["strength"] == 1.0 and one["faces"] is not None for one in told["pictures"])
+    said = run_gpen("job", out)
+    assert "7 of 7 pictures done, 0 failed, 0 left." in said and "goes on" not in said
+
+
+@pytest.mark.slow
+def test_a_finished_job_imports_no_torch(photos, tmp_path):
+    words = ["restore", str(photos), "-o", str(tmp_path / "out"), *OPTIONS]
+    run_gpen(*words)
+    code = (
+        "import sys\n"
+        "from gpen_blocks.gpen.cli import app\n"
+        "app(sys.argv[1:], standalone_mode=False)\n"
+        "print([name for name in ('torch', 'numpy', 'PIL.Image', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    first, last = done.stdout.splitlines()
+    assert first == "6 were there already." and "torch" not in last and "rich" not in last
+
+
+@pytest.mark.slow
+def test_what_a_dry_run_says_is_what_happens(photos, tmp_path):
+    out = tmp_path / "out"
+    words = ("restore", photos, "-o", out, *OPTIONS)
+    said = run_gpen(*words, "--dry-run").splitlines()
+    size = sum(path.stat().st_size for path in photos.iterdir()) / 1e6
+    assert not out.exists() and said[-2] == f"6 pictures of {size:.1f} MB would be done."
+    assert "--limit" in said[-1]
+    planned = [line.split(" → ")[1] for line in said[:-2]]
+    run_gpen(*words, "--limit", 2)
+    before = (out / FILE).read_bytes()
+    said = run_gpen(*words, "--dry-run").splitlines()
+    assert said[-2].endswith("would be done, 2 are there already.") and "at the pace of this job" in said[-1]
+    assert (out / FILE).read_bytes() == before
+    run_gpen(*words)
+    assert sorted(str(path) for path in out.iterdir() if path.name != FILE) == sorted(planned)
+
+
+@pytest.mark.slow
+def test_sheets_that_are_asked_for_later_are_written(photos, tmp_path):
+    out = tmp_path / "out"
+    words = ("restore", photos, "-o", out, *OPTIONS)
+    run_gpen(*words)
+    assert "were there" not in run_gpen(*words, "--compare", "--save-faces")
+    assert len(list(out.glob("*-compare.png"))) == 6 and len(list(out.glob("*-faces"))) == 5
+    assert "6 were there already." in run_gpen(*words, "--compare", "--save-faces")
+    assert "6 were there already." in run_gpen(*words)
+    assert "6 were there already." not in run_gpen(*words, "--strength", 0.5)
+
+
+@pytest.mark.slow
+def test_names_from_a_list_and_a_pattern(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = sorted(path.name for path in photos.iterdir())
+    (tmp_path / "list.txt").write_text("\n".join(f"in/{name}" for name in names[:2]) + "\n\n", encoding="utf-8")
+    pattern = ("--pattern", "{parent}/{stem}-new{suffix}")
+    run_gpen("restore", "--files-from", "list.txt", "-o", "out", *pattern, *OPTIONS)
+    assert sorted(results_of(tmp_path / "out")) == [
+        f"in/{Path(name).stem}-new{Path(name).suffix}" for name in names[:2]
+    ]
+    code = "import sys; from gpen_blocks.gpen.cli import main; sys.argv[0] = 'gpen'; main()"
+    command = [sys.executable, "-c", code, "restore", "--files-from", "-", "-o", "out2", *OPTIONS, "--dry-run"]
+    done = subprocess.run(
+        command, input="\0".join(map(str, photos.iterdir())).encode(), capture_output=True, check=True
+    )
+    assert b"6 pictures of" in done.stdout and f"{photos / names[0]} → out2/{names[0]}".encode() in done.stdout
+    for wrong in (
+        "{stem}",
+        "../{stem}.png",
+        "{name}{suffix}",
+        "x{suffix}",
+        "{stem}.txt",
+        "{stem!r}{suffix",
+        "/{stem}.png",
+    ):
+        with pytest.raises(SettingsError, match="The pattern"):
+            run_gpen("restore", photos, "-o", "out3", "--pattern", wrong, *OPTIONS)
+    with pytest.raises(SettingsError, match="--pattern needs a folder"):
+        run_gpen("restore", photos, *pattern)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--shard", "9/8", "-o", "out"], "The shard is '9/8'"),
+        (["--shard", "two", "-o", "out"], "The shard is 'two'"),
+        (["--shard", "1/2"], "--shard needs a folder"),
+        (["--again", "-o", "one.png"], "--again needs a folder"),
+        (["--watch", "--limit", "3", "-o", "out"], "--watch and --limit do not go together"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(words, told, photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match=told):
+        run_gpen("restore", photos, *words)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_table_of_a_job(photos, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    out = tmp_path / "out"
+    (photos / "broken.jpg").write_text("no picture", encoding="utf-8")
+    run_gpen("restore", photos, "-o", out, *OPTIONS, code=1)
+    for name in ("job.csv", "job.parquet"):
+        assert f"→ {tmp_path / name}" in run_gpen("job", out, "--export", tmp_path / name)
+    with (tmp_path / "job.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    table = pyarrow.read_table(tmp_path / "job.parquet").to_pylist()
+    assert len(rows) == len(table) == 7
+    for row, same in zip(rows, table, strict=True):
+        assert row["source"] == same["source"] and json.loads(row["found"]) == same["found"]
+        assert row["state"] == same["state"] == ("failed" if "broken" in row["source"] else "done")
+        assert len(same["found"]) == (same["faces"] or 0) and bool(same["why"]) == ("broken" in row["source"])
+
+
+@forks
+@pytest.mark.slow
+def test_killed_jobs_leave_nothing_half_done(tmp_path):
+    """`python benchmarks many.killed` does the same with 50 kills over 60 pictures."""
+    found = kill_jobs(tmp_path, pictures=9, kills=4)
+    assert found.kills == 4 and found.jobs
+
+
+@forks
+@pytest.mark.slow
+def test_shards_at_the_same_time(tmp_path):
+    draw_pictures(tmp_path / "in", 12)
+    load_models()
+    words, log = ("restore", tmp_path / "in", *OPTIONS, "-o"), tmp_path / "log.txt"
+    assert end_of(begin((*words, tmp_path / "whole"), log)) == 0
+    shards = [begin((*words, tmp_path / "out", "--shard", f"{number}/4"), log) for number in (1, 2, 3, 4)]
+    assert [end_of(process) for process in shards] == [0, 0, 0, 0], log.read_text(encoding="utf-8")
+    assert results_of(tmp_path / "out") == results_of(tmp_path / "whole")
+    assert end_of(begin((*words, tmp_path / "out"), log)) == 0
+    assert log.read_text(encoding="utf-8").splitlines()[-1] == "12 were there already."
+
+
+@forks
+@pytest.mark.slow
+def test_an_interrupt_leaves_a_report_and_the_next_call_goes_on(photos, tmp_path):
+    load_models()
+    words = ("restore", photos, "-o", tmp_path / "out", *OPTIONS, "--report", tmp_path / "report.json")
+    process = begin(words, tmp_path / "log.txt")
+    while not results_of(tmp_path / "out"):
+        time.sleep(0.01)
+    os.kill(process, signal.SIGINT)
+    assert end_of(process) == 130
+    said = (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert "Interrupted; all written files are complete. The same command goes on with the rest." in said
+    told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    with Journal.read(tmp_path / "out") as journal:
+        states = [entry.state for entry in journal.entries().values()]
+    assert states.count("done") >= len(told["pictures"]) and "working" not in states
+    assert not list((tmp_path / "out").glob(".*.tmp"))
+    assert f"{states.count('done')} " in run_gpen(*words)
+    assert len(json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["pictures"]) == 6
+
+
+def test_an_interrupt_before_the_first_picture_leaves_a_report(photos, tmp_path, monkeypatch):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(restoring, "find_inputs", interrupt)
+    said = run_gpen("restore", photos, "-o", tmp_path / "out", "--report", tmp_path / "report.json", code=130)
+    assert "Interrupted" in said
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["pictures"] == []
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_stops_the_job(photos, tmp_path):
+    """A real one, where this system lets us mount it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if (
+        not shutil.which("mount")
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], capture_output=True, check=False
+        ).returncode
+    ):
+        pytest.skip("no file system can be mounted here")
+    try:
+        words = ("restore", photos, "-o", disk / "out", *OPTIONS)
+        with pytest.raises(JobError, match=r"is full, so the job stops|database or disk is full"):
+            run_gpen(*words)
+        with Journal.read(disk / "out") as journal:
+            done = [entry for entry in journal.entries().values() if entry.state == "done"]
+        assert 0 < len(done) < 6 and all(Path(entry.output or "").stat().st_size == entry.output_size for entry in done)
+        subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
+        assert f"{len(done)} w" in run_gpen(*words)
+        assert len(results_of(disk / "out")) == 6
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_read_only_is_a_sentence_and_can_be_looked_at(photos, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if (
+        not shutil.which("mount")
+        or subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("no file system can be mounted here")
+    try:
+        words = ("restore", photos, "-o", disk / "out", *OPTIONS)
+        run_gpen(*words, "--limit", 2)
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        with pytest.raises(JobError, match=r"is not writable|cannot be written"):
+            run_gpen(*words)
+        assert "2 of 6 pictures done" in run_gpen("job", disk / "out")
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.slow
+def test_a_folder_that_fills_is_waited_for(photos, tmp_path, monkeypatch):
+    """A file is taken when it is complete; Ctrl-C is the usual end."""
+    monkeypatch.setattr(restoring, "_LOOK_EVERY", 0.2)
+    inbox, out = tmp_path / "inbox", tmp_path / "out"
+    inbox.mkdir()
+    first, second = sorted(photos.iterdir())[:2]
+
+    def fill() -> None:
+        content = second.read_bytes()
+        shutil.copyfile(first, inbox / first.name)
+        with (inbox / second.name).open("wb") as file:
+            for part in range(20):
+                file.write(content[part * len(content) // 20 : (part + 1) * len(content) // 20])
+                file.flush()
+                time.sleep(0.1)
+        give_up = time.monotonic() + 60
+        while len(results_of(out)) < 2 and time.monotonic() < give_up:
+            time.sleep(0.1)
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    out.mkdir()
+    filler = threading.Thread(target=fill)
+    filler.start()
+    said = run_gpen("restore", inbox, "-o", out, "--watch", *OPTIONS)
+    filler.join()
+    assert "Waiting for pictures" in said and "Waiting has ended; all written files are complete." in said
+    assert sorted(results_of(out)) == [first.name, second.name] and "cut off" not in said
+
+
+def test_progress_in_words(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(bars.time, "monotonic", lambda: now[0])
+    pace = bars.Pace(500)
+    assert pace.words == "0 of 500 pictures"
+    for _ in range(20):
+        pace.count(2)
+    now[0] += 10
+    assert pace.words == "20 of 500 pictures, 4.0 faces a second, 4 min 0 s left"
+    assert [bars.duration(seconds) for seconds in (7.4, 3599, 7260, 200_000)] == [
+        *("7 s", "59 min 59 s", "2 h 1 min", "2 days 7 h")
+    ]
+    said: list[str] = []
+    monkeypatch.setattr(bars, "say_error", said.append)
+    with bars.pace_bar(100) as (counted, _):
+        for _ in range(90):
+            now[0] += 1
+            counted(1)
+    assert [line.split(",")[0] for line in said] == ["30 of 100 pictures", "60 of 100 pictures", "90 of 100 pictures"]
