@@ -107,15 +107,19 @@ def expect(network: nn.Module, *, faces: int | None = None, pictures_left: int |
         network.pictures_left = pictures_left
 
 
-def settle(network: nn.Module, *, faces: int) -> str:
-    """Let a network run in one way from now on; returns its backend.
+def settle(network: nn.Module, *, faces: int) -> None:
+    """Let a network run in one way from now on, so that a result does not depend on how many came before it.
 
-    `auto` on a CPU chooses by the number of faces and the time they take. Its choice is made here, for about this many
-    faces, and does not change any more, so that a result does not depend on how many came before it.
+    `auto` on a CPU chooses between plain PyTorch and engines by the time that faces take, and changes its choice. Here
+    it chooses once, by the size of the network and the number of faces alone: the same on all machines with the same
+    engines.
+
+    Args:
+        network: result of `accelerate`.
+        faces: about how many faces there are in all.
     """
     if isinstance(network, Automatic):
         network.settle(faces)
-    return backend_of(network)
 
 
 def accelerate(
@@ -156,7 +160,7 @@ def accelerate(
         generator.set_precision(DTYPES[precision]),
         device.type,
         lambda: [recall(key_of(sha256, name, precision, device), Trial) for name in names],
-        lambda: _first_of(original, sha256, names, precision, device, log.info, raced=True),
+        lambda raced: _first_of(original, sha256, names, precision, device, log.info, raced=raced),
     )
     return Chosen(network.eval(), precision, tuple(notes))
 

@@ -12,12 +12,17 @@ from torch import Tensor
 from ..devices import wait_for
 from ..network import Generator
 from .accelerated import Accelerated
-from .trial import Trial, likely_cost, probe
+from .trial import Trial, likely_cost
 
 # Maximum ratio to eager's time for a backend to be worth its memory and start.
 WORTH_IT = 0.95
 # Assumed ratio to eager's time of an engine never tried: 0.5 to 0.7 on the CPUs that were measured.
 _LIKELY = 0.6
+# Rough costs of a network whose times are not measured: seconds of a face for a byte of its maps (2.5e-9 to 6.8e-9 for
+# those of 256 and 512 pixels on one core), and of the start of an engine, beside that of some faces.
+_SECONDS_PER_BYTE, _START, _START_FACES = 4e-9, 3.0, 5
+# An engine is started by one thread while the others wait, and then saves time of all.
+_MARGIN = 4
 # Number of passes before their time is used; the first one also initialises the libraries.
 _WARM = 2
 
@@ -33,7 +38,8 @@ class Automatic(Accelerated):
         generator: the generator in the number format to run in.
         device_type: device type of the engines.
         recall: returns the cached trials of the available engines, None for those never tried.
-        start: returns the fastest engine and its name, or None if plain PyTorch is fastest.
+        start: returns the fastest engine if it is faster than plain PyTorch, or if they are not to be raced, the first
+            that can be used; None if there is none.
 
     Attributes:
         pictures_left: number of pictures after this one.
@@ -44,12 +50,12 @@ class Automatic(Accelerated):
         generator: Generator,
         device_type: str,
         recall: Callable[[], Sequence[Trial | None]],
-        start: Callable[[], Accelerated | None],
+        start: Callable[[bool], Accelerated | None],
     ) -> None:
         super().__init__(generator, None, "eager", device_type, checked=True)
         self.pictures_left = 0
         self._recall = recall
-        self._start: Callable[[], Accelerated | None] | None = start
+        self._start: Callable[[bool], Accelerated | None] | None = start
         self._known: Sequence[Trial | None] | None = None
         self._moving = threading.Lock()
         self._passes = 0
@@ -64,19 +70,14 @@ class Automatic(Accelerated):
         self._waiting = faces
 
     def settle(self, faces: int) -> None:
-        """Choose now and for good whether an engine runs this many faces; see `accelerate.settle`."""
+        """Choose for good whether an engine runs this many faces, see `accelerate.settle`; the first choice stands."""
         with self._moving:
             if self._settled:
                 return
             self._settled = True
-        face = probe(self.config.size)
-        with torch.inference_mode():
-            while self._start is not None and self._believed() is None:
-                self._timed(face)
-        self._waiting, self.pictures_left = faces, 0
-        if self._start is not None and self._pays():
-            self._move()
-        self.expect(0)  # what ran here was no face
+        seconds = _SECONDS_PER_BYTE * self.activation_bytes()
+        if faces * seconds * (1 - _LIKELY) > _MARGIN * (_START + _START_FACES * seconds):
+            self._move(raced=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """As `Generator.forward`."""
@@ -132,12 +133,12 @@ class Automatic(Accelerated):
                 return False
         return ahead * eager * (1 - share) > cost
 
-    def _move(self) -> None:
+    def _move(self, *, raced: bool = True) -> None:
         with self._moving:
             if self._start is None:
                 return
             with torch.inference_mode(False):
-                chosen = self._start()
+                chosen = self._start(raced)
             if chosen is not None:
                 self._take_over(chosen)
             self._start = None

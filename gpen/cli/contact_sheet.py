@@ -11,13 +11,24 @@ import typer
 
 from ..progress import Steps, no_steps
 from ..wording import count
+from . import options
 
 
 def contact_sheet(
-    folder: Annotated[Path, typer.Argument(help="Folder with the results of `gpen restore`.", metavar="OUT")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="The folder with the results of a job, or its URL.", parser=options.path_or_place
+        ),
+    ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The page. Default: contact-sheet.html in OUT.", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The page. Default: contact-sheet.html in OUT, or in the current folder if OUT is a URL.",
+            show_default=False,
+        ),
     ] = None,
     sort: Annotated[
         str,
@@ -41,7 +52,7 @@ def contact_sheet(
     with _bar() as progress:
         sheet = write_contact_sheet(
             folder,
-            output or folder / "contact-sheet.html",
+            output or (folder if isinstance(folder, Path) else Path()) / "contact-sheet.html",
             sort=require_choice("sort", sort, get_args(Sort)),
             embed=embed,
             workers=workers,

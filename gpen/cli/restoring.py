@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +106,7 @@ class Restoring:
             self._restore_one(job, Task(job.source, targets))
         elif planned:
             tasks = (Task(job.source, targets) for job, targets in planned.items())
-            self._run.follow(self._restore_files(tasks), planned, _line)
+            self._run.follow(self._restore_files(tasks, len(jobs)), planned, _line)
         if postponed:
             say(_postponed(postponed))
 
@@ -167,9 +167,9 @@ class Restoring:
             if work.todo:
                 self._run.interrupted = f"{INTERRUPTED} The same command goes on with the rest."
                 if call.cluster is None:
-                    outcomes = run_job(work, order, journal, self._restore_files)
+                    outcomes = run_job(work, order, journal, partial(self._restore_files, pictures=len(jobs)))
                 else:
-                    outcomes = run_on_ray(work, order, kept, self._setup(order.recipe), **call.cluster)
+                    outcomes = run_on_ray(work, order, kept, self._setup(order.recipe, len(jobs)), **call.cluster)
                 self._run.follow(outcomes, work.todo, _line)
         if work.postponed:
             say(_postponed(work.postponed))
@@ -192,17 +192,22 @@ class Restoring:
             told = settings.get(entry.settings or "", {}).get("settings", {})
             self._run.add_earlier(job, {**(entry.report or {}), "settings": told})
 
-    def _restore_files(self, tasks: Iterator[Task]) -> Iterator[Outcome]:
+    def _restore_files(self, tasks: Iterator[Task], pictures: int) -> Iterator[Outcome]:
         restorer = self._restorer
         from ..jobs.restoring import restore_files
 
-        return restore_files(tasks, restorer, **self._call.restoring, **self._call.spread)
+        return restore_files(tasks, restorer, pictures=pictures, **self._call.restoring, **self._call.spread)
 
-    def _setup(self, recipe: Recipe) -> Setup:
+    def _setup(self, recipe: Recipe, pictures: int) -> Setup:
         """What workers on Ray are told: they build the models themselves."""
         call = self._call
         restorer = {"model": call.model, "detector": call.detector, "preset": call.preset, "device": call.device}
-        return Setup({**restorer, **call.running, **call.settings}, call.restoring, recipe, **call.spread)
+        return Setup(
+            {**restorer, **call.running, **call.settings},
+            {**call.restoring, "pictures": pictures},
+            recipe,
+            **call.spread,
+        )
 
     @cached_property
     def _restorer(self) -> Restorer:

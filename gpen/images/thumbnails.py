@@ -138,7 +138,11 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _plain(upright: Image.Image) -> Image.Image:
-    """An image in a mode that can be resized."""
+    """An image in a mode that can be resized and converted to RGB.
+
+    Raises:
+        ValueError: there is no such mode for it, as for Lab and floating point.
+    """
     if upright.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
     if upright.mode in ("1", "P", "PA") or (upright.mode in ("L", "RGB") and upright.has_transparency_data):
@@ -149,6 +153,8 @@ def _plain(upright: Image.Image) -> Image.Image:
         white = Image.new("RGBA", upright.size, "white")
         white.alpha_composite(upright)
         return white.convert("RGB")
+    if upright.mode not in ("L", "RGB", "CMYK", "YCbCr"):
+        raise ValueError(f"the mode {upright.mode}, which Pillow does not convert")
     return upright
 
 

@@ -14,7 +14,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,8 +22,9 @@ from urllib.parse import quote
 from ..errors import ImageError, JobError, SettingsError
 from ..files import write_whole
 from ..progress import Steps, no_steps
+from ..wording import count
 from .entries import Entry, FaceEntry
-from .journal import Journal
+from .kept import journal_to_read
 from .sheet_thumbnails import Thumbnails, place_of, seen_stamp
 from .storage import is_url
 
@@ -68,7 +68,7 @@ def write_contact_sheet(
     all.
 
     Args:
-        folder: the folder of the job's results.
+        folder: the folder of the job's results; may be a `Place`.
         page: the file to write, ending in .html.
         sort: what the pictures are sorted by when the page opens.
         embed: whether the thumbnails become part of the page.
@@ -77,10 +77,11 @@ def write_contact_sheet(
 
     Raises:
         JobError: there is no job, or the page or its thumbnails cannot be written.
+        StorageError: the folder is in an object store that cannot be reached.
         SettingsError: the journal lacks what to sort by.
     """
     _check_page(page)
-    with closing(Journal.read(folder)) as journal:
+    with journal_to_read(folder) as journal:
         by_source = journal.entries(reports=True)
         faces: dict[str, list[FaceEntry]] = defaultdict(list)
         for face in journal.faces():
@@ -158,7 +159,8 @@ def _describe(entry: Entry, thumbnails: Mapping[str, Any], top: str, beside: Pat
         "after": thumbnails.get("after"),
         "size": thumbnails["size"],
         "pages": report.get("pages", 1),
-        "missing": [*_missing(entry), *thumbnails["unreadable"]],
+        # Why a file cannot be read is the reason of a failure already.
+        "missing": [*_missing(entry), *(thumbnails["unreadable"] if is_done else ())],
         "notes": list(entry.notes) if is_done else [],
     }
 
@@ -203,7 +205,7 @@ def _notes(pictures: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     for sentence in ("The source is gone.", "The result is gone."):
         found = sum(sentence in picture["missing"] for picture in pictures)
         if found:
-            yield f"{sentence.removesuffix('.')} of {found} of {len(pictures)} pictures."
+            yield f"{found} of {count(len(pictures), 'picture')}: {sentence[0].lower()}{sentence[1:]}"
 
 
 def _common_folder(sources: Sequence[str]) -> str:

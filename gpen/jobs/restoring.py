@@ -53,6 +53,7 @@ def restore_files(
     compare: bool = False,
     save_faces: bool = False,
     allow_damaged: bool = False,
+    pictures: int = 0,
     workers: int = 0,
     memory: int = 0,
     progress: TaskProgress = silent,
@@ -72,6 +73,8 @@ def restore_files(
         compare: also write a before-and-after sheet: the first of the targets' `beside`.
         save_faces: also write all crops, before and after: to the folder that is the next of `beside`.
         allow_damaged: read as much as possible of damaged files.
+        pictures: how many there are in all, those of earlier calls included, for which the backend `auto` chooses; 0:
+            as many as `tasks` tell.
         workers: threads that work at once; 0: as many as there are cores. On a CPU each has one thread of torch, or
             if there are fewer pictures than workers, its share of them.
         memory: bytes that pictures and the work on them may take; 0: half of what is free. A picture that takes more is
@@ -84,7 +87,7 @@ def restore_files(
         work within seconds; files are written whole or not at all.
     """
     cores = workers or usable_cores()
-    known = length_hint(tasks)
+    pictures = pictures or length_hint(tasks)
     source = iter(tasks)
     first = list(islice(source, cores))
     if not first:
@@ -92,7 +95,7 @@ def restore_files(
     chained = _Chain(restorer, Writing(quality, compare, save_faces, allow_damaged), indices, batch_size, progress)
     threads = cores // len(first) if restorer.device.type == "cpu" else 1
     with _torch_threads(threads):
-        settle(restorer.generator.module, faces=max(known, len(first)))
+        settle(restorer.generator.module, faces=max(pictures, len(first)))
         results = flow(
             chain(first, source),
             chained.stages(),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import ImageError, JobError, StorageError
+from ..errors import JobError
 from ..images.thumbnails import Box, SmallPicture, laplacian_variance, read_small, webp
 from .entries import Entry, FaceEntry, Stamp, stamp_of
 from .storage import Place, is_url
@@ -128,13 +128,12 @@ def _make(entry: Entry, faces: Sequence[FaceEntry]) -> tuple[dict[str, Any], dic
             continue
         try:
             picture = read_small(path, SIDE, finest, Place(path).read() if is_url(path) else None)
-        except (ImageError, StorageError) as error:
-            told["unreadable"].append(str(error))
-            continue
-        told["size"] = told["size"] or picture.size
-        files[when] = webp(picture.whole(SIDE), _QUALITY)
-        for face in shown:
-            told["faces"].setdefault(str(face.number), {}).update(_face(picture, face, when, told["size"], files))
+            told["size"] = told["size"] or picture.size
+            files[when] = webp(picture.whole(SIDE), _QUALITY)
+            for face in shown:
+                told["faces"].setdefault(str(face.number), {}).update(_face(picture, face, when, told["size"], files))
+        except Exception as error:  # decoders raise anything, and thousands of other pictures are waiting
+            told["unreadable"].append(str(error) or type(error).__name__)
     return told, files
 
 

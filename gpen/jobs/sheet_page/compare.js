@@ -1,5 +1,8 @@
 // Comparing: two pictures on each other, and a line between them.
 
+// Pixels that a finger moves to the side before it moves the line.
+const SURE = 6;
+
 function compare({ before, after, size, name, always }) {
     const [width, height] = size ?? [1, 1];
     const isPair = Boolean(before && after);
@@ -27,16 +30,26 @@ function compare({ before, after, size, name, always }) {
         range.value = (100 * (event.clientX - left)) / across;
         move();
     };
+    // A finger that moves up or down scrolls the page: the browser cancels it after the first steps.
+    let from = null;
     box.addEventListener("pointerdown", (event) => {
         if (event.button) return;
         range.focus({ preventScroll: true, focusVisible: false });
         if (event.pointerType === "mouse") event.preventDefault();
         box.setPointerCapture(event.pointerId);
-        follow(event);
+        if (event.pointerType === "touch") from = event.clientX;
+        else follow(event);
     });
     box.addEventListener("pointermove", (event) => {
-        if (box.hasPointerCapture(event.pointerId)) follow(event);
+        if (!box.hasPointerCapture(event.pointerId) || (from !== null && Math.abs(event.clientX - from) < SURE)) return;
+        from = null;
+        follow(event);
     });
+    box.addEventListener("pointerup", (event) => {
+        if (from !== null) follow(event);
+        from = null;
+    });
+    box.addEventListener("pointercancel", () => (from = null));
     const shown = always ? " always" : "";
     box.append(
         image(before, "before", `${name}, before`),

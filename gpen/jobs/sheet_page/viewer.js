@@ -77,11 +77,25 @@ const viewer = {
         const scale = this.scale();
         box.style.width = `${width * scale}px`;
         box.style.height = `${height * scale}px`;
-        box.classList.toggle("fine", scale > 2.5 && this.zoom !== "fit");
+        box.classList.toggle("large", this.zoom !== "fit");
         const [x0, y0, x1, y1] = this.face?.box ?? [0, 0, 1, 1];
+        const range = box.querySelector("input");
+        if (range && this.zoom === "face") {
+            range.value = 50 * (x0 + x1);
+            range.dispatchEvent(new Event("input"));
+        }
         stage.scrollLeft = ((x0 + x1) / 2) * width * scale - stage.clientWidth / 2;
         stage.scrollTop = ((y0 + y1) / 2) * height * scale - stage.clientHeight / 2;
         for (const input of document.querySelectorAll("#zooms input")) input.checked = input.value === this.zoom;
+        this.keepInSight();
+    },
+    /** The knob and the words stay at the edges of the window when the picture is larger. */
+    keepInSight() {
+        const box = byId("stage").querySelector(".compare");
+        if (!box) return;
+        const [inner, outer] = [box.getBoundingClientRect(), byId("stage").getBoundingClientRect()];
+        const beyond = { below: inner.bottom - outer.bottom, leftmost: outer.left - inner.left, rightmost: inner.right - outer.right };
+        for (const [side, pixels] of Object.entries(beyond)) box.style.setProperty(`--${side}`, `${Math.max(pixels, 0) + 8}px`);
     },
     zoomTo(zoom) {
         this.zoom = zoom;
@@ -108,4 +122,5 @@ viewer.dialog.addEventListener("close", () => {
     const one = listed.find((each) => each === picture || (each.picture === picture && (!viewer.face || each === viewer.face)));
     if (one) goTo(one);
 });
+byId("stage").addEventListener("scroll", () => viewer.keepInSight(), { passive: true });
 addEventListener("resize", () => viewer.dialog.open && viewer.place());

@@ -25,9 +25,11 @@ from gpen_blocks.gpen.backends import (
     expect,
     faults_of,
     precision_of,
+    settle,
     trial,
 )
 from gpen_blocks.gpen.backends.automatic import Automatic
+from gpen_blocks.gpen.backends.openvino_engine import OpenVINOEngine
 from gpen_blocks.gpen.backends.trial import LARGEST, LARGEST_FP32, LARGEST_MEAN, Trial, compare, probe
 from gpen_blocks.gpen.models import cache, load_generator
 from gpen_blocks.gpen.network import Generator, GeneratorConfig, build_generator
@@ -325,6 +327,56 @@ def test_an_engine_takes_over_when_the_work_ahead_pays_for_it(
         expect(network, faces=faces, pictures_left=max(pictures_left - call, 0))
         network(tiny.input[:1])
     assert network.backend == backend
+
+
+@pytest.mark.parametrize(
+    "map_bytes, faces, backend",
+    [
+        (32 << 20, 100, "eager"),  # the bundled generator: 0.05 s less for each face, and 4 s to start
+        (32 << 20, 1000, "openvino"),
+        (507 << 20, 10, "eager"),
+        (507 << 20, 100, "openvino"),  # an official one of 512 pixels
+    ],
+)
+def test_a_settled_choice_depends_on_size_and_number_alone(
+    generator, tiny, monkeypatch, map_bytes: int, faces: int, backend: str
+):
+    trials_of(monkeypatch, openvino=None, onnxruntime=None)
+    started: list[bool] = []
+
+    def first_of(*_: object, raced: bool) -> Accelerated:
+        started.append(raced)
+        return Accelerated(generator, lambda faces: generator(faces), "openvino", "cpu", checked=True)
+
+    monkeypatch.setattr(choosing, "_first_of", first_of)
+    network: Any = accelerate(generator, "tiny", "auto", "fp32", CPU).network
+    monkeypatch.setattr(network, "activation_bytes", lambda: map_bytes)
+    settle(network, faces=faces)
+    assert started == [False] * (backend == "openvino")  # no time decides which engine it is
+    settle(network, faces=10**6)
+    monkeypatch.setattr(network, "_believed", lambda: 100.0)
+    for _ in range(5):  # faces so slow that an engine would pay at once
+        expect(network, faces=10**6)
+        network(tiny.input[:1])
+    assert network.backend == backend
+
+
+def test_openvino_restores_faces_of_several_threads_beside_each_other(generator, tiny, monkeypatch):
+    """As many as there are cores for, and each the same to the last bit."""
+    engines = sys.modules[OpenVINOEngine.__module__]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr(engines, "usable_cores", lambda: 3)
+    try:
+        engine = OpenVINOEngine(generator, torch.float32, CPU)
+        one_by_one = [engine(face) for face in tiny.input.split(1)]
+        with ThreadPoolExecutor(6) as pool:
+            together = list(pool.map(engine, tiny.input.split(1) * 12))
+    finally:
+        torch.set_num_threads(before)
+    assert engine._idle.qsize() == 3
+    for number, restored in enumerate(together):
+        assert torch.equal(restored, one_by_one[number % len(one_by_one)])
 
 
 def test_what_ran_is_told_where_an_engine_took_over_in_between(generator, tiny, clock, monkeypatch):

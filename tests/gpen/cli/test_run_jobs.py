@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from PIL import Image
 
 from gpen_blocks.gpen.cli.run import Outcome, Run, logging_to
 from gpen_blocks.gpen.errors import ImageError
 from gpen_blocks.gpen.jobs.plan import Job, PassedOver
-from gpen_blocks.gpen.jobs.read_ahead import ReadAhead
 
 JOBS = [Job(Path(f"{number}.png"), Path(f"{number}.png")) for number in range(4)]
 
@@ -137,27 +135,3 @@ def test_a_report_that_cannot_be_written_at_the_end_is_told(tmp_path, capsys):
     with pytest.raises(typer.Exit):
         run.work(work)
     assert len(run.reports) == len(JOBS) and "report.json cannot be written" in capsys.readouterr().err
-
-
-def test_reading_ahead(tmp_path, monkeypatch):
-    """One picture ahead and no further; a large or an unreadable one only in its turn."""
-    jobs = []
-    for number, side in enumerate((8, 8, 40, 8, 0)):
-        path = tmp_path / f"{number}.png"
-        if side:
-            Image.new("RGB", (side, side)).save(path)
-        else:
-            path.write_text("no picture", encoding="utf-8")
-        jobs.append(Job(path, Path(path.name)))
-    monkeypatch.setattr(ReadAhead, "_LARGEST", 100)
-    with ThreadPoolExecutor(1) as pool:
-        ahead = ReadAhead(jobs, pool)
-        assert not ahead.alone
-        sizes, waiting = [], []
-        for job in jobs[:-1]:
-            sizes.append(ahead.read(job).result().pixels.shape[-1])
-            waiting.append([other.source.name for other in ahead._begun])
-        with pytest.raises(ImageError):
-            ahead.read(jobs[-1]).result()
-    assert sizes == [8, 8, 40, 8]
-    assert waiting == [["1.png"], [], ["3.png"], []]

@@ -56,6 +56,10 @@ def test_sixteen_bits_are_read_as_for_a_restoration(tmp_path):
     samples = np.asarray(quarters(300, 200)).astype(np.uint16) * 257
     tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb")
     assert corners(read_small(tmp_path / "a.tif", 64).whole(64)) == RIGHT
+    lab = np.zeros((64, 64, 3), np.uint8)
+    lab[..., 0] = 128
+    tifffile.imwrite(tmp_path / "lab.tif", lab, photometric="cielab")
+    assert np.ptp(np.asarray(read_small(tmp_path / "lab.tif", 32).whole(32))[16, 16].astype(int)) <= 2, "a middle gray"
     gray = np.repeat(np.linspace(0, 65535, 256).astype(np.uint16)[None], 64, 0)
     Image.fromarray(gray).save(tmp_path / "gray.png")
     levels = np.asarray(read_small(tmp_path / "gray.png", 256).whole(256))

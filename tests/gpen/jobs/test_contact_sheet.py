@@ -107,7 +107,7 @@ def test_the_page_has_all_pictures_with_their_states_and_reasons(job, tmp_path):
     assert found["b/c.png"]["faces"][0]["leftAlone"] == "sharp already"
     assert [(face["number"], face["change"]) for face in found["a.png"]["faces"]] == [(0, 30.0), (1, 9.0)]
     assert found["a.png"]["notes"] == ["A note."]
-    assert found["e.png"]["missing"], "that it cannot be read is told"
+    assert (found["e.png"]["before"], found["e.png"]["missing"]) == (None, []), "it is told once"
     assert found["z.png"]["before"] is None, "what is not done yet costs no thumbnail"
 
 
@@ -189,7 +189,7 @@ def test_files_that_are_gone_or_changed_are_told_and_keep_their_thumbnails(job, 
     assert found["d.png"]["missing"] == ["The result is gone."]
     assert found["b/c.png"]["missing"] == ["The result was changed after it was written."]
     assert found["a.png"]["before"] and (tmp_path / found["a.png"]["before"]).is_file()
-    assert sheet.notes == ("The source is gone of 1 of 5 pictures.", "The result is gone of 1 of 5 pictures.")
+    assert sheet.notes == ("1 of 5 pictures: the source is gone.", "1 of 5 pictures: the result is gone.")
 
 
 def test_without_the_source_the_result_is_shown_alone(job, sources, tmp_path):
@@ -258,6 +258,24 @@ def test_one_file_on_request(job, tmp_path):
     kind, _, data = url.partition(",")
     assert kind == "data:image/webp;base64"
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == (200, 120)
+
+
+def test_a_job_by_url_is_read_through_its_storage(job, sources, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with closing(sqlite3.connect(job / FILE)) as journal, journal:
+        journal.create_function("url", 1, lambda path: Path(path).as_uri())
+        for table in ("pictures", "faces"):
+            journal.execute(f"UPDATE {table} SET source = url(source)")
+        journal.execute("UPDATE pictures SET output = url(output) WHERE output IS NOT NULL")
+    (job / "d.png").unlink()
+    run_gpen("contact-sheet", job.as_uri())
+    found = pictures_of(tmp_path / "contact-sheet.html")
+    picture = found["a.png"]
+    assert (picture["sourceLink"], picture["outputLink"], picture["missing"]) == (None, None, [])
+    before, after = (brightness(tmp_path / picture[when]) for when in ("before", "after"))
+    assert after > before + 1
+    assert picture["faces"][0]["after"]
+    assert "d.png cannot be read" in found["d.png"]["missing"][0]
 
 
 def test_pages_of_others_are_not_replaced(job, tmp_path):
