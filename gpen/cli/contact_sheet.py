@@ -34,9 +34,15 @@ def contact_sheet(
         str,
         typer.Option(help="Order in which the page opens: change, sharpness, identity (if the job has it) or name."),
     ] = "change",
+    limit: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Show only so many finished pictures, the first in this order, and all that failed; 0: all."
+        ),
+    ] = 0,
     embed: Annotated[
         bool,
-        typer.Option("--embed", help="Put the thumbnails into the page, so that it is one file (60 kB a picture)."),
+        typer.Option("--embed", help="Put the thumbnails into the page, so that it is one file (70 kB a picture)."),
     ] = False,
     workers: Annotated[int, typer.Option(min=0, help="Threads that make thumbnails; 0: one for each core.")] = 0,
 ) -> None:
@@ -45,7 +51,8 @@ def contact_sheet(
     It opens from disk and needs no network. Thumbnails lie in a folder beside it and are made once: called again, also
     while the job runs, the command makes only those that are new.
     """
-    from ..jobs.contact_sheet import Sort, write_contact_sheet
+    from ..jobs.contact_sheet import write_contact_sheet
+    from ..jobs.sheet_order import Sort
     from ..values import require_choice
     from .terminal import noted, say
 
@@ -54,6 +61,7 @@ def contact_sheet(
             folder,
             output or (folder if isinstance(folder, Path) else Path()) / "contact-sheet.html",
             sort=require_choice("sort", sort, get_args(Sort)),
+            limit=limit,
             embed=embed,
             workers=workers,
             progress=progress,

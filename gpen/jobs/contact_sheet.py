@@ -16,19 +16,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 from urllib.parse import quote
 
-from ..errors import ImageError, JobError, SettingsError
+from ..errors import ImageError, JobError
 from ..files import write_whole
 from ..progress import Steps, no_steps
 from ..wording import count
 from .entries import Entry, FaceEntry
 from .kept import journal_to_read
+from .sheet_order import Sort, check_sort, first_pictures
 from .sheet_thumbnails import Thumbnails, place_of, seen_stamp
 from .storage import is_url
-
-Sort = Literal["change", "sharpness", "identity", "name"]
 
 # The parts of the page; the scripts become one, in this order.
 _PARTS = Path(__file__).parent / "sheet_page"
@@ -58,6 +57,7 @@ def write_contact_sheet(
     page: Path,
     *,
     sort: Sort = "change",
+    limit: int = 0,
     embed: bool = False,
     workers: int = 0,
     progress: Steps = no_steps,
@@ -71,6 +71,7 @@ def write_contact_sheet(
         folder: the folder of the job's results; may be a `Place`.
         page: the file to write, ending in .html.
         sort: what the pictures are sorted by when the page opens.
+        limit: show only so many finished pictures, the first in this order, and all that failed; 0: show all.
         embed: whether the thumbnails become part of the page.
         workers: number of threads that make thumbnails; 0: as many as there are cores.
         progress: called with (done, total) after each picture.
@@ -89,12 +90,10 @@ def write_contact_sheet(
             entry = by_source.get(face.source)
             if entry and entry.state == "done":
                 faces[face.source].append(face)
-    entries = list(by_source.values())
-    if not entries:
+    if not by_source:
         raise JobError(f"The job in {folder} has no pictures yet.")
-    if sort == "identity" and not any(face.identity is not None for found in faces.values() for face in found):
-        others = ", ".join(one for one in get_args(Sort) if one != sort)
-        raise SettingsError(f"The journal in {folder} has no identity of faces to sort by; sort by {others}.")
+    check_sort(sort, faces, limited=limit > 0)
+    entries = first_pictures(by_source.values(), faces, sort, limit)
     files = page.with_name(f"{page.stem}_files")
     thumbnails = Thumbnails(None if embed else files, f"{_quoted(files.name)}/")
     pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
@@ -106,9 +105,9 @@ def write_contact_sheet(
     finally:
         pool.shutdown(cancel_futures=True)
     described = _describe_all(entries, faces, made, page.absolute().parent)
-    _write(page, {"folder": folder.absolute().name, "sort": sort, **described})
+    _write(page, {"folder": folder.absolute().name, "sort": sort, "total": len(by_source), **described})
     thumbnails.remove_others()
-    return ContactSheet(page, len(entries), tuple(_notes(described["pictures"])))
+    return ContactSheet(page, len(entries), tuple(_notes(described["pictures"], len(by_source))))
 
 
 def _check_page(page: Path) -> None:
@@ -201,7 +200,9 @@ def _describe_face(
     }
 
 
-def _notes(pictures: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+def _notes(pictures: Sequence[Mapping[str, Any]], total: int) -> Iterable[str]:
+    if len(pictures) < total:
+        yield f"The job has {total} pictures."
     for sentence in ("The source is gone.", "The result is gone."):
         found = sum(sentence in picture["missing"] for picture in pictures)
         if found:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,32 +60,34 @@ class Thumbnails:
         return told
 
     def _kept(self, key: str) -> dict[str, Any] | None:
+        """What an earlier call has made, if all of it is there: after a power failure, files may be empty."""
         if self._folder is None:
             return None
         try:
             told = json.loads((self._folder / f"{key}.json").read_text(encoding="utf-8"))
+            sizes = {name: (self._folder / f"{key}-{name}.webp").stat().st_size for name in told["files"]}
         except (OSError, ValueError):
             return None
-        self._use(key, told["files"])
-        return _with_urls(told, {name: f"{self._prefix}{key}-{name}.webp" for name in told["files"]})
+        return self._with_files(key, told) if sizes == told["files"] else None
 
     def _keep(self, key: str, told: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:
         if self._folder is None:
             return _with_urls(told, {name: _data_url(data) for name, data in files.items()})
-        told["files"] = list(files)
+        told["files"] = {name: len(data) for name, data in files.items()}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             for name, data in files.items():
                 (self._folder / f"{key}-{name}.webp").write_bytes(data)
-            # The last one: where it is, the others are complete.
+            # The last one: where it is, the others are there.
             (self._folder / f"{key}.json").write_text(json.dumps(told), encoding="utf-8")
         except OSError as error:
             raise JobError(f"{self._folder} cannot be written: {error.strerror or error}.") from error
-        self._use(key, told["files"])
-        return _with_urls(told, {name: f"{self._prefix}{key}-{name}.webp" for name in files})
+        return self._with_files(key, told)
 
-    def _use(self, key: str, names: Iterable[str]) -> None:
-        self._used.update((f"{key}.json", *(f"{key}-{name}.webp" for name in names)))
+    def _with_files(self, key: str, told: dict[str, Any]) -> dict[str, Any]:
+        names = {name: f"{key}-{name}.webp" for name in told["files"]}
+        self._used.update((f"{key}.json", *names.values()))
+        return _with_urls(told, {name: f"{self._prefix}{file}" for name, file in names.items()})
 
     def remove_others(self) -> None:
         """Delete the thumbnails in the folder that this object has not given out."""

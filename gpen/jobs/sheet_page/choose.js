@@ -25,8 +25,9 @@ function show() {
     grid.replaceChildren(...listed.map(cardOf));
     document.documentElement.dataset.show = state.show;
     const noun = state.view === "faces" ? "face" : "picture";
-    byId("counts").textContent =
-        listed.length === all.length ? counted(all.length, noun) : `${listed.length.toLocaleString("en")} of ${counted(all.length, noun)}`;
+    const told = listed.length === all.length ? counted(all.length, noun) : `${listed.length.toLocaleString("en")} of ${counted(all.length, noun)}`;
+    const beyond = data.total - pictures.length;
+    byId("counts").textContent = beyond ? `${told}; ${counted(beyond, "picture")} of the job not on this page` : told;
     const empty = byId("empty");
     empty.hidden = listed.length > 0;
     empty.textContent =

@@ -71,7 +71,7 @@ const FILTERS = {
     unchanged: ["Unchanged", (one) => one.unchanged],
     failed: ["Failed", (one) => one.state === "failed"],
     waiting: ["Not done yet", (one) => one.state === "waiting" || one.state === "working"],
-    missing: ["Files missing", (one) => one.missing.length > 0],
+    missing: ["Missing or changed", (one) => one.missing.length > 0],
 };
 const VIEWS = { pictures: "Pictures", faces: "Faces" };
 const SHOWS = { split: "Split", before: "Before", after: "After" };

@@ -221,6 +221,17 @@ def test_thumbnails_are_made_once_and_old_ones_go(job, sources, tmp_path, monkey
     assert {name for name in after if name.endswith(".webp")} == set(named)
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b""), lambda path: path.write_text("{")])
+@pytest.mark.parametrize("suffix", [".webp", ".json"])
+def test_thumbnails_that_are_gone_or_empty_are_made_again(job, tmp_path, damage, suffix):
+    page = tmp_path / "sheet.html"
+    write_contact_sheet(job, page)
+    files = {path: path.read_bytes() for path in (tmp_path / "sheet_files").iterdir()}
+    damage(next(path for path in sorted(files) if path.suffix == suffix))
+    write_contact_sheet(job, page)
+    assert {path: path.read_bytes() for path in (tmp_path / "sheet_files").iterdir()} == files
+
+
 def test_an_interrupted_call_leaves_the_old_page_and_its_thumbnails(job, sources, tmp_path):
     page = tmp_path / "sheet.html"
 
@@ -293,7 +304,7 @@ def test_a_folder_without_a_job(tmp_path):
 
 def test_values_of_the_journal_decide_what_can_be_sorted_by(job, tmp_path):
     page = tmp_path / "sheet.html"
-    with pytest.raises(SettingsError, match="has no identity of faces to sort by; sort by change, sharpness, name"):
+    with pytest.raises(SettingsError, match="does not hold the identity of faces; sort by change, sharpness, name"):
         write_contact_sheet(job, page, sort="identity")
     assert data_of(write_contact_sheet(job, page).page)["sharpness"] == "page"
     with closing(sqlite3.connect(job / FILE)) as journal, journal:
@@ -303,6 +314,35 @@ def test_values_of_the_journal_decide_what_can_be_sorted_by(job, tmp_path):
     assert (data["sort"], data["sharpness"]) == ("identity", "journal")
     assert [(f["identity"], f["sharpness"]) for f in pictures_of(page)["a.png"]["faces"]] == [(0.5, 3.0), (0.6, 3.0)]
     assert pictures_of(page)["b/c.png"]["faces"][0]["sharpness"] is None, "two measures would not compare"
+
+
+def test_of_a_large_job_the_first_in_an_order_and_all_that_failed(sources, out, tmp_path):
+    for number, name in enumerate(("9.png", "10.png", "11.png", "12.png", "13.png")):
+        write_noise(sources / name, seed=number)
+    (sources / "bad.png").write_bytes(b"")
+    found = {
+        "9.png": [a_face(5, 5, 60, change=2)],
+        "10.png": [a_face(5, 5, 60, change=30), a_face(90, 5, 60, change=1)],
+        "11.png": [a_face(5, 5, 60, change=9)],
+        "12.png": [a_face(5, 5, 60, left_alone="sharp already")],
+    }
+    run_small_job(sources, out, found)
+    page = tmp_path / "sheet.html"
+    sheet = write_contact_sheet(out, page, limit=2)
+    assert (sheet.pictures, sheet.notes) == (3, ("The job has 6 pictures.",))
+    assert list(pictures_of(page)) == ["bad.png", "10.png", "11.png"]
+    assert data_of(page)["total"] == 6
+    assert len(list((tmp_path / "sheet_files").glob("*.json"))) == 3, "the others cost nothing"
+    write_contact_sheet(out, page, limit=3, sort="name")
+    assert list(pictures_of(page)) == ["bad.png", "9.png", "10.png", "11.png"]
+    with pytest.raises(SettingsError, match="the sharpness of faces, which --limit needs; sort by change, name"):
+        write_contact_sheet(out, page, limit=3, sort="sharpness")
+    with closing(sqlite3.connect(out / FILE)) as journal, journal:
+        journal.execute("UPDATE faces SET identity = changed_mean, sharpness = -changed_mean WHERE restored")
+    write_contact_sheet(out, page, limit=3, sort="identity")
+    assert list(pictures_of(page)) == ["bad.png", "10.png", "9.png", "11.png"]
+    write_contact_sheet(out, page, limit=1, sort="sharpness")
+    assert list(pictures_of(page)) == ["bad.png", "10.png"]
 
 
 def test_faces_of_later_pages_have_no_crop_on_the_first(sources, out, tmp_path):
