@@ -7,12 +7,12 @@ start; `compiled` tells.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
+
+from .apart import timed
 
 ROOT = Path(__file__).resolve().parents[2]
 _ROUNDS = 3
@@ -35,7 +35,7 @@ def measure() -> dict[str, Any]:
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for number in range(_ROUNDS + 1):
             for name, command in commands.items():
-                figures = _timed(command)
+                figures = timed(command)
                 if number:  # the first round only fills the caches of the system
                     taken[name].append(figures)
                 print(name, [round(value, 2) for value in figures], flush=True)
@@ -46,11 +46,3 @@ def measure() -> dict[str, Any]:
 
 def _best(figures: list[tuple[float, float]], index: int) -> float:
     return round(min(one[index] for one in figures), 3)
-
-
-def _timed(command: tuple[str, ...]) -> tuple[float, float]:
-    before, start = os.times(), time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wall, after = time.perf_counter() - start, os.times()
-    work = after.children_user + after.children_system - before.children_user - before.children_system
-    return wall, work
