@@ -174,7 +174,7 @@ def _network(model: str, faces: str, at_once: str, device: str) -> dict[str, Any
     import torch
     from speed import networks
 
-    from gpen_blocks.gpen.backends import settle
+    from gpen_blocks.gpen.backends import backend_of, settle
     from gpen_blocks.gpen.devices import wait_for
     from gpen_blocks.gpen.models import load_generator
 
@@ -183,7 +183,7 @@ def _network(model: str, faces: str, at_once: str, device: str) -> dict[str, Any
     threads = max((os.cpu_count() or 1) // together, 1)
     torch.set_num_threads(threads)
     module = load_generator(model, device=place).module.to(place)
-    backend = settle(module, faces=100)
+    settle(module, faces=100)
     crops = networks.faces(module.config.size, 1 if on_cpu else together).to(place)
 
     def run(_: int) -> None:
@@ -198,7 +198,7 @@ def _network(model: str, faces: str, at_once: str, device: str) -> dict[str, Any
         began = time.perf_counter()
         list(pool.map(run, range(passes)))
         seconds = time.perf_counter() - began
-    return {"seconds": seconds * int(faces) / (passes * len(crops)), "backend": backend}
+    return {"seconds": seconds * int(faces) / (passes * len(crops)), "backend": backend_of(module)}
 
 
 if __name__ == "__main__":
