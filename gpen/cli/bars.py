@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from ..jobs.plan import Job
+from ..jobs.collect import Job
 from ..progress import Overall
 from ..wording import count
 from .terminal import rich_console, say_error

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..errors import SettingsError
 from ..images import WRITABLE
+from ..jobs.collect import Job
 from ..jobs.journal import FILE
-from ..jobs.plan import Job
 from ..jobs.storage import Place, is_url
 from ..presets import Preset
 from ..settings import change_settings

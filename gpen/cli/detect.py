@@ -14,7 +14,7 @@ from .setting_options import set_options, takes_settings
 
 if TYPE_CHECKING:
     from ..images import Picture
-    from ..jobs.plan import Job
+    from ..jobs.collect import Job
 
 
 @takes_settings("find")
@@ -40,8 +40,9 @@ def detect(
     """
     from ..devices import on_device, select_device
     from ..images import read_picture, write_picture
+    from ..jobs.collect import collect
     from ..jobs.pages import has_pages, left_pages, work_on_pages
-    from ..jobs.plan import Targets, collect, plan
+    from ..jobs.plan import Targets, plan
     from ..models import load_detector
     from ..presets import DEFAULT_NAME, load_preset
     from ..progress import part_of
@@ -50,7 +51,8 @@ def detect(
     from ..sheets import draw_faces
     from ..stages import find_faces
     from .files import open_report
-    from .run import Run, logging_to
+    from .logs import logging_to
+    from .run import Run
     from .terminal import noted, say
 
     named = load_preset(preset or DEFAULT_NAME)

@@ -112,8 +112,9 @@ def restore(
     from ..values import require_choice
     from .call import Call
     from .files import require_json
+    from .logs import logging_to
     from .restoring import Restoring
-    from .run import Run, logging_to
+    from .run import Run
 
     parse_indices(indices)  # all checks before any work
     require_choice("backend", backend, get_args(Backend))

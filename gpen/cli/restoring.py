@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NoPictureError
+from ..jobs.collect import Job
 from ..jobs.entries import Recipe, name_of, stamp_of
 from ..jobs.inputs import Settling, find_inputs
-from ..jobs.job import Order, WorkList, list_work, run_job
+from ..jobs.job import Order, WorkList, list_work
 from ..jobs.journal import Journal
 from ..jobs.kept import has_journal, journal_to_read, kept_journal
-from ..jobs.plan import Job, plan
+from ..jobs.plan import plan
 from ..jobs.ray_job import run_on_ray
 from ..jobs.ray_worker import Setup
+from ..jobs.recording import run_job
 from ..jobs.tasks import Outcome, Task
 from ..settings import Settings, change_settings
 from ..versions import package_version

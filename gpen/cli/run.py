@@ -14,7 +14,7 @@ import typer
 
 from ...weights.errors import GPENError
 from ..errors import ImageError, JobError, reason_of
-from ..jobs.plan import REASONS, Job, PassedOver
+from ..jobs.collect import REASONS, Job, PassedOver
 from ..wording import count
 from .bars import Show, pace_bar, stage_bar
 from .files import write_json
@@ -287,33 +287,3 @@ def _attempt(work: Callable[[Job, Show], Outcome | Future[Outcome]], job: Job, s
         failed.set_exception(error)
         return failed.result
     return done.result if isinstance(done, Future) else lambda: done
-
-
-@contextmanager
-def logging_to(path: Path | None) -> Iterator[None]:
-    """Append the log of the package, including tracebacks of failures, to a file.
-
-    Raises:
-        ImageError: the suffix is not .log or .txt (so that no photograph is damaged), or the file is not writable.
-    """
-    if path is None:
-        yield
-        return
-    if path.suffix.lower() not in (".log", ".txt"):
-        raise ImageError(f"The log {path} must have the suffix .log or .txt; choose another --log.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8")
-    except OSError as error:
-        raise ImageError(f"The log {path} cannot be written: {error.strerror or error}.") from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    package = logging.getLogger(__name__.rpartition(".gpen.")[0])
-    before = package.level
-    package.addHandler(handler)
-    package.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        package.setLevel(before)
-        package.removeHandler(handler)
-        handler.close()

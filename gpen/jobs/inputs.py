@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 from ..errors import ImageError, NoPictureError, SettingsError
+from .collect import Collection, Job, collect
 from .entries import Stamp, name_of, stamp_of
-from .plan import Collection, Job, collect
 from .storage import Place, is_url, path_of
 
 _SHARD = re.compile(r"\s*([0-9]{1,6})\s*/\s*([0-9]{1,6})\s*")

@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image
 
 from gpen_blocks.gpen.errors import ImageError
+from gpen_blocks.gpen.jobs.collect import Job
 from gpen_blocks.gpen.jobs.entries import Recipe
-from gpen_blocks.gpen.jobs.job import Order, list_work, run_job
+from gpen_blocks.gpen.jobs.job import Order, list_work
 from gpen_blocks.gpen.jobs.journal import Journal
-from gpen_blocks.gpen.jobs.plan import Job
+from gpen_blocks.gpen.jobs.recording import run_job
 from gpen_blocks.gpen.jobs.tasks import Outcome, Task
 
 Faces = Sequence[Mapping[str, Any]]

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from gpen_blocks.gpen.cli.run import Outcome, Run, logging_to
+from gpen_blocks.gpen.cli.logs import logging_to
+from gpen_blocks.gpen.cli.run import Outcome, Run
 from gpen_blocks.gpen.errors import ImageError
-from gpen_blocks.gpen.jobs.plan import Job, PassedOver
+from gpen_blocks.gpen.jobs.collect import Job, PassedOver
 
 JOBS = [Job(Path(f"{number}.png"), Path(f"{number}.png")) for number in range(4)]
 

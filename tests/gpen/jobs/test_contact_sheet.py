@@ -24,9 +24,9 @@ from PIL import Image
 
 from gpen_blocks.gpen.errors import JobError, SettingsError
 from gpen_blocks.gpen.jobs import contact_sheet, sheet_thumbnails
+from gpen_blocks.gpen.jobs.collect import collect
 from gpen_blocks.gpen.jobs.contact_sheet import write_contact_sheet
 from gpen_blocks.gpen.jobs.journal import FILE, Journal
-from gpen_blocks.gpen.jobs.plan import collect
 
 HOSTILE = "</script><script>alert(1)</script>&quot;'\"><img src=x onerror=alert(2)> {{data}} \u202egpj.exe\u2028.png"
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from gpen_blocks.gpen.errors import ImageError, JobError
+from gpen_blocks.gpen.jobs.collect import Job
 from gpen_blocks.gpen.jobs.database import only_process
 from gpen_blocks.gpen.jobs.entries import Recipe, name_of
-from gpen_blocks.gpen.jobs.job import Order, WorkList, in_shard, list_work, run_job
+from gpen_blocks.gpen.jobs.job import Order, WorkList, in_shard, list_work
 from gpen_blocks.gpen.jobs.journal import FILE, Journal
-from gpen_blocks.gpen.jobs.plan import Job
+from gpen_blocks.gpen.jobs.recording import run_job
 from gpen_blocks.gpen.jobs.tasks import Outcome, Task
 
 RECIPE = Recipe({"strength": 1.0}, {"gpen": "0" * 64})

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gpen_blocks.gpen.errors import ImageError, NoPictureError
-from gpen_blocks.gpen.jobs.plan import Job, Targets, collect, plan
+from gpen_blocks.gpen.jobs.collect import Job, collect
+from gpen_blocks.gpen.jobs.plan import Targets, plan
 
 
 def touch(folder: Path, *names: str) -> None:

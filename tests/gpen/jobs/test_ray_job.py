@@ -13,12 +13,12 @@ import pytest
 from command import run_gpen
 
 from gpen_blocks.gpen.errors import JobError, NoPictureError, SettingsError
+from gpen_blocks.gpen.jobs.collect import Job, collect
 from gpen_blocks.gpen.jobs.entries import Entry, FaceEntry, Recipe, stamp_of
 from gpen_blocks.gpen.jobs.inputs import find_inputs
 from gpen_blocks.gpen.jobs.job import Order, WorkList, list_work
 from gpen_blocks.gpen.jobs.journal import FILE, Journal
 from gpen_blocks.gpen.jobs.kept import has_left_rows, journal_to_read, kept_journal
-from gpen_blocks.gpen.jobs.plan import Job, collect
 from gpen_blocks.gpen.jobs.ray_engine import plan_crew
 from gpen_blocks.gpen.jobs.ray_worker import Setup, Worker
 from gpen_blocks.gpen.jobs.rows import FOLDER, RowFolder, from_table, to_table

@@ -1,0 +1,166 @@
+"""Do the work of a job such that it can be interrupted at any moment. Needs no torch."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+
+from ..errors import JobError, reason_of
+from .entries import Entry, FaceEntry, Stamp, done_entry, name_of, now, stamp_of
+from .job import Order, WorkList
+from .journal import Journal
+from .tasks import Outcome, Task
+
+# Pictures that are marked as begun in one transaction, each of which waits for the disk.
+_BEGUN_AT_ONCE = 16
+# Results are written to the journal this often; those of the last moment before a crash are done again. In seconds.
+_WRITE_EVERY = 0.5
+
+_FULL = {
+    errno.ENOSPC: "is full",
+    errno.EROFS: "is read-only",
+    getattr(errno, "EDQUOT", None): "has no room left in your quota",  # Windows has no such number
+}
+
+
+def run_job(
+    work: WorkList, order: Order, journal: Journal, restore: Callable[[Iterator[Task]], Iterator[Outcome]]
+) -> Iterator[Outcome]:
+    """Do the work, and write what came of it to the journal.
+
+    Args:
+        work: from `list_work`.
+        order: what it was listed for.
+        journal: the journal.
+        restore: `restore_files` with its options.
+
+    Yields:
+        The outcome of each picture.
+
+    Raises:
+        JobError: the disk is full or read-only, or the folder of results is gone. What is finished is kept.
+    """
+    recorder = _Recorder(work, order, journal)
+    outcomes = restore(recorder.tasks())
+    try:
+        for outcome in outcomes:
+            recorder.record(outcome)
+            yield outcome
+    except BaseException:
+        _close(outcomes)
+        with suppress(JobError):  # the first reason counts
+            recorder.end()
+        raise
+    recorder.end()
+
+
+def _close(outcomes: Iterator[Outcome]) -> None:
+    """End the work behind an iterator, if it is a generator."""
+    if isinstance(outcomes, Generator):
+        outcomes.close()
+
+
+class _Recorder:
+    """Writes the progress of a job to its journal."""
+
+    def __init__(self, work: WorkList, order: Order, journal: Journal) -> None:
+        self._work, self._order, self._journal = work, order, journal
+        self._run = journal.begin_run(order.shard_name)
+        self._began = self._written = time.monotonic()
+        self._begun: dict[str, Entry] = {}
+        self._stamps: dict[str, Stamp] = {}
+        self._new: list[Entry] = []
+        self._faces: dict[str, list[FaceEntry]] = {}
+        self._pictures = self._restored = 0
+
+    def tasks(self) -> Iterator[Task]:
+        """The tasks; each is marked as begun before it is handed out."""
+        self._began = time.monotonic()  # loading the models does not count
+        items = iter(self._work.todo.items())
+        while chunk := list(islice(items, _BEGUN_AT_ONCE)):
+            begun = [replace(self._work.entries[name_of(job.source)], state="working") for job, _ in chunk]
+            self._begun |= {entry.source: entry for entry in begun}
+            self._write(begun)
+            for job, targets in chunk:
+                self._stamps[name_of(job.source)] = stamp_of(job.source) or Stamp(0, 0)
+                yield Task(job.source, targets)
+
+    def record(self, outcome: Outcome) -> None:
+        source = name_of(outcome.task.source)
+        entry, stamp = self._begun.pop(source), self._stamps.pop(source)
+        if outcome.error is None and stamp_of(source) == stamp:
+            done, self._faces[source] = done_entry(entry, stamp, self._order.recipe, outcome)
+            self._new.append(done)
+            self._pictures += 1
+            self._restored += done.restored or 0
+        else:
+            self._new.append(self._not_done(entry, outcome))
+        if time.monotonic() - self._written >= _WRITE_EVERY:
+            self._write()
+
+    def _not_done(self, entry: Entry, outcome: Outcome) -> Entry:
+        error = outcome.error
+        why = reason_of(error) if error else "The file changed while it was restored."
+        written = stamp_of(entry.output or "")
+        state = "waiting" if error is None or _is_short_of_memory(error) else "failed"
+        full = next((_FULL[code] for code in _error_numbers(error) if code in _FULL), None)
+        entry = replace(
+            entry,
+            state="waiting" if full else state,
+            why=why,
+            seconds=round(outcome.seconds, 4),
+            finished=now(),
+            output_size=written and written.size,
+            output_mtime_ns=written and written.mtime_ns,
+        )
+        if full:
+            self._new.append(entry)
+            raise JobError(
+                f"The disk of {self._order.output} {full}, so the job stops ({why}) What is finished is kept; call the "
+                "same command again when that is mended."
+            )
+        return entry
+
+    def _write(self, begun: Sequence[Entry] = ()) -> None:
+        with self._journal.transaction():
+            self._journal.put([*self._new, *begun], self._faces)
+            self._journal.count_run(self._run, self._pictures, self._restored, time.monotonic() - self._began)
+        self._new, self._faces, self._written = [], {}, time.monotonic()
+
+    def end(self) -> None:
+        """Write what is not written; pictures that were begun and have no outcome wait again."""
+        for entry in self._begun.values():
+            written = stamp_of(entry.output or "")
+            self._new.append(
+                replace(
+                    entry,
+                    state="waiting",
+                    output_size=written and written.size,
+                    output_mtime_ns=written and written.mtime_ns,
+                )
+            )
+        self._begun = {}
+        self._write()
+
+
+def _error_numbers(error: BaseException | None) -> Iterator[int]:
+    """Numbers of the system's errors behind an error."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            yield error.errno
+        error = error.__cause__ or error.__context__
+
+
+def _is_short_of_memory(error: BaseException) -> bool:
+    from ..devices import is_out_of_memory
+
+    found: BaseException | None = error
+    while found is not None:
+        if is_out_of_memory(found):
+            return True
+        found = found.__cause__ or found.__context__
+    return False
