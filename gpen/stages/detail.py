@@ -96,15 +96,38 @@ def shape_detail(
     *,
     progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, tuple[str | None, ...]]:
-    """Blend and enhance the detail; also returns, for each face, why it stays unchanged, or None."""
+    """Blend and enhance the detail; also returns, for each face, why it stays unchanged, or None.
+
+    The crop of a face that stays unchanged is returned as it came.
+    """
     left_alone: tuple[str | None, ...] = (None,) * len(alignments)
-    if settings.frequency_blend > 0 and alignments:
+    quality: list[int | None] = [None] * len(alignments)
+    if settings.frequency_blend > 0:
         quality = [_jpeg_quality(images, alignment) for alignment in alignments]
         faces = list(zip(before, after, alignments, quality, strict=True))
         left_alone = tuple(
             _why_left(images, crop[None], restored[None], alignment, saved)
             for (crop, restored, alignment, saved), _ in each(faces, steps_within(progress, 0, 40, 100))
         )
+    chosen = [n for n, reason in enumerate(left_alone) if reason is None]
+    if len(chosen) == len(after):
+        return _shape(before, after, alignments, quality, settings, progress), left_alone
+    shaped = after.clone()
+    if chosen:
+        own = tuple(alignments[n] for n in chosen)
+        shaped[chosen] = _shape(before[chosen], after[chosen], own, [quality[n] for n in chosen], settings, progress)
+    return shaped, left_alone
+
+
+def _shape(
+    before: torch.Tensor,
+    after: torch.Tensor,
+    alignments: tuple[Alignment, ...],
+    quality: list[int | None],
+    settings: Settings,
+    progress: Steps,
+) -> torch.Tensor:
+    if settings.frequency_blend > 0 and alignments:
         blended = blend(
             before,
             after,
@@ -119,7 +142,6 @@ def shape_detail(
         )
         after = torch.lerp(after, blended, settings.frequency_blend)
     if settings.local_enhance > 0:
-        landmarks = crop_landmarks(alignments, after.shape[-1])
         shares: dict[Part, float] = {
             "eyes": settings.enhance_eyes,
             "lips": settings.enhance_lips,
@@ -129,11 +151,11 @@ def shape_detail(
         after, _ = enhance(
             after,
             settings.local_enhance,
-            landmarks,
+            crop_landmarks(alignments, after.shape[-1]),
             part_strengths=shares,
             progress=steps_within(progress, 90, 100, 100),
         )
-    return after, left_alone
+    return after
 
 
 def _part_gain(alignments: tuple[Alignment, ...], size: int, settings: Settings) -> torch.Tensor | None:
@@ -186,5 +208,10 @@ def _surroundings(images: torch.Tensor, alignment: Alignment) -> torch.Tensor:
 
 def noise_around(source: torch.Tensor, pasted: torch.Tensor, alignment: Alignment) -> tuple[float, float] | None:
     """Standard deviation of the noise in and around a face, before and after."""
-    before, after = (noise_floor(luma(_surroundings(one, alignment))[0, 0]) for one in (source, pasted))
-    return None if before is None else (before.deviation, after.deviation if after else 0.0)
+    area = _surroundings(source, alignment)
+    before = noise_floor(luma(area)[0, 0])
+    if before is None:
+        return None
+    changed = _surroundings(pasted, alignment)
+    after = before if pasted is source or torch.equal(area, changed) else noise_floor(luma(changed)[0, 0])
+    return before.deviation, after.deviation if after else 0.0

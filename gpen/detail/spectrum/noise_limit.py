@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
@@ -133,12 +134,7 @@ def _ring_powers(
     gray: torch.Tensor, weights: torch.Tensor | None, progress: Steps = no_steps
 ) -> tuple[torch.Tensor, torch.Tensor] | None:
     """Mean power per ring of the windows with little power and of all windows; None if there are too few windows."""
-    window = hann_window(_WINDOW, gray.device)
-    window = window[:, None] * window
-    rows, columns = torch.fft.fftfreq(_WINDOW)[:, None], torch.fft.rfftfreq(_WINDOW)
-    ring = (torch.hypot(rows, columns) * _WINDOW).round().long().flatten().to(gray.device)
-    sums = torch.nn.functional.one_hot(ring).to(gray)[:, : _WINDOW // 2 + 1]
-    sums = sums / sums.sum(dim=0) / (window**2).sum()
+    window, sums = _ring_sums(gray.device)
     curves = []
     for top in range(0, gray.shape[0] - _WINDOW + 1, _HOP * _ROWS):
         progress(top, gray.shape[0])
@@ -146,13 +142,28 @@ def _ring_powers(
         pieces = _windows(gray[strip])
         if weights is not None:
             pieces = pieces[_windows(weights[strip]).mean(dim=(1, 2)) >= 0.5]
-        plane = torch.view_as_real(torch.fft.rfft2(taper(pieces, window))).square().sum(dim=-1)
-        curves.append(plane.flatten(1) @ sums)
+        # The squares of real and imaginary parts are added by the product.
+        parts = torch.view_as_real(torch.fft.rfft2(taper(pieces, window)))
+        curves.append(parts.square_().flatten(1) @ sums)
     power = torch.cat(curves)
     if len(power) < _LEAST_WINDOWS:
         return None
     calm = power.sort(dim=0).values[int(_CALM * len(power))]
     return calm.cpu(), power.mean(dim=0).cpu()
+
+
+@lru_cache(maxsize=4)
+def _ring_sums(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """The window, and the matrix from the squared parts of a window's transform to its mean power per ring."""
+    # Tensors created in inference mode cannot be used with gradients later.
+    with torch.inference_mode(False):
+        row = hann_window(_WINDOW, device)
+        window = row[:, None] * row
+        rows, columns = torch.fft.fftfreq(_WINDOW)[:, None], torch.fft.rfftfreq(_WINDOW)
+        ring = (torch.hypot(rows, columns) * _WINDOW).round().long().flatten().to(device)
+        sums = torch.nn.functional.one_hot(ring).to(window)[:, : _WINDOW // 2 + 1]
+        sums = sums / sums.sum(dim=0) / (window**2).sum()
+        return window, sums.repeat_interleave(2, dim=0)
 
 
 def _windows(plane: torch.Tensor) -> torch.Tensor:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
-from ...checks import require_images
+from ...checks import all_finite, require_images
 from ...errors import ImageError
 from ...pixels.color import luma
 from ...pixels.filters import hann_window, taper
@@ -24,6 +25,8 @@ BAND_EDGES = (1 / 16, 1 / 8, 1 / 4)
 
 _BANDS = len(BAND_EDGES) + 1
 
+# Maximum size of pictures whose frequencies are kept sorted for the next one: that of the crops of faces.
+_KEPT_PIXELS = 1 << 20
 # Outer rows and columns that are nowhere brighter than this count as a black border.
 _BLACK = 4 / 255
 
@@ -77,13 +80,10 @@ def radial_power(
     height, width = images.shape[-2:]
     shorter = min(height, width)
     radii = shorter // 2 + 1
-    frequency = frequency_plane(height, width, images.device)
-    # Every frequency has a ring and a band; the rings beyond 0.5, in the corners, count only for the bands.
-    band = torch.bucketize(frequency, torch.tensor(BAND_EDGES, device=images.device), right=True)
-    cell = (frequency * shorter).round_().long().mul_(_BANDS).add_(band).flatten()
+    kept = height * width <= _KEPT_PIXELS
+    cell, twice = (_kept_cells if kept else _cells)(height, width, images.device)
     cells = _BANDS * (shorter + 1)
-    twice = column_counts(width, images.device)
-    counts = _sums(twice.expand_as(frequency), cell, cells)[:radii].sum(dim=1)
+    counts = _sums(twice.expand(height, -1), cell, cells)[:radii].sum(dim=1)
     curves = RadialPower(
         frequencies=torch.arange(radii, dtype=torch.float64) / shorter,
         counts=counts,
@@ -121,26 +121,28 @@ class View:
         window: H x W float32, from 0 to 1.
         weights: H x W, the mask without the Hann window; None for all pixels.
         short_side: the shorter side in pixels inside the black border.
+        total: sum of the window.
+        energy: sum of its squares.
     """
 
     gray: torch.Tensor
     window: torch.Tensor
     weights: torch.Tensor | None
     short_side: int
+    total: float
+    energy: float
 
     @property
     def support(self) -> float:
         """Side in pixels of the square with an equally wide Hann window; 0 if nothing is measured."""
-        energy = float((self.window**2).sum())
-        return min(self.short_side, 1.5 * float(self.window.sum()) / math.sqrt(energy)) if energy else 0.0
+        return min(self.short_side, 1.5 * self.total / math.sqrt(self.energy)) if self.energy else 0.0
 
     def power(self) -> torch.Tensor:
         """`|FFT(w (x - sum(w x) / sum(w)))|^2 / sum(w^2)`, H x (W // 2 + 1), ordered as by `torch.fft.rfft2`."""
-        energy = float((self.window**2).sum())
-        if energy == 0:
+        if self.energy == 0:
             return self.gray.new_zeros(self.gray.shape[0], self.gray.shape[1] // 2 + 1)
-        spectrum = torch.fft.rfft2(taper(self.gray, self.window))
-        return torch.view_as_real(spectrum).square_().sum(dim=-1).div_(energy)
+        real, imaginary = torch.view_as_real(torch.fft.rfft2(taper(self.gray, self.window, self.total))).unbind(dim=-1)
+        return torch.addcmul(real * real, imaginary, imaginary).div_(self.energy)
 
 
 def views(images: torch.Tensor, mask: torch.Tensor | None = None) -> Iterator[View]:
@@ -156,20 +158,23 @@ def views(images: torch.Tensor, mask: torch.Tensor | None = None) -> Iterator[Vi
     for index in range(len(images)):
         image = images[index : index + 1].float()
         gray = (luma(image) if image.shape[1] == 3 else image)[0, 0]
-        if not torch.isfinite(gray).all():
+        if not all_finite(gray):
             raise ImageError("The image holds NaN or infinity, so it has no spectrum; mend what made it.")
         rows, columns = _inside_border(gray)
-        window = _hann(rows, gray.shape[0]).to(gray)[:, None] * _hann(columns, gray.shape[1]).to(gray)
+        place = (rows.start, rows.stop, columns.start, columns.stop)
+        make = _kept_window if gray.numel() <= _KEPT_PIXELS else _window
+        window, total, energy = make(place, gray.shape[0], gray.shape[1], gray.device)
         side = min(rows.stop - rows.start, columns.stop - columns.start)
         weights = None
         if mask is not None:
             weights = mask[index if len(mask) > 1 else 0, 0].to(gray)
-            if not torch.isfinite(weights).all():
+            if not all_finite(weights):
                 raise ImageError("The mask holds NaN or infinity; give weights in 0..1.")
             window = window * weights
+            total, energy = float(window.sum()), float((window**2).sum())
         elif side < min(gray.shape):
             weights = (window > 0).to(gray)
-        yield View(gray, window, weights, side)
+        yield View(gray, window, weights, side, total, energy)
 
 
 def frequency_plane(height: int, width: int, device: torch.device | None = None) -> torch.Tensor:
@@ -205,6 +210,20 @@ def check_spectrum_input(images: torch.Tensor, mask: torch.Tensor | None = None)
         raise ImageError(f"The mask must be {fitting[0]} or {fitting[1]}, got {tuple(mask.shape)}.")
 
 
+def _cells(height: int, width: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """For each value of `torch.fft.rfft2` its ring and band in one number, flattened; and `column_counts`."""
+    # Tensors created in inference mode cannot be used with gradients later.
+    with torch.inference_mode(False):
+        frequency = frequency_plane(height, width, device)
+        # Every frequency has a ring and a band; the rings beyond 0.5, in the corners, count only for the bands.
+        band = torch.bucketize(frequency, torch.tensor(BAND_EDGES, device=device), right=True)
+        cell = (frequency * min(height, width)).round_().long().mul_(_BANDS).add_(band).flatten()
+        return cell, column_counts(width, device)
+
+
+_kept_cells = lru_cache(maxsize=4)(_cells)
+
+
 def _sums(values: torch.Tensor, cell: torch.Tensor, cells: int) -> torch.Tensor:
     """Rings x bands, float64 on the CPU; cells are small enough for exact sums in float32."""
     sums = values.new_zeros(cells).index_add_(0, cell, values.flatten())
@@ -220,6 +239,20 @@ def _inside_border(gray: torch.Tensor) -> tuple[slice, slice]:
             return slice(0, gray.shape[0]), slice(0, gray.shape[1])
         found.append(slice(int(lit[0]), int(lit[-1]) + 1))
     return found[0], found[1]
+
+
+def _window(
+    place: tuple[int, int, int, int], height: int, width: int, device: torch.device
+) -> tuple[torch.Tensor, float, float]:
+    """A Hann window over rows and columns of a picture (first and last, exclusive, of each), its sum and energy."""
+    # Tensors created in inference mode cannot be used with gradients later.
+    with torch.inference_mode(False):
+        rows, columns = _hann(slice(*place[:2]), height), _hann(slice(*place[2:]), width)
+        window = rows.to(device)[:, None] * columns.to(device)
+        return window, float(window.sum()), float((window**2).sum())
+
+
+_kept_window = lru_cache(maxsize=8)(_window)
 
 
 def _hann(inside: slice, length: int) -> torch.Tensor:

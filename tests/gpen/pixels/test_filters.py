@@ -85,6 +85,18 @@ def test_positions_beyond_an_end_are_mirrored_again_and_again():
     assert mirrored_index(torch.arange(-7, 8), 3).tolist() == [0, 0, 1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]
 
 
+@pytest.mark.parametrize("sigma", [0.4, 1.0, 3.7, 8.0])
+@pytest.mark.parametrize("size", [(90, 120), (300, 41), (3, 200)])
+def test_opencv_and_matrices_blur_alike(size, sigma):
+    """Pictures without gradients, also with the channels of a pixel side by side, and pictures with them."""
+    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(3))
+    blurred = gaussian_blur(images, sigma)
+    by_matrices = gaussian_blur(images.clone().requires_grad_(), sigma)
+    torch.testing.assert_close(blurred, by_matrices.detach(), atol=2e-6, rtol=0)
+    torch.testing.assert_close(gaussian_blur(images.contiguous(memory_format=torch.channels_last), sigma), blurred)
+    torch.testing.assert_close(gaussian_blur(images.double(), sigma).float(), blurred, atol=2e-6, rtol=0)
+
+
 def test_arrays_and_tensors_step_alike():
     x = np.linspace(-1, 3, 9)
     torch.testing.assert_close(torch.from_numpy(smoothstep(x, 0.0, 2.0)), smoothstep(torch.from_numpy(x), 0.0, 2.0))
@@ -100,10 +112,10 @@ def test_a_few_outliers_do_not_change_the_deviation():
 @pytest.mark.parametrize(
     "shape, radius", [((2, 3, 40, 53), 3), ((1, 1, 5, 4), 3), ((1, 3, 1, 1), 2), ((0, 3, 9, 9), 1)]
 )
-@pytest.mark.parametrize("strip", [1, 200, 1 << 17])
-def test_the_box_averages_the_pixels_there_are(shape, radius, strip, monkeypatch):
-    monkeypatch.setattr(filters, "_STRIP", strip)
-    images = torch.rand(shape)
+@pytest.mark.parametrize("taught", [False, True])
+def test_the_box_averages_the_pixels_there_are(shape, radius, taught):
+    """By OpenCV, and by torch where gradients are wanted."""
+    images = torch.rand(shape, requires_grad=taught)
     window = torch.ones(1, 1, 2 * radius + 1, 2 * radius + 1)
     sums = F.conv2d(images.flatten(0, 1)[:, None], window, padding=radius).view(shape)
     counts = F.conv2d(torch.ones(1, 1, *shape[2:]), window, padding=radius)

@@ -12,10 +12,10 @@ from gpen_blocks import Settings
 from gpen_blocks.gpen.detail.bands import blend
 from gpen_blocks.gpen.detail.local_adaptive import enhance
 from gpen_blocks.gpen.faces.align import align_faces
+from gpen_blocks.gpen.faces.landmarks import find_landmarks68
 from gpen_blocks.gpen.faces.masks.parts import crop_landmarks, part_masks
 from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.models import choose_landmarker, load_detector, load_generator
-from gpen_blocks.gpen.pipeline import find_landmarks68
 from gpen_blocks.gpen.restore import restore_crops
 from gpen_blocks.gpen.stages import find_faces
 from gpen_blocks.gpen.stages.detail import shape_detail
