@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from ..checks import require_same_shape
 from ..progress import Steps, no_steps
 from ..types import Alignment
-from .place import Place, find_place, overlap
+from .place import Place, find_places, overlap
 
 # A change of less than half an 8-bit level is invisible in an 8-bit file.
 _SEEN = 0.5
@@ -36,8 +37,9 @@ def measure_changes(
     before: torch.Tensor,
     after: torch.Tensor,
     alignments: tuple[Alignment, ...],
-    masks: torch.Tensor,
+    masks: torch.Tensor | None = None,
     *,
+    places: Sequence[Place | None] | None = None,
     progress: Steps = no_steps,
 ) -> tuple[Change | None, ...]:
     """Compare pictures before and after the restoration, face by face; only the areas of the faces are read.
@@ -46,7 +48,8 @@ def measure_changes(
         before: B x 3 x H x W in 0..1.
         after: the same shape.
         alignments: result of `align_faces` for these pictures.
-        masks: N x 1 x M x M in 0..1, the paste masks of the crops.
+        masks: N x 1 x M x M in 0..1, the paste masks of the crops; not needed if `places` are given.
+        places: the result of `find_places` for these masks, if it is known already.
         progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
@@ -56,15 +59,15 @@ def measure_changes(
         ImageError: the pictures differ in shape.
     """
     require_same_shape(before, after)
-    masks = masks.to(before)
+    if places is None:
+        assert masks is not None
+        places = find_places(masks.to(before), alignments)
     changes: list[Change | None] = [None] * len(alignments)
     for index in sorted({alignment.image_index for alignment in alignments}):
-        numbers = [n for n, alignment in enumerate(alignments) if alignment.image_index == index]
-        found = {n: find_place(masks[n : n + 1], alignments[n]) for n in numbers}
-        places = {n: place for n, place in found.items() if place is not None}
-        for n, place in places.items():
+        own = {n: place for n, place in enumerate(places) if place and place.alignment.image_index == index}
+        for n, place in own.items():
             progress(n, len(alignments))
-            others = [other for other in places.values() if other is not place]
+            others = [other for other in own.values() if other is not place]
             changes[n] = _change_within(before[index][place.area], after[index][place.area], _own_pixels(place, others))
     return tuple(changes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import get_args
 
 import torch
@@ -21,7 +22,7 @@ from ..wording import agree, count
 from .align import crop_aligned
 from .masks.parsing import FaceParser
 from .masks.paste_masks import draw_masks, require_masks
-from .place import NO_PIXELS, Place, find_place, overlap
+from .place import NO_PIXELS, Place, find_places, overlap
 
 # Standard deviation of the low band, as a share of the crop's side: 16 px at 512.
 _LOW_BAND = 1 / 32
@@ -43,6 +44,7 @@ def paste_faces(
     alignments: tuple[Alignment, ...],
     *,
     masks: torch.Tensor | None = None,
+    places: Sequence[Place | None] | None = None,
     mask_mode: MaskMode | str = "landmarks",
     feather: float = 0.1,
     parser: FaceParser | None = None,
@@ -72,7 +74,8 @@ def paste_faces(
         alignments: result of `align_faces` for these images.
         masks: N x 1 x M x M in 0..1, the masks of the crops; by default from `draw_masks`. A crop with mask 0 is not
             pasted.
-        mask_mode, feather, parser: arguments of `draw_masks`, if `masks` is not given.
+        places: the result of `find_places` for the masks, if it is known already; they are not needed then.
+        mask_mode, feather, parser: arguments of `draw_masks`, if neither is given.
         color_match: `low_band` keeps the photograph's colours, light and shade and uses only the crop's detail;
             `mean_std` matches mean and contrast of each channel within the mask; `none` uses the crop unchanged.
         match_grain: 0..1, how much of the grain that the photograph has and the restored face lacks is added.
@@ -110,35 +113,35 @@ def paste_faces(
     if not alignments:
         return images, coverage
     crops = crops.to(images)
-    drawn = masks is None
-    if masks is None:
+    drawn = masks is None and places is None
+    if drawn:
         drawing = draw_masks(alignments, crops.shape[-1], mask_mode, feather, crops=crops, parser=parser)
         masks = require_masks(*drawing)
-    masks = masks.to(images).clamp(0, 1)
+    if places is None:
+        assert masks is not None
+        places = find_places(masks.to(images).clamp(0, 1), alignments)
+    if drawn and None in places:
+        raise MaskError({n: NO_PIXELS for n, place in enumerate(places) if place is None})
     result = images
     for index in sorted({alignment.image_index for alignment in alignments}):
-        own = [n for n, alignment in enumerate(alignments) if alignment.image_index == index]
-        found = {n: find_place(masks[n : n + 1], alignments[n]) for n in own}
-        if drawn and None in found.values():
-            raise MaskError({n: NO_PIXELS for n, place in found.items() if place is None})
-        pasted = {n: place for n, place in found.items() if place is not None}
-        places = list(pasted.values())
-        for place in places:
+        pasted = {n: place for n, place in enumerate(places) if place and place.alignment.image_index == index}
+        own = list(pasted.values())
+        for place in own:
             part = coverage[index][place.area]
             part.copy_(1 - (1 - part) * (1 - place.cover))
-        if strength == 0 or not places:
+        if strength == 0 or not own:
             continue
         result = images.clone() if result is images else result
         for n, place in pasted.items():
             steps = steps_within(progress, n, n + 1, len(alignments))
             steps(0, 1)
             change = _change(images, crops[n : n + 1], place, color_match, match_grain, denoise, steps)
-            total = _claims(place, places)
+            total = _claims(place, own)
             share = place.weight / total.clamp_min(torch.finfo(total.dtype).tiny)
             blend = strength * coverage[index][place.area] * share
             part = result[index][place.area]
             part.copy_(torch.where(blend > 0, part + blend * change, part))
-        for place in places:
+        for place in own:
             part = result[index][place.area]
             part.copy_(torch.where(coverage[index][place.area] > 0, part.clamp(0, 1), part))
     return result, coverage
@@ -212,12 +215,17 @@ def _fine_noise(finest: torch.Tensor, scale: float, denoise: float) -> torch.Ten
 
 def _local_variance(images: torch.Tensor) -> torch.Tensor:
     """Variance of the surrounding pixels, mean of the channels; B x 1 x H x W."""
+    # Channel by channel, so that what is computed stays in the processor's cache.
+    squares, *others = (plane * plane for plane in images.split(1, dim=1))
+    variance = _surrounding_mean(sum(others, squares))
+    for plane in images.split(1, dim=1):
+        mean = _surrounding_mean(plane)
+        variance.addcmul_(mean, mean, value=-1)
+    return variance.div_(images.shape[1]).clamp_min_(0)
 
-    def mean(x: torch.Tensor) -> torch.Tensor:
-        return box_mean(box_mean(x, 3), 3)  # twice a box is a tent, about a Gaussian of 2.8 px
 
-    squares = (images**2).mean(dim=1, keepdim=True)
-    return (mean(squares) - (mean(images) ** 2).mean(dim=1, keepdim=True)).clamp_min(0)
+def _surrounding_mean(images: torch.Tensor) -> torch.Tensor:
+    return box_mean(box_mean(images, 3), 3)  # twice a box is a tent, about a Gaussian of 2.8 px
 
 
 def _match_color(crop: torch.Tensor, own: torch.Tensor, mask: torch.Tensor, color_match: str) -> torch.Tensor:

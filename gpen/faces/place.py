@@ -61,14 +61,18 @@ class Cover:
     columns: slice
     values: torch.Tensor
 
+    @classmethod
+    def of(cls, place: Place) -> Cover:
+        """The cover of a place, on the CPU."""
+        return cls(*place.area[1:], place.cover[0].cpu())
 
-def find_covers(
+
+def find_places(
     masks: torch.Tensor, alignments: tuple[Alignment, ...], *, progress: Steps = no_steps
-) -> tuple[Cover | None, ...]:
-    """Map masks, N x 1 x M x M, to their images; None for a mask that contains no pixel of its image."""
+) -> tuple[Place | None, ...]:
+    """Map masks, N x 1 x M x M in 0..1, to their images; None for a mask that contains no pixel of its image."""
     pairs = each(list(zip(masks, alignments, strict=True)), progress)
-    places = (find_place(mask[None], alignment) for (mask, alignment), _ in pairs)
-    return tuple(place and Cover(*place.area[1:], place.cover[0].cpu()) for place in places)
+    return tuple(find_place(mask[None], alignment) for (mask, alignment), _ in pairs)
 
 
 def find_place(mask: torch.Tensor, alignment: Alignment) -> Place | None:

@@ -19,7 +19,7 @@ from ..faces.looks import find_misordered, find_strangers, find_unlike, looks_cu
 from ..faces.masks import draw_masks
 from ..faces.masks.parsing import FaceParser
 from ..faces.paste import check_crops, paste_faces
-from ..faces.place import NO_PIXELS, find_covers
+from ..faces.place import NO_PIXELS, Cover, Place, find_places
 from ..progress import Steps, each, no_steps, steps_within
 from ..settings import Settings
 from ..types import Alignment
@@ -151,49 +151,58 @@ def paste_back(
         progress: called with (done, total) regularly; an exception it raises ends the work.
     """
     # Shares of the time, in percent.
-    drawing, pasting, finishing, measuring, covering, listening = (
-        steps_within(progress, first, last, 100) for first, last in pairwise((0, 10, 55, 70, 80, 85, 100))
+    drawing, placing, pasting, finishing, measuring, listening = (
+        steps_within(progress, first, last, 100) for first, last in pairwise((0, 10, 15, 60, 75, 85, 100))
     )
     alignments = faces.alignments
     parser = networks.parser if settings.mask_mode == "parsing" else None
     if parser is not None:
         networks.place(parser.module)
-    masks, faults = draw_masks(
-        alignments,
+    changing = [n for n, record in enumerate(faces.records) if record.left_alone is None]
+    masks = torch.zeros(len(alignments), 1, *faces.after.shape[-2:])
+    faults: list[str | None] = [None] * len(alignments)
+    masks[changing], why = draw_masks(
+        tuple(alignments[n] for n in changing),
         faces.after.shape[-1],
         settings.mask_mode,
         settings.feather,
-        crops=faces.after,
+        crops=faces.after[changing] if parser else None,
         parser=parser.module if parser else None,
         progress=drawing,
     )
-    masks[[record.left_alone is not None for record in faces.records]] = 0
-    paste = partial(
-        paste_faces,
-        alignments=alignments,
-        masks=masks,
-        color_match=settings.color_match,
-        match_grain=settings.match_grain,
-        strength=settings.strength,
-        denoise=settings.denoise,
-        progress=pasting,
-    )
-    pasted, mask = _here_or_on_the_cpu(paste, images, faces.after)
+    for n, fault in zip(changing, why, strict=True):
+        faults[n] = fault
+
+    def paste(images: torch.Tensor, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tuple[Place | None, ...]]:
+        places = find_places(masks.to(images), alignments, progress=placing)
+        pasted, mask = paste_faces(
+            images,
+            crops,
+            alignments,
+            places=places,
+            color_match=settings.color_match,
+            match_grain=settings.match_grain,
+            strength=settings.strength,
+            denoise=settings.denoise,
+            progress=pasting,
+        )
+        return pasted, mask, places
+
+    pasted, mask, places = _here_or_on_the_cpu(paste, images, faces.after)
     if pasted is not images:
         sharpen = partial(finish, sigma=settings.finish_sigma, mix=settings.finish_mix, progress=finishing)
         pasted = _here_or_on_the_cpu(lambda pasted, mask: sharpen(pasted, mask=mask), pasted, mask)
-    changes = measure_changes(images, pasted, alignments, masks, progress=measuring)
-    covers = find_covers(masks, alignments, progress=covering)
+    changes = measure_changes(images, pasted, alignments, places=places, progress=measuring)
     records = tuple(
         replace(
             record,
             left_alone=record.left_alone or fault or _why_unchanged(change, settings),
             change=change,
             noise=noise_around(images, pasted, record.alignment),
-            cover=cover,
+            cover=place and Cover.of(place),
         )
-        for (record, fault, change, cover), _ in each(
-            list(zip(faces.records, faults, changes, covers, strict=True)), listening
+        for (record, fault, change, place), _ in each(
+            list(zip(faces.records, faults, changes, places, strict=True)), listening
         )
     )
     return PastedFaces(pasted, mask, records)

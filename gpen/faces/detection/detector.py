@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from ..layers import fold_batch_norm, fuse_activations
 from .classify import FaceClassifier
 from .refine import LandmarkRefiner, load_refiner
 from .retinaface import (
     RetinaFace,
     absorb_input_scale,
-    fold_batch_norm,
     load_retinaface,
     subtract_mean,
     to_network,
@@ -47,14 +47,16 @@ class FaceDetector(nn.Module):
         self.eval().requires_grad_(False)
 
     def freeze(self) -> FaceDetector:
-        """Fold normalisations into the convolutions, in place: the same results in half the time.
+        """Fold normalisations and activations into the convolutions, in place: the same results in half the time.
 
-        Afterwards the network cannot be trained, and its pictures must be prepared by `forward`.
+        Afterwards the networks cannot be trained, and pictures for the detector must be prepared by `forward`.
         """
         if not self.frozen:
-            fold_batch_norm(self.network)
             absorb_input_scale(self.network)
-            self.network.to(memory_format=torch.channels_last)
+            for network in filter(None, (self.network, self.refiner, self.classifier)):
+                fold_batch_norm(network)
+                network.to(memory_format=torch.channels_last)
+            fuse_activations(self.network)
             self.frozen = True
         return self
 

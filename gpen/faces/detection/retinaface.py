@@ -9,11 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...errors import CheckpointError
 from ..loading import load_strictly
@@ -96,20 +94,6 @@ def absorb_input_scale(network: RetinaFace) -> None:
     """Change the first convolution in place to take RGB in 0..1 minus the mean; its padding remains the mean."""
     first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     first.weight = nn.Parameter(first.weight.detach().flip(1) * 255, requires_grad=False)
-
-
-def fold_batch_norm(module: nn.Module) -> None:
-    """Fold normalisations into the preceding convolutions in place; the module must be in eval mode.
-
-    In both backbones, the pyramid and the context modules, each directly follows its convolution.
-    """
-    children = list(module.named_children())
-    for (name, child), (following, norm) in pairwise(children):
-        if isinstance(child, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            setattr(module, name, fuse_conv_bn_eval(child, norm))
-            setattr(module, following, nn.Identity())
-    for _, child in children:
-        fold_batch_norm(child)
 
 
 @lru_cache(maxsize=16)

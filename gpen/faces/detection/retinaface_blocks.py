@@ -89,7 +89,8 @@ class ContextModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         wider = self.conv5X5_1(x)
-        return F.relu(torch.cat([self.conv3X3(x), self.conv5X5_2(wider), self.conv7x7_3(self.conv7X7_2(wider))], dim=1))
+        maps = [self.conv3X3(x), self.conv5X5_2(wider), self.conv7x7_3(self.conv7X7_2(wider))]
+        return torch.cat(maps, dim=1).relu_()
 
 
 class Head(nn.Module):

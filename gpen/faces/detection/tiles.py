@@ -107,8 +107,9 @@ def _halved(images: Tensor, times: int) -> Tensor:
         odd_row, odd_column = images.shape[2] % 2, images.shape[3] % 2
         if odd_row or odd_column:
             images = F.pad(images, (0, odd_column, 0, odd_row), mode="replicate")
-        # The mean of 2 x 2 pixels, several times faster than pooling.
-        images = F.interpolate(images, scale_factor=0.5, mode="bilinear", align_corners=False)
+        # The mean of 2 x 2 pixels, several times faster than pooling and resizing.
+        rows = images[:, :, 0::2] + images[:, :, 1::2]
+        images = (rows[..., 0::2] + rows[..., 1::2]).mul_(0.25)
     return images
 
 

@@ -129,6 +129,32 @@ def signed_distance(outline: np.ndarray, points: np.ndarray) -> np.ndarray:
     return -extent * np.array(inside).reshape(points.shape[:-1])
 
 
+def hull_distance(hull: np.ndarray, points: np.ndarray, reach: float) -> np.ndarray:
+    """`signed_distance` to a convex outline, exact up to `reach`; farther points get some value from `reach` on.
+
+    The largest distance to the lines of the edges is the distance inside, and at most the distance outside. So only the
+    points in between are asked for one by one.
+
+    Args:
+        hull: K x 2, from `convex_hull`.
+        points: ... x 2.
+        reach: in units of the points.
+
+    Raises:
+        ImageError: the outline is not finite, or all its points coincide.
+    """
+    _frame(hull)
+    following = np.roll(hull, -1, axis=0)
+    edges = following - hull
+    outwards = np.stack([edges[:, 1], -edges[:, 0]], axis=1) / np.linalg.norm(edges, axis=1, keepdims=True)
+    if (hull[:, 0] * following[:, 1] - hull[:, 1] * following[:, 0]).sum() < 0:  # the corners go round the other way
+        outwards = -outwards
+    distance = (points @ outwards.T - (hull * outwards).sum(axis=1)).max(axis=-1)
+    asked = (distance > 0) & (distance < reach)
+    distance[asked] = signed_distance(hull, points[asked])
+    return distance
+
+
 def _frame(points: np.ndarray) -> tuple[np.ndarray, float]:
     """Minimum coordinates of points and the longer side of their box, for normalisation to single precision."""
     origin, end = points.min(axis=0), points.max(axis=0)

@@ -16,7 +16,7 @@ from ...pixels.filters import gaussian_blur, smoothstep
 from ...pixels.warp import transform_points
 from ...progress import Steps, each, no_steps
 from ...types import Alignment
-from .contour import head_outline, landmark_outline, signed_distance
+from .contour import head_outline, hull_distance, landmark_outline
 from .parsing import FaceParser, face_probability
 
 # Outlines are drawn on a grid of this side and enlarged, since a soft edge has no finer detail.
@@ -112,7 +112,7 @@ def _soft_outline(alignment: Alignment, mode: str, feather: float) -> torch.Tens
     if mode == "ellipse":
         distance = (np.linalg.norm((points - 0.5) / _OVAL, axis=-1) - 1) * min(_OVAL) + feather
     else:
-        distance = signed_distance(_face_outline(alignment), points)
+        distance = hull_distance(_face_outline(alignment), points, feather)
     return smoothstep(1 - torch.from_numpy(distance).float() / feather)[None]
 
 

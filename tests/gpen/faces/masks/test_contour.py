@@ -103,3 +103,15 @@ def test_the_last_bit_of_a_landmark_changes_nothing(coinciding):
             nudged = np.nextafter(outline, outline + rng.choice([-1.0, 0.0, 1.0], outline.shape))
             distance = contour.signed_distance(contour.convex_hull(nudged), asked)
             np.testing.assert_allclose(distance, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("corners", [2, 3, 8, 40])
+def test_near_a_hull_the_distance_is_exact(corners):
+    """Inside, and outside up to the reach; beyond it, only that it is beyond."""
+    generator = np.random.default_rng(corners)
+    hull = contour.convex_hull(100 * generator.normal(size=(corners, 2)))
+    asked = 500 * generator.uniform(-1, 1, (40, 50, 2))
+    exact, near = contour.signed_distance(hull, asked), contour.hull_distance(hull, asked, 60.0)
+    reached = exact < 60
+    np.testing.assert_allclose(near[reached], exact[reached], atol=1e-3)
+    assert near.shape == (40, 50) and (near[~reached] >= 60 - 1e-3).all() and reached.any()
