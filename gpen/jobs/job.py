@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -112,8 +113,10 @@ def _list_work(jobs: Sequence[Job], order: Order, journal: Journal | None, dry: 
     left = [job for job in own if job not in done]
     if journal is None or dry:
         return _planned(jobs, left, there, order, entries, sources)[0]
-    for folder in {path.parent for path in map(Path, results)}:
-        remove_leftovers(folder, _LEFTOVER)
+    if not left and not touched and all(sources[job] in entries for job in jobs):
+        return WorkList({}, there)
+    for folder in {os.path.dirname(path) for path in results}:  # noqa: PTH120 (names of a journal are texts)
+        remove_leftovers(Path(folder), _LEFTOVER)
     with journal.transaction():
         # Another shard may have planned its names meanwhile.
         work, new = _planned(jobs, left, there, order, journal.entries(), sources)
@@ -128,7 +131,7 @@ def _is_done(job: Job, entry: Entry | None, order: Order, touched: dict[str, Ent
         return False
     if entry.settings != order.recipe.digest or entry.models != order.recipe.models:
         return False
-    if not _fits(path_of(entry.output), job, order) or not _has_results(entry, order.endings):
+    if not _fits(entry.output, job, order) or not _has_results(entry, order.endings):
         return False
     stamp = stamp_of(entry.source)
     if stamp is None:
@@ -140,11 +143,12 @@ def _is_done(job: Job, entry: Entry | None, order: Order, touched: dict[str, Ent
     return True
 
 
-def _fits(kept: Path, job: Job, order: Order) -> bool:
+def _fits(output: str, job: Job, order: Order) -> bool:
     """Whether a result has the name that it would get today, perhaps with a number."""
-    wanted = path_of(name_of(name_result(job, order.output, pattern=order.pattern)))
-    if kept == wanted:
+    name = name_of(name_result(job, order.output, pattern=order.pattern))
+    if output == name:
         return True
+    kept, wanted = path_of(output), path_of(name)
     number = re.fullmatch(re.escape(wanted.stem) + r"-\d+", kept.stem)
     return kept.parent == wanted.parent and kept.suffix == wanted.suffix and number is not None
 
@@ -175,7 +179,7 @@ def _planned(
     known = {job: entries[sources[job]] for job in to_plan if sources[job] in entries}
     kept, ours, changed = {}, set(), {}
     for job, entry in known.items():
-        if entry.output is None or not _fits(path_of(entry.output), job, order):
+        if entry.output is None or not _fits(entry.output, job, order):
             continue
         main = name_result(job, order.output, pattern=order.pattern).with_name(path_of(entry.output).name)
         kept[job] = Targets(main, tuple(main.with_name(path_of(path).name) for path in entry.beside))
