@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_blocks.gpen.pixels.resize import resize
+from gpen_blocks.gpen.pixels.resize import _resize_whole, resize
 
 
 @pytest.mark.parametrize("mode", ["bicubic", "bilinear"])
@@ -25,6 +25,15 @@ def test_it_gives_what_torch_gives(mode, size, made):
     images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1))
     expected = F.interpolate(images, made, mode=mode, antialias=True)
     torch.testing.assert_close(resize(images, made, mode), expected, atol=2e-5, rtol=0)
+    torch.testing.assert_close(_resize_whole(images, made, mode), expected, atol=2e-5, rtol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("mode", ["bicubic", "bilinear"])
+def test_a_gpu_reduces_as_far_as_a_cpu(mode):
+    images = torch.rand(1, 3, 1200, 900, generator=torch.Generator().manual_seed(3))
+    reduced = resize(images.cuda(), (8, 8), mode)
+    torch.testing.assert_close(reduced.cpu(), resize(images, (8, 8), mode), atol=2e-5, rtol=0)
 
 
 def test_every_layout_gives_the_same():
