@@ -27,6 +27,17 @@ class FlowStopped(BaseException):
     """Raised in the threads of a flow that was ended; no stage may catch it."""
 
 
+@dataclass(frozen=True, eq=False)
+class Limit:
+    """How many runs there may be at the same time of all stages that share it.
+
+    Attributes:
+        runs: largest number; 0: no limit.
+    """
+
+    runs: int = 0
+
+
 @dataclass(frozen=True)
 class Stage:
     """One step of the work.
@@ -34,7 +45,7 @@ class Stage:
     Attributes:
         name: for the log and the names of threads in a debugger.
         run: called with the values of some items and a `Check`; returns their next values, in the same order.
-        at_once: largest number of runs at the same time; 0: no limit.
+        limit: of its runs at the same time.
         together: how much one run takes, in the unit of `fill`. A run begins when it is full, or when no other item
             can reach it.
         fill: how much of a run a value takes. One value is always taken.
@@ -42,7 +53,7 @@ class Stage:
 
     name: str
     run: Callable[[Sequence[Any], Check], Sequence[Any]]
-    at_once: int = 0
+    limit: Limit = Limit()
     together: int = 1
     fill: Callable[[Any], int] = lambda value: 1
 
@@ -239,7 +250,9 @@ class _Flow(Generic[Item]):
     def _ready(self, place: int) -> list[_Entry[Item]]:
         """The items that a stage can run now."""
         stage, waiting = self._stages[place], self._waiting[place]
-        if not waiting or 0 < stage.at_once <= self._running[place]:
+        together = zip(self._running, self._stages, strict=True)
+        running = sum(runs for runs, other in together if other.limit is stage.limit)
+        if not waiting or 0 < stage.limit.runs <= running:
             return []
         if stage.together <= 1:
             return waiting[:1]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpen_blocks.gpen.jobs.flow import Check, Stage, flow
+from gpen_blocks.gpen.jobs.flow import Check, Limit, Stage, flow
 
 
 def one_by_one(name, work, **how) -> Stage:
@@ -68,7 +68,7 @@ def test_results_come_in_order_and_memory_is_bounded(count, workers, budget, tog
 
     stages = [
         one_by_one("read", read),
-        Stage("join", join, at_once=at_once, together=together),
+        Stage("join", join, Limit(at_once), together=together),
         one_by_one("write", write),
     ]
     out = []
@@ -136,6 +136,21 @@ def test_the_work_furthest_down_the_line_comes_first():
     assert order == [f"{stage}{number}" for number in range(4) for stage in "abc"]
 
 
+def test_stages_can_share_a_limit():
+    running = Meter()
+
+    def work(number: int) -> int:
+        running.add(1)
+        time.sleep(0.005)
+        running.add(-1)
+        return number
+
+    for limit, most in ((Limit(1), {1}), (Limit(2), {2}), (Limit(), {3, 4})):
+        running.most = 0
+        list(flow(range(12), [one_by_one(name, work, limit=limit) for name in "abc"], workers=4))
+        assert running.most in most
+
+
 def test_runs_with_several_items_are_full_until_the_items_end():
     sizes: list[int] = []
 
@@ -143,7 +158,7 @@ def test_runs_with_several_items_are_full_until_the_items_end():
         sizes.append(len(numbers))
         return numbers
 
-    stages = [one_by_one("read", lambda value: value), Stage("join", join, at_once=1, together=4)]
+    stages = [one_by_one("read", lambda value: value), Stage("join", join, Limit(1), together=4)]
     assert [done.value for done in flow(range(11), stages, workers=2)] == list(range(11))
     assert sum(sizes) == 11 and sizes.count(4) >= 2
 
@@ -156,7 +171,7 @@ def test_a_run_takes_no_more_than_fits_but_always_one():
         return numbers
 
     faces = [3, 0, 9, 2, 2, 0, 1, 3]
-    stages = [one_by_one("read", lambda value: value), Stage("join", join, 1, 4, lambda value: value)]
+    stages = [one_by_one("read", lambda value: value), Stage("join", join, Limit(1), 4, lambda value: value)]
     assert [done.value for done in flow(faces, stages, workers=3)] == faces
     assert all(sum(numbers) <= 4 or len([n for n in numbers if n]) == 1 for numbers in taken)
 
