@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain, islice
 from operator import length_hint
 
+import cv2
 import torch
 
 from ..backends import settle
@@ -81,7 +82,7 @@ def restore_files(
         restorer, Writing(quality, compare, save_faces, allow_damaged), indices, batch_size, progress
     )
     threads = cores // len(first) if on_cpu else 1
-    with _steady_torch(threads):
+    with _few_threads(threads):
         settle(restorer.generator.module, faces=max(pictures, len(first)))
         results = flow(
             chain(first, source),
@@ -99,18 +100,20 @@ def restore_files(
 
 
 @contextmanager
-def _steady_torch(threads: int) -> Iterator[None]:
-    """Let torch, and the engines that are started, use so many threads, and cuDNN only what gives the same every time.
+def _few_threads(threads: int) -> Iterator[None]:
+    """Let torch, OpenCV and the engines that are started use so many threads, and cuDNN only what gives the same again.
 
     Several pictures side by side use cores better than several threads for one: they never wait for each other.
     """
-    before, steady = torch.get_num_threads(), torch.backends.cudnn.deterministic
+    before, filtering, steady = torch.get_num_threads(), cv2.getNumThreads(), torch.backends.cudnn.deterministic
     torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
     torch.backends.cudnn.deterministic = True
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        cv2.setNumThreads(filtering)
         torch.backends.cudnn.deterministic = steady
 
 

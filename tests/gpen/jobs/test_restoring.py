@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -125,19 +126,19 @@ def test_pictures_wait_for_memory(restorer, sources, tmp_path):
 
 
 def test_each_worker_has_its_share_of_the_threads(restorer, sources, tmp_path):
-    before = torch.get_num_threads()
-    seen: set[int] = set()
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    seen: set[tuple[int, int]] = set()
 
     def note(task: Task, stage: str, done: int, total: int) -> None:
         assert threading.current_thread() is not threading.main_thread()
-        seen.add(torch.get_num_threads())
+        seen.add((torch.get_num_threads(), cv2.getNumThreads()))
 
     list(restore_files(tasks_of(sources[:1], tmp_path), restorer, workers=2, progress=note))
-    assert seen == {2}
+    assert seen == {(2, 2)}
     seen.clear()
     list(restore_files(tasks_of(sources[2:5], tmp_path), restorer, workers=2, progress=note))
-    assert seen == {1}
-    assert torch.get_num_threads() == before
+    assert seen == {(1, 1)}
+    assert (torch.get_num_threads(), cv2.getNumThreads()) == before
 
 
 def test_nothing_to_do(restorer):
