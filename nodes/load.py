@@ -67,7 +67,8 @@ class LoadModel(io.ComfyNode):
         downloaded = model_menus.make_available(model, "generator")
         with placement.outside_inference_mode():
             loaded = load_generator(model, device=placement.device(), backend=backend, precision=precision)
-        progress.say(downloaded, *loaded.notes, otherwise=told.loaded(loaded.name))
+        ignored = model_menus.better_ignored(model, loaded.name, "generator")
+        progress.say(downloaded, *ignored, *loaded.notes, otherwise=told.loaded(loaded.name))
         return io.NodeOutput(placement.generator_handle(loaded))
 
 
@@ -112,7 +113,8 @@ class LoadFaceDetector(io.ComfyNode):
         downloaded = model_menus.make_available(detector, "detector")
         with placement.outside_inference_mode():
             loaded = load_detector(detector)
-        progress.say(downloaded, otherwise=told.loaded(loaded.name))
+        ignored = model_menus.better_ignored(detector, loaded.name, "detector")
+        progress.say(downloaded, *ignored, otherwise=told.loaded(loaded.name))
         return io.NodeOutput(placement.detector_handle(loaded))
 
 
@@ -160,5 +162,6 @@ class LoadFaceParser(io.ComfyNode):
         else:
             with placement.outside_inference_mode():
                 handle = placement.detector_handle(load_parser(parser))
-        progress.say(downloaded, otherwise=told.loaded(handle.loaded.name))
+        ignored = model_menus.better_ignored(parser, handle.loaded.name, "parser")
+        progress.say(downloaded, *ignored, otherwise=told.loaded(handle.loaded.name))
         return io.NodeOutput(handle)

@@ -180,4 +180,31 @@ def make_available(name: str, kind: Kind) -> str:
     return f"Downloaded {name} to {path}. {record.licence}: {record.licence_note}"
 
 
-__all__ = ["AUTO", "Kind", "fault_of_choice", "fingerprint", "make_available", "model_names", "require_model"]
+def better_ignored(choice: str, taken: str, kind: Kind) -> list[str]:
+    """A sentence for each file of a better model than `auto` took that is on this machine but cannot be used.
+
+    Args:
+        choice: the choice in the menu; whoever chooses a model gets it or an error.
+        taken: name of the model that was loaded.
+        kind: kind of the models.
+    """
+    names = _AUTO[kind]
+    better = names[: names.index(taken)] if choice == AUTO and taken in names else ()
+    return [
+        f"{taken} was loaded, since {one.path} is ignored: {one.reason}. Delete it and choose {name} here to download "
+        "it again."
+        for name in better
+        for one in store.rejected(registry.get(name))
+    ]
+
+
+__all__ = [
+    "AUTO",
+    "Kind",
+    "better_ignored",
+    "fault_of_choice",
+    "fingerprint",
+    "make_available",
+    "model_names",
+    "require_model",
+]

@@ -13,7 +13,15 @@ import pytest
 
 from gpen_blocks.gpen.errors import SettingsError
 from gpen_blocks.nodes import progress
-from gpen_blocks.nodes.model_menus import Kind, fault_of_choice, fingerprint, make_available, model_names, require_model
+from gpen_blocks.nodes.model_menus import (
+    Kind,
+    better_ignored,
+    fault_of_choice,
+    fingerprint,
+    make_available,
+    model_names,
+    require_model,
+)
 from gpen_blocks.weights import registry, store
 from gpen_blocks.weights.errors import DownloadError
 
@@ -302,6 +310,18 @@ def test_a_file_that_is_here_but_not_taken_is_told_with_the_reason(folder, kind,
     told = str(caught.value)
     assert told.startswith(f"{folder / path} is here, but no {asked!r} is in the menu: ")
     assert all(word in told for word in words), told
+
+
+def test_a_broken_file_of_a_better_model_is_told_by_auto(folder):
+    assert better_ignored("auto", "gpen-lite-256", "generator") == []
+    file = folder / "gpen" / "GPEN-BFR-512.pth"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"PK" + bytes(1000))
+    (line,) = better_ignored("auto", "gpen-lite-256", "generator")
+    assert line.startswith(f"gpen-lite-256 was loaded, since {file} is ignored: ")
+    assert line.endswith("Delete it and choose gpen-bfr-512 here to download it again.")
+    for choice, taken in (("auto", "gpen-bfr-512"), ("auto", "mine.pth"), ("gpen-lite-256", "gpen-lite-256")):
+        assert better_ignored(choice, taken, "generator") == []
 
 
 def test_what_is_told_of_an_untaken_file_helps(folder):
