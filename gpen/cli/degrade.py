@@ -37,6 +37,7 @@ def degrade(
         typer.Option(help="Also write the pairs to subfolders degraded and truth of this folder, for gpen evaluate."),
     ] = None,
     overwrite: options.Overwrite = False,
+    log: options.Log = None,
 ) -> None:
     """Show degraded versions of faces: one row per face, which begins with the face itself.
 
@@ -49,8 +50,11 @@ def degrade(
     from ..errors import ImageError
     from ..evaluation.sheet import contact_sheet
     from ..files import save_png
+    from ..jobs.collect import Job
     from ..jobs.plan import claim
     from ..training.generator.config import find_config, read_config
+    from .logs import logging_to
+    from .run import Run
     from .terminal import say
 
     if output.suffix.lower() != ".png":
@@ -59,22 +63,24 @@ def degrade(
         raise ImageError(f"The sheet {output} would overwrite one of the faces; choose another --output.")
     claim(output, source, {}, overwrite)
     ranges = read_config(find_config(config)).degradation if config else MIXED
-    faces = _faces(source, limit, size)
-    made = [[damage(face, index, seed, ranges) for index in range(partners)] for face in faces]
-    rows = (
-        (_caption(number, own), _pictures(face, own))
-        for number, (face, own) in enumerate(zip(faces, made, strict=True))
-    )
-    save_png(contact_sheet(rows, len(made)), output)
-    say(f"→ {output}")
-    for number, own in enumerate(made):
-        for index, pair in enumerate(own):
-            say(f"face {number}, version {index}: {', '.join(pair.steps) or 'undamaged'}")
-            for name, picture in (("degraded", pair.degraded), ("truth", pair.truth)):
-                if pairs:
-                    target = pairs / name / f"{number:05d}-{index}.png"
-                    claim(target, source, {}, overwrite)
-                    save_png(Image.fromarray(picture), target)
+    run = Run()
+    with logging_to(log), run.recorded(closing=False), run.trying(Job(source, Path(source.name))):
+        faces = _faces(source, limit, size)
+        made = [[damage(face, index, seed, ranges) for index in range(partners)] for face in faces]
+        rows = (
+            (_caption(number, own), _pictures(face, own))
+            for number, (face, own) in enumerate(zip(faces, made, strict=True))
+        )
+        save_png(contact_sheet(rows, len(made)), output)
+        say(f"→ {output}")
+        for number, own in enumerate(made):
+            for index, pair in enumerate(own):
+                say(f"face {number}, version {index}: {', '.join(pair.steps) or 'undamaged'}")
+                for name, picture in (("degraded", pair.degraded), ("truth", pair.truth)):
+                    if pairs:
+                        target = pairs / name / f"{number:05d}-{index}.png"
+                        claim(target, source, {}, overwrite)
+                        save_png(Image.fromarray(picture), target)
 
 
 def _faces(source: Path, limit: int, size: int) -> list[np.ndarray]:

@@ -204,6 +204,14 @@ class Run:
             if close:
                 close()
 
+    @contextmanager
+    def trying(self, job: Job) -> Iterator[None]:
+        """Work on a job within `recorded`; an error is told and counted, and does not end the run."""
+        try:
+            yield
+        except Exception as error:  # decoders raise anything
+            self.fail(job, error)
+
     def _tell(self, job: Job, outcome: Callable[[], Outcome]) -> None:
         try:
             line, report = outcome()

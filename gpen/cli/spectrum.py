@@ -35,6 +35,7 @@ def spectrum(
     report: options.Report = None,
     light: Annotated[bool, typer.Option("--light", help="Draw on a white instead of a dark background.")] = False,
     overwrite: options.Overwrite = False,
+    log: options.Log = None,
 ) -> None:
     """Measure how much detail a picture holds, or compare two.
 
@@ -47,16 +48,25 @@ def spectrum(
     from ..detail.spectrum.charts import spectrum_chart, spectrum_image
     from ..files import save_png
     from ..images import read_picture
+    from ..jobs.collect import Job
     from ..sheets import to_pil
     from .files import open_report, write_json
+    from .logs import logging_to
+    from .run import Run
     from .terminal import say
 
     named = {"input": picture, "result": result, "reference": reference}
     sources = {name: path for name, path in named.items() if path is not None}
     _claim_pictures((chart, spectrum), list(sources.values()), overwrite)
     open_report(report)
-    pictures = {name: read_picture(path) for name, path in sources.items()}
-    spectra = {name: analyze(read.pixels, read.alpha) for name, read in pictures.items()}
+    run, measured = Run(), {}
+    with logging_to(log), run.recorded(closing=False):
+        for path in dict.fromkeys(sources.values()):
+            with run.trying(Job(path, Path(path.name))):
+                read = read_picture(path)
+                measured[path] = read, analyze(read.pixels, read.alpha)
+    pictures = {name: measured[path][0] for name, path in sources.items()}
+    spectra = {name: measured[path][1] for name, path in sources.items()}
     if chart:
         save_png(to_pil(spectrum_chart(spectra, dark=not light)), chart)
     if spectrum:

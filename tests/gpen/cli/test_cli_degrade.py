@@ -47,3 +47,10 @@ def test_nothing_is_overwritten_and_a_sheet_is_a_png(tmp_path):
     assert "already exists" in str(run(source, "-o", tmp_path / "sheet.png").exception)
     assert (tmp_path / "sheet.png").read_bytes() == b"mine"
     assert "must have the suffix .png" in str(run(source, "-o", tmp_path / "sheet.jpg").exception)
+
+
+def test_a_picture_that_cannot_be_read_is_a_sentence_and_the_log_keeps_the_traceback(tmp_path):
+    (tmp_path / "one.png").write_text("no picture", encoding="utf-8")
+    result = run(tmp_path / "one.png", "-o", tmp_path / "sheet.png", "--log", tmp_path / "degrade.log")
+    assert result.exit_code == 1 and "one.png is not a known picture" in result.output
+    assert "Traceback" in (tmp_path / "degrade.log").read_text(encoding="utf-8")

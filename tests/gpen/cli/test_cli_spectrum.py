@@ -84,3 +84,26 @@ def test_the_second_picture_is_safe_too(examples, tmp_path):
     second.write_bytes((examples / "portrait.png").read_bytes())
     assert gpen("spectrum", examples / "portrait.png", second, "--chart", second, "--overwrite").exit_code == 1
     assert second.read_bytes() == (examples / "portrait.png").read_bytes()
+
+
+def test_every_unreadable_picture_is_told_and_the_log_keeps_why(examples, tmp_path, monkeypatch, capsys):
+    """Also what nobody expected: it is a line for the user, and a traceback in the log."""
+    broken, log = tmp_path / "broken.png", tmp_path / "spectrum.log"
+    broken.write_text("no picture", encoding="utf-8")
+    words = ["gpen", "spectrum", str(broken), str(tmp_path / "gone.png"), "--chart", str(tmp_path / "chart.png")]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    told = capsys.readouterr().err
+    assert stopped.value.code == 1 and told.count("\n") == 2 and "broken.png:" in told and "gone.png:" in told
+    assert not (tmp_path / "chart.png").exists()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the third moment is missing")
+
+    monkeypatch.setattr("gpen_blocks.gpen.detail.spectrum.analysis.analyze", fail)
+    monkeypatch.setattr(sys, "argv", ["gpen", "spectrum", str(examples / "portrait.png"), "--log", str(log)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1 and "RuntimeError: the third moment is missing" in capsys.readouterr().err
+    assert "Traceback" in log.read_text(encoding="utf-8")
