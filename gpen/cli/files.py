@@ -46,4 +46,5 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         ImageError: the folder cannot be written to.
     """
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    # Names of files need not be UTF-8; in JSON, `\\udce9` is such a byte.
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="backslashreplace"))

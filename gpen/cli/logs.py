@@ -24,7 +24,7 @@ def logging_to(path: Path | None) -> Iterator[None]:
         raise ImageError(f"The log {path} must have the suffix .log or .txt; choose another --log.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")  # of names that are no UTF-8
     except OSError as error:
         raise ImageError(f"The log {path} cannot be written: {error.strerror or error}.") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 def say(text: str) -> None:
     """Print a line, in colour if the output supports it."""
-    typer.echo(text, color=_colour())
+    typer.echo(_printable(text), color=_colour())
 
 
 def say_error(text: str) -> None:
     """Print a line to standard error, as `say` does."""
-    typer.echo(text, err=True, color=_colour())
+    typer.echo(_printable(text), err=True, color=_colour())
 
 
 def alarming(text: str) -> str:
@@ -46,6 +46,11 @@ def rich_console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    """Names of files need not be UTF-8: such bytes are shown as escapes, or the terminal would refuse the line."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _colour() -> bool | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -136,3 +137,19 @@ def test_a_report_that_cannot_be_written_at_the_end_is_told(tmp_path, capsys):
     with pytest.raises(typer.Exit):
         run.work(work)
     assert len(run.reports) == len(JOBS) and "report.json cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of files are texts on Windows")
+def test_a_name_that_is_no_utf8_is_told_in_report_and_log(tmp_path, capsys):
+    job = Job(Path(os.fsdecode(b"caf\xe9.png")), Path("cafe.png"))
+
+    def work(job: Job, show: object) -> Outcome:
+        raise ImageError(f"{job.source} cannot be read.")
+
+    report = tmp_path / "report.json"
+    with logging_to(tmp_path / "run.log"), pytest.raises(typer.Exit):
+        Run([job], report=report).work(work)
+    assert "caf\\udce9.png cannot be read." in capsys.readouterr().err
+    (entry,) = json.loads(report.read_text(encoding="utf-8"))["pictures"]
+    assert os.fsencode(entry["file"]) == b"caf\xe9.png"
+    assert "caf\\udce9.png cannot be read." in (tmp_path / "run.log").read_text(encoding="utf-8")
