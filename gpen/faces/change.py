@@ -86,6 +86,11 @@ def _own_pixels(place: Place, others: list[Place]) -> torch.Tensor:
 def _change_within(before: torch.Tensor, after: torch.Tensor, own: torch.Tensor) -> Change | None:
     if not own.any():
         return None
-    moved = 255 * (after[:, own] - before[:, own]).abs()
-    share = (moved.amax(dim=0) > _SEEN).float().mean()
-    return Change(float(share), float(moved.mean()), float(moved.max()))
+    largest, total = torch.zeros_like(before[0]), 0.0
+    for one, other in zip(before, after, strict=True):
+        moved = (other - one).abs_().mul_(255).mul_(own)
+        torch.maximum(largest, moved, out=largest)
+        total += float(moved.sum())
+    count = int(own.sum())
+    share = int((largest > _SEEN).sum()) / count
+    return Change(share, total / (len(before) * count), float(largest.max()))

@@ -45,6 +45,7 @@ def paste_faces(
     *,
     masks: torch.Tensor | None = None,
     places: Sequence[Place | None] | None = None,
+    originals: torch.Tensor | None = None,
     mask_mode: MaskMode | str = "landmarks",
     feather: float = 0.1,
     parser: FaceParser | None = None,
@@ -75,6 +76,8 @@ def paste_faces(
         masks: N x 1 x M x M in 0..1, the masks of the crops; by default from `draw_masks`. A crop with mask 0 is not
             pasted.
         places: the result of `find_places` for the masks, if it is known already; they are not needed then.
+        originals: N x 3 x S x S in 0..1, the crops from `align_faces`, if they are as large as `crops`; by default they
+            are cut again.
         mask_mode, feather, parser: arguments of `draw_masks`, if neither is given.
         color_match: `low_band` keeps the photograph's colours, light and shade and uses only the crop's detail;
             `mean_std` matches mean and contrast of each channel within the mask; `none` uses the crop unchanged.
@@ -135,12 +138,13 @@ def paste_faces(
         for n, place in pasted.items():
             steps = steps_within(progress, n, n + 1, len(alignments))
             steps(0, 1)
-            change = _change(images, crops[n : n + 1], place, color_match, match_grain, denoise, steps)
+            given = None if originals is None else originals[n : n + 1].to(images)
+            change = _change(images, crops[n : n + 1], given, place, color_match, match_grain, denoise, steps)
             total = _claims(place, own)
             share = place.weight / total.clamp_min(torch.finfo(total.dtype).tiny)
             blend = strength * coverage[index][place.area] * share
             part = result[index][place.area]
-            part.copy_(torch.where(blend > 0, part + blend * change, part))
+            part.addcmul_(blend, change)  # the change is finite, so nothing changes where the blend is 0
         for place in own:
             part = result[index][place.area]
             part.copy_(torch.where(coverage[index][place.area] > 0, part.clamp(0, 1), part))
@@ -161,6 +165,7 @@ def _claims(place: Place, places: list[Place]) -> torch.Tensor:
 def _change(
     images: torch.Tensor,
     crop: torch.Tensor,
+    own: torch.Tensor | None,
     place: Place,
     color_match: str,
     match_grain: float,
@@ -169,7 +174,8 @@ def _change(
 ) -> torch.Tensor:
     """Change of a face's area of the image at full strength, 3 x h x w."""
     size = crop.shape[-1]
-    own = crop_aligned(images, place.alignment, size)
+    if own is None:
+        own = crop_aligned(images, place.alignment, size)
     progress(0, 4)
     step = _match_color(crop, own, place.mask, color_match) - own
     progress(0, 4)
@@ -178,11 +184,14 @@ def _change(
     finest = before - own
     progress(1, 4)
     scale = 1 / matrix_scale(place.area_to_crop_matrix(size))
-    noise = _fine_noise(finest, scale, denoise)
+    variance = _local_variance(finest)
+    noise = _fine_noise(finest, variance, scale, denoise)
     progress(2, 4)
-    # Each crop pixel is the mean of `scale` squared pixels, so it has less noise accordingly.
-    yielding = _GIVE_WAY * max(1.0, scale**2) * _local_variance(step)
-    change = step - noise * yielding / (yielding + _local_variance(finest)).clamp_min(1e-12)
+    change = step
+    if noise is not None:
+        # Each crop pixel is the mean of `scale` squared pixels, so it has less noise accordingly.
+        yielding = _local_variance(step).mul_(_GIVE_WAY * max(1.0, scale**2))
+        change = step - noise * (yielding / (yielding + variance).clamp_min(1e-12))
     if match_grain > 0:
         seed = zlib.crc32(place.alignment.face.landmarks.tobytes())
         steps = steps_within(progress, 3, 4, 4)
@@ -191,21 +200,21 @@ def _change(
     return change[0]
 
 
-def _fine_noise(finest: torch.Tensor, scale: float, denoise: float) -> torch.Tensor:
-    """Removable noise in the detail that is too fine for the crop; 1 x 3 x h x w.
+def _fine_noise(finest: torch.Tensor, variance: torch.Tensor, scale: float, denoise: float) -> torch.Tensor | None:
+    """Removable noise in the detail that is too fine for the crop, 1 x 3 x h x w; None if there is none.
 
     Args:
         finest: 1 x 3 x h x w, the detail too fine for the crop.
+        variance: its local variance, 1 x 1 x h x w.
         scale: photograph pixels per crop pixel, along a side.
         denoise: as for `paste_faces`.
     """
-    variance = _local_variance(finest)
     mean = float(variance.mean())
     calm = float(variance.flatten().kthvalue(max(1, int(_CALM * variance.numel()))).values)
     even = calm / mean if mean > 0 else 0.0
     noise = mean * min(max((even - _EVEN_WITHOUT) / (_EVEN_WITH - _EVEN_WITHOUT), 0), 1)
     if noise <= 0 or denoise == 0:
-        return torch.zeros_like(finest)
+        return None
     # Share of the photograph's frequencies that the network has not seen.
     unseen = max(0.0, 1 - 1 / scale**2)
     left = unseen**0.5 * _GRAIN * (1 / denoise - 1) if unseen else 0.0
@@ -215,13 +224,12 @@ def _fine_noise(finest: torch.Tensor, scale: float, denoise: float) -> torch.Ten
 
 def _local_variance(images: torch.Tensor) -> torch.Tensor:
     """Variance of the surrounding pixels, mean of the channels; B x 1 x H x W."""
-    # Channel by channel, so that what is computed stays in the processor's cache.
-    squares, *others = (plane * plane for plane in images.split(1, dim=1))
+    planes = images.split(1, dim=1)
+    squares, *others = (plane * plane for plane in planes)
     variance = _surrounding_mean(sum(others, squares))
-    for plane in images.split(1, dim=1):
-        mean = _surrounding_mean(plane)
+    for mean in map(_surrounding_mean, planes):
         variance.addcmul_(mean, mean, value=-1)
-    return variance.div_(images.shape[1]).clamp_min_(0)
+    return variance.div_(len(planes)).clamp_min_(0)
 
 
 def _surrounding_mean(images: torch.Tensor) -> torch.Tensor:

@@ -81,10 +81,12 @@ def box_mean(images: torch.Tensor, radius: int) -> torch.Tensor:
     else:
         run = partial(cv2.boxFilter, ddepth=-1, ksize=(side, side), borderType=cv2.BORDER_CONSTANT)
     means = _filtered(images, lambda plane, made: run(plane, dst=made))
-    for dim, length in ((-2, images.shape[-2]), (-1, images.shape[-1])):
-        counts = _window_counts(length, radius)
-        for place in (counts < side).nonzero()[:, 0].tolist():  # where the filter has averaged zeros as well
-            means.select(dim, place).mul_(side / int(counts[place]))
+    # Near a border, the filter has averaged zeros as well.
+    for dim, length in enumerate(images.shape[-2:]):
+        more = side / _window_counts(length, radius).to(means)
+        more = more if dim else more[:, None]
+        for first, count in ((0, radius), (length - radius, radius)) if length > side else ((0, length),):
+            means.narrow(dim - 2, first, count).mul_(more.narrow(0, first, count))
     return means
 
 

@@ -180,6 +180,7 @@ def paste_back(
             crops,
             alignments,
             places=places,
+            originals=faces.before if faces.before.shape == crops.shape else None,
             color_match=settings.color_match,
             match_grain=settings.match_grain,
             strength=settings.strength,
