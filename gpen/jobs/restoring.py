@@ -45,8 +45,9 @@ def restore_files(
 ) -> Iterator[Outcome]:
     """Restore the faces of many files and write the results, several at once.
 
-    A result depends neither on the number of workers nor on the other pictures, nor on time. On a CPU, it has the
-    bytes of `Restorer.restore(...).save(...)`, unless passes of several faces are asked for.
+    On a CPU, a result depends neither on the number of workers nor on the other pictures, nor on time: it has the bytes
+    of `Restorer.restore(...).save(...)`, unless passes of several faces are asked for. On a GPU, all passes of the
+    network have the same number of faces; operations that a GPU adds up in any order may still differ in rounding.
 
     Args:
         tasks: the pictures, asked for in the caller's thread, shortly before they are begun.
