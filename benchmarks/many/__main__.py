@@ -17,12 +17,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from speed.apart import apart
 from speed.machine import machine
 
 from . import charts, memory, resumed, scaling, throughput
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "performance" / "jobs.json"
-PARTS = ("throughput", "network", "memory", "scaling", "ray", "resumed")
+PARTS = ("throughput", "network", "memory", "resumed", "killed", "scaling", "ray")
 
 
 def main() -> None:
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=2000, help="pictures for memory")
     parser.add_argument("--entries", type=int, default=10_000, help="pictures of the job that is called again")
     parser.add_argument("--waiting", type=int, default=32, help="pictures for scaling; a multiple of 8")
+    parser.add_argument("--wait", type=float, default=0.0, help="seconds of the network for scaling; 0: it is measured")
     parser.add_argument("--rounds", type=int, default=3, help="for throughput")
     options = parser.parse_args()
     given = options.photographs
@@ -44,8 +46,9 @@ def main() -> None:
         "throughput": lambda: throughput.measure(options.pictures, given, options.device, rounds=options.rounds),
         "network": lambda: throughput.measure_large(options.pictures, given, options.device),
         "memory": lambda: memory.measure(options.many, given),
-        "scaling": lambda: scaling.measure(options.waiting, local),
-        "ray": lambda: scaling.measure(options.waiting, (scaling.RAY,)),
+        "scaling": lambda: scaling.measure(options.waiting, local, seconds=options.wait),
+        "ray": lambda: scaling.measure(options.waiting, (scaling.RAY,), seconds=options.wait),
+        "killed": lambda: apart("many.killed"),
         "resumed": lambda: resumed.measure(options.entries),
     }
     file = options.results

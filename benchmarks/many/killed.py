@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import random
 import signal
@@ -19,7 +20,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -179,10 +180,8 @@ def main() -> None:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         found = kill_jobs(Path(folder), options.pictures, options.kills, options.seed)
-    print(
-        f"{found.kills} kills over {found.jobs} jobs of {options.pictures} pictures, {found.results} results compared, "
-        f"no difference, {time.monotonic() - start:.0f} s"
-    )
+    seconds = round(time.monotonic() - start)
+    print(json.dumps({"pictures": options.pictures, **asdict(found), "differences": 0, "seconds": seconds}))
 
 
 if __name__ == "__main__":

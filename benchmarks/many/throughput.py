@@ -19,6 +19,8 @@ from typing import Any
 
 from speed.apart import apart, timed
 
+from gpen_blocks.gpen.devices import usable_cores
+
 from . import commands, photographs
 
 # Each round takes all ways in turn. The first round is also measured: files and modules are read before it.
@@ -94,7 +96,7 @@ def measure_large(number: int, given: Path | None, device: str = "cpu") -> dict[
     from speed.networks import official_tensors
 
     half = max(number // 2, 1)
-    alone: dict[int, list[float]] = {1: [], os.cpu_count() or 1 if device == "cpu" else 8: []}
+    alone: dict[int, list[float]] = {1: [], usable_cores() if device == "cpu" else 8: []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model, report = folder / "gpen-512.safetensors", folder / "report.json"
@@ -180,7 +182,7 @@ def _network(model: str, faces: str, at_once: str, device: str) -> dict[str, Any
 
     place, together = torch.device(device), int(at_once)
     on_cpu = place.type == "cpu"
-    threads = max((os.cpu_count() or 1) // together, 1)
+    threads = max(usable_cores() // together, 1)
     torch.set_num_threads(threads)
     module = load_generator(model, device=place).module.to(place)
     settle(module, faces=100)

@@ -114,7 +114,7 @@ def _begin_ray() -> None:
         runtime_env={
             "env_vars": {
                 ENVIRONMENT: os.environ[ENVIRONMENT],
-                "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+                "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parents[1]), *sys.path]),
             },
             "worker_process_setup_hook": "many.worker.install_waiting",
         },
