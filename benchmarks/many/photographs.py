@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PORTRAITS = (
@@ -40,11 +40,14 @@ def make(folder: Path, number: int, *, given: Path | None = None, side: int = 10
 
 
 def _damaged(name: str, side: int, chance: np.random.Generator) -> Image.Image:
+    """A portrait on its own blurred background, since faces that fill the picture need no small network."""
     with Image.open(EXAMPLES / name) as opened:
-        picture = opened.convert("RGB")
+        portrait = opened.convert("RGB").resize((3 * side // 8, 3 * side // 8), Image.Resampling.LANCZOS)
+    picture = portrait.filter(ImageFilter.GaussianBlur(side // 16)).resize((side, side), Image.Resampling.BICUBIC)
+    picture.paste(portrait, (5 * side // 16, 5 * side // 16))
     if chance.random() < 0.5:
         picture = ImageOps.mirror(picture)
-    small = side // int(chance.integers(2, 6))
+    small = side // int(chance.integers(2, 5))
     picture = picture.resize((small, small), Image.Resampling.LANCZOS).resize((side, side), Image.Resampling.BICUBIC)
     values = np.asarray(picture, dtype=np.float32) + chance.normal(0, chance.uniform(1, 8), (side, side, 3))
     return Image.fromarray(values.clip(0, 255).astype(np.uint8))

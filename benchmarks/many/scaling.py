@@ -1,7 +1,8 @@
 """Whether workers hold each other up, and what Ray costs: 1 to 8 workers with a network that only waits.
 
-Detection, detail, pasting, reading, writing and the journal are real and share the cores of this machine. The network
-waits as long as that of 512 pixels takes on one core, as it would for workers with a device of their own.
+Detection, detail, pasting, reading, writing and the journal are real and share the cores of this machine, so pictures
+are small and the network is that of 256 pixels. It waits as long as that of 512 pixels takes on one core, as it would
+for workers with a device of their own.
 """
 
 from __future__ import annotations
@@ -34,29 +35,21 @@ def measure(number: int, ways: tuple[str, ...] = WAYS, *, seconds: float = 0.0) 
     """Pictures a second of 1, 2, 4 and 8 workers, from the first picture that is begun to the last in the journal.
 
     Args:
-        number: pictures of 1024 x 1024 with a face each; a multiple of the number of workers.
+        number: pictures of 512 x 512 with a face each; a multiple of the number of workers.
         ways: what the workers are.
         seconds: how long the network waits for a face; 0: as long as that of 512 pixels takes here on one core.
 
     Returns:
         Rows with the share of what as many times one worker of the same way would do.
     """
-    from safetensors.torch import save_file
-    from speed.networks import official_tensors
-
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = folder / "gpen-512.safetensors"
-        save_file(official_tensors(512), model)
-        cores = usable_cores()
-        seconds = seconds or round(
-            apart("many.throughput", "network", model, 2 * cores, cores, "cpu")["seconds"] / 2, 2
-        )
+        seconds = seconds or _seconds_on_one_core(folder / "gpen-512.safetensors")
         _draw_equal_shards(folder / "in", number)
         for way in ways:
             for workers in _WORKERS:
-                row = _Run(folder / f"{way}-{workers}", folder / "in", model, seconds).measure(way, workers, number)
+                row = _Run(folder / f"{way}-{workers}", folder / "in", seconds).measure(way, workers, number)
                 alone = next((one["a picture"] for one in rows if one["way"] == way), row["a picture"])
                 row["of linear"] = round(alone / workers / row["a picture"], 3)
                 rows.append(row)
@@ -64,9 +57,19 @@ def measure(number: int, ways: tuple[str, ...] = WAYS, *, seconds: float = 0.0) 
     return {"pictures": number, "network": seconds, "rows": rows}
 
 
+def _seconds_on_one_core(model: Path) -> float:
+    """What a face of 512 pixels takes the network, while the other cores do the same."""
+    from safetensors.torch import save_file
+    from speed.networks import official_tensors
+
+    save_file(official_tensors(512), model)
+    cores = usable_cores()
+    return round(apart("many.throughput", "network", model, 2 * cores, cores, "cpu")["seconds"] / 2, 2)
+
+
 def _draw_equal_shards(folder: Path, number: int) -> None:
     """Draw pictures such that each number of shards gets parts of the same size, since the largest part would count."""
-    files = photographs.make(folder, min(number, 16))
+    files = photographs.make(folder, min(number, 16), side=512)
     most = max(_WORKERS)
     full = dict.fromkeys(range(1, most + 1), 0)
     index = 0
@@ -87,12 +90,11 @@ class _Run:
     Args:
         folder: a folder for its results and notes.
         source: its pictures.
-        model: of the network that waits.
         seconds: that it waits for a face.
     """
 
-    def __init__(self, folder: Path, source: Path, model: Path, seconds: float) -> None:
-        self._folder, self._source, self._model, self._seconds = folder, source, model, seconds
+    def __init__(self, folder: Path, source: Path, seconds: float) -> None:
+        self._folder, self._source, self._seconds = folder, source, seconds
         self._output, self._log = folder / "out", folder / "log"
         self._log.mkdir(parents=True)
 
@@ -135,7 +137,7 @@ class _Run:
                 said = stack.enter_context((self._folder / f"said-{index}.txt").open("w+", encoding="utf-8"))
                 command = commands.benchmark(
                     "many.worker", "wait", "restore", self._source, "--output", self._output,
-                    *commands.options(str(self._model)), *more,
+                    *commands.options(), *more,
                 )  # fmt: skip
                 running.append((subprocess.Popen(command, env=environment, stdout=said, stderr=said), said))
             while not cores and sum(1 for _ in self._log.glob("*.ready")) < len(running):
