@@ -56,7 +56,7 @@ class KeptJournal:
         """
         if not has_left_rows(self.output):
             return
-        put_rows(self.journal, left_rows(self.output))
+        _put_left(self.journal, self.output)
         self.save()
         (self.output / FOLDER).delete()
 
@@ -111,7 +111,7 @@ def journal_to_read(output: Path) -> Iterator[Journal]:
             raise JobError(f"There is no job in {place}: it has no {FILE}.")
         (Path(temporary) / FILE).write_bytes((place / FILE).read())
         with closing(Journal.open(Path(temporary))) as journal:
-            put_rows(journal, left_rows(place))
+            _put_left(journal, place)
             yield journal
 
 
@@ -142,6 +142,12 @@ def put_rows(journal: Journal, rows: list[Row]) -> None:
     # A picture that was begun again after its machine died may come twice: the last row holds.
     latest = {entry.source: (entry, faces) for entry, faces in rows}
     journal.put([entry for entry, _ in latest.values()], {source: faces for source, (_, faces) in latest.items()})
+
+
+def _put_left(journal: Journal, output: Place) -> None:
+    latest = {source: entry.finished or "" for source, entry in journal.entries().items()}
+    # A picture may have been done again since, by a shard without Ray.
+    put_rows(journal, [row for row in left_rows(output) if (row[0].finished or "") >= latest.get(row[0].source, "")])
 
 
 @contextmanager

@@ -8,10 +8,11 @@ would skip one whose file or settings have changed.
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,9 @@ _BATCHES_PER_WORKER = 4
 _MOST_CORES = 4
 # Cores are left unused rather than many models held, but no more than this share.
 _LEAST_USED = 0.9
-# Times that a batch is begun again after its process died.
+# Times that a batch is begun again after its process died, and that what was lost is planned again.
 _MOST_RETRIES = 3
+_ROUNDS = 3
 # Seconds between looks at the rows, on this machine and in an object store.
 _LOOK_EVERY, _LOOK_EVERY_REMOTE = 0.5, 3.0
 
@@ -101,6 +103,7 @@ def restore_on_ray(
     *,
     address: str | None = None,
     gpus_per_worker: float = 0.0,
+    worker: type[Worker] = Worker,
 ) -> Generator[list[Row], None, None]:
     """Restore pictures on a Ray cluster.
 
@@ -111,6 +114,7 @@ def restore_on_ray(
         address: of the cluster, such as `ray://head:10001`, or `auto`; None: RAY_ADDRESS, or else a cluster on this
             machine alone that ends with the job.
         gpus_per_worker: GPUs of each worker; 0: processors only.
+        worker: what works on each batch.
 
     Yields:
         Rows for the journal, in the order in which they are ready; closing the iterator ends the work. The error of a
@@ -121,42 +125,69 @@ def restore_on_ray(
         JobError: the cluster cannot be reached, no worker fits, or the workers cannot start.
     """
     ray = _require_ray()
-    run = output / FOLDER / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:8]}"
+    left = {entry.source: entry for entry in entries}
     with _cluster(ray, address):
         crew = plan_crew([node["Resources"] for node in ray.nodes() if node["Alive"]], gpus_per_worker, setup.workers)
-        batch = max(1, min(_LARGEST_BATCH, len(entries) // (crew.size * _BATCHES_PER_WORKER)))
-        (run / "pictures.parquet").write(_as_parquet(to_table((entry, []) for entry in entries), batch))
-        rows = RowFolder(run / "rows")
-        work = _start(ray, run, replace(setup, workers=crew.cores), crew, batch, -(-len(entries) // batch))
-        every = _LOOK_EVERY_REMOTE if output.is_remote else _LOOK_EVERY
-        left = {entry.source: entry for entry in entries}
-        try:
-            running = [work]
-            while running:
-                _, running = ray.wait(running, timeout=every)
-                if not running:
-                    _require_success(ray, work)
-                if found := rows.new():
-                    _require_fit(found)
-                    for entry, _ in found:
+        largest = _LARGEST_BATCH
+        for _ in range(_ROUNDS):
+            with closing(_run_round(ray, list(left.values()), setup, crew, largest, output, worker)) as batches:
+                for rows in batches:
+                    for entry, _faces in rows:
                         left.pop(entry.source, None)
-                    yield found
-            if left:
-                yield [(_lost(entry), []) for entry in left.values()]
-        finally:
-            ray.cancel(work, force=True)
+                    yield rows
+            if not left:
+                return
+            # Lost with a machine, or beside a picture of which workers die: the fewer in a batch, the fewer suffer.
+            largest = max(largest // _BATCHES_PER_WORKER, 1)
+        yield [(_lost(entry), []) for entry in left.values()]
 
 
-def _start(ray: Any, run: Place, setup: Setup, crew: Crew, batch: int, batches: int) -> Any:
+def _run_round(
+    ray: Any, entries: list[Entry], setup: Setup, crew: Crew, largest: int, output: Place, worker: type[Worker]
+) -> Generator[list[Row], None, None]:
+    """Run a plan once; rows of pictures that were lost are missing."""
+    # Each core of a worker has a picture, but for the last ones.
+    batch = min(largest, max(crew.cores, len(entries) // (crew.size * _BATCHES_PER_WORKER)))
+    run = output / FOLDER / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:8]}"
+    (run / "pictures.parquet").write(_as_parquet(to_table((entry, []) for entry in entries), batch))
+    rows = RowFolder(run / "rows")
+    work = _start(ray, _Plan(run, worker, replace(setup, workers=crew.cores), crew, batch, -(-len(entries) // batch)))
+    every = _LOOK_EVERY_REMOTE if output.is_remote else _LOOK_EVERY
+    running = [work]
+    try:
+        while running:
+            _, running = ray.wait(running, timeout=every)
+            if not running:
+                _require_success(ray, work)
+            if found := rows.new():
+                _require_fit(found)
+                yield found
+    finally:
+        for unfinished in running:  # to cancel a finished one could hit the next task of its process
+            ray.cancel(unfinished, force=True)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is run on the cluster: workers of this class and setup on the names in a folder, in batches of a size."""
+
+    run: Place
+    worker: type[Worker]
+    setup: Setup
+    crew: Crew
+    batch: int
+    batches: int
+
+
+def _start(ray: Any, plan: _Plan) -> Any:
     """Start the plan as a task of its own: through `ray://`, this process is not on the cluster."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    task = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=here)(_run_plan)
-    return task.remote(run, setup, crew, batch, batches)
+    return ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=here)(_run_plan).remote(plan)
 
 
-def _run_plan(run: Place, setup: Setup, crew: Crew, batch: int, batches: int) -> None:
+def _run_plan(plan: _Plan) -> None:
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
@@ -165,12 +196,12 @@ def _run_plan(run: Place, setup: Setup, crew: Crew, batch: int, batches: int) ->
     # The second way to read Parquet begins with 32 processes that look at the ends of files; here there is one file.
     context.use_datasource_v2 = False
     context.max_errored_blocks = -1  # a batch whose worker dies again and again must not end the job
-    names, rows = run / "pictures.parquet", run / "rows"
-    ray.data.read_parquet(names.path, filesystem=names.filesystem, override_num_blocks=batches).map_batches(
-        Worker,
-        batch_size=batch,
+    names, rows, crew = plan.run / "pictures.parquet", plan.run / "rows", plan.crew
+    ray.data.read_parquet(names.path, filesystem=names.filesystem, override_num_blocks=plan.batches).map_batches(
+        plan.worker,
+        batch_size=plan.batch,
         batch_format="pyarrow",
-        fn_constructor_args=(setup,),
+        fn_constructor_args=(plan.setup,),
         # Workers without work end, so that one whose machine died finds a place.
         compute=ActorPoolStrategy(min_size=1, max_size=crew.size, initial_size=crew.size),
         num_cpus=crew.cores,
@@ -225,7 +256,9 @@ def _cluster(ray: Any, address: str | None) -> Iterator[None]:
         yield
         return
     try:
-        ray.init(address, log_to_driver=False, logging_level="ERROR", include_dashboard=False if not address else None)
+        ray.init(
+            address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False if not address else None
+        )
     except Exception as error:  # Ray raises its own errors, and those of the network
         where = f"at {address}" if address else "on this machine"
         raise JobError(f"Ray {where} cannot be reached: {hide_secrets(' '.join(str(error).split()))}") from error

@@ -6,7 +6,6 @@ Ray moves names and small rows; pictures are read and written here, by the code 
 from __future__ import annotations
 
 import json
-import os
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -216,9 +215,9 @@ def _share_of_memory(workers: int) -> int:
     """Half of the free memory, divided by the workers that find room on this machine."""
     import torch
 
-    from ..devices import free_memory
+    from ..devices import free_memory, usable_cores
 
-    return (free_memory(torch.device("cpu")) or 0) // (2 * max((os.cpu_count() or 1) // max(workers, 1), 1))
+    return (free_memory(torch.device("cpu")) or 0) // (2 * max(usable_cores() // max(workers, 1), 1))
 
 
 def _failed(entry: Entry, why: str, seconds: float | None = None) -> Entry:

@@ -18,15 +18,18 @@ import pytest
 from s3_server import BUCKET, SECRET, s3_server
 
 from gpen_blocks.gpen.jobs import storage
-from gpen_blocks.gpen.jobs.entries import Entry, FaceEntry
+from gpen_blocks.gpen.jobs.entries import Entry, FaceEntry, Recipe
 from gpen_blocks.gpen.jobs.kept import journal_to_read
-from gpen_blocks.gpen.jobs.rows import FOLDER
+from gpen_blocks.gpen.jobs.ray_engine import restore_on_ray
+from gpen_blocks.gpen.jobs.ray_worker import Setup, Worker
+from gpen_blocks.gpen.jobs.rows import FOLDER, from_table, to_table
 from gpen_blocks.gpen.jobs.storage import Place, path_of
 
 pytest.importorskip("ray", reason="ray is not installed, so NO CLUSTER WAS TRIED")
 pytestmark = pytest.mark.slow
 
-MODELS = ("--model", "gpen-lite-256", "--detector", "face-detector-lite", "--backend", "eager")
+# On a processor: a GPU rounds by the place of a face in the pass.
+MODELS = ("--model", "gpen-lite-256", "--detector", "face-detector-lite", "--backend", "eager", "--device", "cpu")
 GPEN = (sys.executable, "-m", "gpen_blocks.gpen.cli")
 STORE = 100_000_000
 PICTURES = 11
@@ -115,9 +118,11 @@ def lines_of(process: subprocess.Popen[str], number: int) -> list[str]:
     """The next lines that tell of a picture."""
     assert process.stdout
     found: list[str] = []
+    said = ""
     while len(found) < number:
         line = process.stdout.readline()
-        assert line, f"the command ended after {found}"
+        said += line
+        assert line, f"the command ended: {said}"
         if " → " in line:
             found.append(line.partition(" → ")[0])
     return found
@@ -139,11 +144,14 @@ def test_ray_writes_the_same_bytes_and_the_same_journal(cluster, photographs, re
 def test_a_machine_that_dies_takes_no_picture_along(cluster, photographs, reference, tmp_path):
     extra, output = cluster.add_node(num_cpus=2, object_store_memory=STORE), tmp_path / "out"
     words = [str(word) for word in (*GPEN, *on_ray(cluster, photographs, output))]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        threading.Timer(500, process.kill).start()
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        late = threading.Timer(500, process.kill)
+        late.start()
         lines_of(process, 2)
         cluster.remove_node(extra, allow_graceful=False)
         told = lines_of(process, PICTURES - 2)
+        process.wait()
+        late.cancel()
     assert process.returncode == 1 and len(told) == PICTURES - 2
     assert written(output) == written(reference)
     assert journal_of(output, photographs) == journal_of(reference, photographs)
@@ -152,7 +160,7 @@ def test_a_machine_that_dies_takes_no_picture_along(cluster, photographs, refere
 def test_a_call_that_is_killed_leaves_only_the_rest_to_the_next(cluster, photographs, reference, tmp_path):
     output = tmp_path / "out"
     words = [str(word) for word in (*GPEN, *on_ray(cluster, photographs, output))]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         told = lines_of(process, 3)
         os.kill(process.pid, signal.SIGKILL)
     with journal_to_read(output) as journal:
@@ -166,6 +174,35 @@ def test_a_call_that_is_killed_leaves_only_the_rest_to_the_next(cluster, photogr
     assert journal_of(output, photographs) == journal_of(reference, photographs)
     again = {name for name, time in before.items() if (output / name).stat().st_mtime_ns != time}
     assert not {Path(name).name for name in again} & done, "finished pictures were done again"
+
+
+class Mortal(Worker):
+    """Finishes every picture at once, but its process dies of one."""
+
+    def __init__(self, setup: Setup) -> None:
+        del setup
+
+    def __call__(self, batch: Any) -> Any:
+        entries = [entry for entry, _ in from_table(batch)]
+        if any(entry.source.endswith("deadly.jpg") for entry in entries):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return to_table((replace(entry, state="done"), []) for entry in entries)
+
+
+def test_a_picture_of_which_workers_die_fails_alone(cluster, tmp_path):
+    import ray
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers do not have this file
+    names = [f"{number:02d}.jpg" for number in range(40)] + ["deadly.jpg"]
+    entries = [Entry(source=f"/in/{name}", output=f"/out/{name}") for name in names]
+    batches = restore_on_ray(
+        entries, Setup({}, {}, Recipe({}, {})), Place.of(tmp_path), address=cluster.address, worker=Mortal
+    )
+    found = {row.source: row for rows in batches for row, _ in rows}
+    assert sorted(found) == sorted(entry.source for entry in entries)
+    failed = [row for row in found.values() if row.state != "done"]
+    assert [row.source for row in failed] == ["/in/deadly.jpg"]
+    assert "worker died" in (failed[0].why or "")
 
 
 def test_a_job_from_s3_to_s3(photographs, reference, tmp_path):

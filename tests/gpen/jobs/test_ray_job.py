@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -206,6 +207,14 @@ def test_rows_that_a_killed_call_left_reach_the_journal(root, tmp_path, remote):
         assert journal.faces() == FACES
 
 
+def test_a_row_that_is_older_than_the_journal_changes_nothing(tmp_path):
+    (Place.of(tmp_path) / FOLDER / "20260101-a/rows/1.parquet").write(as_file((replace(ENTRY, state="failed"), [])))
+    with closing(Journal.open(tmp_path)) as journal:
+        journal.put([replace(ENTRY, finished="2026-01-01T00:00:01+00:00")])
+    with kept_journal(tmp_path) as kept:
+        assert [entry.state for entry in kept.journal.entries().values()] == ["done"]
+
+
 def test_without_a_job_there_is_nothing_to_read(root):
     with pytest.raises(JobError, match="There is no job in"), journal_to_read(path_of(f"{root}/none")):
         pass
@@ -276,7 +285,7 @@ def test_a_worker_writes_the_bytes_and_rows_of_files_also_by_url(root, tmp_path,
     (root / "in/a b.jpg").write(picture)
     (root / "in/bad.jpg").write(b"no picture")
     (tmp_path / "a b.jpg").write_bytes(picture)
-    options = {"model": "gpen-lite-256", "detector": "face-detector-lite", "backend": "eager"}
+    options = {"model": "gpen-lite-256", "detector": "face-detector-lite", "backend": "eager", "device": "cpu"}
     recipe = Recipe({}, model_hashes(options["model"], options["detector"], Settings()))
     worker = Worker(Setup(options, {"compare": True, "save_faces": True}, recipe, 1))
 
