@@ -38,14 +38,15 @@ def measure(number: int, given: Path | None, device: str = "cpu", *, rounds: int
     """
     taken: dict[str, list[float]] = {JOB: [], LOOP: [], LOOP_WITHOUT_START: [], PROCESSES: []}
     worked: dict[str, list[float]] = {JOB: [], LOOP: [], PROCESSES: []}
-    loads = []
+    loads, stages, pictures = [], [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        report = folder / "report.json"
         files = photographs.make(folder / "in", number, given=given)
         timed(commands.restore(files[0], folder / "warm.jpg", device=device))
         for _ in range(rounds):
             loads.append(_load())
-            wall, work = timed(commands.restore(folder / "in", folder / "job", device=device))
+            wall, work = timed(commands.restore(folder / "in", folder / "job", "--report", str(report), device=device))
             _require_results(folder / "job", files)
             taken[JOB].append(wall)
             worked[JOB].append(work)
@@ -64,6 +65,8 @@ def measure(number: int, given: Path | None, device: str = "cpu", *, rounds: int
             worked[PROCESSES].append(sum(work for _, work in several) * number / len(several))
             for done in ("job", "loop", "one"):
                 shutil.rmtree(folder / done)
+            pictures = json.loads(report.read_text(encoding="utf-8"))["pictures"]
+            stages.append(_stages(pictures))
             print({way: round(seconds[-1], 1) for way, seconds in taken.items()}, flush=True)
     rows = [
         {
@@ -82,6 +85,10 @@ def measure(number: int, given: Path | None, device: str = "cpu", *, rounds: int
         "given": bool(given),
         "compiled": not sys.dont_write_bytecode,
         "loads": loads,
+        "faces": sum(len(picture["faces"]) for picture in pictures),
+        "restored": sum(face["restored"] for picture in pictures for face in picture["faces"]),
+        "backends": sorted({picture["backend"] for picture in pictures}),
+        "stages": min(stages, key=lambda seconds: sum(seconds.values())),
         "rows": rows,
     }
 
