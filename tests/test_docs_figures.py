@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-# The pages with tables of figures, and the folders with the files.
-PAGES = {"detail": "detail", "jobs": "performance", "performance": "performance", "training": "training"}
+PAGES = ("detail", "performance", "training")
 NUMBER = re.compile(r"[-\N{MINUS SIGN}]?\d+(?:\.\d+)?")
 
 Record = tuple[set[str], list[float]]
@@ -39,9 +38,9 @@ def numbers(value: Any) -> list[float]:
         return []
 
 
-def files_of(folder: str) -> list[Record]:
+def files_of(page: str) -> list[Record]:
     found: list[Record] = []
-    for path in sorted((DOCS / folder).iterdir()):
+    for path in sorted((DOCS / page).iterdir()):
         if path.suffix == ".json":
             found += records(json.loads(path.read_text(encoding="utf-8")))
         elif path.suffix == ".csv":
@@ -75,7 +74,7 @@ def _figures(cell: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_row_of_a_table_is_in_the_files(page):
-    known, rows = files_of(PAGES[page]), list(rows_of(page))
+    known, rows = files_of(page), list(rows_of(page))
     assert len(rows) >= 5
     for cells in rows:
         assert any(has(record, cells) for record in known), f"{page}.md quotes {' | '.join(cells)}"
@@ -88,7 +87,7 @@ def test_a_figure_or_a_name_that_is_not_there_is_found_out():
         assert not any(has(record, cells) for record in known)
 
 
-@pytest.mark.parametrize("page", sorted(set(PAGES.values())))
+@pytest.mark.parametrize("page", PAGES)
 def test_every_picture_is_shown(page):
     shown = set(re.findall(rf"\]\({page}/([^)]+)\.(?:png|jpg)\)", (DOCS / f"{page}.md").read_text(encoding="utf-8")))
     assert shown == {path.stem for path in (DOCS / page).iterdir() if path.suffix in (".png", ".jpg")}
