@@ -26,7 +26,12 @@ from gpen_blocks.gpen.jobs.rows import FOLDER, from_table, to_table
 from gpen_blocks.gpen.jobs.storage import Place, path_of
 
 pytest.importorskip("ray", reason="ray is not installed, so NO CLUSTER WAS TRIED")
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not os.environ.get("GPEN_TEST_RAY_CLUSTER"), reason="GPEN_TEST_RAY_CLUSTER is unset, so NO CLUSTER WAS TRIED"
+    ),
+]
 
 # On a processor: a GPU rounds by the place of a face in the pass.
 MODELS = ("--model", "gpen-lite-256", "--detector", "face-detector-lite", "--backend", "eager", "--device", "cpu")
