@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from typing import get_args
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -193,7 +194,8 @@ def _change(
         yielding = _local_variance(step).mul_(_GIVE_WAY * max(1.0, scale**2))
         change = step - noise * (yielding / (yielding + variance).clamp_min(1e-12))
     if match_grain > 0:
-        seed = zlib.crc32(place.alignment.face.landmarks.tobytes())
+        # Whole pixels, since another device rounds landmarks otherwise, and would get another grain.
+        seed = zlib.crc32(np.rint(place.alignment.face.landmarks).astype("<i4").tobytes())
         steps = steps_within(progress, 3, 4, 4)
         grain = missing_grain(before, before + change, place.cover[None], seed, progress=steps)
         change = change + match_grain * grain

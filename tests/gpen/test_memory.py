@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from gpen_blocks.gpen import pipeline
+from gpen_blocks.gpen import steps
 from gpen_blocks.gpen.devices import in_pieces, is_out_of_memory, on_device
 from gpen_blocks.gpen.errors import GPENError
 from gpen_blocks.gpen.faces.detection.tiles import COARSEST_SIDE, OVERLAP, halves, plan_tiles
@@ -210,7 +210,7 @@ def test_detail_is_shaped_a_face_at_a_time(models, group, monkeypatch):
 
 @pytest.mark.parametrize(
     ("room", "function", "stage"),
-    [(paste, "paste_faces", "paste"), (pipeline, "align_faces", "align"), (paste, "finish", "paste")],
+    [(paste, "paste_faces", "paste"), (steps, "align_faces", "align"), (paste, "finish", "paste")],
 )
 def test_elsewhere_it_is_a_sentence_that_names_the_stage(models, group, monkeypatch, room, function, stage):
     def full(*args: Any, **kwargs: Any) -> None:

@@ -78,7 +78,8 @@ def require_same(done: RestoredBatch, expected: RestoredBatch) -> None:
     for name in ("images", "mask", "before", "after"):
         made = getattr(done, name)
         assert not isinstance(made, OnCuda), f"{name} stays on the device"
-        torch.testing.assert_close(made, getattr(expected, name), rtol=0, atol=1e-5)
+        # Filters and resizing are OpenCV's and matrix products on a CPU, and torch's elsewhere.
+        torch.testing.assert_close(made, getattr(expected, name), rtol=0, atol=1e-4)
 
 
 def test_a_single_window_comes_back_from_the_device(images, models, moved, monkeypatch):

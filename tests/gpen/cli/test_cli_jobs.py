@@ -235,9 +235,11 @@ def test_a_disk_that_is_full_stops_the_job(photos, tmp_path):
             run_gpen(*words)
         with Journal.read(disk / "out") as journal:
             done = [entry for entry in journal.entries().values() if entry.state == "done"]
-        assert 0 < len(done) < 6 and all(Path(entry.output or "").stat().st_size == entry.output_size for entry in done)
+        # Of pictures that are worked on at the same time, the first to end may be the one for which there is no room.
+        assert len(done) < 6 and all(Path(entry.output or "").stat().st_size == entry.output_size for entry in done)
         subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
-        assert f"{len(done)} w" in run_gpen(*words)
+        told = run_gpen(*words)
+        assert not done or f"{len(done)} w" in told
         assert len(results_of(disk / "out")) == 6
     finally:
         subprocess.run(["umount", disk], check=True)
