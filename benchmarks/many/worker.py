@@ -11,6 +11,7 @@ and with `--engine ray`, `cores`: the number of cores that Ray is told of.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import sys
@@ -110,7 +111,7 @@ def _begin_ray() -> None:
         num_cpus=told["cores"],
         include_dashboard=False,
         log_to_driver=False,
-        logging_level="ERROR",
+        logging_level=logging.ERROR,
         runtime_env={
             "env_vars": {
                 ENVIRONMENT: os.environ[ENVIRONMENT],
