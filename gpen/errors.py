@@ -1,11 +1,18 @@
 """Errors of the engine; the base class and errors about weight files are in `weights.errors`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ..weights.errors import CheckpointError, GPENError, ModelNotFoundError, WeightsError
 
 # Maximum length of the message shown for an unexpected error.
 _LONGEST = 300
+
+
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and the errors behind it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def reason_of(error: BaseException) -> str:
@@ -75,5 +82,6 @@ __all__ = [
     "StorageError",
     "TrainingError",
     "WeightsError",
+    "causes_of",
     "reason_of",
 ]

@@ -7,7 +7,7 @@ from typing import get_args
 from comfy_api.latest import io
 
 from ..gpen.backends import Backend, Precision
-from ..gpen.models import load_detector, load_generator, load_parser
+from ..gpen.models import LoadedModel, load_detector, load_generator, load_parser
 from . import model_menus, placement, progress, told
 from .schema import FaceDetector, FaceParserWire, Model, describe
 
@@ -67,8 +67,7 @@ class LoadModel(io.ComfyNode):
         downloaded = model_menus.make_available(model, "generator")
         with placement.outside_inference_mode():
             loaded = load_generator(model, device=placement.device(), backend=backend, precision=precision)
-        ignored = model_menus.better_ignored(model, loaded.name, "generator")
-        progress.say(downloaded, *ignored, *loaded.notes, otherwise=told.loaded(loaded.name))
+        _say(downloaded, model, loaded, "generator")
         return io.NodeOutput(placement.generator_handle(loaded))
 
 
@@ -113,8 +112,7 @@ class LoadFaceDetector(io.ComfyNode):
         downloaded = model_menus.make_available(detector, "detector")
         with placement.outside_inference_mode():
             loaded = load_detector(detector)
-        ignored = model_menus.better_ignored(detector, loaded.name, "detector")
-        progress.say(downloaded, *ignored, otherwise=told.loaded(loaded.name))
+        _say(downloaded, detector, loaded, "detector")
         return io.NodeOutput(placement.detector_handle(loaded))
 
 
@@ -162,6 +160,11 @@ class LoadFaceParser(io.ComfyNode):
         else:
             with placement.outside_inference_mode():
                 handle = placement.detector_handle(load_parser(parser))
-        ignored = model_menus.better_ignored(parser, handle.loaded.name, "parser")
-        progress.say(downloaded, *ignored, otherwise=told.loaded(handle.loaded.name))
+        _say(downloaded, parser, handle.loaded, "parser")
         return io.NodeOutput(handle)
+
+
+def _say(downloaded: str, choice: str, loaded: LoadedModel, kind: model_menus.Kind) -> None:
+    """Say what came of a choice, and what of it the user should know."""
+    ignored = model_menus.better_ignored(choice, loaded.name, kind)
+    progress.say(downloaded, *ignored, *loaded.notes, otherwise=told.loaded(loaded.name))

@@ -37,7 +37,7 @@ def sha256_of(path: Path, *, fresh: bool = False) -> str:
         remembered = None if fresh else _recall(path, before)
         if remembered:
             return remembered
-        digest = _compute(path)
+        digest = hash_file(path)
         after = path.stat()
     except OSError as error:
         raise WeightsError(
@@ -54,7 +54,8 @@ def memory_file() -> Path:
     return places.cache_folder() / "hashes.json"
 
 
-def _compute(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, computed now and not cached; raises OSError if it cannot be read."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):

@@ -11,14 +11,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from ...weights.digest import hash_file
 from .storage import Place, is_url
 from .tasks import Outcome
 
 State = Literal["waiting", "working", "done", "failed"]
 """`waiting`: to be done; `working`: begun, and perhaps written; `done`: its result is on the disk; `failed`: there is
 no result, and `why` says the reason."""
-
-_CHUNK = 1 << 20
 
 
 class Stamp(NamedTuple):
@@ -97,6 +96,11 @@ class Entry:
             return None
         return Stamp(self.output_size, self.output_mtime_ns)
 
+    def with_output_stamp(self, stamp: Stamp | None) -> Entry:
+        """The entry with another stamp of its result; None: it was not written."""
+        size, mtime_ns = stamp or (None, None)
+        return replace(self, output_size=size, output_mtime_ns=mtime_ns)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FaceEntry:
@@ -152,14 +156,10 @@ def sha256_of(path: Path | str) -> str | None:
     """SHA-256 of a file, lower-case hexadecimal; None if it cannot be read."""
     if is_url(path):
         return hashlib.sha256(Place(str(path)).read()).hexdigest()
-    digest = hashlib.sha256()
     try:
-        with Path(path).open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
+        return hash_file(Path(path))
     except OSError:
         return None
-    return digest.hexdigest()
 
 
 def now() -> str:
@@ -180,13 +180,12 @@ def done_entry(entry: Entry, stamp: Stamp, recipe: Recipe, outcome: Outcome) -> 
     report.pop("settings", None)
     faces = [_face_entry(entry.source, number, face) for number, face in enumerate(report.get("faces", ()))]
     targets = outcome.task.targets
-    written = stamp_of(targets.main)
     done = replace(
         entry,
         state="done",
         size=stamp.size,
         mtime_ns=stamp.mtime_ns,
-        sha256=sha256_of(entry.source),
+        sha256=sha256_of(outcome.task.source),  # of a URL, the copy that was restored
         settings=recipe.digest,
         models=recipe.models,
         faces=len(faces),
@@ -194,14 +193,12 @@ def done_entry(entry: Entry, stamp: Stamp, recipe: Recipe, outcome: Outcome) -> 
         why=None,
         seconds=round(outcome.seconds, 4),
         output=name_of(targets.main),
-        output_size=written and written.size,
-        output_mtime_ns=written and written.mtime_ns,
         beside=tuple(name_of(path) for path in targets.beside),
         notes=tuple(report.get("notes", ())),
         finished=now(),
         report=report,
     )
-    return done, faces
+    return done.with_output_stamp(stamp_of(targets.main)), faces
 
 
 def _face_entry(source: str, number: int, face: Mapping[str, Any]) -> FaceEntry:

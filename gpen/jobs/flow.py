@@ -13,6 +13,8 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from ..errors import causes_of
+
 Item = TypeVar("Item")
 
 Check = Callable[[], None]
@@ -304,6 +306,5 @@ class _Flow(Generic[Item]):
 
 def _forget_locals(error: BaseException | None) -> None:
     """Let go of what the frames of an exception hold: a report of an error must not keep a picture in memory."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
+    for cause in causes_of(error):
+        traceback.clear_frames(cause.__traceback__)

@@ -231,12 +231,5 @@ def _new_entry(source: str, known: Entry | None, targets: Targets | None, fault:
     output = name_of(targets.main)
     same = entry.output == output
     written = stamp_of(output) if same and entry.state == "working" else entry.output_stamp if same else None
-    return replace(
-        entry,
-        state="waiting",
-        why=None,
-        output=output,
-        beside=tuple(name_of(path) for path in targets.beside),
-        output_size=written and written.size,
-        output_mtime_ns=written and written.mtime_ns,
-    )
+    beside = tuple(name_of(path) for path in targets.beside)
+    return replace(entry, state="waiting", why=None, output=output, beside=beside).with_output_stamp(written)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import JobError, StorageError, reason_of
-from .entries import Entry, Recipe, Stamp, done_entry, now, sha256_of, stamp_of
+from .entries import Entry, Recipe, Stamp, done_entry, now, stamp_of
 from .plan import Targets
 from .rows import UNFIT, Row, from_table, to_table
 from .storage import Place, hide_secrets, is_url
@@ -155,9 +155,7 @@ class _Errand:
             return self.failed(outcome.error, outcome.seconds)
         try:
             entry, faces = done_entry(self.entry, self._stamp, recipe, outcome)
-            if is_url(self.entry.source):
-                entry = replace(entry, sha256=sha256_of(self._source))
-            elif stamp_of(self._source) != self._stamp:
+            if not is_url(self.entry.source) and stamp_of(self._source) != self._stamp:
                 return replace(self.entry, state="waiting", why="The file changed while it was restored."), []
             if is_url(self.entry.output or ""):
                 entry = self._deliver(entry)
@@ -170,15 +168,13 @@ class _Errand:
             for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
                 if file.is_file():
                     Place(self._at_home(str(file))).write(file.read_bytes())
-        written = Place(self.entry.output or "").stat()
-        return replace(
+        done = replace(
             entry,
             output=self.entry.output,
             beside=self.entry.beside,
-            output_size=written and written.size,
-            output_mtime_ns=written and written.mtime_ns,
             report=json.loads(self._at_home(json.dumps(entry.report))),
         )
+        return done.with_output_stamp(stamp_of(self.entry.output or ""))
 
     def failed(self, error: Exception, seconds: float | None = None) -> Row:
         """The row of a picture that cannot be restored."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
-from ..errors import JobError, reason_of
+from ..errors import JobError, causes_of, reason_of
 from .entries import Entry, FaceEntry, Stamp, done_entry, name_of, now, stamp_of
 from .job import Order, WorkList
 from .journal import Journal
@@ -105,7 +105,6 @@ class _Recorder:
     def _not_done(self, entry: Entry, outcome: Outcome) -> Entry:
         error = outcome.error
         why = reason_of(error) if error else "The file changed while it was restored."
-        written = stamp_of(entry.output or "")
         state = "waiting" if error is None or _is_short_of_memory(error) else "failed"
         full = next((_FULL[code] for code in _error_numbers(error) if code in _FULL), None)
         entry = replace(
@@ -114,9 +113,7 @@ class _Recorder:
             why=why,
             seconds=round(outcome.seconds, 4),
             finished=now(),
-            output_size=written and written.size,
-            output_mtime_ns=written and written.mtime_ns,
-        )
+        ).with_output_stamp(stamp_of(entry.output or ""))
         if full:
             self._new.append(entry)
             raise JobError(
@@ -134,33 +131,19 @@ class _Recorder:
     def end(self) -> None:
         """Write what is not written; pictures that were begun and have no outcome wait again."""
         for entry in self._begun.values():
-            written = stamp_of(entry.output or "")
-            self._new.append(
-                replace(
-                    entry,
-                    state="waiting",
-                    output_size=written and written.size,
-                    output_mtime_ns=written and written.mtime_ns,
-                )
-            )
+            self._new.append(replace(entry, state="waiting").with_output_stamp(stamp_of(entry.output or "")))
         self._begun = {}
         self._write()
 
 
 def _error_numbers(error: BaseException | None) -> Iterator[int]:
     """Numbers of the system's errors behind an error."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno is not None:
-            yield error.errno
-        error = error.__cause__ or error.__context__
+    for cause in causes_of(error):
+        if isinstance(cause, OSError) and cause.errno is not None:
+            yield cause.errno
 
 
 def _is_short_of_memory(error: BaseException) -> bool:
     from ..devices import is_out_of_memory
 
-    found: BaseException | None = error
-    while found is not None:
-        if is_out_of_memory(found):
-            return True
-        found = found.__cause__ or found.__context__
-    return False
+    return any(is_out_of_memory(cause) for cause in causes_of(error))

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from many.killed import OPTIONS, begin, draw_pictures, end_of, kill_jobs, load_m
 
 from gpen_blocks.gpen.cli import bars, restoring
 from gpen_blocks.gpen.errors import JobError, SettingsError
+from gpen_blocks.gpen.jobs import recording
 from gpen_blocks.gpen.jobs.journal import FILE, Journal
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -217,52 +220,46 @@ def test_an_interrupt_before_the_first_picture_leaves_a_report(photos, tmp_path,
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["pictures"] == []
 
 
-@pytest.mark.slow
-def test_a_disk_that_is_full_stops_the_job(photos, tmp_path):
-    """A real one, where this system lets us mount it."""
-    disk = tmp_path / "disk"
+@contextmanager
+def mounted(disk: Path, options: str) -> Iterator[Callable[[str], object]]:
+    """A real disk, where this system lets us mount one; yields what mounts it again with other options."""
     disk.mkdir()
-    if (
-        not shutil.which("mount")
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], capture_output=True, check=False
-        ).returncode
-    ):
+    mount = ("mount", "-t", "tmpfs", "-o", options, "tmpfs", disk)
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no file system can be mounted here")
     try:
-        words = ("restore", photos, "-o", disk / "out", *OPTIONS)
+        yield lambda changed: subprocess.run(["mount", "-o", f"remount,{changed}", disk], check=True)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_stops_the_job(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "_WRITE_EVERY", 0.0)  # or a fast machine fills the disk before the first row
+    disk = tmp_path / "disk"
+    with mounted(disk, "size=300k") as remount:
+        # One after another: of several at once, the first to end may be the one for which there is no room.
+        words = ("restore", photos, "-o", disk / "out", "--workers", 1, *OPTIONS)
         with pytest.raises(JobError, match=r"is full, so the job stops|database or disk is full"):
             run_gpen(*words)
         with Journal.read(disk / "out") as journal:
             done = [entry for entry in journal.entries().values() if entry.state == "done"]
-        # Of pictures that are worked on at the same time, the first to end may be the one for which there is no room.
-        assert len(done) < 6 and all(Path(entry.output or "").stat().st_size == entry.output_size for entry in done)
-        subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
-        told = run_gpen(*words)
-        assert not done or f"{len(done)} w" in told
+        assert 0 < len(done) < 6 and all(Path(entry.output or "").stat().st_size == entry.output_size for entry in done)
+        remount("size=20m")
+        assert f"{len(done)} w" in run_gpen(*words)
         assert len(results_of(disk / "out")) == 6
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 @pytest.mark.slow
 def test_a_disk_that_is_read_only_is_a_sentence_and_can_be_looked_at(photos, tmp_path):
     disk = tmp_path / "disk"
-    disk.mkdir()
-    if (
-        not shutil.which("mount")
-        or subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], capture_output=True, check=False).returncode
-    ):
-        pytest.skip("no file system can be mounted here")
-    try:
+    with mounted(disk, "size=20m") as remount:
         words = ("restore", photos, "-o", disk / "out", *OPTIONS)
         run_gpen(*words, "--limit", 2)
-        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        remount("ro")
         with pytest.raises(JobError, match=r"is not writable|cannot be written"):
             run_gpen(*words)
         assert "2 of 6 pictures done" in run_gpen("job", disk / "out")
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 @pytest.mark.slow
