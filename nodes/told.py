@@ -117,7 +117,7 @@ def _unprepared(batch: RestoredBatch, settings: Settings) -> str:
     if len(batch.images) == 1:
         return "The image was not prepared either: it has no face to restore."
     have = agree(number, "was not prepared: it has", "were not prepared: they have")
-    return f"{number} of {len(batch.images)} images {have} no face to restore."
+    return f"{number} of {count(len(batch.images), 'image')} {have} no face to restore."
 
 
 def cut(number: int) -> str:

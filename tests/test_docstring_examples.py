@@ -18,6 +18,7 @@ from gpen_blocks.gpen.faces.align import align_faces
 from gpen_blocks.gpen.faces.detect import detect
 from gpen_blocks.gpen.faces.paste import paste_faces
 from gpen_blocks.gpen.images import read_picture, write_picture
+from gpen_blocks.gpen.model_files import model_hashes
 from gpen_blocks.gpen.models import load_detector, load_generator
 from gpen_blocks.gpen.network import build_generator
 from gpen_blocks.gpen.restore import restore_crops
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CALLED = [
     *(Restorer, Restorer.restore, Restorer.restore_crops, load_generator, load_detector, build_generator),
     *(detect, find_faces, align_faces, restore_crops, analyze, blend, enhance, paste_faces),
-    *(read_picture, write_picture),
+    *(read_picture, write_picture, model_hashes),
 ]
 
 

@@ -202,7 +202,7 @@ def _describe_face(
 
 def _notes(pictures: Sequence[Mapping[str, Any]], total: int) -> Iterable[str]:
     if len(pictures) < total:
-        yield f"The job has {total} pictures."
+        yield f"The job has {count(total, 'picture')}."
     for sentence in ("The source is gone.", "The result is gone."):
         found = sum(sentence in picture["missing"] for picture in pictures)
         if found:

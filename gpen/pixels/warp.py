@@ -93,17 +93,25 @@ def warp(
         reduced = (max(1, round(height / step)), max(1, round(width / step)))
         part = resize(part, reduced)
         matrix = compose(resize_matrix(reduced[1] / width, reduced[0] / height), matrix)
-    if border == "reflection":
-        # `grid_sample` takes twice as long where it has to mirror each pixel that it reads.
-        part, matrix = _with_mirrored_border(part, matrix, size)
+    # `grid_sample` takes twice as long where it has to mirror each pixel that it reads.
+    mirrored = _with_mirrored_border(part, matrix, size) if border == "reflection" else None
+    if mirrored:
+        (part, matrix), border = mirrored, "zeros"
     grid = _sampling_grid(matrix, size, (part.shape[-2], part.shape[-1])).to(part).expand(len(part), -1, -1, -1)
-    beyond = "border" if border == "border" else "zeros"
-    return F.grid_sample(part, grid, mode=mode, padding_mode=beyond, align_corners=False)
+    return F.grid_sample(part, grid, mode=mode, padding_mode=border, align_corners=False)
 
 
-def _with_mirrored_border(image: torch.Tensor, matrix: np.ndarray, size: Size) -> tuple[torch.Tensor, np.ndarray]:
-    """Extend an image by its mirror image as far as a grid leaves it, and move the matrix along."""
+def _with_mirrored_border(
+    image: torch.Tensor, matrix: np.ndarray, size: Size
+) -> tuple[torch.Tensor, np.ndarray] | None:
+    """Extend an image by its mirror image as far as a grid leaves it, and move the matrix along.
+
+    None if the grid is coarser than the image, which cannot be reduced below one pixel: the extension would be without
+    bounds.
+    """
     x0, y0, x1, y1 = transformed_bounds(matrix, size)
+    if max(y1 - y0, x1 - x0) > sum(size):  # more than a turned grid of the image's scale
+        return None
     starts = []
     for dim, low, high in ((-2, y0, y1), (-1, x0, x1)):
         length = image.shape[dim]

@@ -127,12 +127,12 @@ def test_raw_files_beside_photographs(tmp_path, monkeypatch, installed):
     """A camera's folder of pairs: without rawpy its raw files are passed over and counted, and nothing fails."""
     from importlib.machinery import ModuleSpec
 
-    from gpen_blocks.gpen.jobs import plan
+    from gpen_blocks.gpen.jobs import collect
 
-    monkeypatch.setattr(plan, "find_spec", lambda name: ModuleSpec(name, None) if installed else None)
+    monkeypatch.setattr(collect, "find_spec", lambda name: ModuleSpec(name, None) if installed else None)
     for name in ("a.jpg", "a.CR2", "b.dng", "notes.txt"):
         (tmp_path / name).write_bytes(b"x")
-    jobs, passed_over = plan.collect([str(tmp_path)], recursive=False)
+    jobs, passed_over = collect.collect([str(tmp_path)], recursive=False)
     names = ["a.CR2", "a.jpg", "b.dng"] if installed else ["a.jpg"]
     assert sorted(job.source.name for job in jobs) == names
     reasons = sorted(one.reason for one in passed_over)
