@@ -59,8 +59,8 @@ def restore_files(
         compare: also write a before-and-after sheet: the first of the targets' `beside`.
         save_faces: also write all crops, before and after: to the folder that is the next of `beside`.
         allow_damaged: read as much as possible of damaged files.
-        pictures: how many there are in all, those of earlier calls included, for which the backend `auto` chooses; 0:
-            as many as `tasks` tell.
+        pictures: how many there are in all, those of earlier calls and of other shards included, by which the backend
+            `auto` and the threads are chosen; 0: as many as `tasks` tell.
         workers: threads that work at once; 0: as many as there are cores, and 4 beside a GPU. On a CPU each has one
             thread of torch, or if there are fewer pictures than workers, its share of them.
         memory: bytes that pictures and the work on them may take; 0: half of what is free. A picture that takes more is
@@ -82,9 +82,11 @@ def restore_files(
     chained = PictureStages(
         restorer, Writing(quality, compare, save_faces, allow_damaged), indices, batch_size, progress
     )
-    threads = cores // len(first) if on_cpu else 1
+    pictures = max(pictures, len(first))
+    # Of all pictures, not of those that are left: another number of threads rounds otherwise.
+    threads = max(cores // pictures, 1) if on_cpu else 1
     with _few_threads(threads):
-        settle(restorer.generator.module, faces=max(pictures, len(first)))
+        settle(restorer.generator.module, faces=pictures)
         results = flow(
             chain(first, source),
             chained.stages(),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -58,19 +59,28 @@ def bytes_of(outcomes: list[Outcome]) -> list[bytes | None]:
     return [main.read_bytes() if main.exists() else None for main in mains]
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread, as for a file among many."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def one_by_one(restorer, sources, tmp_path_factory) -> list[bytes | None]:
     """What one picture after another gives, with one thread of torch."""
     target, found = tmp_path_factory.mktemp("alone") / "alone.png", []
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    for source in sources:
-        if source.read_bytes() == b"no picture":
-            found.append(None)
-            continue
-        restorer.restore(source).save(target)
-        found.append(target.read_bytes())
-    torch.set_num_threads(before)
+    with one_thread():
+        for source in sources:
+            if source.read_bytes() == b"no picture":
+                found.append(None)
+                continue
+            restorer.restore(source).save(target)
+            found.append(target.read_bytes())
     return found
 
 
@@ -181,12 +191,13 @@ def test_sheets_and_crops_are_written_beside(restorer, sources, tmp_path):
         return main.with_name(f"{main.stem}-compare.png"), main.with_name(f"{main.stem}-faces")
 
     tasks = tasks_of([sources[2], sources[3]], tmp_path, beside)
-    plain, pair = restore_files(tasks, restorer, compare=True, save_faces=True)
+    plain, pair = restore_files(tasks, restorer, compare=True, save_faces=True, pictures=20)
     assert plain.report is not None and pair.report is not None
     assert plain.report["face_files"] == []
     names = [Path(path).name for path in pair.report["face_files"]]
     assert names == ["face00-before.png", "face01-before.png", "face00-after.png", "face01-after.png"]
-    alone = restorer.restore(sources[3])
+    with one_thread():
+        alone = restorer.restore(sources[3])
     sheet, folder = beside(pair.task.targets.main)
     assert pair.report["compare"] == str(sheet)
     with Image.open(sheet) as shown, Image.open(folder / "face01-after.png") as crop:
