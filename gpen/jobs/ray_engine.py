@@ -9,6 +9,7 @@ would skip one whose file or settings have changed.
 from __future__ import annotations
 
 import logging
+import os
 import time
 import uuid
 from collections.abc import Generator, Iterator, Sequence
@@ -37,6 +38,8 @@ _LEAST_USED = 0.9
 # Times that a batch is begun again after its process died, and that what was lost is planned again.
 _MOST_RETRIES = 3
 _ROUNDS = 3
+# Tables of names that are read, and of rows that are written, at the same time; each may start a process.
+_TABLES_AT_ONCE = 4
 # Seconds between looks at the rows, on this machine and in an object store.
 _LOOK_EVERY, _LOOK_EVERY_REMOTE = 0.5, 3.0
 
@@ -57,9 +60,7 @@ class Crew:
 
 
 def plan_crew(nodes: Sequence[dict[str, float]], gpus_per_worker: float = 0.0, cores_per_worker: int = 0) -> Crew:
-    """Choose workers that fit on a cluster, and leave a core to the reading and writing of rows.
-
-    Without that core, the workers would wait for names and nothing could read them.
+    """Choose workers that fit on a cluster, and leave a core to Ray itself and to the reading and writing of rows.
 
     Args:
         nodes: resources of each machine, as Ray tells them: `CPU`, and `GPU` if it has some.
@@ -124,12 +125,13 @@ def restore_on_ray(
         MissingPackageError: Ray is not installed.
         JobError: the cluster cannot be reached, no worker fits, or the workers cannot start.
     """
-    ray = _require_ray()
+    ray = require_ray(address)
     left = {entry.source: entry for entry in entries}
     with _cluster(ray, address):
-        crew = plan_crew([node["Resources"] for node in ray.nodes() if node["Alive"]], gpus_per_worker, setup.workers)
         largest = _LARGEST_BATCH
         for _ in range(_ROUNDS):
+            alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            crew = plan_crew(alive, gpus_per_worker, setup.workers)
             with closing(_run_round(ray, list(left.values()), setup, crew, largest, output, worker)) as batches:
                 for rows in batches:
                     for entry, _faces in rows:
@@ -197,7 +199,15 @@ def _run_plan(plan: _Plan) -> None:
     context.use_datasource_v2 = False
     context.max_errored_blocks = -1  # a batch whose worker dies again and again must not end the job
     names, rows, crew = plan.run / "pictures.parquet", plan.run / "rows", plan.crew
-    ray.data.read_parquet(names.path, filesystem=names.filesystem, override_num_blocks=plan.batches).map_batches(
+    # Reading names and writing rows take moments and ask for no core, so that they never wait for one: after a machine
+    # died, workers may take all cores that are left.
+    ray.data.read_parquet(
+        names.path,
+        filesystem=names.filesystem,
+        override_num_blocks=plan.batches,
+        num_cpus=0,
+        concurrency=_TABLES_AT_ONCE,
+    ).map_batches(
         plan.worker,
         batch_size=plan.batch,
         batch_format="pyarrow",
@@ -207,7 +217,7 @@ def _run_plan(plan: _Plan) -> None:
         num_cpus=crew.cores,
         num_gpus=crew.gpus or None,
         max_task_retries=_MOST_RETRIES,
-    ).write_parquet(rows.path, filesystem=rows.filesystem)
+    ).write_parquet(rows.path, filesystem=rows.filesystem, ray_remote_args={"num_cpus": 0}, concurrency=_TABLES_AT_ONCE)
 
 
 def _require_success(ray: Any, work: Any) -> None:
@@ -240,7 +250,16 @@ def _as_parquet(table: arrow.Table, batch: int) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def _require_ray() -> Any:
+def require_ray(address: str | None) -> Any:
+    """Import Ray for a cluster at an address; None: as for `restore_on_ray`.
+
+    Raises:
+        MissingPackageError: Ray is not installed.
+    """
+    if not address and not os.environ.get("RAY_ADDRESS"):
+        # Below `uv run`, Ray would start each worker by `uv run` in a copy of the working folder, where another
+        # environment is made. On this machine the interpreter of this process has what workers need. Read on import.
+        os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     try:
         import ray
         import ray.data

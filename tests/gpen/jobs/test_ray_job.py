@@ -20,7 +20,6 @@ from gpen_blocks.gpen.jobs.inputs import find_inputs
 from gpen_blocks.gpen.jobs.job import Order, WorkList, list_work
 from gpen_blocks.gpen.jobs.journal import FILE, Journal
 from gpen_blocks.gpen.jobs.kept import has_left_rows, journal_to_read, kept_journal
-from gpen_blocks.gpen.jobs.ray_engine import plan_crew
 from gpen_blocks.gpen.jobs.ray_worker import Setup, Worker
 from gpen_blocks.gpen.jobs.rows import FOLDER, RowFolder, from_table, to_table
 from gpen_blocks.gpen.jobs.storage import Place, path_of
@@ -218,32 +217,6 @@ def test_a_row_that_is_older_than_the_journal_changes_nothing(tmp_path):
 def test_without_a_job_there_is_nothing_to_read(root):
     with pytest.raises(JobError, match="There is no job in"), journal_to_read(path_of(f"{root}/none")):
         pass
-
-
-@pytest.mark.parametrize(
-    ("nodes", "gpus", "size", "cores"),
-    [
-        ([{"CPU": 2}], 0, 1, 1),
-        ([{"CPU": 8}], 0, 7, 1),
-        ([{"CPU": 64}], 0, 15, 4),
-        ([{"CPU": 1}, {"CPU": 2}, {"CPU": 2}], 0, 4, 1),
-        ([{"CPU": 16, "GPU": 4}], 1, 4, 3),
-        ([{"CPU": 4}, {"CPU": 8, "GPU": 1}, {"CPU": 8, "GPU": 1}], 0.5, 4, 3),
-        ([{"CPU": 4}, {"CPU": 8, "GPU": 2}], 2, 1, 7),
-    ],
-)
-def test_workers_fit_and_leave_a_core(nodes, gpus, size, cores):
-    crew = plan_crew(nodes, gpus)
-    assert (crew.size, crew.cores, crew.gpus) == (size, cores, gpus)
-    assert crew.size * crew.cores < sum(node["CPU"] for node in nodes)
-
-
-@pytest.mark.parametrize(
-    ("nodes", "gpus"), [([], 0), ([{"CPU": 1}], 0), ([{"CPU": 8}], 1), ([{"CPU": 8, "GPU": 1}], 2)]
-)
-def test_a_cluster_without_room_is_a_sentence(nodes, gpus):
-    with pytest.raises(JobError, match="GPUs and 1 core" if gpus else "1 core for a worker"):
-        plan_crew(nodes, gpus)
 
 
 def test_a_worker_that_cannot_start_tells_why(root):
