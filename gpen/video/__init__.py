@@ -1,0 +1,1 @@
+"""Restoring the faces of videos."""

@@ -1,0 +1,273 @@
+"""Follow the faces of a video from frame to frame."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from ...errors import ImageError
+from ...settings import Settings
+from ...stages import Networks
+from ...types import Size
+from .cuts import CutFinder
+from .looking import Eye, SeenFrame, Sight
+from .tracks import Tracks
+
+EVERY = 8
+"""Frames from one detection to the next."""
+# Distance of the centres of two faces, in widths of the face, up to which they are the same: a detection and a track,
+# and a detection and a track that was lost before.
+_SAME, _SAME_LATER = 0.35, 0.8
+# Ratio of the sizes of two sights of the same face.
+_SIZES = 1.5
+# A track that was lost is bridged over this many frames. One that is followed ends when so many detections in a row
+# do not find it.
+_BRIDGED, _UNSEEN = 12, 4
+# Share of the last step that a face is expected to go again.
+_GOES_ON = 0.7
+# A track that one detection found and another one did not is kept from this score on.
+_SURE = 0.9
+
+
+@dataclass(eq=False)
+class _Track:
+    """A face on its way: its sights by frame, and how many detections found it, missed it, and missed it in a row."""
+
+    sights: dict[int, Sight] = field(default_factory=dict)
+    found: int = 0
+    missed: int = 0
+    unseen: int = 0
+
+    @property
+    def last(self) -> int:
+        return max(self.sights)
+
+    def expected(self, number: int) -> Sight:
+        """Where the face should be in a later frame."""
+        last = self.last
+        own, before = self.sights[last], self.sights.get(last - 1)
+        if before is None:
+            return own
+        return own.moved(_GOES_ON * (own.centre - before.centre) * min(number - last, 3))
+
+    @property
+    def doubtful(self) -> bool:
+        return self.found < 2 and self.missed > 0 and max(one.score for one in self.sights.values()) < _SURE
+
+
+class Follower:
+    """Follows faces through the frames of a video, one after another.
+
+    Every few frames, and after each cut, faces are detected. Between, each face is found again by the network for 68
+    landmarks, which starts at the position in the frame before; what does not look like a face there, or jumps, is lost
+    and looked for by a detection at once. A face that a detection finds anew is followed back to the detection before,
+    and if it continues a track that was lost shortly before, the gap is bridged.
+
+    Args:
+        networks: detector and landmarker are used.
+        settings: those of detection.
+    """
+
+    def __init__(self, networks: Networks, settings: Settings) -> None:
+        self.eye = Eye(networks, settings)
+        self._cuts = CutFinder()
+        self._begun: list[int] = []
+        self._start = self._stop = 0
+        self._size: Size | None = None
+        self._live: list[_Track] = []
+        self._lost: list[_Track] = []
+        self._ended: list[_Track] = []
+        # The frames since the last detection, for following back.
+        self._recent: deque[SeenFrame] = deque(maxlen=EVERY)
+
+    def add(self, frame: SeenFrame) -> None:
+        """Follow the faces into the next frame.
+
+        Raises:
+            ImageError: it does not follow on the one before, or has another size.
+        """
+        size = (frame.image.shape[-2], frame.image.shape[-1])
+        if self._size is None:
+            self._size, self._start = size, frame.number
+        elif (frame.number, size) != (self._stop, self._size):
+            raise ImageError(f"Frame {frame.number} of size {size} came after frame {self._stop - 1} of {self._size}.")
+        self._stop = frame.number + 1
+        faces = frame.faces
+        if self._cuts.begins_shot(frame.small):
+            self._begun.append(frame.number)
+            self._end_all()
+            faces = self.eye.detect(frame.image) if faces is None else faces
+        lost = self._go_on(frame)
+        if lost and faces is None:
+            faces = self.eye.detect(frame.image)
+        if faces is not None:
+            self._compare(frame, faces)
+            self._recent.clear()
+        self._recent.append(frame)
+        ended = [track for track in self._lost if track.last + _BRIDGED < frame.number]
+        self._lost = [track for track in self._lost if track not in ended]
+        self._ended += ended
+
+    def tracks(self) -> Tracks:
+        """The faces of all frames up to now."""
+        done = [track for track in (*self._ended, *self._lost, *self._live) if not track.doubtful]
+        done.sort(key=lambda track: (min(track.sights), -track.sights[min(track.sights)].score))
+        rows = sorted((frame, number) for number, track in enumerate(done) for frame in track.sights)
+        sights = [done[number].sights[frame] for frame, number in rows]
+        nowhere = np.full((5, 2), np.nan)
+        place = np.array(rows, np.int64).reshape(-1, 2)
+        return Tracks(
+            size=self._size or (0, 0),
+            start=self._start,
+            stop=self._stop,
+            cuts=np.array(self._begun, np.int64),
+            frame=place[:, 0],
+            track=place[:, 1].astype(np.int32),
+            landmarks=_stack([one.landmarks for one in sights], 5, 2),
+            landmarks68=_stack([one.landmarks68 for one in sights], 68, 2),
+            box=_stack([one.box for one in sights], 4),
+            score=_stack([one.score for one in sights]),
+            detected=_stack([nowhere if one.detected is None else one.detected for one in sights], 5, 2),
+            share=np.ones(len(rows), np.float32),
+        )
+
+    def _end_all(self) -> None:
+        self._ended += self._live + self._lost
+        self._live, self._lost = [], []
+        self._recent.clear()
+
+    def _go_on(self, frame: SeenFrame) -> bool:
+        """Find the faces of all tracks in the next frame; whether one was lost."""
+        found = self.eye.find_again(frame.image, [track.expected(frame.number) for track in self._live])
+        for track, sight in zip(self._live, found, strict=True):
+            if sight is not None:
+                track.sights[frame.number] = sight
+        lost = [track for track, sight in zip(self._live, found, strict=True) if sight is None]
+        lost += self._doubles(frame.number)
+        self._live = [track for track in self._live if track not in lost]
+        self._lost += lost
+        return bool(lost)
+
+    def _doubles(self, number: int) -> list[_Track]:
+        """The younger of two tracks that have come to the same face."""
+        doubles: list[_Track] = []
+        own = [track for track in self._live if number in track.sights]
+        own.sort(key=lambda track: min(track.sights))
+        for n, track in enumerate(own):
+            if any(_distance(track.sights[number], other.sights[number]) < _SAME / 2 for other in own[:n]):
+                del track.sights[number]
+                doubles += [track] if track.sights else []
+        return doubles
+
+    def _compare(self, frame: SeenFrame, faces: tuple[Sight, ...]) -> None:
+        """Compare the tracks with the faces of a detection."""
+        number, left = frame.number, list(faces)
+        for track, sight in _pairs(self._live, left, number, _SAME):
+            left.remove(sight)
+            own = track.sights[number]
+            # All frames get their landmarks in the same way, so that detections are not seen as jumps.
+            track.sights[number] = Sight(own.landmarks68, sight.box, sight.score, sight.detected)
+            track.found, track.unseen = track.found + 1, 0
+        for track in self._live:
+            if track.sights[number].detected is None:
+                track.missed, track.unseen = track.missed + 1, track.unseen + 1
+        gone = [track for track in self._live if track.unseen >= _UNSEEN]
+        for track, sight in _pairs(self._lost, left, number, _SAME_LATER):
+            left.remove(sight)
+            self._lost.remove(track)
+            self._continue(track, frame, sight)
+        for track in self._lost:
+            track.missed += 1
+        for sight in left:
+            self._continue(_Track(), frame, sight)
+        self._live = [track for track in self._live if track not in gone]
+        self._lost += gone
+
+    def _continue(self, track: _Track, frame: SeenFrame, sight: Sight) -> None:
+        """Go on with a track at a detection: follow the face back, and bridge what is left of the gap."""
+        last = track.last if track.sights else -1
+        back = {frame.number: sight}
+        for earlier in reversed(self._recent):
+            known = back.get(earlier.number + 1)
+            if known is None or earlier.number <= last:
+                break
+            (again,) = self.eye.find_again(earlier.image, [known])
+            if again is None or any(
+                earlier.number in other.sights and _distance(other.sights[earlier.number], again) < _SAME
+                for other in (*self._live, *self._lost)
+            ):
+                break
+            back[earlier.number] = again
+        if last >= 0:
+            back |= _bridge(track.sights[last], last, back[min(back)], min(back))
+        track.sights |= back
+        track.found, track.unseen = track.found + 1, 0
+        self._live.append(track)
+
+
+def follow(frames: Iterable[tuple[int, torch.Tensor]], networks: Networks, settings: Settings) -> Tracks:
+    """Follow the faces of a video.
+
+    Args:
+        frames: number and pixels, 3 x H x W in 0..1, of consecutive frames.
+        networks: detector and landmarker are used.
+        settings: those of detection: `score_threshold`, `min_face_size`, `rotated` and `focus`.
+
+    Returns:
+        All faces, chosen or not, as they were found: see `smooth` and `choose_tracks`.
+
+    Raises:
+        ImageError: a frame is missing, has another size or contains NaN.
+    """
+    follower = Follower(networks, settings)
+    for number, frame in frames:
+        follower.add(follower.eye.see(number, frame, search=number % EVERY == 0))
+    return follower.tracks()
+
+
+def _pairs(tracks: list[_Track], sights: list[Sight], number: int, most: float) -> list[tuple[_Track, Sight]]:
+    """Tracks and the faces that continue them, the nearest first; each once."""
+    candidates = sorted(
+        (
+            (_distance(track.expected(number), sight), n, m)
+            for n, track in enumerate(tracks)
+            for m, sight in enumerate(sights)
+        ),
+    )
+    pairs, used_tracks, used_sights = [], set[int](), set[int]()
+    for distance, n, m in candidates:
+        if distance > most or n in used_tracks or m in used_sights:
+            continue
+        used_tracks.add(n)
+        used_sights.add(m)
+        pairs.append((tracks[n], sights[m]))
+    return pairs
+
+
+def _distance(one: Sight, other: Sight) -> float:
+    """Distance of two faces in widths of the larger; infinite if their sizes differ too much."""
+    larger, smaller = max(one.width, other.width), min(one.width, other.width)
+    if larger > _SIZES * smaller:
+        return float("inf")
+    return float(np.linalg.norm(one.centre - other.centre)) / max(larger, 1e-6)
+
+
+def _bridge(one: Sight, first: int, other: Sight, last: int) -> dict[int, Sight]:
+    """The sights between two, on a straight way."""
+    return {
+        number: Sight(
+            one.landmarks68 + part * (other.landmarks68 - one.landmarks68),
+            one.box + part * (other.box - one.box),
+            one.score,
+        )
+        for number in range(first + 1, last)
+        for part in ((number - first) / (last - first),)
+    }
+
+
+def _stack(values: list, *shape: int) -> np.ndarray:
+    return np.array(values, np.float32).reshape(len(values), *shape)
