@@ -64,6 +64,10 @@ class StorageError(GPENError):
     """A file or folder by URL cannot be reached, read or written, or its address holds credentials."""
 
 
+class VideoError(GPENError):
+    """A video cannot be read, written or restored."""
+
+
 class TrainingError(GPENError):
     """A training run cannot go on: its saved state is damaged, or its gradient is not finite."""
 
@@ -81,6 +85,7 @@ __all__ = [
     "SettingsError",
     "StorageError",
     "TrainingError",
+    "VideoError",
     "WeightsError",
     "causes_of",
     "reason_of",

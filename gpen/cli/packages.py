@@ -28,6 +28,7 @@ OPTIONAL = (
     ("onnxruntime", "runs GPEN in ONNX form, and the generator faster on some processors (needs onnx)"),
     ("onnx", "writes the generator as ONNX (gpen models export)"),
     ("pyarrow", "reads tables of faces, for training and evaluation, and pictures in object stores"),
+    ("av", "reads and writes videos (gpen video)"),
     ("ray", "restores on many machines (gpen restore --engine ray)"),
     ("accelerate", "trains (gpen train)"),
     ("tensorboard", "shows the curves of a training run"),

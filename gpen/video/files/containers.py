@@ -1,0 +1,79 @@
+"""Kinds of video files, and what goes into them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import VideoError
+from .info import VideoInfo
+from .opening import reason, require_av
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+
+# FFmpeg's name of the kind of file by suffix.
+FORMATS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".avi": "avi",
+    ".ts": "mpegts",
+    ".m2ts": "mpegts",
+    ".mts": "mpegts",
+    ".mxf": "mxf",
+    ".nut": "nut",
+    ".gif": "gif",
+    ".apng": "apng",
+}
+
+
+def format_of(path: str | Path) -> str:
+    """FFmpeg's name of the kind of file that a suffix asks for.
+
+    Raises:
+        VideoError: no such video is written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise VideoError(f"{path} has a suffix that is not written; choose one of {', '.join(FORMATS)}.")
+    return FORMATS[suffix]
+
+
+def refusal(container: str, build: Callable[[OutputContainer], object]) -> str:
+    """Why a kind of file does not hold something; empty if it does.
+
+    Args:
+        container: FFmpeg's name of the kind of file.
+        build: adds streams to an empty file in memory, whose header is written then.
+    """
+    av = require_av()
+    try:
+        with av.open(io.BytesIO(), "w", format=container, metadata_errors="surrogateescape") as trial:
+            build(trial)
+            trial.start_encoding()
+    except (OSError, ValueError, ArithmeticError, TypeError, AttributeError) as error:
+        return reason(error)
+    return ""
+
+
+def muxer_options(container: str, info: VideoInfo, metadata: Mapping[str, str]) -> dict[str, str]:
+    """The options with which a file is written.
+
+    Args:
+        container: FFmpeg's name of the kind of file.
+        info: of the source.
+        metadata: of the source.
+    """
+    if container in ("mp4", "mov"):
+        flags = "+faststart"
+        # Keys such as com.apple.quicktime.make are written only in this form.
+        if any("." in key for key in metadata):
+            flags += "+use_metadata_tags"
+        scale = str(info.time_base.denominator)
+        return {"movflags": flags, "video_track_timescale": scale, "movie_timescale": scale}
+    return {}

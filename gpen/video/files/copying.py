@@ -1,0 +1,153 @@
+"""Copy everything but the restored video from one file to another, packet by packet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from .containers import refusal
+from .info import VideoInfo
+from .opening import ATTACHED_PICTURE, Tell
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+
+# What muxers write themselves; of the restored video, also what a Matroska file counts.
+_OWN_METADATA = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
+_STATISTICS = ("bps", "duration", "number_of_", "_statistics_", "encoder")
+# How a cover is kept in Matroska: a file of this name and type.
+_COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png"), "bmp": ("cover.bmp", "image/bmp")}
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a video in seconds; the result begins at 0.
+
+    Attributes:
+        start: of the first frame.
+        stop: of the frame after the last one; None: to the end.
+    """
+
+    start: Fraction
+    stop: Fraction | None = None
+
+
+def add_streams(source: InputContainer, target: OutputContainer, info: VideoInfo, tell: Tell) -> dict[int, Stream]:
+    """Add the other streams of a file to another; those that it does not hold are told.
+
+    Returns:
+        The new streams that get packets, by the old index.
+    """
+    added: dict[int, Stream] = {}
+    for stream in source.streams:
+        if stream.index == info.stream or _are_chapters(stream, source):
+            continue
+        why_not = refusal(target.format.name, lambda trial, stream=stream: _add(trial, stream))
+        if why_not:
+            described = next(known for known in info.streams if known.index == stream.index)
+            tell(f"The {described} is left out; {target.format.name} files do not hold it ({why_not}).")
+            continue
+        copy = _add(target, stream)
+        if copy is not None:
+            added[stream.index] = copy
+    return added
+
+
+def _are_chapters(stream: Stream, source: InputContainer) -> bool:
+    """Whether a stream is what QuickTime's files hold chapters in; it is written anew with them."""
+    chapters = source.chapters() if hasattr(source, "chapters") else []
+    return stream.type == "data" and "mov" in source.format.name and 0 < len(chapters) == stream.frames
+
+
+def _add(target: OutputContainer, stream: Any) -> Stream | None:
+    """Add a stream; None if it is whole with that."""
+    if stream.type == "attachment":
+        target.add_attachment(stream.metadata.get("filename", ""), stream.metadata.get("mimetype", ""), stream.data)
+        return None
+    copy: Any = target.add_stream_from_template(stream, opaque=True)
+    copy.time_base = stream.time_base
+    copy.metadata.update(stream_metadata(stream))
+    copy.disposition = stream.disposition
+    return copy
+
+
+def stream_metadata(stream: Stream) -> dict[str, str]:
+    """Metadata of a stream without what describes its bytes."""
+    return {key: value for key, value in stream.metadata.items() if not key.lower().startswith(_STATISTICS)}
+
+
+def copy_about(source: InputContainer, target: OutputContainer, span: Span | None, tell: Tell) -> None:
+    """Copy the metadata and the chapters of a file."""
+    target.metadata.update({key: value for key, value in source.metadata.items() if key.lower() not in _OWN_METADATA})
+    chapters = source.chapters() if hasattr(source, "chapters") else []
+    kept: list[Any] = [chapter for chapter in (_trimmed_chapter(chapter, span) for chapter in chapters) if chapter]
+    if kept:
+        target.set_chapters(kept)
+
+
+def _trimmed_chapter(chapter: Any, span: Span | None) -> Any:
+    if span is None:
+        return chapter
+    first, last = (int(edge / chapter["time_base"]) if edge is not None else None for edge in (span.start, span.stop))
+    start, end = max(chapter["start"], first), chapter["end"] if last is None else min(chapter["end"], last)
+    return {**chapter, "start": start - first, "end": end - first} if start < end else None
+
+
+def copied_packets(
+    source: InputContainer, streams: dict[int, Stream], span: Span | None, tell: Tell
+) -> Iterator[tuple[float, Packet]]:
+    """The packets of the other streams with the seconds at which they are due, in the order of the file."""
+    from av.error import FFmpegError
+
+    if not streams:
+        return
+    due = float("-inf")
+    packets = source.demux([source.streams[index] for index in streams])
+    while True:
+        try:
+            packet = next(packets, None)
+        except FFmpegError:
+            tell("The file is cut off or damaged: the other streams were copied up to there.")
+            return
+        if packet is None:
+            return
+        if not packet.size or (packet.size == 2 and packet.stream.name == "mov_text"):
+            continue  # an empty text between two; muxers write these themselves
+        cover = bool(packet.stream.disposition & ATTACHED_PICTURE)
+        if span is not None and not cover and not _trim(packet, span):
+            continue
+        if packet.dts is None:
+            packet.dts = packet.pts
+        if packet.dts is not None:
+            due = max(due, float(packet.dts * packet.time_base))
+        packet.stream = streams[packet.stream_index]
+        yield due, packet
+
+
+def _trim(packet: Packet, span: Span) -> bool:
+    """Move a packet to where it is in the part; whether it is in it.
+
+    Subtitles that are shown at the cut begin or end there; of sound, packets that begin in the part are kept.
+    """
+    time_base = packet.time_base
+    if packet.pts is None:
+        return False
+    start, length = packet.pts * time_base, (packet.duration or 0) * time_base
+    if span.stop is not None and start >= span.stop:
+        return False
+    end = start + length
+    if packet.stream.type == "subtitle" and length:
+        if end <= span.start:
+            return False
+        start, end = max(start, span.start), end if span.stop is None else min(end, span.stop)
+        packet.duration = round((end - start) / time_base)
+    elif start < span.start:
+        return False
+    moved = round((start - span.start) / time_base)
+    packet.dts = moved if packet.dts is None else packet.dts + moved - packet.pts
+    packet.pts = moved
+    return True

@@ -1,0 +1,255 @@
+"""Choose how a video is encoded: like its source, and so that no difference is seen."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import SettingsError, VideoError
+from .color import ColorTags
+from .containers import format_of
+from .info import VideoInfo
+from .opening import reason, require_av
+from .pixel_formats import best_format, converted_color, losses
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """What may be asked of the encoder.
+
+    Attributes:
+        codec: such as `h264`, or the name of one of FFmpeg's encoders; empty: that of the source if it can be encoded.
+        crf: quality in the encoder's own scale; None: visually lossless.
+        preset: of the encoder, such as `slow`; empty: its usual one.
+        hardware: use an encoder of the graphics card if one opens.
+    """
+
+    codec: str = ""
+    crf: float | None = None
+    preset: str = ""
+    hardware: bool = False
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder that was tried.
+
+    Attributes:
+        name: of FFmpeg.
+        pixel_format: of the frames it takes.
+        size: (width, height) of the frames it takes, as they are stored.
+        options: its own.
+        color: the tags of the result.
+        notes: what it does not keep, one sentence each.
+    """
+
+    name: str
+    pixel_format: str
+    size: tuple[int, int]
+    options: dict[str, str] = field(default_factory=dict)
+    color: ColorTags = ColorTags()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Dial:
+    """How an encoder is told quality and speed: names of options; `quality` is visually lossless."""
+
+    option: str
+    quality: float
+    preset_option: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+
+
+# What is encoded again as it was; older codecs give way to H.264.
+_KEPT = ("h264", "hevc", "av1", "vp9", "vp8", "prores", "ffv1", "mjpeg", "dnxhd", "png", "apng", "huffyuv", "utvideo")
+# What is tried otherwise, in this order.
+_OTHERWISE = ("h264", "vp9", "av1", "prores", "mjpeg")
+# What players show in one way or another only as 4:2:0.
+_FOR_PLAYERS = ("h264", "hevc", "av1", "vp9", "vp8", "mjpeg")
+_SOFTWARE = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "av1": "libsvtav1",
+    "vp9": "libvpx-vp9",
+    "vp8": "libvpx",
+    "prores": "prores_ks",
+}
+# By maker, in the order in which they are tried.
+_HARDWARE = ("nvenc", "qsv", "amf", "videotoolbox", "mf")
+# The quality at which users of each encoder see no difference, by common judgement.
+_DIALS = {
+    "libx264": _Dial("crf", 16, "preset", {"preset": "medium"}),
+    "libx265": _Dial("crf", 18, "preset", {"preset": "medium", "x265-params": "log-level=error"}),
+    "libsvtav1": _Dial("crf", 20, "preset", {"preset": "6"}),
+    "libvpx-vp9": _Dial("crf", 18, "cpu-used", {"b": "0", "cpu-used": "3", "row-mt": "1"}),
+    "libvpx": _Dial("crf", 6, "cpu-used", {"b": "100M", "cpu-used": "2"}),
+    "nvenc": _Dial("cq", 18, "preset", {"preset": "p6", "rc": "vbr", "b": "0"}),
+    "qsv": _Dial("global_quality", 18, "preset"),
+    "amf": _Dial("qp_i", 18, "quality", {"rc": "cqp", "qp_p": "18", "qp_b": "18"}),
+    "videotoolbox": _Dial("q", 80),
+    "mjpeg": _Dial("q", 2),
+}
+# FFmpeg's factor between `-q` and what an encoder is told.
+_QP_TO_LAMBDA = 118
+# AV_CODEC_FLAG_INTERLACED_DCT and AV_CODEC_FLAG_INTERLACED_ME.
+_INTERLACED = 1 << 18 | 1 << 29
+
+
+def choose_encoder(info: VideoInfo, target: str | Path, settings: EncoderSettings = EncoderSettings()) -> Encoder:
+    """Choose an encoder for a file, and try it with one frame.
+
+    Where nothing else is asked, the codec of the source is used again, unless another keeps more bits or alpha.
+
+    Raises:
+        VideoError: the suffix is unknown, or no encoder writes such frames to such a file.
+        SettingsError: the codec is unknown, or takes no such quality or preset.
+    """
+    container = format_of(target)
+    failures: list[str] = []
+    found: list[tuple[int, Encoder]] = []
+    for codec in [settings.codec] if settings.codec else _codecs(info):
+        encoder = _first_that_opens(info, container, codec, settings, failures)
+        if encoder is None:
+            continue
+        lost = losses(info.layout, encoder.pixel_format)
+        if codec != info.codec and not settings.codec and info.codec in _KEPT:
+            note = f"{info.codec} cannot be written to {Path(target).name} as it is; {codec} is used."
+            encoder = replace(encoder, notes=(note, *encoder.notes))
+        if not any("alpha" in word or "bits" in word for word in lost):
+            return encoder
+        found.append((len(lost), encoder))
+    if found:
+        return min(found, key=lambda pair: pair[0])[1]
+    raise VideoError(f"No encoder writes this video to {Path(target).name}: {'; '.join(failures)}.")
+
+
+def add_video_stream(container: OutputContainer, encoder: Encoder, info: VideoInfo) -> VideoStream:
+    """Add a stream to a file that is written, with an encoder that opens with the first frame."""
+    stream: VideoStream = container.add_stream(encoder.name, rate=info.rate or Fraction(25))  # type: ignore[assignment]
+    context = stream.codec_context
+    stream.time_base = context.time_base = info.time_base
+    context.width, context.height = encoder.size
+    context.pix_fmt = encoder.pixel_format
+    context.options = dict(encoder.options)
+    context.color_range, context.color_primaries = encoder.color.range, encoder.color.primaries
+    context.color_trc, context.colorspace = encoder.color.transfer, encoder.color.matrix
+    if info.pixel_aspect:
+        context.sample_aspect_ratio = info.pixel_aspect
+    if info.interlaced:
+        context.flags |= _INTERLACED
+    context.thread_type = "AUTO"
+    return stream
+
+
+def _codecs(info: VideoInfo) -> Iterator[str]:
+    if info.codec in _KEPT:
+        yield info.codec
+    yield from (codec for codec in _OTHERWISE if codec != info.codec)
+
+
+def _first_that_opens(
+    info: VideoInfo, container: str, codec: str, settings: EncoderSettings, failures: list[str]
+) -> Encoder | None:
+    names = [f"{codec}_{maker}" for maker in _HARDWARE] if settings.hardware else []
+    for name in [*names, _SOFTWARE.get(codec, codec)]:
+        for even in (False, True):
+            try:
+                encoder = _planned(info, name, settings, even)
+                if encoder is None:
+                    continue
+                _try(encoder, info, container)
+                return encoder
+            except (OSError, ValueError, ArithmeticError, VideoError) as error:
+                failures.append(f"{name}: {reason(error)}")
+    return None
+
+
+def _planned(info: VideoInfo, name: str, settings: EncoderSettings, even: bool) -> Encoder | None:
+    """The encoder for frames of their own size or one that is even; None if that is the same."""
+    av = require_av()
+    try:
+        codec = av.Codec(name, "w")
+    except ValueError:
+        if name in (settings.codec, _SOFTWARE.get(settings.codec)):
+            raise SettingsError(
+                f"codec is {settings.codec!r}, which this PyAV cannot encode; try h264, hevc, av1, vp9, prores or ffv1."
+            ) from None
+        raise VideoError("it is not part of this PyAV") from None
+    players = codec.canonical_name in _FOR_PLAYERS
+    formats = [pixel_format.name for pixel_format in codec.video_formats or ()]
+    pixel_format = best_format(info.layout, formats, for_players=players)
+    if pixel_format is None:
+        raise VideoError(f"it does not take {info.pixel_format}")
+    width, height = info.stored_size
+    size = (width + width % 2, height + height % 2) if even else (width, height)
+    if even and size == info.stored_size:
+        return None
+    lost = losses(info.layout, pixel_format)
+    notes = [f"With {codec.canonical_name}, {' and '.join(lost)}."] if lost else []
+    if even:
+        notes.append(f"{codec.canonical_name} needs even sizes: the last row or column is repeated.")
+    color = converted_color(info.color, info.layout, pixel_format)
+    return Encoder(name, pixel_format, size, _options(info, name, pixel_format, settings), color, tuple(notes))
+
+
+def _options(info: VideoInfo, name: str, pixel_format: str, settings: EncoderSettings) -> dict[str, str]:
+    dial = _DIALS.get(name) or _DIALS.get(name.rpartition("_")[2])
+    if settings.crf is not None and dial is None:
+        raise SettingsError(f"crf cannot be set for {name}, which has no such scale; leave it out.")
+    if settings.preset and (dial is None or not dial.preset_option):
+        raise SettingsError(f"preset cannot be set for {name}, which has none; leave it out.")
+    options = dict(dial.options) if dial else {}
+    if dial is not None:
+        quality = dial.quality if settings.crf is None else settings.crf
+        if dial.option == "q":
+            options |= {"flags": "+qscale", "global_quality": str(round(quality * _QP_TO_LAMBDA))}
+        else:
+            options[dial.option] = f"{quality:g}"
+        if settings.preset:
+            options[dial.preset_option] = settings.preset
+    if name == "prores_ks":
+        options["profile"] = "4" if "444" in pixel_format else "3"
+    if name == "libx265":
+        options["x265-params"] += _hdr_of_x265(info)
+    return options
+
+
+def _hdr_of_x265(info: VideoInfo) -> str:
+    """Mastering display and light level as parameters of x265, which takes them from nowhere else here."""
+    told = ""
+    mastering = info.side_data.get("MASTERING_DISPLAY_METADATA")
+    if mastering:
+        # AVMasteringDisplayMetadata: x, y of red, green, blue and white, then least and most light, as fractions.
+        numbers = struct.unpack_from("20i", mastering)
+        values = [n / d if d else 0.0 for n, d in zip(numbers[::2], numbers[1::2], strict=True)]
+        red, green, blue, white = ([round(v * 50000) for v in values[k : k + 2]] for k in (0, 2, 4, 6))
+        least, most = (round(value * 10000) for value in values[8:])
+        points = "".join(
+            f"{n}({x},{y})" for n, (x, y) in zip(("G", "B", "R", "WP"), (green, blue, red, white), strict=True)
+        )
+        told += f":master-display={points}L({most},{least}):hdr10=1"
+    light = info.side_data.get("CONTENT_LIGHT_LEVEL")
+    if light:
+        told += ":max-cll={},{}".format(*struct.unpack_from("2I", light))
+    return told
+
+
+def _try(encoder: Encoder, info: VideoInfo, container: str) -> None:
+    """Encode one frame into a file in memory."""
+    av = require_av()
+    with av.open(io.BytesIO(), "w", format=container) as trial:
+        stream = add_video_stream(trial, encoder, info)
+        frame = av.VideoFrame(*encoder.size, encoder.pixel_format)
+        frame.pts, frame.time_base = 0, info.time_base
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            trial.mux(packet)

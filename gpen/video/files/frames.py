@@ -1,0 +1,214 @@
+"""The frames of a video, one by one."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ...wording import count
+from .color import ColorModel
+from .info import VideoInfo
+from .opening import Tell, main_stream, open_video, untold, video_errors
+from .orientation import Orientation
+from .planes import planes_of, reformatted
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+
+# Seconds before a frame at which its key frame is looked for: seeking is inexact, and in an open group of pictures
+# the key frame is shown after frames that need an earlier one.
+_SEEK_BACK = (0, 2, 10, 60)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A decoded frame.
+
+    Attributes:
+        number: in the file, from 0.
+        time: when it is shown, in the time base of the video.
+        key: whether the file stores it independently of others.
+        picture: as PyAV decoded it, with all that belongs to it; `add_change` changes its samples.
+        color, orientation: of the video.
+    """
+
+    number: int
+    time: int
+    key: bool
+    picture: VideoFrame
+    color: ColorModel
+    orientation: Orientation
+
+    def rgb(self) -> torch.Tensor:
+        """3 x H x W float32 RGB in 0..1, upright, with the file's own gamma; of HDR, an ordinary copy (see `hdr`)."""
+        upright = self.orientation.upright(self.color.to_rgb(planes_of(self.picture)))
+        return torch.from_numpy(np.ascontiguousarray(upright))
+
+    def add_change(self, before: torch.Tensor, after: torch.Tensor, mask: torch.Tensor | None = None) -> None:
+        """Put back what was changed; all other samples stay as they were decoded, bit for bit.
+
+        Args:
+            before: what `rgb` gave, 3 x H x W.
+            after: its changed copy.
+            mask: H x W (or 1 x H x W); where it is 0, nothing changes. None: everywhere.
+        """
+        changed = (before != after).any(0)
+        if mask is not None:
+            changed &= mask.reshape(changed.shape) > 0
+        stored = self.orientation.stored(changed.numpy())
+        rows, columns = stored.any(1).nonzero()[0], stored.any(0).nonzero()[0]
+        if not rows.size:
+            return
+        step = 4  # of chroma, at most
+        region = (slice(rows[0] // step * step, rows[-1] + 1), slice(columns[0] // step * step, columns[-1] + 1))
+        old = self.orientation.stored(before.numpy())[(slice(None), *region)]
+        new = self.orientation.stored(after.numpy())[(slice(None), *region)]
+        new = np.where(stored[region], new, old)
+        self.picture.make_writable()
+        self.color.add_change(planes_of(self.picture), old, new, (region[0].start, region[1].start))
+
+
+def read_frames(
+    info: VideoInfo,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    times: np.ndarray | None = None,
+    tell: Tell = untold,
+) -> Iterator[Frame]:
+    """Read the frames of a video.
+
+    A file that is cut off or damaged gives what can be decoded, and a note tells. Times that do not rise are moved by
+    one unit.
+
+    Args:
+        info: of `read_info`.
+        start, stop: numbers of the first frame, and of the one after the last.
+        times: of all frames, from an earlier reading or of `read_times`. With them, `start` costs no more than the
+            frames since the key frame before it.
+        tell: called with notes.
+
+    Yields:
+        Frames in the order in which they are shown. Each is a picture of its own, which may be kept and changed.
+
+    Raises:
+        VideoError: the file cannot be read any more.
+    """
+    if start and times is not None and start < len(times):
+        with open_video(info.path) as container, video_errors(info.path):
+            reader = _Reader(info, container, tell)
+            for frame in reader.from_near(start, times):
+                if stop is not None and frame.number >= stop:
+                    return
+                if frame.number == start and frame.time != times[start]:
+                    break  # the file seeks inexactly
+                if frame.number >= start:
+                    yield frame
+            else:
+                if reader.found:
+                    return
+    with open_video(info.path) as container, video_errors(info.path):
+        for frame in _Reader(info, container, tell).from_first():
+            if stop is not None and frame.number >= stop:
+                return
+            if frame.number >= start:
+                yield frame
+
+
+def read_times(info: VideoInfo) -> np.ndarray:
+    """The times of all frames, int64, rising, without decoding; those of a damaged file may be others.
+
+    Raises:
+        VideoError: the file cannot be read any more.
+    """
+    with open_video(info.path) as container, video_errors(info.path):
+        packets = container.demux(main_stream(container))
+        times = [packet.pts for packet in packets if packet.size and packet.pts is not None and not packet.is_discard]
+    return np.array(sorted(times), np.int64)
+
+
+class _Reader:
+    """Decodes one open file from one place on."""
+
+    def __init__(self, info: VideoInfo, container: InputContainer, tell: Tell) -> None:
+        stream = main_stream(container)
+        assert stream is not None  # open_video looked
+        self._info, self._container, self._stream, self._tell = info, container, stream, tell
+        self._color = info.color_model()
+        stream.thread_type = "AUTO"
+        self._packets = self._damaged = 0
+        self._cut = self._other = False
+        self.found = False  # whether `from_near` got anywhere
+
+    def from_first(self) -> Iterator[Frame]:
+        """All frames."""
+        yield from self._framed(self._decoded(), 0)
+        expected = self._stream.frames
+        if self._cut or self._packets < expected:
+            lost = f" ({self._packets} of {expected} frames are there)" if expected > self._packets else ""
+            self._tell(f"{self._info.path} is cut off{lost}; what could be decoded was read.")
+        if self._damaged:
+            places = count(self._damaged, "place")
+            self._tell(f"{self._info.path} is damaged in {places}; frames there are missing or faulty.")
+
+    def from_near(self, start: int, times: np.ndarray) -> Iterator[Frame]:
+        """Frames from a key frame that is not after `start`; none if there is no way to seek."""
+        target = int(times[start])
+        for seconds in _SEEK_BACK:
+            try:
+                self._container.seek(target - int(seconds / self._info.time_base), stream=self._stream)
+            except OSError:
+                return
+            pictures = self._decoded()
+            first = next(pictures, None)
+            if first is None or first.pts is None or not first.key_frame or first.pts > target:
+                continue
+            number = int(np.searchsorted(times, first.pts))
+            if times[number] == first.pts:
+                self.found = True
+                yield from self._framed(itertools.chain([first], pictures), number)
+                return
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        from av.error import FFmpegError
+
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError:
+                self._cut, packet = True, None
+            try:
+                if packet is None:
+                    if self._cut:
+                        yield from self._stream.decode(None)
+                    return
+                self._packets += bool(packet.size)
+                yield from packet.decode()
+            except FFmpegError:
+                self._damaged += 1
+
+    def _framed(self, pictures: Iterator[VideoFrame], first: int) -> Iterator[Frame]:
+        info, layout = self._info, self._info.layout
+        step = max(1, round(1 / (info.rate * info.time_base))) if info.rate else 1
+        time: int | None = None
+        for number, picture in enumerate(pictures, first):
+            self._damaged += picture.is_corrupt
+            rising = picture.pts if picture.pts is not None else 0 if time is None else time + step
+            time = rising if time is None else max(rising, time + 1)
+            key = picture.key_frame
+            if (picture.width, picture.height) != info.stored_size or picture.format.name != info.pixel_format:
+                if not self._other:
+                    self._tell(f"{info.path} changes its size or format; all frames become like the first.")
+                self._other = True
+                picture = reformatted(picture, *info.stored_size, layout.name)
+            elif picture.format.name != layout.name or any(plane.line_size < 0 for plane in picture.planes):
+                picture = reformatted(picture, *info.stored_size, layout.name)
+            picture.pts = time
+            yield Frame(number, time, key, picture, self._color, info.orientation)

@@ -1,0 +1,166 @@
+"""Join segments to one file, with everything else that was in the source."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ....weights.files import replacing
+from ...errors import VideoError
+from .containers import format_of, muxer_options
+from .copying import Span, add_streams, copied_packets, copy_about, stream_metadata
+from .encoders import Encoder, add_video_stream
+from .info import VideoInfo
+from .opening import Tell, open_video, require_av, untold, url_of, video_errors
+from .segments import room
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+# AV_CODEC_FLAG_GLOBAL_HEADER: segments have their headers apart from their packets.
+_GLOBAL_HEADER = 1 << 22
+# Packets among which the next frame is, whatever the group of pictures and where seeking ends.
+_LOOK_AHEAD = 1000
+
+
+def join(
+    segments: Sequence[str | Path],
+    info: VideoInfo,
+    encoder: Encoder,
+    target: str | Path,
+    *,
+    trimmed: bool = False,
+    tell: Tell = untold,
+) -> None:
+    """Join segments, and copy all other streams, chapters and metadata of the source.
+
+    Frames keep their times. The file is written whole or not at all.
+
+    Args:
+        segments: in their order, all written with `encoder`.
+        info: of the source.
+        encoder: of the segments.
+        target: its suffix says the kind of file.
+        trimmed: the segments are a part of the source: the result begins at 0, and the other streams are cut.
+        tell: called with what could not be kept.
+
+    Raises:
+        VideoError: a segment is missing or was written otherwise, or the target cannot be written.
+    """
+    target = Path(target)
+    container_format = format_of(target)
+    times, ranks = _times_of(segments, info)
+    span = _span(info, times) if trimmed else None
+    decoding = _decoding_times(times, ranks)
+    durations = np.append(np.diff(times), _last_duration(info, int(times[-1])))
+    shift = int(times[0]) if trimmed else 0
+    with open_video(info.path) as source, video_errors(target, "written"), replacing(target) as temporary:
+        options = muxer_options(container_format, info, source.metadata)
+        with require_av().open(
+            url_of(temporary),
+            "w",
+            format=container_format,
+            container_options=options,
+            metadata_errors="surrogateescape",
+        ) as container:
+            stream = add_video_stream(container, encoder, info)
+            stream.codec_context.flags |= _GLOBAL_HEADER
+            original = source.streams[info.stream]
+            stream.metadata.update(stream_metadata(original))
+            stream.disposition = original.disposition
+            _turn(stream, info, container_format, tell)
+            others = add_streams(source, container, info, tell)
+            copy_about(source, container, span, tell)
+            container.start_encoding()
+            video = _video_packets(segments, stream, info, (decoding - shift, times[ranks] - shift, durations[ranks]))
+            copied = copied_packets(source, others, span, tell)
+            for _, packet in heapq.merge(video, copied, key=lambda pair: pair[0]):
+                container.mux_one(packet)
+
+
+def _times_of(segments: Sequence[str | Path], info: VideoInfo) -> tuple[np.ndarray, np.ndarray]:
+    """All times, rising, and for each packet the place of its time among them."""
+    stored: list[int] = []
+    for path in segments:
+        with open_video(path) as segment, video_errors(Path(path)):
+            packets = segment.demux(segment.streams.video[0])
+            stored += [
+                round(packet.pts * packet.time_base / info.time_base) for packet in packets if packet.pts is not None
+            ]
+    times = np.array(stored, np.int64) - room(info)
+    order = np.argsort(times, kind="stable")
+    ranks = np.empty_like(order)
+    ranks[order] = np.arange(len(order))
+    times = times[order]
+    if not len(times):
+        raise VideoError("There is no segment to join.")
+    if (np.diff(times) <= 0).any():
+        raise VideoError("The segments overlap: two frames have the same time.")
+    return times, ranks
+
+
+def _decoding_times(times: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """When each packet is due: as late as the order in which frames are shown allows, and always rising."""
+    delay = int((np.arange(len(ranks)) - ranks).max())
+    step = max(int(times[1] - times[0]), 1) if len(times) > 1 else 1
+    before = times[0] - step * np.arange(delay, 0, -1)
+    return np.concatenate([before, times])[: len(times)]
+
+
+def _last_duration(info: VideoInfo, time: int) -> int:
+    """How long the frame of a time is shown in the source, where other frames may follow."""
+    duration = 0
+    with open_video(info.path) as source, video_errors(info.path):
+        stream = source.streams[info.stream]
+        if stream.duration:
+            duration = (stream.start_time or 0) + stream.duration - time
+        try:
+            source.seek(time, stream=stream)
+            packets = [packet for packet in islice(source.demux(stream), _LOOK_AHEAD) if packet.pts is not None]
+        except OSError:
+            packets = []
+    later = [packet.pts - time for packet in packets if packet.pts is not None and packet.pts > time]
+    own = next((packet.duration for packet in packets if packet.pts == time and packet.duration), 0)
+    usual = round(1 / (info.rate * info.time_base)) if info.rate else 0
+    return next(int(value) for value in (min(later, default=0), duration, own, usual, 1) if value > 0)
+
+
+def _span(info: VideoInfo, times: np.ndarray) -> Span:
+    end = int(times[-1]) + _last_duration(info, int(times[-1]))
+    return Span(Fraction(int(times[0])) * info.time_base, end * info.time_base)
+
+
+def _turn(stream: VideoStream, info: VideoInfo, container_format: str, tell: Tell) -> None:
+    if not info.orientation.matrix or info.orientation.matrix[0] == 1 << 16:
+        return
+    if hasattr(stream, "set_display_matrix") and container_format in ("mp4", "mov", "matroska", "webm"):
+        stream.set_display_matrix(info.orientation.matrix)
+    else:
+        tell(f"The video is stored turned by {info.rotation} degrees, which could not be written to the file.")
+
+
+def _video_packets(
+    segments: Sequence[str | Path],
+    stream: VideoStream,
+    info: VideoInfo,
+    times: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> Iterator[tuple[float, Packet]]:
+    """The packets of all segments with the seconds at which they are due."""
+    unit = float(info.time_base)
+    moments = iter(zip(*(values.tolist() for values in times), strict=True))
+    for path in segments:
+        with open_video(path) as segment, video_errors(Path(path)):
+            for packet in segment.demux(segment.streams.video[0]):
+                if packet.size:
+                    due, packet.pts, packet.duration = next(moments)
+                    packet.dts = due
+                    packet.time_base = info.time_base
+                    packet.stream = stream
+                    yield due * unit, packet

@@ -1,0 +1,107 @@
+"""Open videos with PyAV; whatever is wrong with a file becomes one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ...errors import GPENError, MissingPackageError, VideoError
+from ...wording import pip_install
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+Tell = Callable[[str], None]
+"""Called with one sentence about what could not be kept or read."""
+
+# FFmpeg opens single pictures with these demuxers; GIF and APNG have others.
+_PICTURES = ("image2", "_pipe")
+# The flag of a stream that holds a cover picture; not every PyAV has an enum of them.
+ATTACHED_PICTURE = 1 << 10
+
+
+def untold(note: str) -> None:
+    """For who does not want to hear."""
+
+
+def require_av() -> ModuleType:
+    """PyAV, which is imported here alone.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise MissingPackageError(f"Videos need PyAV ({error}); install it with {pip_install('av')}.") from None
+    return av
+
+
+def url_of(path: Path) -> str:
+    """The name by which FFmpeg opens a file, whatever characters are in it: `a:b.mp4` alone would be a protocol."""
+    return f"file:{path.absolute()}"
+
+
+@contextmanager
+def open_video(path: str | Path) -> Iterator[InputContainer]:
+    """Open a file that holds a video.
+
+    Raises:
+        VideoError: there is no such file, it cannot be read, or it holds no video.
+        MissingPackageError: PyAV is not installed.
+    """
+    path = Path(path)
+    av = require_av()
+    with video_errors(path):
+        if path.is_dir():
+            raise VideoError(f"{path} is a folder, not a video; give a file.")
+        if path.stat().st_size == 0:
+            raise VideoError(f"{path} is empty.")
+        # Bytes of metadata that are no UTF-8 come out as they went in.
+        with av.open(url_of(path), metadata_errors="surrogateescape") as container:
+            if any(part in container.format.name for part in _PICTURES):
+                raise VideoError(f"{path} is a picture, not a video; `gpen restore` takes pictures.")
+            if main_stream(container) is None:
+                found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+                raise VideoError(f"{path} has no video stream; it holds {found}.")
+            yield container
+
+
+def main_stream(container: InputContainer) -> VideoStream | None:
+    """The video stream that is restored: the first one that is no cover picture."""
+    return next((stream for stream in container.streams.video if not stream.disposition & ATTACHED_PICTURE), None)
+
+
+@contextmanager
+def video_errors(path: Path, verb: str = "read") -> Iterator[None]:
+    """Turn errors of PyAV and of the system into one sentence.
+
+    Raises:
+        VideoError: for each of them.
+    """
+    try:
+        yield
+    except GPENError:
+        raise
+    except FileNotFoundError:
+        raise VideoError(f"There is no file {path}; check the name.") from None
+    except PermissionError:
+        raise VideoError(
+            f"{path} cannot be {'read' if verb == 'read' else 'written'}; check its permissions."
+        ) from None
+    except (OSError, ValueError, ArithmeticError) as error:  # the errors of PyAV are of these types
+        raise VideoError(f"{path} cannot be {verb}: {reason(error)}.") from error
+
+
+def reason(error: BaseException) -> str:
+    """What an error of PyAV or of the system says, without its number and file name."""
+    text: Any = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if "moov atom not found" in str(getattr(error, "log", "")):
+        text = "its index is missing, so it was cut off while it was written or sent"
+    elif text == "Invalid data found when processing input":
+        text = "it is cut off, damaged or no video"
+    return " ".join(str(text).split()).rstrip(".")

@@ -1,0 +1,81 @@
+"""Write pieces of a video, each a file of its own that is whole or not there."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+
+from ....weights.files import replacing
+from .encoders import Encoder, add_video_stream
+from .frames import Frame
+from .info import VideoInfo
+from .opening import require_av, url_of, video_errors
+from .pixel_formats import Converter, has_alpha
+
+# NUT keeps all times exactly; FFmpeg puts some codecs only into others.
+_ONLY_MOV = ("prores_ks", "prores", "prores_aw", "dnxhd", "qtrle")
+# NUT holds no negative times, and encoders decode some frames before they are shown.
+_ROOM_SECONDS = 1000
+_FORMATS = {".nut": "nut", ".mov": "mov", ".mkv": "matroska"}
+
+
+def segment_suffix(encoder: Encoder) -> str:
+    """The suffix of an encoder's segments."""
+    if encoder.name.startswith("libvpx") and has_alpha(encoder.pixel_format):
+        return ".mkv"  # the alpha of VP8 and VP9 lies beside their packets
+    return ".mov" if encoder.name in _ONLY_MOV else ".nut"
+
+
+def room(info: VideoInfo) -> int:
+    """By how much the times in segments are moved, in the time base of the video."""
+    return round(_ROOM_SECONDS / info.time_base)
+
+
+class SegmentWriter:
+    """Encodes frames into a segment, in a `with` block: the file is there when the block ends without an error.
+
+    Args:
+        path: of the segment, with the suffix of `segment_suffix`.
+        info: of the source.
+        encoder: of `choose_encoder`.
+
+    Raises:
+        VideoError: the file cannot be written, here or later.
+    """
+
+    def __init__(self, path: str | Path, info: VideoInfo, encoder: Encoder) -> None:
+        self.path = Path(path)
+        self._time_base, self._room = info.time_base, room(info)
+        self._convert = Converter(info.layout, encoder.color, encoder.pixel_format, encoder.size)
+        scale = str(info.time_base.denominator)
+        options = {"movie_timescale": scale, "video_track_timescale": scale} if self.path.suffix == ".mov" else {}
+        with video_errors(self.path, "written"), ExitStack() as files:
+            temporary = files.enter_context(replacing(self.path))
+            container = require_av().open(
+                url_of(temporary), "w", format=_FORMATS[self.path.suffix], container_options=options
+            )
+            self._container = files.enter_context(container)
+            self._stream = add_video_stream(container, encoder, info)
+            self._files = files.pop_all()
+
+    def write(self, frame: Frame) -> None:
+        """Encode a frame; its time must be after that of the one before."""
+        picture = self._convert(frame.picture)
+        picture.pts, picture.time_base = frame.time + self._room, self._time_base
+        picture.pict_type = 0  # that of the source is not the encoder's
+        with video_errors(self.path, "written"):
+            self._container.mux(self._stream.encode(picture))
+
+    def __enter__(self) -> SegmentWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            with suppress(OSError, ValueError):  # closing may fail for the same reason
+                self._files.__exit__(kind, error, trace)
+            return
+        with video_errors(self.path, "written"), self._files:
+            self._container.mux(self._stream.encode(None))

@@ -1,0 +1,86 @@
+"""A video that goes through frames, segments and joining keeps all that was in its file."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from videos import contents, make_video, rewrite
+
+from gpen_blocks.gpen.errors import VideoError
+from gpen_blocks.gpen.video.files import EncoderSettings, choose_encoder, join, read_info
+
+LOSSLESS = EncoderSettings("h264", crf=0)
+# A variable frame rate, with a pause and frames that are close to each other.
+UNEVEN = (0, 40, 80, 90, 200, 240, 250, 333, 334, 400)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_frames_times_and_all_other_streams_stay(tmp_path, suffix):
+    source = make_video(
+        tmp_path / f"source{suffix}",
+        times=UNEVEN,
+        options={"bf": "2"},
+        sound=("deu", "eng"),
+        subtitles=("fra", "jpn"),
+        chapters=True,
+        metadata={"title": "Über", "comment": "x"},
+        rotation=90,
+        attachment=b"font" if suffix == ".mkv" else b"",
+        cover=suffix == ".mp4",
+    )
+    notes = rewrite(source, tmp_path / f"result{suffix}", LOSSLESS)
+    before, after = contents(source), contents(tmp_path / f"result{suffix}")
+    assert notes == []
+    assert after.times == before.times == [Fraction(time, 1000) for time in UNEVEN]
+    assert after.planes == before.planes
+    assert after.streams == before.streams
+    assert len(after.streams) >= 4 and all(len(packets) for _, _, _, _, packets in after.streams[:4])
+    assert after.chapters == before.chapters and len(after.chapters) == 2
+    assert after.metadata == before.metadata
+    assert read_info(tmp_path / f"result{suffix}").orientation == read_info(source).orientation
+
+
+def test_a_trimmed_video_begins_at_nought_and_cuts_the_other_streams(tmp_path):
+    source = make_video(
+        tmp_path / "source.mkv", times=UNEVEN, sound=("deu",), subtitles=("fra",), chapters=True, options={"bf": "2"}
+    )
+    rewrite(source, tmp_path / "result.mkv", LOSSLESS, start=3, stop=8)
+    before, after = contents(source), contents(tmp_path / "result.mkv")
+    first, end = Fraction(90, 1000), Fraction(334, 1000)
+    assert after.times == [time - first for time in before.times[3:8]]
+    assert after.planes == before.planes[3:8]
+    sound = [(data, pts - first, length) for data, pts, length in before.streams[0][4] if first <= pts < end]
+    assert after.streams[0][4] == sound
+    texts = [(bytes(data), pts, length) for data, pts, length in after.streams[1][4]]
+    assert texts == [
+        (b"first", 0, Fraction(70, 1000)),
+        (b"zweite Zeile", Fraction(130, 1000), Fraction(114, 1000)),
+    ]
+    assert after.chapters == [
+        (0, Fraction(110, 1000), "one"),
+        (Fraction(110, 1000), Fraction(244, 1000), "two"),
+    ]
+
+
+def test_a_stream_that_the_target_does_not_hold_is_told(tmp_path):
+    source = make_video(tmp_path / "source.mkv", sound=("deu",), subtitles=("fra",), attachment=b"font")
+    notes = rewrite(source, tmp_path / "result.mp4")
+    assert [note.partition(" is left out")[0] for note in notes] == [
+        "The subtitle stream 2 (subrip) fra",
+        "The attachment stream 3 (font.ttf)",
+    ]
+    sounds = [contents(path).streams[0][4] for path in (source, tmp_path / "result.mp4")]
+    # Durations follow from the next packet there.
+    assert [packet[:2] for packet in sounds[1]] == [packet[:2] for packet in sounds[0]]
+
+
+def test_what_fails_leaves_nothing_under_the_name(tmp_path):
+    source = make_video(tmp_path / "source.mkv")
+    info = read_info(source)
+    encoder = choose_encoder(info, tmp_path / "result.mkv")
+    missing = Path(tmp_path / "missing.nut")
+    with pytest.raises(VideoError, match=r"There is no file .*missing.nut"):
+        join([missing], info, encoder, tmp_path / "result.mkv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source.mkv"]
