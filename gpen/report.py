@@ -20,7 +20,7 @@ from .settings import Settings
 from .stages import FaceRecord, Networks
 from .stages.find import NOT_CHOSEN
 from .types import Face
-from .wording import agree, count
+from .wording import LEFT_ALONE, agree, count
 
 # From this many photograph pixels per crop pixel (per side) on, the lost detail is visible.
 _COARSE = 1.5
@@ -117,7 +117,7 @@ def _why_none_restored(batch: RestoredBatch, index: int, settings: Settings) -> 
     found = batch.found
     reasons = [reason for face, reason in zip(found.rejected, found.reasons, strict=True) if face.image_index == index]
     if reasons:
-        what = f"{count(len(reasons), 'face')} {agree(len(reasons), 'was', 'were')} left alone"
+        what = f"{count(len(reasons), 'face')} {agree(len(reasons), 'was', 'were')} {LEFT_ALONE}"
         return f"{what} ({'; '.join(dict.fromkeys(reasons))})"
     if settings.min_face_size or found.least_size <= SMALLEST_FACE:
         least = f" of {settings.min_face_size:.0f} pixels or more" if settings.min_face_size else ""
@@ -163,7 +163,7 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
         if reason != NOT_CHOSEN and batch.faces.of_image(face.image_index)
     ]
     for why, faces in Counter(passed_over).items():
-        notes.append(f"{count(faces, 'face')} {agree(faces, 'was', 'were')} left alone: {why}.")
+        notes.append(f"{count(faces, 'face')} {agree(faces, 'was', 'were')} {LEFT_ALONE}: {why}.")
     for why, faces in Counter(record.left_alone for record in batch.records if record.left_alone).items():
         if why == SHARP_ALREADY:
             which = agree(faces, "is sharp already and was not changed", "are sharp already and were not changed")
@@ -176,18 +176,17 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
             )
             notes.append(f"{count(faces, 'face')} {which}.")
         else:
-            notes.append(f"{count(faces, 'face')} {agree(faces, 'stays', 'stay')} as before: {why}.")
+            notes.append(f"{count(faces, 'face')} {agree(faces, 'was', 'were')} {LEFT_ALONE}: {why}.")
     coarse = [
         record.alignment
         for record in batch.records
         if record.left_alone is None and matrix_scale(record.alignment.inverse) > _COARSE
     ]
     if coarse:
-        have = f"{count(len(coarse), 'face')} {agree(len(coarse), 'has', 'have')}"
-        finer = agree(len(coarse), "it", "them")
+        # The same words for every picture, so that many pictures can share them.
         notes.append(
-            f"{have} far more pixels than the {coarse[0].crop_size} of {generator.name}: what {generator.name} cannot "
-            f"see of {finer} was kept as it is; a larger model restores that too."
+            f"Faces with far more pixels than the {coarse[0].crop_size} of {generator.name} keep what "
+            f"{generator.name} cannot see as it is; a larger model restores that too."
         )
     for index, told in enumerate(batch.prepared):
         if told is not None:

@@ -1,12 +1,55 @@
-"""Words that agree with their number, commands to type, and tables of words."""
+"""Words that agree with their number, words for what came of pictures and faces, and text that is safe to show."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 # Of more numbers, a sentence names the first ones.
 _NAMED = 5
+
+RESTORED: Final = "restored"
+"""A face of which the result shows more than the photograph; a picture with such a face."""
+LEFT_ALONE: Final = "left alone"
+"""A face that was found and not restored, whatever the reason; a picture that has faces, all of them left alone."""
+WITHOUT_FACE: Final = "without a face"
+"""A picture in which no face was found."""
+FAILED: Final = "failed"
+"""A picture that has no result."""
+
+# Control characters, those that turn the direction of text, those without width but for the two that join letters, line
+# ends of Unicode, and halves of characters, which stand for bytes of names that are no UTF-8.
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""A text, such as the name of a file, in one line that shows all of it: `\u202e` instead of a character like that.
+
+    Every text from outside goes through this before a terminal or a page shows it.
+    """
+    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def came_of(faces: int, restored: int) -> str:
+    """What came of a picture with a result: `RESTORED`, `LEFT_ALONE` or `WITHOUT_FACE`.
+
+    Args:
+        faces: number of faces found.
+        restored: number of those that were restored.
+    """
+    return RESTORED if restored else LEFT_ALONE if faces else WITHOUT_FACE
+
+
+def faces_in_words(faces: int, restored: int) -> str:
+    """Such as `2 faces restored, 1 left alone`; arguments as for `came_of`."""
+    if not faces:
+        return "no face found"
+    left = f", {faces - restored} {LEFT_ALONE}" if faces > restored else ""
+    return f"{count(restored, 'face') if restored else 'no face'} {RESTORED}{left}"
 
 
 def count(number: int, singular: str, plural: str | None = None) -> str:

@@ -70,7 +70,7 @@ import numpy as np
 from PIL import Image
 assert len(Restorer().restore(np.asarray(Image.open(example))).faces) == 1
 told("library")
-from gpen_blocks.gpen.cli import app
+from gpen_blocks.gpen.cli.commands import app
 for step, *words in (
     ("restore", "-o", folder + "/restored.jpg", "--report", folder + "/report.json"),
     ("restore", "-o", folder + "/natural.png", "--preset", "natural"),

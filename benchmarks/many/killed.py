@@ -25,7 +25,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from gpen_blocks.gpen.cli import app
+from gpen_blocks.gpen.cli.commands import app
 from gpen_blocks.gpen.jobs.entries import name_of, sha256_of
 from gpen_blocks.gpen.jobs.journal import FILE, Journal
 from gpen_blocks.gpen.restorer import Restorer

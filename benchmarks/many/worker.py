@@ -96,7 +96,7 @@ def main() -> None:
         restoring.restore_files = restore_copying
     else:
         install_waiting()
-    from gpen_blocks.gpen.cli import app
+    from gpen_blocks.gpen.cli.commands import app
 
     if "ray" in sys.argv:
         _begin_ray()

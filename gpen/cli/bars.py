@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from ..jobs.collect import Job
 from ..progress import Overall
-from ..wording import count
+from ..wording import count, printable
 from .terminal import rich_console, say_error
 
 Show = Callable[[str, int, int], None]
@@ -19,6 +21,8 @@ Show = Callable[[str, int, int], None]
 
 # Without a terminal, progress is told this often, in seconds.
 _EVERY = 30
+# Below this number of faces in a second, the time of a picture says more.
+_SLOW = 0.1
 
 
 class Pace:
@@ -31,12 +35,28 @@ class Pace:
     def __init__(self, total: int) -> None:
         self.total = total
         self.done = self._faces = 0
+        self._within: dict[Path, tuple[Overall, float]] = {}
         self._began = time.monotonic()
 
-    def count(self, faces: int) -> None:
-        """Note that a picture with this number of faces is done."""
+    def count(self, source: Path, faces: int) -> None:
+        """Note that a picture with this number of restored faces is done."""
+        self._within.pop(source, None)
         self.done += 1
         self._faces += faces
+
+    def count_within(self, source: Path, stage: str, done: int, total: int) -> None:
+        """Note how far a picture is that is not done; the stages are those of `pipeline.SHARES`."""
+        from ..pipeline import SHARES
+
+        if not self.done and not self._within:
+            self._began = time.monotonic()  # before that, models were loaded
+        overall, _ = self._within.get(source) or (Overall(SHARES), 0.0)
+        self._within[source] = overall, overall(stage, done, total)
+
+    @property
+    def reached(self) -> float:
+        """Number of pictures that are done, with the shares of those that are not."""
+        return self.done + sum(share for _, share in self._within.values())
 
     @property
     def words(self) -> str:
@@ -45,8 +65,23 @@ class Pace:
         told = f"{self.done} of {count(self.total, 'picture')}"
         if not self.done:
             return told
-        left = (self.total - self.done) * seconds / self.done
-        return f"{told}, {self._faces / seconds:.1f} faces a second, {duration(left)} left"
+        left = duration((self.total - self.reached) * seconds / self.reached)
+        return f"{told}, {pace_in_words(self.done, self._faces, seconds)}, {left} left"
+
+
+def pace_in_words(pictures: int, faces: int, seconds: float) -> str:
+    """How fast pictures were done, such as `3.2 faces a second`, or what a picture takes if that is slow or has none.
+
+    Args:
+        pictures: number of pictures done, at least 1.
+        faces: number of faces restored in them.
+        seconds: how long that took.
+    """
+    if faces / seconds >= _SLOW:
+        return f"{faces / seconds:.1f} faces a second"
+    if pictures >= seconds:
+        return f"{pictures / seconds:.1f} pictures a second"
+    return f"{seconds / pictures:.1f} s a picture"
 
 
 def duration(seconds: float) -> str:
@@ -60,60 +95,78 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
+class PaceBar:
+    """Shows the pace of a run on a bar, or in lines now and then.
+
+    Args:
+        total: number of pictures.
+        bar: a bar of rich; None: there is no terminal.
+    """
+
+    def __init__(self, total: int, bar: Any = None) -> None:
+        self._pace, self._bar = Pace(total), bar
+        self._said = time.monotonic()
+        self._guard = threading.Lock()
+        self._task = bar.add_task(self._pace.words, total=total) if bar else None
+        self.aside = _aside(bar) if bar else nullcontext
+
+    def count(self, source: Path, faces: int) -> None:
+        """Count a picture that is done, with its restored faces."""
+        with self._guard:
+            self._pace.count(source, faces)
+            reached, words = self._pace.reached, self._pace.words
+        if self._bar:
+            self._bar.update(self._task, completed=reached, description=words)
+        elif time.monotonic() - self._said >= _EVERY and self._pace.done < self._pace.total:
+            say_error(words)
+            self._said = time.monotonic()
+
+    def show_within(self, source: Path, stage: str, done: int, total: int) -> None:
+        """Let the bar move within a picture; may be called in any thread, otherwise as `Pace.count_within`."""
+        if not self._bar:
+            return
+        with self._guard:
+            self._pace.count_within(source, stage, done, total)
+            reached, words = self._pace.reached, self._pace.words
+        if self._pace.total == 1:
+            words = f"{printable(source.name)}: {stage}"
+        self._bar.update(self._task, completed=reached, description=words)
+
+
 @contextmanager
-def pace_bar(total: int) -> Iterator[tuple[Callable[[int], None], Callable[[], AbstractContextManager]]]:
-    """Yield a function that counts a picture with its faces, and one that hides the bar for a moment.
+def pace_bar(total: int) -> Iterator[PaceBar]:
+    """Yield what shows the pace of a run.
 
     Without a terminal, a line is printed to standard error now and then, and rich is not imported.
     """
-    pace = Pace(total)
     if not typer.get_text_stream("stderr").isatty():
-        said = time.monotonic()
-
-        def count_plainly(faces: int) -> None:
-            nonlocal said
-            pace.count(faces)
-            if time.monotonic() - said >= _EVERY and pace.done < total:
-                say_error(pace.words)
-                said = time.monotonic()
-
-        yield count_plainly, nullcontext
+        yield PaceBar(total)
         return
     from rich.progress import BarColumn, Progress, TextColumn
 
-    bar = Progress(
+    with Progress(
         BarColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         console=rich_console(stderr=True),
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
-    )
-    with bar:
-        task = bar.add_task(pace.words, total=total)
-
-        def count_on_bar(faces: int) -> None:
-            pace.count(faces)
-            bar.update(task, completed=pace.done, description=pace.words)
-
-        yield count_on_bar, _aside(bar)
+    ) as bar:
+        yield PaceBar(total, bar)
 
 
 @contextmanager
-def stage_bar(
-    total: int, shares: Mapping[str, float] | None
-) -> Iterator[tuple[Callable[[Job], Any], Callable[[], AbstractContextManager]]]:
-    """Yield a function that shows the progress of one job over all its stages, and one that hides the bar for a moment.
+def stage_bar(total: int) -> Iterator[tuple[Callable[[Job], Any], Callable[[], AbstractContextManager]]]:
+    """Yield a function that shows the progress of one job, and one that hides the bar for a moment.
 
     Without a terminal, nothing is shown, and rich is not imported.
     """
     if not typer.get_text_stream("stderr").isatty():
         yield _unseen, nullcontext
         return
-    from rich.markup import escape
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     bar = Progress(
         *columns, console=rich_console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
     )
@@ -122,8 +175,8 @@ def stage_bar(
 
         @contextmanager
         def begin(job: Job) -> Iterator[Show]:
-            name = escape(job.source.name)
-            picture, overall = bar.add_task(name, total=1), Overall(shares)
+            name = printable(job.source.name)
+            picture, overall = bar.add_task(name, total=1), Overall()
 
             def show(stage: str, done: int, of: int) -> None:
                 bar.update(picture, description=f"{name}: {stage}", completed=overall(stage, done, of))

@@ -73,7 +73,7 @@ def detect(
         first = read_picture(job.source, allow_damaged=allow_damaged)
         head = {"output": str(target) if target else None}
         if has_pages(first, target):
-            words, told = work_on_pages(
+            told = work_on_pages(
                 job.source,
                 first,
                 target,
@@ -84,9 +84,10 @@ def detect(
             )
         else:
             drawn, told = look_at(first, partial(progress, "detect"))
-            words = _in_words(told["faces"])
             if target:
                 told["notes"] += [*left_pages(first, target), *write_picture(drawn, target)]
+        pages = f"{count(told['pages'], 'page')}, " if "pages" in told else ""
+        words = f"{pages}{_in_words(told['faces'])}"
         return f"{job.source}{f' → {target}' if target else ''}: {words}", {**head, **told}
 
     def look_at(picture: Picture, show: Callable[[int, int], None]) -> tuple[Picture, dict[str, Any]]:

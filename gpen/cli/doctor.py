@@ -27,7 +27,7 @@ def doctor(
     else:
         _show_facts(diagnosis.facts)
         for sentence in diagnosis.broken:
-            say(f"{alarming('broken')} {sentence}")
+            say(alarming("broken") + f" {sentence}")
         say(fine("Restoring works.") if diagnosis.works else alarming("Restoring does not work."))
         say(bold("What to do next"))
         for number, sentence in enumerate(diagnosis.advice, 1):
@@ -38,7 +38,7 @@ def doctor(
 
 def _show_facts(facts: dict[str, Any]) -> None:
     python, folders = facts["python"], facts["folders"]
-    say(f"{bold(f'GPEN Blocks {package_version()}')} in {folders['package']}")
+    say(bold(f"GPEN Blocks {package_version()}") + f" in {folders['package']}")
     say(f"Python {python['version']} ({python['executable']}) on {python['platform']}")
     _show_table(
         "Packages",
@@ -64,11 +64,13 @@ def _show_table(title: str, rows: list[tuple[str, ...]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from ..wording import printable
+
     table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None)
     for column in rows[0] if rows else ():
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(printable(cell)) for cell in row))
     if rows:
         rich_console().print(table)
 

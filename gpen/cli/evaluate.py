@@ -200,11 +200,12 @@ def _caption(word: str, picture: Measured, judged: str) -> str:
 def _show(titles: list[str], rows: Iterable[list[str]]) -> None:
     from rich.table import Table
 
+    from ..wording import printable
     from .terminal import rich_console
 
     shown = Table(show_edge=False)
     for number, title in enumerate(titles):
         shown.add_column(title, justify="right" if number else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(printable, row))
     rich_console().print(shown)

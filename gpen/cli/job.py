@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..wording import agree, count
+from ..wording import FAILED, LEFT_ALONE, RESTORED, WITHOUT_FACE, came_of, count
 from . import options
 
 if TYPE_CHECKING:
@@ -50,22 +50,22 @@ def job(
 
 def _state(folder: Path, journal: Journal, entries: list[Entry]) -> list[str]:
     from ..jobs.storage import path_of
-    from .bars import duration
+    from .bars import duration, pace_in_words
 
     states = Counter(entry.state for entry in entries)
     done = [entry for entry in entries if entry.state == "done"]
-    faces = sum(entry.faces or 0 for entry in done)
-    restored = sum(entry.restored or 0 for entry in done)
     left = states["waiting"] + states["working"]
-    lines = [
-        f"{folder}: {states['done']} of {count(len(entries), 'picture')} done, {states['failed']} failed, {left} left.",
-        f"{count(restored, 'face')} of {faces} {agree(restored, 'was', 'were')} restored.",
-    ]
-    pictures, paced, seconds = journal.pace()
+    number, failed = count(len(entries), "picture"), states["failed"]
+    lines = [f"{folder}: {states['done']} of {number} done, {failed} {FAILED}, {left} left."]
+    if done:
+        came = Counter(came_of(entry.faces or 0, entry.restored or 0) for entry in done)
+        kinds = ", ".join(f"{came[kind]} {kind}" for kind in (RESTORED, LEFT_ALONE, WITHOUT_FACE))
+        faces, restored = sum(entry.faces or 0 for entry in done), sum(entry.restored or 0 for entry in done)
+        lines.append(f"Of those done, {kinds}; {restored} of {count(faces, 'face')} {RESTORED}.")
+    pictures, restored, seconds = journal.pace()
     if pictures and seconds:
-        pace = f"{paced / seconds:.1f} faces and {pictures / seconds:.1f} pictures a second"
-        ahead = left + states["failed"]
-        rest = f"; about {duration(ahead * seconds / pictures)} for what is left, in one process" if ahead else ""
+        pace = pace_in_words(pictures, restored, seconds)
+        rest = f"; about {duration(left * seconds / pictures)} for what is left, in one process" if left else ""
         lines.append(f"{pace}{rest}.")
     if states["working"]:
         lines.append(f"{states['working']} begun: in work, or to be done again after a crash.")

@@ -11,12 +11,11 @@ import typer
 from ...weights import places, registry, store
 from ...weights.registry import ModelRecord
 from ...weights.store import Inspection, ResolvedModel
+from ..wording import printable
+from .interrupts import STOPS, exit_code, stopped
 from .terminal import alarming, bold, fine, noted, rich_console, say, say_error
 
 app = typer.Typer(no_args_is_help=True)
-
-# Exit code of a program ended by Ctrl-C: 128 + SIGINT.
-_INTERRUPTED = 130
 
 _STATE_STYLES = {"verified": fine, "unverified": noted, "rejected": alarming}
 
@@ -71,9 +70,9 @@ def download_models(
     try:
         for record in missing:
             _fetch(record, folder, source)
-    except KeyboardInterrupt:
-        say_error("Interrupted; run the same command again to resume.")
-        raise typer.Exit(_INTERRUPTED) from None
+    except STOPS as stop:
+        say_error(f"{stopped(stop)}; run the same command again to resume.")
+        raise typer.Exit(exit_code(stop)) from None
 
 
 @app.command("verify")
@@ -88,7 +87,7 @@ def verify_models(
     absent = {record.name for record in chosen} - {inspection.record.name for inspection in inspections}
     if names:
         for name in sorted(absent):
-            say(f"{alarming('missing')} {name}: download it with `gpen models download {name}`")
+            say(alarming("missing") + f" {name}: download it with `gpen models download {name}`")
     if any(one.state == "rejected" for one in inspections) or (names and absent):
         raise typer.Exit(1)
 
@@ -181,7 +180,7 @@ def _where(record: ModelRecord, model: ResolvedModel | None) -> str:
         return "[dim]download[/]" if record.sources else "[red]missing[/]"
     if record.bundled and model.path.parent == places.BUNDLED:
         return "[green]bundled[/]"
-    return escape(str(model.path)) + ("" if model.verified else " [yellow](unverified)[/]")
+    return escape(printable(str(model.path))) + ("" if model.verified else " [yellow](unverified)[/]")
 
 
 def _already_here(record: ModelRecord) -> bool:
@@ -195,7 +194,7 @@ def _show_licences(records: list[ModelRecord]) -> None:
     for note in dict.fromkeys(record.licence_note for record in records):
         covered = [record for record in records if record.licence_note == note]
         files = ", ".join(record.file for record in covered)
-        say(f"{bold(files)}: licence {covered[0].licence}.")
+        say(bold(files) + f": licence {covered[0].licence}.")
         say(note)
     for record in records:
         if record.sha256 is None:
@@ -220,6 +219,5 @@ def _fetch(record: ModelRecord, folder: Path | None, sources: list[str] | None) 
 
 
 def _verdict(inspection: Inspection) -> str:
-    state = _STATE_STYLES[inspection.state](inspection.state)
     reason = f": {inspection.reason}" if inspection.reason else ""
-    return f"{state} {inspection.record.name} {inspection.path}{reason}"
+    return _STATE_STYLES[inspection.state](inspection.state) + f" {inspection.record.name} {inspection.path}{reason}"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, get_args
 
 import typer
 
 from . import options
 from .setting_options import set_options, takes_settings
+
+# More would be a slip of the pen: threads, gigabytes, and GPUs of one worker.
+_MOST_WORKERS, _MOST_MEMORY, _MOST_GPUS = 1000, 100_000, 1000
 
 
 @takes_settings()
@@ -47,10 +51,8 @@ def restore(
         str, typer.Option(help="fp32, bf16 or fp16; fp32 is used instead of one that changes the picture.")
     ] = "fp32",
     batch_size: Annotated[int, typer.Option(min=0, help="Faces per forward pass; 0: as many as fit.")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Threads that work at once; 0: one for each core.")] = 0,
-    memory: Annotated[
-        float, typer.Option(min=0, help="Gigabytes for pictures in work; 0: half of the free memory.")
-    ] = 0.0,
+    workers: Annotated[int, typer.Option(help="Threads that work at once; 0: one for each core.")] = 0,
+    memory: Annotated[float, typer.Option(help="Gigabytes for pictures in work; 0: half of the free memory.")] = 0.0,
     files_from: Annotated[
         str,
         typer.Option(help="A file with the names of pictures, one on each line; - for standard input.", metavar="LIST"),
@@ -65,12 +67,13 @@ def restore(
     ] = "",
     again: Annotated[bool, typer.Option("--again", help="Of a job: do finished pictures again, too.")] = False,
     shard: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Do only a part of a job, such as 2/8: the second of eight. Others may run at the same time.",
             metavar="K/N",
+            show_default=False,
         ),
-    ] = "",
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Maximum number of pictures to do now; 0: all.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     watch: Annotated[
@@ -87,7 +90,7 @@ def restore(
         ),
     ] = "",
     gpus_per_worker: Annotated[
-        float, typer.Option(min=0, help="GPUs of each worker on Ray; 0.5: two share one; 0: processors only.")
+        float, typer.Option(help="GPUs of each worker on Ray; 0.5: two share one; 0: processors only.")
     ] = 0.0,
     log: options.Log = None,
     allow_damaged: options.AllowDamaged = False,
@@ -109,7 +112,7 @@ def restore(
     from ..jobs.inputs import parse_shard
     from ..jobs.plan import check_pattern
     from ..presets import DEFAULT_NAME, load_preset
-    from ..values import require_choice
+    from ..values import require_between, require_choice
     from .call import Call
     from .files import require_json
     from .logs import logging_to
@@ -120,6 +123,9 @@ def restore(
     require_choice("backend", backend, get_args(Backend))
     require_choice("precision", precision, get_args(Precision))
     require_choice("engine", engine, ("local", "ray"))
+    require_between("--workers", workers, 0, _MOST_WORKERS)
+    require_between("--memory", memory, 0, _MOST_MEMORY)
+    require_between("--gpus-per-worker", gpus_per_worker, 0, _MOST_GPUS)
     if pattern:
         check_pattern(pattern)
     require_json(report)
@@ -131,7 +137,7 @@ def restore(
         overwrite=overwrite,
         pattern=pattern,
         again=again,
-        shard=parse_shard(shard) if shard else (1, 1),
+        shard=(1, 1) if shard is None else parse_shard(shard),
         limit=limit,
         dry_run=dry_run,
         watch=watch,
@@ -149,7 +155,7 @@ def restore(
             "save_faces": save_faces,
             "allow_damaged": allow_damaged,
         },
-        spread={"workers": workers, "memory": int(memory * 1e9)},
+        spread={"workers": workers, "memory": math.ceil(memory * 1e9)},
         cluster={"address": address or None, "gpus_per_worker": gpus_per_worker} if engine == "ray" else None,
     )
     call.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import cached_property, partial
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NoPictureError
 from ..jobs.collect import Job
 from ..jobs.entries import Recipe, name_of, stamp_of
-from ..jobs.inputs import Settling, find_inputs
+from ..jobs.inputs import Settling, find_inputs, require_other_folder, watched
 from ..jobs.job import Order, WorkList, list_work
 from ..jobs.journal import Journal
 from ..jobs.kept import has_journal, journal_to_read, kept_journal
@@ -24,18 +24,19 @@ from ..jobs.recording import run_job
 from ..jobs.tasks import Outcome, Task
 from ..settings import Settings, change_settings
 from ..versions import package_version
-from ..wording import agree, count
+from ..wording import agree, count, faces_in_words
 from .bars import duration
 from .call import Call
 from .files import open_report
-from .run import INTERRUPTED, Run
+from .interrupts import STOPS
+from .run import Run
 from .terminal import noted, say
 
 if TYPE_CHECKING:
     from ..restorer import Restorer
 
-# A folder that fills is looked at this often, in seconds.
-_LOOK_EVERY = 2.0
+# A folder that fills is looked at this often, in seconds. After a look that takes long, it rests a multiple of that.
+_LOOK_EVERY, _REST = 0.5, 4
 
 
 class Restoring:
@@ -63,6 +64,8 @@ class Restoring:
             call = self._call
             jobs, passed_over = find_inputs(call.inputs, call.files_from, call.recursive, call.output)
             call.check_places(name_of(job.source) for job in jobs)
+            if call.folder is not None:
+                require_other_folder(jobs, call.folder, call.pattern)
             open_report(self._report)
             self._run.add(jobs, passed_over)
             if call.is_job(jobs):
@@ -75,10 +78,14 @@ class Restoring:
 
     def _watch(self) -> None:
         call, settling = self._call, Settling()
+        assert call.folder is not None  # or the call was refused
+        require_other_folder(watched(call.inputs), call.folder, call.pattern)
         open_report(self._report)
+        _ = self._restorer  # now, so that the first picture does not wait for it
         say(f"Waiting for pictures in {', '.join(call.inputs)}; Ctrl-C ends.")
         try:
             while True:
+                began = time.monotonic()
                 try:
                     found = find_inputs(call.inputs, "", call.recursive, call.output).jobs
                 except NoPictureError:
@@ -87,8 +94,9 @@ class Restoring:
                 if ready:
                     self._run.add(ready)
                     self._do_job(ready)
-                time.sleep(_LOOK_EVERY)
-        except KeyboardInterrupt:
+                else:
+                    time.sleep(max(_LOOK_EVERY, _REST * (time.monotonic() - began)))
+        except STOPS:
             say("Waiting has ended; all written files are complete.")
 
     def _do_plainly(self, jobs: Sequence[Job]) -> None:
@@ -103,41 +111,11 @@ class Restoring:
             return
         for job, fault in faults.items():
             self._run.fail(job, fault)
-        if len(planned) == 1:
-            ((job, targets),) = planned.items()
-            self._restore_one(job, Task(job.source, targets))
-        elif planned:
+        if planned:
             tasks = (Task(job.source, targets) for job, targets in planned.items())
             self._run.follow(self._restore_files(tasks, len(jobs)), planned, _line)
         if postponed:
             say(_postponed(postponed))
-
-    def _restore_one(self, job: Job, task: Task) -> None:
-        """With the progress of each stage, which several pictures at once do not have."""
-        from ..images import Picture, read_picture
-        from ..jobs.pages import has_pages
-        from ..jobs.writing import Writing
-        from ..pipeline import SHARES
-        from ..progress import part_of
-        from ..restorer import Restoration
-
-        options = dict(self._call.restoring)
-        how = {name: options.pop(name) for name in ("indices", "batch_size")}
-        writing, restorer = Writing(**options), self._restorer
-
-        def work(job: Job, progress: Callable[[str, int, int], None]) -> tuple[str, dict[str, Any]]:
-            picture = read_picture(task.source, allow_damaged=writing.allow_damaged)
-
-            def restore(page: Picture, number: int) -> Restoration:
-                return restorer.restore(page, progress=part_of(progress, number, number + 1, picture.n_frames), **how)
-
-            if has_pages(picture, task.targets.main):
-                report = writing.write_pages(task, picture, restore)
-            else:
-                report = writing.write(task, restorer.restore(picture, progress=progress, **how))
-            return _line(job.source, report), report
-
-        self._run.work_on([job], work, SHARES)
 
     def _do_job(self, jobs: Sequence[Job]) -> None:
         from ..model_files import model_hashes
@@ -167,7 +145,7 @@ class Restoring:
             for job, fault in work.faults.items():
                 self._run.fail(job, fault)
             if work.todo:
-                self._run.interrupted = f"{INTERRUPTED} The same command goes on with the rest."
+                self._run.resume = " The same command goes on with the rest."
                 if call.cluster is None:
                     outcomes = run_job(work, order, journal, partial(self._restore_files, pictures=len(jobs)))
                 else:
@@ -175,7 +153,7 @@ class Restoring:
                 self._run.follow(outcomes, work.todo, _line)
         if work.postponed:
             say(_postponed(work.postponed))
-        if self._run.failures:
+        if self._run.failures and not call.watch:
             say(f"The same command tries failed pictures again; gpen job {folder} lists them.")
 
     def _tell_there(self, work: WorkList, journal: Journal) -> None:
@@ -198,7 +176,14 @@ class Restoring:
         restorer = self._restorer
         from ..jobs.restoring import restore_files
 
-        return restore_files(tasks, restorer, pictures=pictures, **self._call.restoring, **self._call.spread)
+        return restore_files(
+            tasks,
+            restorer,
+            pictures=pictures,
+            progress=self._run.show_within,
+            **self._call.restoring,
+            **self._call.spread,
+        )
 
     def _setup(self, recipe: Recipe, pictures: int) -> Setup:
         """What workers on Ray are told: they build the models themselves."""
@@ -222,9 +207,8 @@ class Restoring:
             call.model, call.detector, call.preset, device=call.device, **call.running, **dict(call.settings)
         )
         self._preview = PREVIEW_NOTE.format(model=restorer.generator.name)
-        for note in restorer.notes:
-            say(noted(note))
-        self._run.say_once(self._preview, *restorer.notes)
+        self._run.say_once(*restorer.notes)
+        self._run.leave_out(self._preview)  # the end says it
         return restorer
 
     @cached_property
@@ -266,12 +250,9 @@ def _postponed(number: int) -> str:
 
 def _line(source: Path, report: Mapping[str, Any]) -> str:
     """What came of a picture, in words."""
-    faces = report["faces"]
-    restored = sum(face["restored"] for face in faces)
-    left = f", {len(faces) - restored} left alone" if len(faces) > restored else ""
+    restored = sum(face["restored"] for face in report["faces"])
     pages = f"{count(report['pages'], 'page')}, " if "pages" in report else ""
-    head = f"{source} → {report['output']}: {pages}"
-    if not restored:
-        kept = "" if pages or any(report["prepared"]) else "; the picture is as it was"
-        return f"{head}no face restored{left}{kept}"
-    return f"{head}{count(restored, 'face')} restored{left} in {sum(report['seconds'].values()):.1f} s"
+    words = f"{source} → {report['output']}: {pages}{faces_in_words(len(report['faces']), restored)}"
+    if restored:
+        return f"{words} in {sum(report['seconds'].values()):.1f} s"
+    return words if pages or any(report["prepared"]) else f"{words}; the picture is as it was"

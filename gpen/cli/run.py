@@ -15,9 +15,10 @@ import typer
 from ...weights.errors import GPENError
 from ..errors import ImageError, JobError, reason_of
 from ..jobs.collect import REASONS, Job, PassedOver
-from ..wording import count
-from .bars import Show, pace_bar, stage_bar
+from ..wording import FAILED, LEFT_ALONE, RESTORED, WITHOUT_FACE, came_of, count, printable
+from .bars import PaceBar, Show, pace_bar, stage_bar
 from .files import write_json
+from .interrupts import STOPS, exit_code, stopped
 from .terminal import alarming, noted, say, say_error
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ log = logging.getLogger(__name__)
 Outcome = tuple[str, dict[str, Any]]
 """A line for the user, and the report of a job; its `notes` are shown below the line."""
 
-
-INTERRUPTED = "Interrupted; all written files are complete."
+# From this number of pictures on, a note that several have is not repeated for each.
+_MANY = 5
 
 
 class Run:
@@ -40,12 +41,11 @@ class Run:
         passed_over: skipped files and folders.
         report: path of the JSON report.
         done: word for pictures with a result in the closing line.
-        said_once: notes that the command itself shows at its end.
         keep: whether to keep the reports; without them, memory does not grow with the number of pictures.
 
     Attributes:
         failures: number of pictures without a result.
-        interrupted: what is said if the user interrupts the run.
+        resume: a sentence on how to go on after an interruption.
     """
 
     def __init__(
@@ -54,15 +54,15 @@ class Run:
         passed_over: Sequence[PassedOver] = (),
         *,
         report: Path | None = None,
-        done: str = "restored",
-        said_once: Iterable[str] = (),
+        done: str = RESTORED,
         keep: bool = True,
     ) -> None:
         self._jobs = dict.fromkeys(jobs)
         self._passed_over = list(passed_over)
         self._report = report
         self._done = done
-        self._told = set(said_once)
+        self._told = set[str]()
+        self._repeated = Counter[str]()
         self._keep = keep
         self._unexpected = 0
         self._kinds: dict[Job, str] = {}
@@ -70,8 +70,10 @@ class Run:
         self._earlier: dict[Job, dict[str, Any]] = {}
         # Hides the bar while lines are printed.
         self._aside: Callable[[], AbstractContextManager] = nullcontext
+        self._bar: PaceBar | None = None
+        self._place = ""
         self.failures = 0
-        self.interrupted = INTERRUPTED
+        self.resume = ""
 
     @property
     def results(self) -> int:
@@ -94,7 +96,14 @@ class Run:
         self._earlier[job] = {"file": str(job.source), **report}
 
     def say_once(self, *notes: str) -> None:
-        """Do not repeat these notes for each picture."""
+        """Say these notes now, and not again for each picture."""
+        with self._aside():
+            for note in notes:
+                say(noted(note))
+        self.leave_out(*notes)
+
+    def leave_out(self, *notes: str) -> None:
+        """Do not say these notes."""
         self._told |= set(notes)
 
     @contextmanager
@@ -105,17 +114,18 @@ class Run:
             closing: whether a summary is printed at the end.
 
         Raises:
-            typer.Exit: with 130 if the user interrupted the work, with 1 if a job failed.
+            typer.Exit: with 130 if the user interrupted the work, 143 if the system did, 1 if a job failed.
         """
         write = True
         try:
             yield
+            self._say_repeated_notes()
             if closing and self._kinds and (len(self._jobs) > 1 or self._passed_over):
                 say(self._closing_line())
             self._tell_of_log()
-        except KeyboardInterrupt:
-            say_error(self.interrupted)
-            raise typer.Exit(130) from None
+        except STOPS as stop:
+            say_error(f"{stopped(stop)}{self._place}; all written files are complete.{self.resume}")
+            raise typer.Exit(exit_code(stop)) from None
         except JobError:
             self._tell_of_log()
             raise
@@ -139,7 +149,7 @@ class Run:
             faults: jobs that cannot be run, which are reported first.
 
         Raises:
-            typer.Exit: with 130 if the user interrupted the work, with 1 if a job failed.
+            typer.Exit: as for `recorded`.
         """
         with self.recorded():
             for job, fault in (faults or {}).items():
@@ -150,9 +160,8 @@ class Run:
         self,
         jobs: Sequence[Job],
         work: Callable[[Job, Show], Outcome | Future[Outcome]],
-        shares: Mapping[str, float] | None = None,
     ) -> None:
-        """Run some of the jobs, within `recorded`; otherwise as `work`. `shares` is for `progress.Overall`."""
+        """Run some of the jobs, within `recorded`; otherwise as `work`."""
         behind: list[tuple[Job, Callable[[], Outcome]]] = []  # at most one job whose result is still being written
 
         def settle() -> None:
@@ -161,9 +170,9 @@ class Run:
                 del behind[0]
 
         try:
-            with stage_bar(len(jobs), shares) as (begin, self._aside):
+            with stage_bar(len(jobs)) as (begin, self._aside):
                 for job in jobs:
-                    self.interrupted = f"Interrupted at {job.source}; all written files are complete."
+                    self._place = f" at {job.source}"
                     with begin(job) as show:
                         outcome = _attempt(work, job, show)
                         settle()
@@ -190,19 +199,26 @@ class Run:
         """
         by_source = {job.source: job for job in jobs}
         try:
-            with pace_bar(len(by_source)) as (counted, self._aside):
+            with pace_bar(len(by_source)) as self._bar:
+                self._aside = self._bar.aside
                 for outcome in outcomes:
                     job, report = by_source[outcome.task.source], outcome.report
                     if report is None:
                         self.fail(job, outcome.error or ImageError("It has neither a result nor an error."))
                     else:
                         self.tell(job, line(job.source, report), dict(report))
-                    counted(sum(face["restored"] for face in report["faces"]) if report else 0)
+                    faces = sum(face["restored"] for face in report["faces"]) if report else 0
+                    self._bar.count(job.source, faces)
         finally:
-            self._aside = nullcontext
+            self._bar, self._aside = None, nullcontext
             close = getattr(outcomes, "close", None)
             if close:
                 close()
+
+    def show_within(self, task: tasks.Task, stage: str, done: int, total: int) -> None:
+        """Show how far a picture is that `follow` waits for; called in any thread, see `restore_files`."""
+        if bar := self._bar:
+            bar.show_within(task.source, stage, done, total)
 
     @contextmanager
     def trying(self, job: Job) -> Iterator[None]:
@@ -222,13 +238,27 @@ class Run:
         self.tell(job, line, report)
 
     def tell(self, job: Job, line: str, report: dict[str, Any]) -> None:
-        """Print the line of a job that is done and the new ones of its notes, and keep its report."""
+        """Print the line of a job that is done and its notes, and keep its report.
+
+        Of many pictures, only the first one with a note has it below its line; the end tells how many have it.
+        """
+        notes = [note for note in dict.fromkeys(report["notes"]) if note not in self._told]
+        self._repeated.update(notes)
         with self._aside():
             say(line)
-            for note in report["notes"]:
-                if note not in self._told:
+            for note in notes:
+                if self._repeated[note] == 1 or not self._is_long:
                     say(noted(f"  {note}"))
         self._note(job, report)
+
+    @property
+    def _is_long(self) -> bool:
+        return len(self._jobs) >= _MANY
+
+    def _say_repeated_notes(self) -> None:
+        for note, pictures in self._repeated.items():
+            if pictures > 1 and self._is_long:
+                say(noted(f"{count(pictures, 'picture')}: {note}"))
 
     def fail(self, job: Job, error: Exception) -> None:
         """Print why a job has no result, and keep that for the report."""
@@ -236,9 +266,9 @@ class Run:
         if not isinstance(error, GPENError):
             self._unexpected += 1
         reason = reason_of(error)
-        log.info("%s: %s", job.source, reason, exc_info=error)
+        log.info("%s: %s", printable(str(job.source)), printable(reason), exc_info=error)
         with self._aside():
-            say_error(f"{alarming(f'{job.source}:')} {reason}")
+            say_error(alarming(f"{job.source}:") + f" {reason}")
         self._note(job, {"error": reason, "error_type": type(error).__name__})
 
     def _note(self, job: Job, report: Mapping[str, Any]) -> None:
@@ -253,20 +283,19 @@ class Run:
     def _counts(self, all_kinds: Iterable[str]) -> dict[str, int]:
         """Number of pictures by result."""
         kinds = Counter(all_kinds)
-        return {kind: kinds[kind] for kind in (self._done, "left as they were", "without a face", "failed")}
+        return {kind: kinds[kind] for kind in (self._done, LEFT_ALONE, WITHOUT_FACE, FAILED)}
 
     def _kind(self, entry: Mapping[str, Any]) -> str:
         if "error" in entry:
-            return "failed"
-        if not entry.get("faces"):
-            return "without a face"
-        return self._done if any(face.get("restored", True) for face in entry["faces"]) else "left as they were"
+            return FAILED
+        faces = entry.get("faces", ())
+        kind = came_of(len(faces), sum(face.get("restored", True) for face in faces))
+        return self._done if kind == RESTORED else kind
 
     def _closing_line(self) -> str:
         counts = self._counts(self._kinds.values())
-        left = counts.pop("left as they were")
-        if left:
-            counts["left as it was" if left == 1 else "left as they were"] = left
+        if not counts[LEFT_ALONE]:
+            del counts[LEFT_ALONE]
         line = ", ".join(f"{number} {kind}" for kind, number in counts.items())
         reasons = Counter(one.reason for one in self._passed_over)
         if not reasons:
@@ -283,7 +312,7 @@ class Run:
             write_json(self._report, {"pictures": reports, "summary": summary, "passed_over": passed_over})
         except ImageError as error:  # the disk may be full; the pictures themselves are written
             self.failures += 1
-            say_error(f"{alarming('gpen:')} {error}")
+            say_error(alarming("gpen:") + f" {error}")
 
 
 def _attempt(work: Callable[[Job, Show], Outcome | Future[Outcome]], job: Job, show: Show) -> Callable[[], Outcome]:

@@ -7,38 +7,49 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ..wording import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 
+class Styled(str):
+    """Text with colours, which a terminal may show as it is. What is added to it becomes `printable` first."""
+
+    __slots__ = ()
+
+    def __add__(self, other: str) -> Styled:
+        return Styled(super().__add__(_shown(other)))
+
+
 def say(text: str) -> None:
     """Print a line, in colour if the output supports it."""
-    typer.echo(_printable(text), color=_colour())
+    typer.echo(_shown(text), color=_colour())
 
 
 def say_error(text: str) -> None:
     """Print a line to standard error, as `say` does."""
-    typer.echo(_printable(text), err=True, color=_colour())
+    typer.echo(_shown(text), err=True, color=_colour())
 
 
-def alarming(text: str) -> str:
+def alarming(text: str) -> Styled:
     """Text in the colour of errors."""
-    return typer.style(text, fg="red", bold=True)
+    return Styled(typer.style(_shown(text), fg="red", bold=True))
 
 
-def noted(text: str) -> str:
+def noted(text: str) -> Styled:
     """Text in the colour of notes."""
-    return typer.style(text, fg="yellow")
+    return Styled(typer.style(_shown(text), fg="yellow"))
 
 
-def fine(text: str) -> str:
+def fine(text: str) -> Styled:
     """Text in the colour of success."""
-    return typer.style(text, fg="green")
+    return Styled(typer.style(_shown(text), fg="green"))
 
 
-def bold(text: str) -> str:
+def bold(text: str) -> Styled:
     """Text in bold."""
-    return typer.style(text, bold=True)
+    return Styled(typer.style(_shown(text), bold=True))
 
 
 def rich_console(stderr: bool = False) -> Console:
@@ -48,9 +59,8 @@ def rich_console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
 
 
-def _printable(text: str) -> str:
-    """Names of files need not be UTF-8: such bytes are shown as escapes, or the terminal would refuse the line."""
-    return text.encode(errors="backslashreplace").decode()
+def _shown(text: str) -> str:
+    return str(text) if isinstance(text, Styled) else printable(text)
 
 
 def _colour() -> bool | None:

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from .interrupts import STOPS, exit_code, stopped
+from .terminal import say_error
+
 
 def train(
     config: Annotated[str, typer.Argument(help="A TOML file or a bundled configuration: smoke, lite, lite-finer.")],
@@ -38,6 +41,6 @@ def train(
     trainer = Trainer(settings, pictures, output)
     try:
         trainer.run(stop_after)
-    except KeyboardInterrupt:
-        typer.echo(f"Interrupted at step {trainer.step}; run it again to resume from the last interval.", err=True)
-        raise typer.Exit(130) from None
+    except STOPS as stop:
+        say_error(f"{stopped(stop)} at step {trainer.step}; run it again to resume from the last interval.")
+        raise typer.Exit(exit_code(stop)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -48,6 +49,7 @@ class Collection(NamedTuple):
 REASONS = {
     "other": ("file that is not a picture", "files that are not pictures"),
     "result": ("result of an earlier run", "results of earlier runs"),
+    "special": ("pipe, socket or device", "pipes, sockets and devices"),
     "raw": ("camera raw file (rawpy reads it)", "camera raw files (rawpy reads them)"),
     "hidden": ("hidden file or folder", "hidden files and folders"),
     "folder": ("folder (--recursive looks into it)", "folders (--recursive looks into them)"),
@@ -83,6 +85,8 @@ def collect(inputs: Iterable[str], recursive: bool, output: Path | None = None) 
             if path.is_dir():
                 for picture in _pictures_in(path, recursive, output, passed_over):
                     jobs.setdefault(picture.absolute(), Job(picture, picture.relative_to(path)))
+            elif is_special(path):
+                passed_over.append(PassedOver(path, "special"))
             else:
                 jobs.setdefault(path.absolute(), Job(path, Path(path.name)))
     if not jobs:
@@ -90,6 +94,25 @@ def collect(inputs: Iterable[str], recursive: bool, output: Path | None = None) 
             f"There is no picture in {', '.join(inputs)}; pictures end in {', '.join(sorted(READABLE))}."
         )
     return Collection(list(jobs.values()), passed_over)
+
+
+def is_same(path: Path, other: Path) -> bool:
+    """Whether two paths lead to the same file or folder, which need not be there."""
+    if isinstance(path, Place) or isinstance(other, Place):
+        return path == other
+    try:
+        return path.samefile(other)
+    except OSError:  # one of them does not exist
+        return path.absolute() == other.absolute()
+
+
+def is_special(path: Path) -> bool:
+    """Whether a path leads to a pipe, a socket or a device, reading which may never end."""
+    try:
+        mode = path.stat().st_mode if not isinstance(path, Place) else 0
+    except OSError:
+        return False
+    return bool(mode) and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _pictures_in(folder: Path, recursive: bool, output: Path | None, passed_over: list[PassedOver]) -> list[Path]:
@@ -101,7 +124,7 @@ def _pictures_in(folder: Path, recursive: bool, output: Path | None, passed_over
     def leave(path: Path, reason: str) -> None:
         passed_over.append(PassedOver(path, reason))
 
-    results = output.absolute() if output else None
+    results = output if output and output.is_dir() else None
     readable = READABLE | RAW_SUFFIXES if find_spec("rawpy") else READABLE
     for here, folders, names in _walk(folder, locked):
         sources = {part for name in names if Path(name).suffix.lower() in READABLE for part in (name, Path(name).stem)}
@@ -109,7 +132,11 @@ def _pictures_in(folder: Path, recursive: bool, output: Path | None, passed_over
         for name in sorted(folders):
             if name.startswith("."):
                 leave(here / name, "hidden")
-            elif (here / name).absolute() == results or _is_result(here / name, sources) or _is_of_page(name, names):
+            elif (
+                (results and is_same(here / name, results))
+                or _is_result(here / name, sources)
+                or _is_of_page(name, names)
+            ):
                 leave(here / name, "result")
             elif not recursive:
                 leave(here / name, "folder")
@@ -120,8 +147,10 @@ def _pictures_in(folder: Path, recursive: bool, output: Path | None, passed_over
             path = here / name
             if name.startswith("."):
                 leave(path, "hidden")
-            elif path.suffix.lower() not in readable or (isinstance(path, Path) and not path.is_file()):
+            elif path.suffix.lower() not in readable:
                 leave(path, "raw" if path.suffix.lower() in RAW_SUFFIXES else "other")
+            elif isinstance(path, Path) and not path.is_file():
+                leave(path, "special" if is_special(path) else "other")
             elif _is_result(path, sources):
                 leave(path, "result")
             else:

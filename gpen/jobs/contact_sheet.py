@@ -22,7 +22,7 @@ from urllib.parse import quote
 from ..errors import ImageError, JobError
 from ..files import write_whole
 from ..progress import Steps, no_steps
-from ..wording import count
+from ..wording import FAILED, LEFT_ALONE, RESTORED, WITHOUT_FACE, came_of, count, faces_in_words, printable
 from .entries import Entry, FaceEntry
 from .kept import journal_to_read
 from .sheet_order import Sort, check_sort, first_pictures
@@ -31,6 +31,8 @@ from .storage import is_url
 
 # The parts of the page; the scripts become one, in this order.
 _PARTS = Path(__file__).parent / "sheet_page"
+# Words for what came of a picture, by the names that the scripts use.
+_WORDS = {"restored": RESTORED, "leftAlone": LEFT_ALONE, "withoutFace": WITHOUT_FACE, "failed": FAILED}
 _SCRIPTS = ("model.js", "compare.js", "cards.js", "choose.js", "viewer.js", "main.js")
 # Tells a contact sheet from other pages, which are not replaced.
 _MARK = '<meta name="generator" content="gpen contact-sheet">'
@@ -105,7 +107,8 @@ def write_contact_sheet(
     finally:
         pool.shutdown(cancel_futures=True)
     described = _describe_all(entries, faces, made, page.absolute().parent)
-    _write(page, {"folder": folder.absolute().name, "sort": sort, "total": len(by_source), **described})
+    told = {"folder": folder.absolute().name, "sort": sort, "total": len(by_source), "words": _WORDS, **described}
+    _write(page, _printable(told))
     thumbnails.remove_others()
     return ContactSheet(page, len(entries), tuple(_notes(described["pictures"], len(by_source))))
 
@@ -134,8 +137,8 @@ def _describe_all(
     top = _common_folder([entry.source for entry in entries])
     pictures = []
     for entry, thumbnails in zip(entries, made, strict=True):
-        numbers = [face.get("number") for face in (entry.report or {}).get("faces", ())]
-        told = [_describe_face(face, numbers, thumbnails, in_journal) for face in faces.get(entry.source, ())]
+        reported = (entry.report or {}).get("faces", ())
+        told = [_describe_face(face, reported, thumbnails, in_journal) for face in faces.get(entry.source, ())]
         pictures.append({**_describe(entry, thumbnails, top, beside), "faces": told})
     return {"sharpness": "journal" if in_journal else "page", "pictures": pictures}
 
@@ -151,9 +154,10 @@ def _describe(entry: Entry, thumbnails: Mapping[str, Any], top: str, beside: Pat
         "sourceLink": _link(entry.source, beside),
         "outputLink": _link(entry.output, beside) if is_done and entry.output else None,
         "state": entry.state,
+        "came": came_of(entry.faces or 0, entry.restored or 0) if is_done else entry.state,
+        "facesTold": faces_in_words(entry.faces or 0, entry.restored or 0),
         "unchanged": is_done and not entry.restored and not prepared,
         "why": entry.why,
-        "restored": entry.restored or 0,
         "before": thumbnails.get("before"),
         "after": thumbnails.get("after"),
         "size": thumbnails["size"],
@@ -162,6 +166,15 @@ def _describe(entry: Entry, thumbnails: Mapping[str, Any], top: str, beside: Pat
         "missing": [*_missing(entry), *(thumbnails["unreadable"] if is_done else ())],
         "notes": list(entry.notes) if is_done else [],
     }
+
+
+def _printable(told: Any) -> Any:
+    """All texts in what the page says, made `printable`; URLs and names of keys are."""
+    if isinstance(told, str):
+        return printable(told)
+    if isinstance(told, dict):
+        return {name: _printable(value) for name, value in told.items()}
+    return [_printable(value) for value in told] if isinstance(told, list | tuple) else told
 
 
 def _missing(entry: Entry) -> Iterable[str]:
@@ -182,12 +195,14 @@ def _missing(entry: Entry) -> Iterable[str]:
 
 
 def _describe_face(
-    face: FaceEntry, numbers: Sequence[int | None], thumbnails: Mapping[str, Any], in_journal: bool
+    face: FaceEntry, reported: Sequence[Mapping[str, Any]], thumbnails: Mapping[str, Any], in_journal: bool
 ) -> dict[str, Any]:
+    in_report = reported[face.number] if face.number < len(reported) else {}
     own = thumbnails["faces"].get(str(face.number), {})
     return {
         # As `gpen restore --indices` counts it; a face that cannot be chosen has none.
-        "number": numbers[face.number] if face.number < len(numbers) else None,
+        "number": in_report.get("number"),
+        "page": in_report.get("page", 0) + 1,
         "before": own.get("before"),
         "after": own.get("after"),
         "box": place_of(face, thumbnails["size"]) if own else None,

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 from ..errors import ImageError, NoPictureError, SettingsError
-from .collect import Collection, Job, collect
+from .collect import Collection, Job, PassedOver, collect, is_same, is_special
 from .entries import Stamp, name_of, stamp_of
+from .plan import name_result
 from .storage import Place, is_url, path_of
+
+QUIET = 2.0
+"""A file is complete when nothing has changed it for this long, in seconds."""
+
 
 _SHARD = re.compile(r"\s*([0-9]{1,6})\s*/\s*([0-9]{1,6})\s*")
 
@@ -37,10 +45,49 @@ def find_inputs(inputs: Iterable[str], files_from: str, recursive: bool, output:
     jobs = {name_of(job.source): job for job in found.jobs}
     for name in read_names(files_from):
         path = path_of(Place.of(name).address if is_url(name) else name)
-        jobs.setdefault(name_of(path), Job(path, _relative(name)))
+        if is_special(path):
+            found.passed_over.append(PassedOver(path, "special"))
+        else:
+            jobs.setdefault(name_of(path), Job(path, _relative(name)))
     if not jobs:
-        raise NoPictureError(f"There is no name in {files_from}; write one on each line.")
+        raise NoPictureError(f"There is no name of a picture in {files_from}; write one on each line.")
     return Collection(list(jobs.values()), found.passed_over)
+
+
+def require_other_folder(jobs: Iterable[Job], output: Path, pattern: str) -> None:
+    """Check that the results do not get the places of the pictures, by whatever path the folder is given.
+
+    Args:
+        jobs: the pictures.
+        output, pattern: as for `plan`.
+
+    Raises:
+        SettingsError: they do.
+    """
+    same: dict[tuple[Path, Path], bool] = {}
+    for job in jobs:
+        result = name_result(job, output, pattern=pattern)
+        folders = result.parent, job.source.parent
+        if result.name == job.source.name and folders not in same:
+            same[folders] = is_same(*folders)
+            if same[folders]:
+                raise SettingsError(
+                    f"{output} is the folder of the photographs, which the results would replace; choose another "
+                    "--output, or name the results, for example with --pattern "
+                    '"{parent}/{stem}-restored{suffix}".'
+                )
+
+
+def watched(inputs: Iterable[str]) -> list[Job]:
+    """A picture that there might be in each of the folders that are watched.
+
+    Raises:
+        NoPictureError: one of the inputs is neither a folder, nor a file, nor a glob.
+    """
+    for text in inputs:
+        if not Path(text).exists() and not glob.has_magic(text):
+            raise NoPictureError(f"There is no folder {text} to wait for pictures in.")
+    return [Job(Path(text, "picture.png"), Path("picture.png")) for text in inputs if Path(text).is_dir()]
 
 
 def read_names(files_from: str) -> list[str]:
@@ -77,13 +124,16 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 class Settling:
-    """Tells which files of a folder that fills are complete: those that two looks in a row found unchanged.
+    """Tells which files of a folder that fills are complete.
+
+    These are those that nothing has changed for `QUIET` seconds, and that no program of this machine has open for
+    writing.
 
     A file is told once, and again if it changes later.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, Stamp] = {}
+        self._since: dict[str, tuple[Stamp, float]] = {}
         self._told: dict[str, Stamp] = {}
 
     def settled(self, jobs: Iterable[Job]) -> list[Job]:
@@ -94,9 +144,33 @@ class Settling:
             stamp = stamp_of(name)
             if stamp is None:
                 continue
-            seen[name] = stamp
-            if stamp.size and self._seen.get(name) == stamp != self._told.get(name):
+            now = time.monotonic()
+            last, since = self._since.get(name, (None, now))
+            seen[name] = stamp, since if stamp == last else now
+            is_new = stamp.size and stamp != self._told.get(name)
+            if is_new and now - seen[name][1] >= QUIET and not is_being_written(name):
                 self._told[name] = stamp
                 ready.append(job)
-        self._seen = seen
+        self._since = seen
         return ready
+
+
+def is_being_written(path: str) -> bool:
+    """Whether a program of this machine has a file open for writing.
+
+    False if the system does not tell: only Linux does, of one's own files. It grants no lease of such a file.
+    """
+    if sys.platform != "linux":
+        return False
+    import fcntl
+    import signal
+
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 (names of a journal are texts)
+            # The signal that tells of a writer who comes now; by default, it would end the program.
+            fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    return False

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ImageError
 from ..images import WRITABLE_FORMATS, Picture, page_note, read_picture, write_pages
-from ..wording import count
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,7 +32,7 @@ def left_pages(picture: Picture | None, target: Path) -> tuple[str, ...]:
 
 def work_on_pages(
     source: Path, first: Picture, target: Path | None, work: Work, *, allow_damaged: bool
-) -> tuple[str, dict[str, Any]]:
+) -> dict[str, Any]:
     """Call `work` for each page, and write the result before the next page is read, to keep only one in memory.
 
     Args:
@@ -44,7 +43,7 @@ def work_on_pages(
         allow_damaged: read as much as possible of a damaged page.
 
     Returns:
-        A summary in words, and one report: that of the first page, with the faces of all pages (each with its `page`,
+        One report: that of the first page, with the faces of all pages (each with its `page`,
         from 0), the notes with page numbers, and the total seconds.
     """
     reports: list[dict[str, Any]] = []
@@ -67,7 +66,7 @@ def work_on_pages(
         notes = write_pages(results(), target)
     merged = _merged(reports, first.n_frames)
     merged["notes"] += notes
-    return _in_words(merged), merged
+    return merged
 
 
 def stacked(sheets: list[Image.Image]) -> Image.Image:
@@ -101,13 +100,3 @@ def _merged(reports: list[dict[str, Any]], n_pages: int) -> dict[str, Any]:
         if note not in numbers and note not in common
     ]
     return merged
-
-
-def _in_words(merged: dict[str, Any]) -> str:
-    restored = sum("skipped" not in face for face in merged["faces"])
-    left = len(merged["faces"]) - restored
-    words = f"{count(merged['pages'], 'page')}, {count(restored, 'face')}"
-    if "seconds" not in merged:
-        return words
-    words += f" restored{f', {left} left alone' if left else ''}"
-    return f"{words} in {sum(merged['seconds'].values()):.1f} s"

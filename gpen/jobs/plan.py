@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from ..errors import ImageError, SettingsError
 from ..images import WRITABLE
 from ..wording import count
-from .collect import Job
+from .collect import Job, is_same
 from .storage import Place
 
 
@@ -117,7 +117,7 @@ def _free_targets(
             paths = (main, *(main.with_name(stem + end) for end in beside))
             keys = {path: _key(path) for path in paths}
             claims = [(path, taken[key]) for path, key in keys.items() if key in taken and key not in own]
-            if not claims or main == output or any(_is_same(path, other) for path, other in claims):
+            if not claims or main == output or any(is_same(path, other) for path, other in claims):
                 return Targets(main, paths[1:])
     raise AssertionError("unreachable: numbers are unlimited")
 
@@ -175,15 +175,6 @@ def _key(path: Path) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _is_same(path: Path, other: Path) -> bool:
-    if isinstance(path, Place) or isinstance(other, Place):
-        return path == other
-    try:
-        return path.samefile(other)
-    except OSError:  # one of them does not exist
-        return path.absolute() == other.absolute()
-
-
 def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) -> None:
     """Reserve a target for a source, so that no file is lost.
 
@@ -198,7 +189,7 @@ def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) 
             folder = next(parent for parent in key.parents if parent.exists())
             writable = folder.is_dir() and os.access(folder, os.W_OK)
         exists = target.exists()
-        same = exists and source.exists() and _is_same(target, source)
+        same = exists and source.exists() and is_same(target, source)
     except OSError as error:  # the name is too long, or the folder cannot be read
         raise ImageError(f"{target} cannot be written: {error.strerror or error}.") from None
     if not writable:

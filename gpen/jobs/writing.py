@@ -69,7 +69,7 @@ class Writing:
                 faces.extend(_write_faces(result, folder, len(faces) // 2))
             return result.picture or page, result.report
 
-        _, merged = work_on_pages(task.source, first, target, work, allow_damaged=self.allow_damaged)
+        merged = work_on_pages(task.source, first, target, work, allow_damaged=self.allow_damaged)
         report = {"output": str(target), **merged}
         if sheet:
             save_png(stacked(sheets), sheet)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from gpen_blocks import Restorer, Settings
 from gpen_blocks.gpen import models
-from gpen_blocks.gpen.cli import app
+from gpen_blocks.gpen.cli.commands import app
 from gpen_blocks.gpen.errors import ModelNotFoundError, SettingsError
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.presets import Preset

@@ -207,7 +207,7 @@ def test_what_is_not_changed_is_not_called_restored(portrait, strength, why):
     (face,) = result.report["faces"]
     assert np.array_equal(result.image, portrait)
     assert not face["restored"] and why in face["skipped"] and face["changed"]["share"] == 0
-    assert any("1 face stays as before" in note and why in note for note in result.report["notes"])
+    assert any("1 face was left alone" in note and why in note for note in result.report["notes"])
 
 
 class FirstFaceCollapses(torch.nn.Module):

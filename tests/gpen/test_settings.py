@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from gpen_blocks import Restorer
-from gpen_blocks.gpen.cli import app
+from gpen_blocks.gpen.cli.commands import app
 from gpen_blocks.gpen.detail.bands import blend
 from gpen_blocks.gpen.detail.finish import finish
 from gpen_blocks.gpen.detail.local_adaptive import PART_STRENGTHS, enhance

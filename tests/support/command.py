@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typer.testing import CliRunner
 
-from gpen_blocks.gpen.cli import app
+from gpen_blocks.gpen.cli.commands import app
 
 
 def run_gpen(*words: object, code: int = 0) -> str:

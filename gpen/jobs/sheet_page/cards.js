@@ -4,7 +4,7 @@ function nameButton(title, source, look) {
     const end = Math.max(0, letters.length - 14);
     const button = make(
         "button",
-        { type: "button", className: "name", title: plain(source) },
+        { type: "button", className: "name", title: source },
         make("span", { textContent: letters.slice(0, end).join("") }),
         make("span", { textContent: letters.slice(end).join("") }),
     );
@@ -25,13 +25,14 @@ function measures(one) {
     return told;
 }
 
-function facesTold({ state: how, faces: found, restored, pages }) {
+function whatCame({ state: how, facesTold, pages }) {
     if (how === "waiting") return "not done yet";
     if (how === "working") return "begun";
     if (how === "failed") return "no result";
-    const words = found.length ? `${restored} of ${counted(found.length, "face")} restored` : "no face found";
-    return pages > 1 ? `${words}, ${counted(pages, "page")}` : words;
+    return pages > 1 ? `${facesTold}, ${counted(pages, "page")}` : facesTold;
 }
+
+const alone = data.words.leftAlone[0].toUpperCase() + data.words.leftAlone.slice(1);
 
 function leftAloneTold(picture) {
     const reasons = new Map();
@@ -39,18 +40,19 @@ function leftAloneTold(picture) {
         if (face.leftAlone) reasons.set(face.leftAlone, [...(reasons.get(face.leftAlone) ?? []), face]);
     }
     return [...reasons].map(([why, found]) => {
-        const which = picture.faces.length === 1 ? "Left alone" : `${counted(found.length, "face")} left alone`;
-        return make("p", { className: "facts", textContent: `${which}: ${plain(why)}` });
+        const which = picture.faces.length === 1 ? alone : `${counted(found.length, "face")} ${data.words.leftAlone}`;
+        return make("p", { className: "facts", textContent: `${which}: ${why}` });
     });
 }
 
 /** What is said of a picture below it: failures, left faces, missing files, notes. */
 function told(picture) {
-    const notes = picture.notes.map((note) => make("li", { textContent: plain(note) }));
+    const notes = picture.notes.map((note) => make("li", { textContent: note }));
     return [
-        picture.why && picture.state !== "done" ? make("p", { className: "why", textContent: plain(picture.why) }) : null,
+        picture.why && picture.state !== "done" ? make("p", { className: "why", textContent: picture.why }) : null,
         ...leftAloneTold(picture),
-        ...picture.missing.map((sentence) => make("p", { className: "missing", textContent: plain(sentence) })),
+        picture.pages > 1 ? make("p", { className: "facts", textContent: `Page 1 of ${picture.pages} is shown; the result has all pages.` }) : null,
+        ...picture.missing.map((sentence) => make("p", { className: "missing", textContent: sentence })),
         notes.length
             ? make("details", { className: "notes" }, make("summary", { textContent: counted(notes.length, "note") }), make("ul", {}, ...notes))
             : null,
@@ -61,12 +63,12 @@ function faceStrip(picture, look) {
     return picture.faces
         .filter((face) => face.before || face.after)
         .map((face) => {
-            const label = `${named(face)}${face.leftAlone ? ", left alone" : ", before and after"}`;
+            const label = `${named(face, picture.pages)}, ${face.leftAlone ? data.words.leftAlone : "before and after"}`;
             const sources = face.restored ? [face.before, face.after] : [face.before ?? face.after];
             const images = sources.filter(Boolean).map((src) => make("img", { src, alt: "", loading: "lazy", decoding: "async" }));
             const button = make("button", { type: "button", className: "face", title: `${label}; look at it in the large view` }, ...images);
             button.setAttribute("aria-label", label);
-            if (!face.restored) button.append(make("span", { textContent: "left alone" }));
+            if (!face.restored) button.append(make("span", { textContent: data.words.leftAlone }));
             button.addEventListener("click", () => look(face));
             return button;
         });
@@ -87,6 +89,7 @@ function fillPicture(card, picture) {
         const why = picture.state === "failed" ? "No picture to show" : picture.state === "done" ? "Both files are gone" : "Not done yet";
         frame.append(make("div", { className: "nothing" }, icon("none"), make("span", { textContent: why })));
     }
+    if (picture.pages > 1 && (before || after)) frame.append(make("span", { className: "page-of", textContent: `page 1 of ${picture.pages}` }));
     const open = make("button", { type: "button", className: "open", title: "Large view" }, icon("expand"));
     open.setAttribute("aria-label", `Large view of ${title}`);
     open.addEventListener("click", () => viewer.open(picture));
@@ -100,7 +103,7 @@ function fillPicture(card, picture) {
             "div",
             { className: "text" },
             make("h2", {}, name),
-            make("p", { className: "facts", textContent: facesTold(picture) }),
+            make("p", { className: "facts", textContent: whatCame(picture) }),
             make("p", { className: "facts" }, ...measures(picture)),
             strip.length ? make("div", { className: "faces" }, ...strip) : null,
             ...told(picture),
@@ -115,7 +118,7 @@ function fillFace(card, face) {
         const shown = face.restored ? { before, after } : { before: before ?? after };
         frame.append(framed(compare({ ...shown, size: [1, 1], name: title }), [1, 1], 2));
     } else {
-        frame.append(make("div", { className: "nothing" }, icon("none"), make("span", { textContent: "No crop to show" })));
+        frame.append(make("div", { className: "nothing" }, icon("none"), make("span", { textContent: face.page > 1 ? `Page ${face.page} is not shown` : "No crop to show" })));
     }
     const open = make("button", { type: "button", className: "open", title: "Large view" }, icon("expand"));
     open.setAttribute("aria-label", `Large view of ${title}`);
@@ -123,8 +126,8 @@ function fillFace(card, face) {
     frame.append(open);
     frame.addEventListener("dblclick", () => viewer.open(picture, face));
     const name = nameButton(picture.title, picture.source, () => viewer.open(picture, face));
-    const why = face.leftAlone ? make("p", { className: "facts", textContent: `Left alone: ${plain(face.leftAlone)}` }) : null;
-    card.append(frame, make("div", { className: "text" }, make("h2", {}, name), make("p", { className: "facts" }, fact(named(face)), ...measures(face)), why));
+    const why = face.leftAlone ? make("p", { className: "facts", textContent: `${alone}: ${face.leftAlone}` }) : null;
+    card.append(frame, make("div", { className: "text" }, make("h2", {}, name), make("p", { className: "facts" }, fact(face.name), ...measures(face)), why));
 }
 
 const near = new IntersectionObserver(

@@ -50,8 +50,8 @@ document.addEventListener("keydown", (event) => {
 
 // The page.
 
-document.title = `${plain(data.folder)} – contact sheet`;
-byId("title").textContent = plain(data.folder);
+document.title = `${data.folder} – contact sheet`;
+byId("title").textContent = data.folder;
 for (const [value, [words]] of Object.entries(FILTERS)) {
     const input = make("input", { type: "radio", name: "filter", value });
     input.dataset.state = "filter";

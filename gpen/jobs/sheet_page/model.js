@@ -3,9 +3,6 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 
-// Names of files may hold anything: characters that are invisible or turn text around are shown as codes.
-const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
-const plain = (text) => text.replace(INVISIBLE, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 const folded = (text) => text.normalize("NFC").toLowerCase();
 const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
@@ -36,16 +33,15 @@ const present = (values) => values.filter((value) => value !== null && value !==
 const least = (values) => (values.length ? Math.min(...values) : null);
 const most = (values) => (values.length ? Math.max(...values) : null);
 
-const named = ({ number }) => (number === null ? "face" : `face ${number}`);
+const named = ({ number, page }, pages = 1) => `${number === null ? "face" : `face ${number}`}${pages > 1 ? ` on page ${page}` : ""}`;
 
 const pictures = data.pictures.map((picture, index) => {
     const restored = picture.faces.filter((face) => face.restored);
     return {
         ...picture,
         index,
-        title: plain(picture.name),
+        title: picture.name,
         key: folded(picture.name),
-        leftAlone: picture.faces.some((face) => face.leftAlone),
         change: picture.unchanged ? 0 : most(present(restored.map((face) => face.change))),
         sharpness: least(present(picture.faces.map((face) => face.sharpness))),
         identity: least(present(restored.map((face) => face.identity))),
@@ -55,24 +51,24 @@ const faces = pictures.flatMap((picture) =>
     picture.faces.map((face) => ({
         ...face,
         picture,
-        title: `${picture.title}, ${named(face)}`,
+        name: named(face, picture.pages),
+        title: `${picture.title}, ${named(face, picture.pages)}`,
         key: picture.key,
         state: picture.state,
+        came: face.restored ? data.words.restored : data.words.leftAlone,
         missing: picture.missing,
-        unchanged: picture.unchanged,
         change: face.restored ? face.change : 0,
     })),
 );
 
-const FILTERS = {
-    all: ["All", () => true],
-    restored: ["Restored", (one) => one.state === "done" && Boolean(one.restored)],
-    "left-alone": ["Left alone", (one) => Boolean(one.leftAlone)],
-    unchanged: ["Unchanged", (one) => one.unchanged],
-    failed: ["Failed", (one) => one.state === "failed"],
+const FILTERS = { all: ["All", () => true] };
+for (const [name, word] of Object.entries(data.words)) {
+    FILTERS[name] = [word[0].toUpperCase() + word.slice(1), (one) => one.came === word];
+}
+Object.assign(FILTERS, {
     waiting: ["Not done yet", (one) => one.state === "waiting" || one.state === "working"],
     missing: ["Missing or changed", (one) => one.missing.length > 0],
-};
+});
 const VIEWS = { pictures: "Pictures", faces: "Faces" };
 const SHOWS = { split: "Split", before: "Before", after: "After" };
 // What the order begins with, by what it sorts.

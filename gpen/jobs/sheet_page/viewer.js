@@ -25,7 +25,7 @@ const viewer = {
         const unique = [...new Set(listed.map((one) => one.picture ?? one))];
         const place = unique.indexOf(picture);
         byId("viewer-name").textContent = picture.title;
-        byId("viewer-name").title = plain(picture.source);
+        byId("viewer-name").title = picture.source;
         byId("viewer-place").textContent = `${place + 1} / ${unique.length}`;
         byId("previous").disabled = place <= 0;
         byId("next").disabled = place >= unique.length - 1;

@@ -14,7 +14,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from gpen_blocks.gpen.backends.graph import encoder_graph, flat_modulations, painter_graph, whole_graph
-from gpen_blocks.gpen.cli import app
+from gpen_blocks.gpen.cli.commands import app
 from gpen_blocks.gpen.models import load_generator
 from gpen_blocks.gpen.network import build_generator
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from gpen_blocks import Restorer
 from gpen_blocks.gpen.backends import graph
-from gpen_blocks.gpen.cli import app
+from gpen_blocks.gpen.cli.commands import app
 from gpen_blocks.gpen.errors import CheckpointError, MissingPackageError, NotGPENError, SettingsError
 from gpen_blocks.gpen.models import load_generator
 from gpen_blocks.gpen.network import Generator

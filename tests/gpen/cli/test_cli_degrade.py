@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from typer.testing import CliRunner
 
-from gpen_blocks.gpen.cli import app
+from gpen_blocks.gpen.cli.commands import app
 from gpen_blocks.gpen.degradation.degrade import degrade
 
 

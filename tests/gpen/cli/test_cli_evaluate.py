@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
-from gpen_blocks.gpen.cli import app, main
+from gpen_blocks.gpen.cli import main
+from gpen_blocks.gpen.cli.commands import app
 
 RUNNER = CliRunner()
 FILES = {"evaluation.md", "evaluation.json", "sheet.png"}

@@ -9,7 +9,7 @@ from phone_files import jpeg, ultra_hdr
 from PIL import Image
 from typer.testing import CliRunner
 
-from gpen_blocks.gpen.cli import app
+from gpen_blocks.gpen.cli.commands import app
 from gpen_blocks.gpen.images import read_picture
 
 RUNNER = CliRunner()

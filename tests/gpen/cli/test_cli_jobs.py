@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -20,8 +21,9 @@ from command import run_gpen
 from many.killed import OPTIONS, begin, draw_pictures, end_of, kill_jobs, load_models, results_of
 
 from gpen_blocks.gpen.cli import bars, restoring
-from gpen_blocks.gpen.errors import JobError, SettingsError
-from gpen_blocks.gpen.jobs import recording
+from gpen_blocks.gpen.errors import JobError, NoPictureError, SettingsError
+from gpen_blocks.gpen.jobs import inputs, recording
+from gpen_blocks.gpen.jobs.collect import Job
 from gpen_blocks.gpen.jobs.journal import FILE, Journal
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -43,14 +45,15 @@ def test_a_job_goes_on(photos, tmp_path):
     assert "4 pictures are left because of --limit." in said and "broken.jpg is not a known picture" in said
     assert f"The same command tries failed pictures again; gpen job {out} lists them." in said
     said = run_gpen("job", out)
-    assert said.startswith(f"{out}: 2 of 7 pictures done, 1 failed, 4 left.\n1 face of 1 was restored.\n")
-    assert f"failed: {broken}: {broken} is not a known picture" in said and "faces and" in said
+    assert said.startswith(f"{out}: 2 of 7 pictures done, 1 failed, 4 left.\n")
+    assert "\nOf those done, 1 restored, 0 left alone, 1 without a face; 1 of 1 face restored.\n" in said
+    assert f"failed: {broken}: {broken} is not a known picture" in said and "for what is left" in said
     shutil.copyfile(next(photos.glob("picture001.*")), broken)
     said = run_gpen(*words, "--report", report)
     assert "2 were there already." in said and "5 restored, 0 without a face, 0 failed." in said
     told = json.loads(report.read_text(encoding="utf-8"))
     assert [Path(one["file"]).name for one in told["pictures"]] == sorted(path.name for path in photos.iterdir())
-    assert told["summary"] == {"restored": 6, "left_as_they_were": 0, "without_a_face": 1, "failed": 0}
+    assert told["summary"] == {"restored": 6, "left_alone": 0, "without_a_face": 1, "failed": 0}
     assert all(one["settings"]["strength"] == 1.0 and one["faces"] is not None for one in told["pictures"])
     said = run_gpen("job", out)
     assert "7 of 7 pictures done, 0 failed, 0 left." in said and "goes on" not in said
@@ -62,7 +65,7 @@ def test_a_finished_job_imports_no_torch(photos, tmp_path):
     run_gpen(*words)
     code = (
         "import sys\n"
-        "from gpen_blocks.gpen.cli import app\n"
+        "from gpen_blocks.gpen.cli.commands import app\n"
         "app(sys.argv[1:], standalone_mode=False)\n"
         "print([name for name in ('torch', 'numpy', 'PIL.Image', 'rich') if name in sys.modules])"
     )
@@ -140,6 +143,12 @@ def test_names_from_a_list_and_a_pattern(photos, tmp_path, monkeypatch):
         (["--shard", "1/2"], "--shard needs a folder"),
         (["--again", "-o", "one.png"], "--again needs a folder"),
         (["--watch", "--limit", "3", "-o", "out"], "--watch and --limit do not go together"),
+        (["--shard", "", "-o", "out"], "The shard is ''"),
+        (["--workers", "-1", "-o", "out"], "--workers is -1, and must lie between 0 and 1000"),
+        (["--workers", "1001", "-o", "out"], "--workers is 1001"),
+        (["--memory", "-1", "-o", "out"], "--memory is -1.0, and must lie between 0 and 100000"),
+        (["--memory", "nan", "-o", "out"], "--memory is nan"),
+        (["--memory", "inf", "-o", "out"], "--memory is inf"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(words, told, photos, tmp_path, monkeypatch):
@@ -147,6 +156,54 @@ def test_options_that_do_not_fit_are_refused(words, told, photos, tmp_path, monk
     with pytest.raises(SettingsError, match=told):
         run_gpen("restore", photos, *words)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("given", [".", "{photos}/", "{link}", "{photos}/../in", "{photos}"])
+@pytest.mark.parametrize("options", [(), ("--watch",), ("--dry-run",)], ids=str)
+def test_results_never_take_the_places_of_the_photographs(given, options, photos, tmp_path, monkeypatch):
+    """However the folder is called, that is one sentence, and nothing is written."""
+    (tmp_path / "link").symlink_to(photos)
+    monkeypatch.chdir(photos)
+    before = sorted(photos.iterdir())
+    with pytest.raises(SettingsError, match="is the folder of the photographs, which the results would replace"):
+        run_gpen("restore", photos, "-o", given.format(photos=photos, link=tmp_path / "link"), *OPTIONS, *options)
+    assert sorted(photos.iterdir()) == before
+
+
+def test_other_names_may_lie_beside_the_photographs(photos):
+    (photos / "sub").mkdir()
+    (photos / "sub" / "e.png").write_bytes(next(photos.glob("*.png")).read_bytes())
+    words = ("restore", photos, "-r", *OPTIONS, "--dry-run")
+    assert "7 pictures of" in run_gpen(*words, "-o", photos, "--pattern", "{parent}/{stem}-restored{suffix}")
+    # In that folder, only this picture would be replaced.
+    with pytest.raises(SettingsError, match="the folder of the photographs"):
+        run_gpen(*words, photos / "sub", "-o", photos / "sub")
+
+
+def test_results_in_the_folder_of_the_pictures_are_known_by_whatever_path(photos, tmp_path):
+    """Or each call would restore the results of the one before."""
+    (tmp_path / "link").symlink_to(photos)
+    (photos / "out").mkdir()
+    shutil.copy(next(photos.glob("*.png")), photos / "out" / "result.png")
+    said = run_gpen("restore", tmp_path / "link", "-r", "-o", photos / "out", *OPTIONS, "--dry-run")
+    assert "6 pictures of" in said and "result.png" not in said
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+def test_pipes_sockets_and_devices_are_passed_over(photos, tmp_path):
+    """Reading one of them might never end."""
+    os.mkfifo(photos / "pipe.jpg")
+    (photos / "device.png").symlink_to("/dev/zero")
+    (photos / "loop.png").symlink_to(photos / "loop.png")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(photos / "s.png"))
+        run = ("restore", "-o", tmp_path / "out", *OPTIONS, "--dry-run")
+        assert "6 pictures of" in run_gpen(*run, photos)
+        assert "7 pictures of" in run_gpen(*run, *photos.iterdir()), "the loop is given by name, and will fail"
+        (tmp_path / "list").write_text("\n".join(map(str, photos.iterdir())), encoding="utf-8")
+        assert "7 pictures of" in run_gpen(*run, "--files-from", tmp_path / "list")
+        with pytest.raises(NoPictureError, match="There is no picture in"):
+            run_gpen(*run, photos / "pipe.jpg")
 
 
 @pytest.mark.slow
@@ -263,24 +320,29 @@ def test_a_disk_that_is_read_only_is_a_sentence_and_can_be_looked_at(photos, tmp
 
 
 @pytest.mark.slow
-def test_a_folder_that_fills_is_waited_for(photos, tmp_path, monkeypatch):
-    """A file is taken when it is complete; Ctrl-C is the usual end."""
-    monkeypatch.setattr(restoring, "_LOOK_EVERY", 0.2)
+def test_a_folder_that_fills_is_waited_for(photos, tmp_path):
+    """A file is taken when it is complete, also if its copy halts for long; Ctrl-C is the usual end."""
     inbox, out = tmp_path / "inbox", tmp_path / "out"
     inbox.mkdir()
     first, second = sorted(photos.iterdir())[:2]
+    waited: dict[str, float] = {}
+
+    def wait_for(name: str) -> None:
+        began = time.monotonic()
+        while name not in results_of(out) and time.monotonic() < began + 60:
+            time.sleep(0.05)
+        waited[name] = time.monotonic() - began
 
     def fill() -> None:
-        content = second.read_bytes()
         shutil.copyfile(first, inbox / first.name)
+        wait_for(first.name)
+        content = second.read_bytes()
         with (inbox / second.name).open("wb") as file:
-            for part in range(20):
-                file.write(content[part * len(content) // 20 : (part + 1) * len(content) // 20])
-                file.flush()
-                time.sleep(0.1)
-        give_up = time.monotonic() + 60
-        while len(results_of(out)) < 2 and time.monotonic() < give_up:
-            time.sleep(0.1)
+            file.write(content[: len(content) // 2])
+            file.flush()
+            time.sleep(2 * inputs.QUIET if sys.platform == "linux" else 0)
+            file.write(content[len(content) // 2 :])
+        wait_for(second.name)
         time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -291,6 +353,37 @@ def test_a_folder_that_fills_is_waited_for(photos, tmp_path, monkeypatch):
     filler.join()
     assert "Waiting for pictures" in said and "Waiting has ended; all written files are complete." in said
     assert sorted(results_of(out)) == [first.name, second.name] and "cut off" not in said
+    assert inputs.QUIET - 0.5 < waited[second.name] < 15, "two seconds of rest, and what a busy machine takes"
+
+
+def test_when_a_file_is_complete(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(inputs.time, "monotonic", lambda: now[0])
+    path = tmp_path / "a.png"
+    path.write_bytes(b"x")
+    jobs, settling = [Job(path, Path("a.png"))], inputs.Settling()
+
+    def after(seconds: float) -> bool:
+        now[0] += seconds
+        return bool(settling.settled(jobs))
+
+    assert [after(0), after(1.9), after(0.1), after(5)] == [False, False, True, False]
+    path.write_bytes(b"xy")
+    assert [after(10), after(1.9), after(0.1)] == [False, False, True], "however long nobody has looked"
+    path.write_bytes(b"")
+    assert [after(1), after(9)] == [False, False]
+    with path.open("wb") as file:
+        file.write(b"xyz")
+        file.flush()
+        assert inputs.is_being_written(str(path)) == (sys.platform == "linux")
+        assert [after(1), after(9)] == [False, sys.platform != "linux"]
+    assert not inputs.is_being_written(str(path)) and after(0) == (sys.platform == "linux")
+
+
+def test_a_folder_that_is_not_there_is_not_waited_for(tmp_path):
+    with pytest.raises(NoPictureError, match=r"There is no folder .*nowhere to wait for pictures in"):
+        run_gpen("restore", tmp_path / "nowhere", "-o", tmp_path / "out", "--watch")
+    assert not (tmp_path / "out").exists()
 
 
 def test_progress_in_words(monkeypatch):
@@ -298,17 +391,28 @@ def test_progress_in_words(monkeypatch):
     monkeypatch.setattr(bars.time, "monotonic", lambda: now[0])
     pace = bars.Pace(500)
     assert pace.words == "0 of 500 pictures"
-    for _ in range(20):
-        pace.count(2)
+    for number in range(20):
+        pace.count(Path(f"{number}.png"), 2)
     now[0] += 10
     assert pace.words == "20 of 500 pictures, 4.0 faces a second, 4 min 0 s left"
+    # Half of the work on a picture counts as half a picture.
+    pace = bars.Pace(3)
+    pace.count_within(Path("1.png"), "detect", 1, 1)
+    assert pace.reached == 0.48 and pace.words == "0 of 3 pictures"
+    now[0] += 10
+    pace.count(Path("0.png"), 1)
+    assert pace.reached == 1.48 and pace.words == "1 of 3 pictures, 0.1 faces a second, 10 s left"
+    pace.count(Path("1.png"), 0)
+    assert pace.reached == 2
+    told = [bars.pace_in_words(*done) for done in ((100, 120, 60.0), (100, 0, 50.0), (3, 1, 600.0))]
+    assert told == ["2.0 faces a second", "2.0 pictures a second", "200.0 s a picture"]
     assert [bars.duration(seconds) for seconds in (7.4, 3599, 7260, 200_000)] == [
         *("7 s", "59 min 59 s", "2 h 1 min", "2 days 7 h")
     ]
     said: list[str] = []
     monkeypatch.setattr(bars, "say_error", said.append)
-    with bars.pace_bar(100) as (counted, _):
-        for _ in range(90):
+    with bars.pace_bar(100) as bar:
+        for number in range(90):
             now[0] += 1
-            counted(1)
+            bar.count(Path(f"{number}.png"), 1)
     assert [line.split(",")[0] for line in said] == ["30 of 100 pictures", "60 of 100 pictures", "90 of 100 pictures"]

@@ -18,10 +18,10 @@ def test_threads_soon_sleep_while_they_wait_unless_told_otherwise(asked: dict[st
     """The number is in place before torch, which reads it when it is loaded."""
     code = (
         "import os, sys\n"
-        "from gpen_blocks.gpen import cli\n"
+        "from gpen_blocks.gpen.cli import commands, main\n"
         "assert 'torch' not in sys.modules\n"
-        "cli.app = lambda: print(os.environ.get('GOMP_SPINCOUNT'))\n"
-        "cli.main()\n"
+        "commands.app = lambda: print(os.environ.get('GOMP_SPINCOUNT'))\n"
+        "main()\n"
     )
     kept = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     done = subprocess.run([sys.executable, "-c", code], env=kept | asked, capture_output=True, text=True, check=True)

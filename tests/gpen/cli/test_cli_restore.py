@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from gpen_blocks.gpen.cli import app, main
+from gpen_blocks.gpen.cli import main
+from gpen_blocks.gpen.cli.commands import app
 from gpen_blocks.gpen.presets import Preset
 from gpen_blocks.gpen.settings import Settings
 
@@ -92,7 +93,7 @@ def test_only_what_changed_is_counted_as_restored(photo, tmp_path):
     done = gpen("restore", photo, *BUNDLED, "-o", tmp_path / "out.png", "--strength", 0, "--report", report)
     told = " ".join(done.output.split())
     assert "no face restored, 1 left alone; the picture is as it was" in told
-    assert "1 face stays as before: the strength is 0." in told
+    assert "1 face was left alone: the strength is 0." in told
     (face,) = json.loads(report.read_text(encoding="utf-8"))["pictures"][0]["faces"]
     assert not face["restored"] and face["skipped"] == "the strength is 0"
     assert face["changed"] == {"share": 0.0, "mean": 0.0, "max": 0.0}

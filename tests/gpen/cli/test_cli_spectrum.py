@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from gpen_blocks.gpen.cli import app, main
+from gpen_blocks.gpen.cli import main
+from gpen_blocks.gpen.cli.commands import app
 
 RUNNER = CliRunner()
 

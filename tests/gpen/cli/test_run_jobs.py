@@ -72,12 +72,43 @@ def test_a_failure_belongs_to_its_own_picture(tmp_path, capsys):
         ("RuntimeError", "RuntimeError: avif: no such frame"),
         (None, None),
     ]
-    assert kept["summary"] == {"restored": 1, "left_as_they_were": 0, "without_a_face": 0, "failed": 3}
+    assert kept["summary"] == {"restored": 1, "left_alone": 0, "without_a_face": 0, "failed": 3}
     assert kept["passed_over"] == [{"file": "notes.txt", "reason": "file that is not a picture"}] * 2
     said = capsys.readouterr()
     assert "1 restored, 0 without a face, 3 failed; skipped: 2 files that are not pictures." in said.out
     assert "--log FILE keeps the traceback of each error." in said.out
     assert "RuntimeError: avif: no such frame" in said.err and "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("pictures", [4, 6])
+def test_a_note_of_many_pictures_is_not_repeated_for_each(pictures, capsys):
+    """The end tells how many have it; of a few pictures, each has its own."""
+    jobs = [Job(Path(f"{number}.png"), Path(f"{number}.png")) for number in range(pictures)]
+
+    def work(job: Job, show: object) -> Outcome:
+        notes = ["The model is small.", f"{job.source} was turned.", *["It is grey."] * (job is jobs[0])]
+        return f"{job.source} done", {"notes": notes, "faces": [{"restored": True}]}
+
+    Run(jobs).work(work)
+    said = capsys.readouterr().out
+    assert said.count("was turned") == pictures and said.count("It is grey.") == 1
+    if pictures == 4:
+        assert said.count("  The model is small.\n") == 4 and "pictures:" not in said
+    else:
+        assert said.count("  The model is small.\n") == 1
+        assert said.endswith("6 pictures: The model is small.\n6 restored, 0 without a face, 0 failed.\n")
+
+
+def test_names_cannot_write_on_the_terminal(capsys):
+    job = Job(Path("a\n\x1b[2J\u202egpj.png"), Path("a.png"))
+
+    def work(job: Job, show: object) -> Outcome:
+        raise ImageError(f"{job.source} cannot be read.")
+
+    with pytest.raises(typer.Exit):
+        Run([job]).work(work)
+    said = capsys.readouterr().err
+    assert said == r"a\u000a\u001b[2J\u202egpj.png: a\u000a\u001b[2J\u202egpj.png cannot be read." + "\n"
 
 
 def test_the_log_keeps_the_traceback(tmp_path, capsys):

@@ -27,6 +27,7 @@ from gpen_blocks.gpen.jobs import contact_sheet, sheet_thumbnails
 from gpen_blocks.gpen.jobs.collect import collect
 from gpen_blocks.gpen.jobs.contact_sheet import write_contact_sheet
 from gpen_blocks.gpen.jobs.journal import FILE, Journal
+from gpen_blocks.gpen.wording import printable
 
 HOSTILE = "</script><script>alert(1)</script>&quot;'\"><img src=x onerror=alert(2)> {{data}} \u202egpj.exe\u2028.png"
 
@@ -103,6 +104,12 @@ def test_the_page_has_all_pictures_with_their_states_and_reasons(job, tmp_path):
         "z.png": "waiting",
     }
     assert [one["unchanged"] for one in found.values()] == [False, True, True, False, False]
+    assert [one["came"] for one in found.values()] == ["restored", "left alone", "without a face", "failed", "waiting"]
+    assert [one["facesTold"] for one in found.values()][:3] == [
+        "2 faces restored",
+        "no face restored, 1 left alone",
+        "no face found",
+    ]
     assert "is not a known picture" in found["e.png"]["why"]
     assert found["b/c.png"]["faces"][0]["leftAlone"] == "sharp already"
     assert [(face["number"], face["change"]) for face in found["a.png"]["faces"]] == [(0, 30.0), (1, 9.0)]
@@ -147,7 +154,9 @@ def test_hostile_names_and_reasons_are_data(sources, out):
         inside for (_, attrs), inside in zip(markup.tags, markup.inside, strict=True) if attrs.get("id") != "data"
     )
     assert text.isascii() or not re.search(r"[\u202e\u2028]", text)
+    name = printable(name)
     assert set(pictures_of(page)) == {name, f"broken {name}"}
+    assert name.isprintable() and pictures_of(page)[name]["why"] is None
     assert pictures_of(page)[name]["faces"][0]["leftAlone"] == "<b>why</b></script>"
     assert not re.search(r"[<>'\"]|javascript", pictures_of(page)[name]["sourceLink"])
 
@@ -349,7 +358,7 @@ def test_faces_of_later_pages_have_no_crop_on_the_first(sources, out, tmp_path):
     write_noise(sources / "a.tif")
     run_small_job(sources, out, {"a.tif": [a_face(10, 10, 60, page=0), a_face(10, 10, 60, page=1)]})
     first, second = pictures_of(write_contact_sheet(out, tmp_path / "sheet.html").page)["a.tif"]["faces"]
-    assert first["before"] and second["before"] is None
+    assert first["before"] and second["before"] is None and (first["page"], second["page"]) == (1, 2)
 
 
 def test_thumbnails_are_no_pictures_of_another_job(job, out):
@@ -361,7 +370,7 @@ def test_thumbnails_are_no_pictures_of_another_job(job, out):
 
 def test_the_command_writes_beside_the_results_without_torch(job):
     code = (
-        "import sys; from gpen_blocks.gpen.cli import app\n"
+        "import sys; from gpen_blocks.gpen.cli.commands import app\n"
         "app(['contact-sheet', sys.argv[1]], standalone_mode=False); print('torch' in sys.modules)"
     )
     words = [sys.executable, "-c", code, str(job)]

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors import safe_open
 from typer.testing import CliRunner
 
-from gpen_blocks.gpen.cli import app
+from gpen_blocks.gpen.cli.commands import app
 from gpen_blocks.gpen.degradation.faces import read_faces
 from gpen_blocks.gpen.errors import MissingPackageError, SettingsError, TrainingError
 from gpen_blocks.gpen.network import build_generator
