@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import time
 import uuid
 from collections.abc import Generator, Iterator, Sequence
@@ -38,8 +40,8 @@ _LEAST_USED = 0.9
 # Times that a batch is begun again after its process died, and that what was lost is planned again.
 _MOST_RETRIES = 3
 _ROUNDS = 3
-# Tables of names that are read, and of rows that are written, at the same time; each may start a process.
-_TABLES_AT_ONCE = 4
+# Tables of names that are read, and of rows that are written, at the same time; each may have to start a process.
+_TABLES_AT_ONCE = 2
 # Seconds between looks at the rows, on this machine and in an object store.
 _LOOK_EVERY, _LOOK_EVERY_REMOTE = 0.5, 3.0
 
@@ -274,6 +276,8 @@ def _cluster(ray: Any, address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False if not address else None
@@ -282,6 +286,10 @@ def _cluster(ray: Any, address: str | None) -> Iterator[None]:
         where = f"at {address}" if address else "on this machine"
         raise JobError(f"Ray {where} cannot be reached: {hide_secrets(' '.join(str(error).split()))}") from error
     try:
+        if in_main_thread:  # Ray's handler prints stacks; SIGTERM, by which Kubernetes stops a pod, is as Ctrl-C here
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         yield
     finally:
         ray.shutdown()
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)

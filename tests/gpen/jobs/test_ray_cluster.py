@@ -162,12 +162,19 @@ def test_a_machine_that_dies_takes_no_picture_along(cluster, photographs, refere
     assert journal_of(output, photographs) == journal_of(reference, photographs)
 
 
-def test_a_call_that_is_killed_leaves_only_the_rest_to_the_next(cluster, photographs, reference, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_call_that_is_stopped_leaves_only_the_rest_to_the_next(cluster, photographs, reference, tmp_path, how):
     output = tmp_path / "out"
     words = [str(word) for word in (*GPEN, *on_ray(cluster, photographs, output))]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        told = lines_of(process, 3)
-        os.kill(process.pid, signal.SIGKILL)
+        told = lines_of(process, 1)
+        os.kill(process.pid, how)
+        assert process.stdout
+        last = process.stdout.read()
+    if how == signal.SIGKILL:
+        assert process.returncode == -how
+    else:
+        assert process.returncode == 130 and "Interrupted" in last and "received" not in last
     with journal_to_read(output) as journal:
         done = {Path(entry.source).name for entry in journal.entries().values() if entry.state == "done"}
     assert {Path(name).name for name in told} <= done and len(done) < PICTURES
