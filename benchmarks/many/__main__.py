@@ -20,7 +20,7 @@ from typing import Any
 from speed.apart import apart
 from speed.machine import machine
 
-from . import charts, memory, resumed, scaling, throughput
+from . import charts, memory, ray_costs, resumed, scaling, throughput
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "performance" / "jobs.json"
 PARTS = ("throughput", "network", "memory", "resumed", "killed", "scaling", "ray")
@@ -36,8 +36,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=100, help="for throughput and network")
     parser.add_argument("--many", type=int, default=2000, help="pictures for memory")
     parser.add_argument("--entries", type=int, default=10_000, help="pictures of the job that is called again")
-    parser.add_argument("--waiting", type=int, default=32, help="pictures for scaling; a multiple of 8")
-    parser.add_argument("--wait", type=float, default=0.0, help="seconds of the network for scaling; 0: it is measured")
+    parser.add_argument("--waiting", type=int, default=32, help="pictures for scaling and ray; a multiple of 8")
+    parser.add_argument("--wait", type=float, default=0.0, help="seconds of the network for these two; 0: measured")
     parser.add_argument("--rounds", type=int, default=3, help="for throughput")
     options = parser.parse_args()
     given = options.photographs
@@ -47,7 +47,7 @@ def main() -> None:
         "network": lambda: throughput.measure_large(options.pictures, given, options.device),
         "memory": lambda: memory.measure(options.many, given),
         "scaling": lambda: scaling.measure(options.waiting, local, seconds=options.wait),
-        "ray": lambda: scaling.measure(options.waiting, (scaling.RAY,), seconds=options.wait),
+        "ray": lambda: ray_costs.measure(options.waiting, options.wait),
         "killed": lambda: apart("many.killed"),
         "resumed": lambda: resumed.measure(options.entries),
     }

@@ -26,18 +26,21 @@ from gpen_blocks.gpen.jobs.journal import FILE
 from . import commands, photographs
 from .worker import ENVIRONMENT
 
-_WORKERS = (1, 2, 4, 8)
+WORKERS = (1, 2, 4, 8)
 THREADS, PROCESSES, RAY = "threads of a process", "processes with a shard each", "Ray"
 WAYS = (THREADS, PROCESSES, RAY)
 
 
-def measure(number: int, ways: tuple[str, ...] = WAYS, *, seconds: float = 0.0) -> dict[str, Any]:
-    """Pictures a second of 1, 2, 4 and 8 workers, from the first picture that is begun to the last in the journal.
+def measure(
+    number: int, ways: tuple[str, ...] = WAYS, *, seconds: float = 0.0, sizes: tuple[int, ...] = WORKERS
+) -> dict[str, Any]:
+    """Pictures a second of some numbers of workers, from the first picture that is begun to the last in the journal.
 
     Args:
         number: pictures of 512 x 512 with a face each; a multiple of the number of workers.
         ways: what the workers are.
         seconds: how long the network waits for a face; 0: as long as that of 512 pixels takes here on one core.
+        sizes: numbers of workers.
 
     Returns:
         Rows with the share of what as many times one worker of the same way would do.
@@ -48,7 +51,7 @@ def measure(number: int, ways: tuple[str, ...] = WAYS, *, seconds: float = 0.0) 
         seconds = seconds or _seconds_on_one_core(folder / "gpen-512.safetensors")
         _draw_equal_shards(folder / "in", number)
         for way in ways:
-            for workers in _WORKERS:
+            for workers in sizes:
                 row = _Run(folder / f"{way}-{workers}", folder / "in", seconds).measure(way, workers, number)
                 alone = next((one["a picture"] for one in rows if one["way"] == way), row["a picture"])
                 row["of linear"] = round(alone / workers / row["a picture"], 3)
@@ -70,7 +73,7 @@ def _seconds_on_one_core(model: Path) -> float:
 def _draw_equal_shards(folder: Path, number: int) -> None:
     """Draw pictures such that each number of shards gets parts of the same size, since the largest part would count."""
     files = photographs.make(folder, min(number, 16), side=512)
-    most = max(_WORKERS)
+    most = max(WORKERS)
     full = dict.fromkeys(range(1, most + 1), 0)
     index = 0
     while sum(full.values()) < number:
