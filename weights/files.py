@@ -7,13 +7,20 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
 # What file systems answer that have nothing to synchronize.
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
+
+Held = list[tuple[Path, Path]]
+"""Temporary files that are complete, and the paths they are for."""
+
+# Of this thread: the files that wait for each other, and the paths for which they do.
+_together: ContextVar[tuple[Held, Collection[Path]] | None] = ContextVar("together", default=None)
 
 
 @contextmanager
@@ -28,14 +35,53 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    held = _held_for(path)
+    waits = False
     try:
         yield temporary
         _synchronize(temporary)
-        temporary.replace(path)
-        if os.name != "nt":  # Windows opens no folders
-            _synchronize(path.parent)
+        if held is None:
+            _put_in_place([(temporary, path)])
+        else:
+            held.append((temporary, path))
+            waits = True
     finally:
-        temporary.unlink(missing_ok=True)
+        if not waits:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_together(paths: Collection[Path]) -> Iterator[Held]:
+    """Let `replacing` inside, in this thread, move files to these paths and below them only at the end.
+
+    Yields:
+        The files that are complete so far.
+
+    Raises:
+        OSError: a file cannot be moved. Whatever is raised, the temporary files are removed.
+    """
+    held: Held = []
+    token = _together.set((held, paths))
+    try:
+        yield held
+        _put_in_place(held)
+    finally:
+        _together.reset(token)
+        for temporary, _ in held:
+            temporary.unlink(missing_ok=True)
+
+
+def _held_for(path: Path) -> Held | None:
+    held, paths = _together.get() or ([], ())
+    return held if any(each in paths for each in (path, *path.parents)) else None
+
+
+def _put_in_place(files: Sequence[tuple[Path, Path]]) -> None:
+    for temporary, path in files:
+        temporary.replace(path)
+    if os.name != "nt":  # Windows opens no folders
+        for folder in {path.parent for _, path in files}:
+            _synchronize(folder)
 
 
 def remove_leftovers(folder: Path, older_than: float) -> int:

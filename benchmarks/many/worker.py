@@ -19,12 +19,15 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from gpen_blocks.gpen.files import write_whole
 from gpen_blocks.gpen.jobs import restoring
+from gpen_blocks.gpen.jobs.ownership import write_files
 from gpen_blocks.gpen.jobs.tasks import Outcome, Task
 from gpen_blocks.gpen.restorer import Restorer
 
@@ -79,9 +82,14 @@ def restore_copying(tasks: Iterable[Task], restorer: Restorer, **options: Any) -
             (first,) = _restore_files([task], restorer, **options)
             yield first
             continue
-        task.targets.main.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(task.source, task.targets.main)
-        yield Outcome(task, {**first.report, "output": str(task.targets.main)}, None, first.seconds)
+        report = {**first.report, "output": str(task.targets.main)}
+        write_files(task, partial(_copy, task, report), options["announce"])
+        yield Outcome(task, report, None, first.seconds)
+
+
+def _copy(task: Task, report: dict[str, Any]) -> dict[str, Any]:
+    write_whole(task.targets.main, lambda temporary: shutil.copyfile(task.source, temporary))
+    return report
 
 
 def install_waiting() -> None:

@@ -17,11 +17,11 @@ from ..jobs.inputs import Settling, find_inputs, require_other_folder, watched
 from ..jobs.job import Order, WorkList, list_work
 from ..jobs.journal import Journal
 from ..jobs.kept import has_journal, journal_to_read, kept_journal
-from ..jobs.plan import plan
+from ..jobs.plan import first_of, plan
 from ..jobs.ray_job import run_on_ray
 from ..jobs.ray_worker import Setup
 from ..jobs.recording import run_job
-from ..jobs.tasks import Outcome, Task
+from ..jobs.tasks import Announce, Outcome, Task
 from ..settings import Settings, change_settings
 from ..versions import package_version
 from ..wording import agree, count, faces_in_words
@@ -104,8 +104,7 @@ class Restoring:
         planned, faults = plan(
             jobs, call.output, "-restored", call.endings, overwrite=call.overwrite, pattern=call.pattern
         )
-        postponed = max(len(planned) - call.limit, 0) if call.limit else 0
-        planned = dict(list(planned.items())[: len(planned) - postponed])
+        planned, postponed = first_of(planned, call.limit)
         if call.dry_run:
             _say_plan(WorkList(planned, [], faults, postponed), None)
             return
@@ -113,7 +112,7 @@ class Restoring:
             self._run.fail(job, fault)
         if planned:
             tasks = (Task(job.source, targets) for job, targets in planned.items())
-            self._run.follow(self._restore_files(tasks, len(jobs)), planned, _line)
+            self._run.follow(self._restore_files(tasks, pictures=len(jobs)), planned, _line)
         if postponed:
             say(_postponed(postponed))
 
@@ -172,7 +171,9 @@ class Restoring:
             told = settings.get(entry.settings or "", {}).get("settings", {})
             self._run.add_earlier(job, {**(entry.report or {}), "settings": told})
 
-    def _restore_files(self, tasks: Iterator[Task], pictures: int) -> Iterator[Outcome]:
+    def _restore_files(
+        self, tasks: Iterator[Task], announce: Announce | None = None, *, pictures: int
+    ) -> Iterator[Outcome]:
         restorer = self._restorer
         from ..jobs.restoring import restore_files
 
@@ -181,6 +182,7 @@ class Restoring:
             restorer,
             pictures=pictures,
             progress=self._run.show_within,
+            announce=announce,
             **self._call.restoring,
             **self._call.spread,
         )

@@ -1,18 +1,15 @@
-"""The file under a journal: its tables, what is wrong with it, and locks between processes."""
+"""The file under a journal: its tables, and what is wrong with it."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+VERSION = 2
+"""Version of the tables. A change of what they mean raises it; 1 had absolute paths of results, and no `written`."""
 
-from ..errors import JobError
-
-VERSION = 1
-"""Version of the tables. A change of what they mean raises it."""
+_READABLE = ("1", "2")
 
 # Waiting for other processes, in seconds. A transaction takes milliseconds; planning 100,000 pictures takes seconds.
 PATIENCE = 120
@@ -23,8 +20,8 @@ CREATE TABLE IF NOT EXISTS settings (digest TEXT PRIMARY KEY, body TEXT);
 CREATE TABLE IF NOT EXISTS pictures (
     source TEXT PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('waiting', 'working', 'done', 'failed')),
     size INTEGER, mtime_ns INTEGER, sha256 TEXT, settings TEXT, models TEXT, faces INTEGER, restored INTEGER, why TEXT,
-    seconds REAL, output TEXT, output_size INTEGER, output_mtime_ns INTEGER, beside TEXT, notes TEXT, finished TEXT,
-    report TEXT);
+    seconds REAL, output TEXT, output_size INTEGER, output_mtime_ns INTEGER, beside TEXT, written TEXT, notes TEXT,
+    finished TEXT, report TEXT);
 CREATE TABLE IF NOT EXISTS faces (
     source TEXT, number INTEGER, x0 REAL, y0 REAL, x1 REAL, y1 REAL, score REAL, restored INTEGER, left_alone TEXT,
     changed_share REAL, changed_mean REAL, sharpness REAL, identity REAL, PRIMARY KEY (source, number));
@@ -70,8 +67,8 @@ def fault_of(connection: sqlite3.Connection) -> str:
         return "it is damaged"
     if found is None:
         return ""
-    if found[0] != str(VERSION):
-        return f"its tables have version {found[0]}, and this program reads version {VERSION}"
+    if found[0] not in _READABLE:
+        return f"its tables have version {found[0]}, and this program reads up to {VERSION}"
     return ""
 
 
@@ -93,7 +90,7 @@ def copy_readable(aside: Path, connection: sqlite3.Connection) -> int:
     with closing(connect(aside, "ro")) as old, connection:
         connection.execute("BEGIN IMMEDIATE")
         for table in ("settings", "pictures", "faces"):
-            rows, names = _readable(old, table, _columns(connection, table))
+            rows, names = _readable(old, table, columns(connection, table))
             done = connection.executemany(
                 f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})", rows
             )
@@ -106,7 +103,7 @@ def _readable(old: sqlite3.Connection, table: str, wanted: list[str]) -> tuple[l
     rows: list[tuple] = []
     names = wanted
     try:
-        present = _columns(old, table)
+        present = columns(old, table)
         names = [name for name in wanted if name in present] or wanted
         for row in old.execute(f"SELECT {', '.join(names)} FROM {table}"):
             rows.append(row)
@@ -115,33 +112,9 @@ def _readable(old: sqlite3.Connection, table: str, wanted: list[str]) -> tuple[l
     return rows, names
 
 
-def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+def columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    """Names of the columns of a table; none if there is no such table."""
     return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-
-
-@contextmanager
-def only_process(folder: Path, shard: str = "") -> Iterator[None]:
-    """Keep other processes from the same work: a shard of a job, or a job without shards.
-
-    The lock ends with the process, however that ends.
-
-    Raises:
-        JobError: another process is at work.
-    """
-    path = folder / f".gpen-job{'-' + shard.replace('/', '-of-') if shard else '-all'}.lock"
-    lock = FileLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        what = f"shard {shard} of the job" if shard else "the job"
-        raise JobError(f"Another process is working on {what} in {folder}; wait for it, or end it.") from None
-    except OSError as error:
-        raise JobError(f"{path} cannot be written: {error.strerror or error}.") from error
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        lock.release()
 
 
 def inode_of(path: Path) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from ...weights.digest import hash_file
 from .storage import Place, is_url
-from .tasks import Outcome
+from .tasks import Task
 
 State = Literal["waiting", "working", "done", "failed"]
 """`waiting`: to be done; `working`: begun, and perhaps written; `done`: its result is on the disk; `failed`: there is
@@ -65,6 +65,7 @@ class Entry:
         output: path of the result, planned or written; None if there can be none.
         output_size, output_mtime_ns: the result as it was written.
         beside: paths of further results.
+        written: SHA-256 of every file of the results by its path, those of earlier calls included.
         notes: sentences for the user.
         finished: when it was done or failed, UTC.
         report: the report without its settings, which the journal keeps once.
@@ -85,6 +86,7 @@ class Entry:
     output_size: int | None = None
     output_mtime_ns: int | None = None
     beside: tuple[str, ...] = ()
+    written: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     finished: str | None = None
     report: Mapping[str, Any] | None = None
@@ -167,38 +169,51 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def done_entry(entry: Entry, stamp: Stamp, recipe: Recipe, outcome: Outcome) -> tuple[Entry, list[FaceEntry]]:
-    """The entries of a picture that was restored and written, and of its faces.
+CHANGED = "The file changed while it was restored."
+"""Why a picture waits that was restored from a file that is no longer there."""
+
+
+def done_entry(
+    entry: Entry, stamp: Stamp, recipe: Recipe, task: Task, report: Mapping[str, Any], written: Mapping[str, str]
+) -> Entry:
+    """The entry of a picture that was restored, but for the stamp of its result; it waits if its source has changed.
 
     Args:
         entry: what the journal has of it.
         stamp: its source before it was read.
         recipe: what it was restored with.
-        outcome: what came of it; not an error.
+        task, report, written: as for `Announce`.
     """
-    report = dict(outcome.report or {})
-    report.pop("settings", None)
-    faces = [_face_entry(entry.source, number, face) for number, face in enumerate(report.get("faces", ()))]
-    targets = outcome.task.targets
-    done = replace(
+    kept = {name: value for name, value in report.items() if name != "settings"}
+    faces, targets = kept.get("faces", ()), task.targets
+    sha256 = sha256_of(task.source)  # of a URL, the copy that was restored
+    if not is_url(entry.source) and stamp_of(task.source) != stamp:
+        return replace(entry, state="waiting", why=CHANGED, written={**entry.written, **written}, finished=now())
+    return replace(
         entry,
         state="done",
         size=stamp.size,
         mtime_ns=stamp.mtime_ns,
-        sha256=sha256_of(outcome.task.source),  # of a URL, the copy that was restored
+        sha256=sha256,
         settings=recipe.digest,
         models=recipe.models,
         faces=len(faces),
-        restored=sum(face.restored for face in faces),
+        restored=sum(face["restored"] for face in faces),
         why=None,
-        seconds=round(outcome.seconds, 4),
+        seconds=round(sum(report.get("seconds", {}).values()), 4),
         output=name_of(targets.main),
         beside=tuple(name_of(path) for path in targets.beside),
-        notes=tuple(report.get("notes", ())),
+        written={**entry.written, **written},
+        notes=tuple(kept.get("notes", ())),
         finished=now(),
-        report=report,
+        report=kept,
     )
-    return done.with_output_stamp(stamp_of(targets.main)), faces
+
+
+def faces_of(entry: Entry) -> list[FaceEntry]:
+    """The faces of a picture, by its report."""
+    faces = (entry.report or {}).get("faces", ())
+    return [_face_entry(entry.source, number, face) for number, face in enumerate(faces)]
 
 
 def _face_entry(source: str, number: int, face: Mapping[str, Any]) -> FaceEntry:

@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 
 from ...weights.files import remove_leftovers
@@ -16,7 +15,9 @@ from .collect import Job
 from .entries import Entry, Recipe, name_of, now, sha256_of, stamp_of
 from .journal import Journal
 from .listing import listed
-from .plan import Earlier, Targets, name_result, plan
+from .moved import find_moved, with_new_sources
+from .ownership import owns
+from .plan import Earlier, Targets, first_of, name_result, plan
 from .storage import Place, path_of
 
 # A temporary file that was not written for this long was left by a crash. In seconds.
@@ -83,7 +84,7 @@ def list_work(jobs: Sequence[Job], order: Order, journal: Journal | None, *, dry
     """Find what is left to do, plan the names of new results, and write both to the journal.
 
     A picture is done if it was restored from the same file with the same settings and models, and its results are
-    there.
+    there. Files that were moved, and the folder of results as a whole, are known again.
 
     Args:
         jobs: all pictures of the job, whatever the shard.
@@ -101,8 +102,10 @@ def list_work(jobs: Sequence[Job], order: Order, journal: Journal | None, *, dry
 
 
 def _list_work(jobs: Sequence[Job], order: Order, journal: Journal | None, dry: bool) -> WorkList:
-    entries = journal.entries() if journal else {}
+    known = journal.entries() if journal else {}
     jobs = list({name_of(job.source): job for job in reversed(jobs)}.values())[::-1]
+    moved = find_moved(jobs, known, lambda entry, job: entry.output is not None and _fits(entry.output, job, order))
+    entries = with_new_sources(known, moved)
     sources = {job: name_of(job.source) for job in jobs}
     results = {path for entry in entries.values() for path in (entry.output, *entry.beside) if path}
     jobs = [job for job in jobs if sources[job] not in results]
@@ -113,11 +116,12 @@ def _list_work(jobs: Sequence[Job], order: Order, journal: Journal | None, dry: 
     left = [job for job in own if job not in done]
     if journal is None or dry:
         return _planned(jobs, left, there, order, entries, sources)[0]
-    if not left and not touched and all(sources[job] in entries for job in jobs):
+    if not left and not touched and not moved and all(sources[job] in entries for job in jobs):
         return WorkList({}, there)
     for folder in {os.path.dirname(path) for path in results}:  # noqa: PTH120 (names of a journal are texts)
         remove_leftovers(Path(folder), _LEFTOVER)
     with journal.transaction():
+        journal.rename_sources(moved)
         # Another shard may have planned its names meanwhile.
         work, new = _planned(jobs, left, there, order, journal.entries(), sources)
         journal.keep_settings(order.recipe.digest, order.recipe.text)
@@ -182,11 +186,11 @@ def _planned(
         if entry.output is None or not _fits(entry.output, job, order):
             continue
         main = name_result(job, order.output, pattern=order.pattern).with_name(path_of(entry.output).name)
-        kept[job] = Targets(main, tuple(main.with_name(path_of(path).name) for path in entry.beside))
-        stamp = stamp_of(entry.output)
-        if stamp is None or entry.state == "working" or stamp == entry.output_stamp:
-            ours |= {kept[job].main, *kept[job].beside}
-        elif entry.output_stamp and not order.overwrite:
+        beside = tuple(main.with_name(path_of(path).name) for path in entry.beside)
+        kept[job] = Targets(main, beside)
+        further = (main.with_name(stem + ending) for stem in (main.stem, main.name) for ending in order.endings)
+        ours |= {path for path in (main, *beside, *further) if order.overwrite or owns(entry, name_of(path))}
+        if main not in ours and entry.output_stamp:
             changed[job] = ImageError(
                 f"{entry.output} was changed since it was restored; move it away, or pass --overwrite to replace it."
             )
@@ -212,8 +216,7 @@ def _planned(
     faults |= changed
     new = [_new_entry(sources[job], known.get(job), planned.get(job), faults.get(job)) for job in to_plan]
     todo = {job: planned[job] for job in left if job in planned}
-    postponed = max(len(todo) - order.limit, 0) if order.limit else 0
-    todo = dict(islice(todo.items(), len(todo) - postponed))
+    todo, postponed = first_of(todo, order.limit)
     by_source = {entry.source: entry for entry in new}
     return WorkList(
         todo,
@@ -229,7 +232,6 @@ def _new_entry(source: str, known: Entry | None, targets: Targets | None, fault:
     if targets is None:
         return replace(entry, state="failed", why=str(fault), finished=now())
     output = name_of(targets.main)
-    same = entry.output == output
-    written = stamp_of(output) if same and entry.state == "working" else entry.output_stamp if same else None
+    written = entry.output_stamp if entry.output == output else None
     beside = tuple(name_of(path) for path in targets.beside)
     return replace(entry, state="waiting", why=None, output=output, beside=beside).with_output_stamp(written)

@@ -20,15 +20,16 @@ from filelock import FileLock, Timeout
 
 from ..errors import JobError
 from ..versions import package_version
-from .database import PATIENCE, TABLES, VERSION, connect, copy_readable, fault_of, inode_of, set_aside
-from .entries import Entry, FaceEntry, now
+from .database import PATIENCE, TABLES, VERSION, columns, connect, copy_readable, fault_of, inode_of, set_aside
+from .entries import Entry, FaceEntry, name_of, now
+from .records import from_record, to_record
 
 FILE = "gpen-job.sqlite"
 """Name of a journal."""
 
 _PICTURE = tuple(field.name for field in fields(Entry))
 _FACE = tuple(field.name for field in fields(FaceEntry))
-_JSON = ("models", "beside", "notes", "report")
+_JSON = ("models", "beside", "written", "notes", "report")
 
 
 class Journal:
@@ -37,22 +38,28 @@ class Journal:
     Args:
         path: the database.
         connection: an open connection to it.
+        home: the folder of the results, where the journal is or where it was copied from; see `entries.name_of`.
         notes: sentences for the user about how it was opened.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, notes: tuple[str, ...] = ()) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, home: str, notes: tuple[str, ...] = ()) -> None:
         self.path = path
+        self.home = home
         self.notes = notes
         self._connection = connection
         self._guard = threading.RLock()
         self._inode = inode_of(path)
 
     @classmethod
-    def open(cls, folder: Path) -> Journal:
+    def open(cls, folder: Path, home: str = "") -> Journal:
         """Open the journal of a folder for writing; folder and journal are created if they are missing.
 
-        A journal that is damaged, or of another version, is kept under another name, and what can be read of it is
+        A journal that is damaged, or of a later version, is kept under another name, and what can be read of it is
         copied into a new one; a note says so.
+
+        Args:
+            folder: where it is.
+            home: the folder of the results, if the journal is a copy.
 
         Raises:
             JobError: the folder or the journal cannot be written.
@@ -62,10 +69,11 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             if not os.access(folder, os.W_OK):
                 raise JobError(f"{folder} is not writable; choose another --output.")
-            journal = _open(path)
+            home = home or name_of(folder)
+            journal = _open(path, home)
             if journal is None:
                 with FileLock(folder / ".gpen-job.lock", timeout=PATIENCE):
-                    journal = _open(path) or _replace(path)
+                    journal = _open(path, home) or _replace(path, home)
             return journal
         except Timeout:
             raise JobError(f"{path} is locked by another process; try again when that has ended.") from None
@@ -95,7 +103,7 @@ class Journal:
                 f"The journal {path} cannot be read: {fault}. `gpen restore` with this --output keeps it under another "
                 "name and begins a new one."
             )
-        return cls(path, connection)
+        return cls(path, connection, name_of(folder))
 
     def __enter__(self) -> Journal:
         return self
@@ -137,9 +145,12 @@ class Journal:
 
     def entries(self, *, reports: bool = False) -> dict[str, Entry]:
         """All pictures by their sources; with their reports only on request, since these are long."""
-        names = [name for name in _PICTURE if reports or name != "report"]
+        with self._guard:
+            present = columns(self._connection, "pictures")  # a journal of an earlier version may be read only
+        names = [name for name in _PICTURE if name in present and (reports or name != "report")]
         rows = self._select(f"SELECT {', '.join(names)} FROM pictures ORDER BY source")
-        return {entry.source: entry for entry in (_entry(dict(zip(names, row, strict=True))) for row in rows)}
+        found = (_entry(dict(zip(names, row, strict=True)), self.home) for row in rows)
+        return {entry.source: entry for entry in found}
 
     def faces(self) -> list[FaceEntry]:
         """All faces, by source and number."""
@@ -176,13 +187,25 @@ class Journal:
             self._connection.executemany(
                 f"INSERT INTO pictures ({', '.join(_PICTURE)}) VALUES ({picture_marks}) "
                 f"ON CONFLICT (source) DO UPDATE SET {changes}",
-                ([_value(entry, name) for name in _PICTURE] for entry in entries),
+                ([_value(record, name) for name in _PICTURE] for record in self._records(entries)),
             )
             for source, found in (faces or {}).items():
                 self._connection.execute("DELETE FROM faces WHERE source = ?", (_bound(source),))
                 self._connection.executemany(
                     f"INSERT INTO faces ({', '.join(_FACE)}) VALUES ({face_marks})",
                     ([_bound(getattr(face, name)) for name in _FACE] for face in found),
+                )
+
+    def _records(self, entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
+        return (to_record(entry, self.home) for entry in entries)
+
+    def rename_sources(self, names: Mapping[str, str]) -> None:
+        """Give pictures that were moved their new sources, by the old ones."""
+        with self.transaction():
+            for table in ("pictures", "faces"):
+                self._connection.executemany(
+                    f"UPDATE OR IGNORE {table} SET source = ? WHERE source = ?",
+                    [(_bound(new), _bound(old)) for old, new in names.items()],
                 )
 
     def keep_settings(self, digest: str, body: str) -> None:
@@ -215,7 +238,7 @@ class Journal:
             raise JobError(f"The journal {self.path} cannot be read: {error}.") from error
 
 
-def _open(path: Path) -> Journal | None:
+def _open(path: Path, home: str) -> Journal | None:
     """Open or create a journal; None if there is one that cannot be used."""
     existed = path.exists()
     connection = connect(path, "rwc")
@@ -224,24 +247,36 @@ def _open(path: Path) -> Journal | None:
         return None
     connection.execute("PRAGMA synchronous = FULL")
     connection.executescript(TABLES)
-    journal = Journal(path, connection)
+    journal = Journal(path, connection, home)
     with journal.transaction():
         began = (("tables", str(VERSION)), ("version", package_version()), ("began", now()))
         connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", began)
+        _upgrade(journal, connection)
     return journal
 
 
-def _replace(path: Path) -> Journal:
+def _upgrade(journal: Journal, connection: sqlite3.Connection) -> None:
+    """Bring a journal of an earlier version to this one: its paths were absolute."""
+    if journal.meta()["tables"] == str(VERSION):
+        return
+    if "written" not in columns(connection, "pictures"):
+        connection.execute("ALTER TABLE pictures ADD COLUMN written TEXT")
+    journal.put(journal.entries(reports=True).values())
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'tables'", (str(VERSION),))
+
+
+def _replace(path: Path, home: str) -> Journal:
     """Set a journal aside that cannot be used, and begin a new one with what can be read of it."""
     with closing(connect(path, "ro")) as connection:
         fault = fault_of(connection)
     aside = set_aside(path)
-    journal = _open(path)
+    journal = _open(path, home)
     assert journal is not None  # or another process wrote nonsense into it meanwhile
     copied = copy_readable(aside, journal._connection)
     journal.notes = (
         f"The journal {path} cannot be used: {fault}. It was kept as {aside.name}; {copied} of its pictures were "
-        "taken over. --overwrite restores anew what is missing.",
+        "taken over. Results of the others stay as they are, and these pictures fail since their results exist "
+        "already; --overwrite does them again and replaces these.",
     )
     return journal
 
@@ -253,19 +288,16 @@ def _write_error(path: Path, error: sqlite3.Error) -> JobError:
     )
 
 
-def _entry(row: dict[str, Any]) -> Entry:
+def _entry(row: dict[str, Any], home: str) -> Entry:
     values = {name: _text(value) for name, value in row.items()}
     for name in _JSON:
         if values.get(name) is not None:
             values[name] = json.loads(values[name])
-    for name in ("beside", "notes"):
-        values[name] = tuple(values[name] or ())
-    values["models"] = values["models"] or {}
-    return Entry(**values)
+    return from_record(values, home)
 
 
-def _value(entry: Entry, name: str) -> Any:
-    value = getattr(entry, name)
+def _value(record: Mapping[str, Any], name: str) -> Any:
+    value = record[name]
     if name in _JSON and value is not None:
         return json.dumps(value)
     return _bound(value)

@@ -12,15 +12,19 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from ..errors import JobError, StorageError
-from .database import only_process
+from .announcements import PATTERN, read_announcements
+from .entries import Entry, faces_of, name_of
+from .exclusion import ended_process, lock_name, only_process
 from .journal import FILE, Journal
-from .rows import FOLDER, Row, left_rows
-from .storage import Entry, Place
+from .ownership import settle
+from .rows import FOLDER, Row, left_announcements, left_rows
+from .storage import Entry as FileEntry
+from .storage import Place
 
 _LOCK = ".gpen-job.lock"
 # Seconds between signs of life in the lock of an object store, and without one after which a call has ended.
@@ -57,6 +61,8 @@ class KeptJournal:
         if not has_left_rows(self.output):
             return
         _put_left(self.journal, self.output)
+        begun = {source for source, entry in self.journal.entries().items() if entry.state == "working"}
+        put_announced(self.journal, left_announcements(self.output, self.journal.home, begun))
         self.save()
         (self.output / FOLDER).delete()
 
@@ -81,9 +87,10 @@ def kept_journal(output: Path, shard: str = "") -> Iterator[KeptJournal]:
             stack.enter_context(_only_call(place))
             if (place / FILE).exists():
                 (folder / FILE).write_bytes((place / FILE).read())
-        kept = KeptJournal(stack.enter_context(closing(Journal.open(folder))), place)
+        kept = KeptJournal(stack.enter_context(closing(Journal.open(folder, name_of(output)))), place)
         if not place.is_remote:
             stack.enter_context(only_process(folder, shard))
+            _take_in_announced(kept.journal, folder, lock_name(shard))
         if not shard:  # shards run beside each other, and Ray does all of a job
             kept.take_in()
         try:
@@ -110,7 +117,7 @@ def journal_to_read(output: Path) -> Iterator[Journal]:
         if not (place / FILE).exists():
             raise JobError(f"There is no job in {place}: it has no {FILE}.")
         (Path(temporary) / FILE).write_bytes((place / FILE).read())
-        with closing(Journal.open(Path(temporary))) as journal:
+        with closing(Journal.open(Path(temporary), name_of(output))) as journal:
             _put_left(journal, place)
             yield journal
 
@@ -150,6 +157,34 @@ def _put_left(journal: Journal, output: Place) -> None:
     put_rows(journal, [row for row in left_rows(output) if (row[0].finished or "") >= latest.get(row[0].source, "")])
 
 
+def _take_in_announced(journal: Journal, folder: Path, own: str) -> None:
+    """Take in what processes have announced that were killed, or could not write to the journal."""
+    start, end = PATTERN.split("*")
+    for path in sorted(folder.glob(PATTERN)):
+        name = path.name.removeprefix(start).removesuffix(end)
+        with nullcontext(True) if name == own else ended_process(folder, name) as ended:
+            if ended:
+                put_announced(journal, read_announcements(path.read_bytes(), journal.home))
+                path.unlink()
+
+
+def put_announced(journal: Journal, announced: Iterable[Entry]) -> None:
+    """Write to a journal what came of pictures whose files were about to get their names.
+
+    Raises:
+        JobError: it cannot be written.
+    """
+    latest = {entry.source: entry for entry in announced}
+    with journal.transaction():
+        known = journal.entries() if latest else {}
+        for source, entry in latest.items():
+            row = known.get(source)
+            if row and row.state in ("done", "failed") and (row.finished or "") >= (entry.finished or ""):
+                continue  # the row came later
+            settled = settle(row, entry)
+            journal.put([settled], {source: faces_of(settled)} if settled.state == "done" else {})
+
+
 @contextmanager
 def _only_call(output: Place) -> Iterator[None]:
     """Keep other calls from the same work in an object store, which has no locks: a file tells who is at work.
@@ -182,7 +217,7 @@ def _only_call(output: Place) -> Iterator[None]:
         place.delete()
 
 
-def _is_alive(place: Place, found: Entry) -> bool:
+def _is_alive(place: Place, found: FileEntry) -> bool:
     """Whether the call that wrote a lock is at work."""
     if time.time() - found.mtime_ns / 1e9 > _GONE_AFTER:
         return False

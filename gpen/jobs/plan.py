@@ -107,6 +107,12 @@ def plan(
     return planned, faults
 
 
+def first_of(planned: Mapping[Job, Targets], limit: int) -> tuple[dict[Job, Targets], int]:
+    """The pictures that are done now, and the number of those that are left because of a limit; 0: no limit."""
+    most = limit or len(planned)
+    return dict(itertools.islice(planned.items(), most)), max(len(planned) - most, 0)
+
+
 def _free_targets(
     mains: Iterable[Path], beside: Sequence[str], taken: Mapping[str, Path], own: Container[str], output: Path | None
 ) -> Targets:

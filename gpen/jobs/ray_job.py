@@ -46,6 +46,7 @@ def run_on_ray(
     # Until its row comes, a picture may have been written at any moment.
     journal.put(replace(entry, state="working") for entry in work.entries.values())
     kept.save()
+    setup = replace(setup, home=journal.home, overwrite=order.overwrite)
     pictures = faces = 0
     with closing(
         restore_on_ray(

@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import socket
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...weights.digest import hash_file
 from ..errors import JobError, StorageError, reason_of
-from .entries import Entry, Recipe, Stamp, done_entry, now, stamp_of
+from .announcements import Announcements, as_line
+from .entries import Entry, Recipe, Stamp, done_entry, faces_of, now, stamp_of
+from .ownership import check_free, settle
 from .plan import Targets
-from .rows import UNFIT, Row, from_table, to_table
+from .rows import ANNOUNCED, FOLDER, UNFIT, Row, announcement_name, from_table, to_table
 from .storage import Place, hide_secrets, is_url
 from .tasks import Outcome, Task
 
@@ -40,6 +44,8 @@ class Setup:
         recipe: settings and models of the job.
         workers: threads of a worker: as many as it has cores; 0: what fits the cluster.
         memory: bytes for pictures in work of each worker; 0: its share of half of what is free.
+        home: the folder of results; what files are about to get their names is announced in it; empty: nowhere.
+        overwrite: as for `Order`.
     """
 
     restorer: Mapping[str, Any]
@@ -47,6 +53,8 @@ class Setup:
     recipe: Recipe
     workers: int = 0
     memory: int = 0
+    home: str = ""
+    overwrite: bool = False
 
 
 class Worker:
@@ -58,6 +66,7 @@ class Worker:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
+        self._announcer = _Announcer(setup)
         self._fault = ""
         try:
             self._restorer = _make_restorer(setup)
@@ -80,7 +89,8 @@ class Worker:
             tempfile.TemporaryDirectory(prefix="gpen-", ignore_cleanup_errors=True) as folder,
             ThreadPoolExecutor(_TRANSFERS) as transfers,
         ):
-            errands = [_Errand(entry, Path(folder) / str(number)) for number, entry in enumerate(entries)]
+            own = (Path(folder) / str(number) for number in range(len(entries)))
+            errands = [_Errand(entry, each, self._announcer) for entry, each in zip(entries, own, strict=True)]
             return to_table(self._run(errands, transfers))
 
     def _run(self, errands: list[_Errand], transfers: ThreadPoolExecutor) -> Iterator[Row]:
@@ -101,11 +111,15 @@ class Worker:
                 under_way[id(task)] = errand
                 yield task
 
+        def announce(task: Task, report: Mapping[str, Any], written: Mapping[str, str]) -> None:
+            under_way[id(task)].announce(task, report, written)
+
+        options = {"workers": self._setup.workers, "announce": announce, **self._setup.restoring}
         fault: Exception | None = None
         try:
-            for outcome in restore_files(tasks(), self._restorer, workers=self._setup.workers, **self._setup.restoring):
+            for outcome in restore_files(tasks(), self._restorer, **options):
                 errand = under_way.pop(id(outcome.task))
-                rows[errand.entry.source] = transfers.submit(errand.deliver, outcome, self._setup.recipe)
+                rows[errand.entry.source] = transfers.submit(errand.deliver, outcome)
         except Exception as error:  # what ends a batch must not end the job
             fault = error
         for errand in errands:
@@ -116,16 +130,43 @@ class Worker:
                 yield row.result() if isinstance(row, Future) else row
 
 
+class _Announcer:
+    """Tells in the folder of results which files are about to get their names, see `announcements`."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.recipe, self._home, self._overwrite = setup.recipe, setup.home, setup.overwrite
+        self._folder = Place(setup.home) / FOLDER / ANNOUNCED
+        file = Path(self._folder.address) / f"{uuid.uuid4().hex}.jsonl"
+        self._announcements = None if self._folder.is_remote or not setup.home else Announcements(file, setup.home)
+
+    def announce(self, entry: Entry, announced: Entry, written: Mapping[str, str]) -> None:
+        """Check that the files may get their names, and announce the row that their picture is to have.
+
+        Raises:
+            ImageError: there is a file that was not written for this picture.
+            OSError, StorageError: it cannot be told.
+        """
+        if not self._overwrite:
+            check_free(entry, written)
+        if self._announcements:
+            self._announcements.add(announced)
+        elif self._home:
+            (self._folder / announcement_name(entry.source)).write(as_line(announced, self._home))
+
+
 class _Errand:
     """One picture: brought to this machine if it is elsewhere, and its results to where they belong.
 
     Args:
         entry: the picture.
         folder: a folder of its own for copies.
+        announcer: told before files get their names.
     """
 
-    def __init__(self, entry: Entry, folder: Path) -> None:
+    def __init__(self, entry: Entry, folder: Path, announcer: _Announcer) -> None:
         self.entry = entry
+        self._announcer = announcer
+        self._announced: Entry | None = None
         self._stamp = Stamp(0, 0)
         self._source = folder / "source" / Place(entry.source).name if is_url(entry.source) else Path(entry.source)
         # The place of each result, and its file on this machine.
@@ -149,36 +190,52 @@ class _Errand:
         main, *beside = self._results.values()
         return Task(self._source, Targets(main, tuple(beside)))
 
-    def deliver(self, outcome: Outcome, recipe: Recipe) -> Row:
+    def announce(self, task: Task, report: Mapping[str, Any], written: Mapping[str, str]) -> None:
+        """See `Announce`; of a result by URL, the copy gets its name, and that is told before it is brought home."""
+        announced = done_entry(self.entry, self._stamp, self._announcer.recipe, task, report, written)
+        if not is_url(self.entry.output or ""):
+            self._announcer.announce(self.entry, announced, written)
+        self._announced = announced
+
+    def deliver(self, outcome: Outcome) -> Row:
         """Bring the results to where they belong; returns the row of the picture."""
-        if outcome.error is not None:
-            return self.failed(outcome.error, outcome.seconds)
+        announced = self._announced
+        if outcome.error is not None or announced is None:
+            return self.failed(outcome.error or RuntimeError("Nothing was written."), outcome.seconds)
         try:
-            entry, faces = done_entry(self.entry, self._stamp, recipe, outcome)
-            if not is_url(self.entry.source) and stamp_of(self._source) != self._stamp:
-                return replace(self.entry, state="waiting", why="The file changed while it was restored."), []
-            if is_url(self.entry.output or ""):
-                entry = self._deliver(entry)
-            return entry, faces
+            if announced.state == "done" and is_url(self.entry.output or ""):
+                announced = self._deliver(announced)
+            done = replace(announced, seconds=round(outcome.seconds, 4))
+            return done.with_output_stamp(stamp_of(self.entry.output or "")), faces_of(done)
         except Exception as error:
             return self.failed(error, outcome.seconds)
 
     def _deliver(self, entry: Entry) -> Entry:
-        for path in reversed(self._results.values()):  # the picture last: it tells that all are there
-            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-                if file.is_file():
-                    Place(self._at_home(str(file))).write(file.read_bytes())
-        done = replace(
+        files = [
+            file
+            for path in reversed(self._results.values())  # the picture last: it tells that all are there
+            for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
+            if file.is_file()
+        ]
+        written = {self._at_home(str(file)): hash_file(file) for file in files}
+        announced = replace(
             entry,
             output=self.entry.output,
             beside=self.entry.beside,
+            written={**self.entry.written, **written},
             report=json.loads(self._at_home(json.dumps(entry.report))),
         )
-        return done.with_output_stamp(stamp_of(self.entry.output or ""))
+        self._announcer.announce(self.entry, announced, written)
+        for file in files:
+            Place(self._at_home(str(file))).write(file.read_bytes())
+        return announced
 
     def failed(self, error: Exception, seconds: float | None = None) -> Row:
         """The row of a picture that cannot be restored."""
-        return _failed(self.entry, self._at_home(_reason(error)), seconds), []
+        entry = self.entry
+        if self._announced and not is_url(entry.output or ""):
+            entry = settle(entry, self._announced)
+        return _failed(entry, self._at_home(_reason(error)), seconds), []
 
     def _at_home(self, text: str) -> str:
         """A text that names places instead of copies."""

@@ -16,7 +16,7 @@ from ..devices import free_memory, usable_cores
 from ..restorer import Restorer
 from .flow import flow
 from .picture_stages import PictureStages, TaskProgress
-from .tasks import Outcome, Task
+from .tasks import Announce, Outcome, Task
 from .writing import Writing
 
 # Threads beside a GPU: one launches its work, which several would only hinder each other in, and the others read and
@@ -42,6 +42,7 @@ def restore_files(
     workers: int = 0,
     memory: int = 0,
     progress: TaskProgress = silent,
+    announce: Announce | None = None,
 ) -> Iterator[Outcome]:
     """Restore the faces of many files and write the results, several at once.
 
@@ -66,6 +67,7 @@ def restore_files(
         memory: bytes that pictures and the work on them may take; 0: half of what is free. A picture that takes more is
             worked on alone. Pictures also wait while less than they take is free.
         progress: called regularly, in several threads.
+        announce: called before the files of a picture get their names, in several threads.
 
     Yields:
         The outcome of each task, in the order of the tasks. The error of one picture is its outcome and does not affect
@@ -80,7 +82,7 @@ def restore_files(
     if not first:
         return
     chained = PictureStages(
-        restorer, Writing(quality, compare, save_faces, allow_damaged), indices, batch_size, progress
+        restorer, Writing(quality, compare, save_faces, allow_damaged, announce), indices, batch_size, progress
     )
     pictures = max(pictures, len(first))
     # Of all pictures, not of those that are left: another number of threads rounds otherwise.

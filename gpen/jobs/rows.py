@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from .announcements import read_announcements
 from .entries import Entry, FaceEntry
 from .storage import Place
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
 FOLDER = ".gpen-job"
 """Folder in the results of a job for what is under way; a job that has ended leaves none."""
+ANNOUNCED = "announced"
+"""Folder in it for what workers announce."""
 UNFIT = "unfit worker: "
 """Begins the reason in rows of a worker that cannot work at all."""
 Row = tuple[Entry, list[FaceEntry]]
@@ -30,7 +35,7 @@ _FACE_TYPES = {
     "restored": "bool",
 }
 # A column of a table has one type: what is of any form is JSON, as in the journal.
-_AS_JSON = ("models", "beside", "notes", "report")
+_AS_JSON = ("models", "beside", "written", "notes", "report")
 _FACES = "face_entries"
 
 
@@ -58,7 +63,7 @@ def from_table(table: arrow.Table) -> Iterator[Row]:
         values = {name: json.loads(value) if name in _AS_JSON and value else value for name, value in record.items()}
         for name in ("beside", "notes"):
             values[name] = tuple(values[name] or ())
-        yield Entry(**{**values, "models": values["models"] or {}}), faces
+        yield Entry(**{**values, **{name: values.get(name) or {} for name in ("models", "written")}}), faces
 
 
 class RowFolder:
@@ -104,6 +109,30 @@ def left_rows(output: Place) -> list[Row]:
     runs = sorted({file.name.partition("/")[0] for file in folder.files()})
     found = [row for run in runs for row in RowFolder(folder / run / "rows").new()]
     return [(entry, faces) for entry, faces in found if not (entry.why or "").startswith(UNFIT)]
+
+
+def left_announcements(output: Place, home: str, sources: Collection[str]) -> Iterator[Entry]:
+    """What workers have announced before files got their names, see `announcements`.
+
+    Args:
+        output: the folder of results.
+        home: its name in the journal.
+        sources: the pictures in question; an object store has a file for each.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    folder = output / FOLDER / ANNOUNCED
+    wanted = {announcement_name(source) for source in sources}
+    for file in folder.files() if wanted else ():
+        if file.name in wanted or not output.is_remote:
+            found = read_announcements((folder / file.name).read(), home)
+            yield from (entry for entry in found if entry.source in sources)
+
+
+def announcement_name(source: str) -> str:
+    """The name of the file for one picture in an object store."""
+    return f"{hashlib.sha256(os.fsencode(source)).hexdigest()}.jsonl"
 
 
 def _to_record(entry: Entry, faces: list[FaceEntry]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,3 +40,8 @@ class Outcome:
     report: dict[str, Any] | None = None
     error: Exception | None = None
     seconds: float = 0.0
+
+
+Announce = Callable[[Task, Mapping[str, Any], Mapping[str, str]], None]
+"""Called with a task, its report, and the SHA-256 of each of its files by the path that it is about to get. What it
+raises is the error of the task, whose files do not get their names then."""

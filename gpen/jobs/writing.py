@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from ..files import save_png
 from ..images import Picture
 from ..restorer import Restoration
 from ..sheets import restoration_sheet, to_pil
+from .ownership import write_files
 from .pages import left_pages, stacked, work_on_pages
-from .tasks import Task
+from .tasks import Announce, Task
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class Writing:
         compare: also write a before-and-after sheet: the first of the targets' `beside`.
         save_faces: also write all crops, before and after: to the folder that is the next of `beside`.
         allow_damaged: read as much as possible of damaged pages.
+        announce: called before the files of a picture get their names.
     """
 
     quality: int | None = None
     compare: bool = False
     save_faces: bool = False
     allow_damaged: bool = False
+    announce: Announce | None = None
 
     def write(self, task: Task, result: Restoration) -> dict[str, Any]:
         """Write the results of a picture; returns its report.
@@ -37,6 +41,9 @@ class Writing:
         Raises:
             ImageError: a file cannot be written.
         """
+        return write_files(task, partial(self._write, task, result), self.announce)
+
+    def _write(self, task: Task, result: Restoration) -> dict[str, Any]:
         target, sheet, folder = self._places(task)
         notes = (*left_pages(result.picture, target), *result.save(target, quality=self.quality))
         report = {"output": str(target), **result.report, "notes": [*result.report["notes"], *notes]}
@@ -58,6 +65,11 @@ class Writing:
         Raises:
             ImageError: a page cannot be read, or a file cannot be written.
         """
+        return write_files(task, partial(self._write_pages, task, first, restore), self.announce)
+
+    def _write_pages(
+        self, task: Task, first: Picture, restore: Callable[[Picture, int], Restoration]
+    ) -> dict[str, Any]:
         target, sheet, folder = self._places(task)
         sheets, faces = [], []
 

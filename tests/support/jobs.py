@@ -11,12 +11,14 @@ import numpy as np
 from PIL import Image
 
 from gpen_blocks.gpen.errors import ImageError
+from gpen_blocks.gpen.files import write_whole
 from gpen_blocks.gpen.jobs.collect import Job
 from gpen_blocks.gpen.jobs.entries import Recipe
 from gpen_blocks.gpen.jobs.job import Order, list_work
 from gpen_blocks.gpen.jobs.journal import Journal
+from gpen_blocks.gpen.jobs.ownership import write_files
 from gpen_blocks.gpen.jobs.recording import run_job
-from gpen_blocks.gpen.jobs.tasks import Outcome, Task
+from gpen_blocks.gpen.jobs.tasks import Announce, Outcome, Task
 
 Faces = Sequence[Mapping[str, Any]]
 
@@ -36,7 +38,7 @@ def write_noise(path: Path, width: int = 200, height: int = 120, seed: int = 0) 
     Image.fromarray(small).resize((width, height)).save(path)
 
 
-def _brighten(tasks: Iterable[Task], found: Mapping[str, Faces]) -> Iterator[Outcome]:
+def _brighten(tasks: Iterable[Task], announce: Announce, found: Mapping[str, Faces]) -> Iterator[Outcome]:
     for task in tasks:
         faces = found.get(task.source.name, ())
         try:
@@ -50,11 +52,16 @@ def _brighten(tasks: Iterable[Task], found: Mapping[str, Faces]) -> Iterator[Out
                 x0, y0, x1, y1 = map(int, face["box"])
                 part = pixels[y0:y1, x0:x1]
                 part[:] = np.minimum(part + float(face["changed"]["mean"]), 255)
-        task.targets.main.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(task.targets.main)
         size = {"width": image.width, "height": image.height}
         numbered = [{"number": number, **face} for number, face in enumerate(faces)]
-        yield Outcome(task, {"faces": numbered, "size": size, "prepared": [None], "notes": ["A note."]}, seconds=0.1)
+        report = {"faces": numbered, "size": size, "prepared": [None], "notes": ["A note."]}
+        write = partial(_write, task.targets.main, Image.fromarray(pixels), report)
+        yield Outcome(task, write_files(task, write, announce), seconds=0.1)
+
+
+def _write(path: Path, image: Image.Image, report: dict[str, Any]) -> dict[str, Any]:
+    write_whole(path, partial(image.save, format=Image.registered_extensions()[path.suffix.lower()]))
+    return report
 
 
 def run_small_job(sources: Path, output: Path, found: Mapping[str, Faces], *, limit: int = 0) -> None:

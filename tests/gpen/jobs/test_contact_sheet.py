@@ -286,7 +286,6 @@ def test_a_job_by_url_is_read_through_its_storage(job, sources, tmp_path, monkey
         journal.create_function("url", 1, lambda path: Path(path).as_uri())
         for table in ("pictures", "faces"):
             journal.execute(f"UPDATE {table} SET source = url(source)")
-        journal.execute("UPDATE pictures SET output = url(output) WHERE output IS NOT NULL")
     (job / "d.png").unlink()
     run_gpen("contact-sheet", job.as_uri())
     found = pictures_of(tmp_path / "contact-sheet.html")

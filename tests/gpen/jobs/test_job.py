@@ -1,75 +1,30 @@
-"""What is left of a job, and what its journal keeps: with a worker that only copies, so that a job takes no time."""
+"""What is left of a job, and what its journal keeps."""
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from copied_jobs import FACE, RECIPE, call, copy_files, pictures, states
 
 from gpen_blocks.gpen.errors import ImageError, JobError
-from gpen_blocks.gpen.jobs.collect import Job
-from gpen_blocks.gpen.jobs.database import only_process
+from gpen_blocks.gpen.jobs import exclusion
 from gpen_blocks.gpen.jobs.entries import Recipe, name_of
+from gpen_blocks.gpen.jobs.exclusion import only_process
 from gpen_blocks.gpen.jobs.job import Order, WorkList, in_shard, list_work
 from gpen_blocks.gpen.jobs.journal import FILE, Journal
 from gpen_blocks.gpen.jobs.recording import run_job
-from gpen_blocks.gpen.jobs.tasks import Outcome, Task
-
-RECIPE = Recipe({"strength": 1.0}, {"gpen": "0" * 64})
-FACE = {"box": [1.0, 2.0, 3.0, 4.0], "score": 0.9, "restored": True, "changed": {"share": 0.5, "mean": 2.0}}
-
-
-def copy_files(tasks: Iterator[Task]) -> Iterator[Outcome]:
-    """A worker that finds a face in every picture and changes nothing; an empty file is no picture."""
-    for task in tasks:
-        if not task.source.stat().st_size:
-            yield Outcome(task, error=ImageError(f"{task.source} is empty."))
-            continue
-        task.targets.main.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(task.source, task.targets.main)
-        yield Outcome(task, {"faces": [FACE], "notes": ["copied"], "settings": RECIPE.settings}, seconds=0.25)
-
-
-def pictures(folder: Path, *names: str) -> list[Job]:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        if not (folder / name).exists():
-            (folder / name).write_bytes(os.fsencode(name))
-    return [Job(folder / name, Path(name)) for name in names]
-
-
-def call(jobs: list[Job], order: Order, stop_after: int = -1) -> tuple[WorkList, list[str]]:
-    """One call of a job; returns its work and the names of the results it wrote."""
-    journal = Journal.open(order.output)
-    work = list_work(jobs, order, journal)
-    written = []
-    outcomes = run_job(work, order, journal, copy_files)
-    for number, outcome in enumerate(outcomes, 1):
-        if outcome.error is None:
-            written.append(outcome.task.targets.main.name)
-        if number == stop_after:
-            outcomes.close()
-            break
-    journal.close()
-    return work, written
+from gpen_blocks.gpen.jobs.tasks import Announce, Outcome, Task
 
 
 @pytest.fixture
 def order(tmp_path) -> Order:
     return Order(tmp_path / "out", RECIPE)
-
-
-def states(order: Order) -> dict[str, str]:
-    journal = Journal.read(order.output)
-    found = {Path(source).name: entry.state for source, entry in journal.entries().items()}
-    journal.close()
-    return found
 
 
 def test_finished_pictures_are_not_done_again(order, tmp_path):
@@ -81,7 +36,7 @@ def test_finished_pictures_are_not_done_again(order, tmp_path):
     assert (entry.state, entry.faces, entry.restored, entry.seconds) == ("done", 1, 1, 0.25)
     assert entry.output == str(order.output / "a.jpg") and entry.notes == ("copied",)
     assert entry.settings == RECIPE.digest and entry.models == RECIPE.models and entry.finished
-    assert entry.report == {"faces": [FACE], "notes": ["copied"]}
+    assert entry.report == {"output": entry.output, "faces": [FACE], "notes": ["copied"]}
     assert Journal.read(order.output).settings() == {RECIPE.digest: RECIPE.settings}
     (face, *_), three = Journal.read(order.output).faces(), Journal.read(order.output).pace()
     assert (face.x0, face.y1, face.restored, face.changed_share, face.identity) == (1.0, 4.0, True, 0.5, None)
@@ -190,15 +145,37 @@ def test_shards_divide_the_work_and_agree_on_the_names(order, tmp_path):
     assert call(jobs, order)[1] == []
 
 
-def test_one_process_at_a_time_works_on_a_shard(tmp_path):
-    with only_process(tmp_path, "2/8"):
-        with pytest.raises(JobError, match=r"Another process is working on shard 2/8"), only_process(tmp_path, "2/8"):
-            pass
-        with only_process(tmp_path, "3/8"), only_process(tmp_path):
-            pass
-    with only_process(tmp_path, "2/8"):
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        ("2/8", "2/8", False),
+        ("2/8", "3/8", True),
+        ("2/8", "3/4", False),
+        ("2/8", "", False),
+        ("", "2/8", False),
+        ("", "", False),
+    ],
+)
+def test_no_two_processes_have_the_same_pictures(tmp_path, first, second, together, monkeypatch):
+    monkeypatch.setattr(exclusion, "_LOOK", 0.05)
+    with only_process(tmp_path, first):
+        if together:
+            with only_process(tmp_path, second):
+                pass
+        else:
+            told = f"working on {f'shard {first} of ' if first else ''}the job in"
+            with pytest.raises(JobError, match=told), only_process(tmp_path, second):
+                pass
+    with only_process(tmp_path, second):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_a_killed_process_has_left_keeps_nobody_away(tmp_path):
+    for name in ("all", "1-of-2"):
+        (tmp_path / f".gpen-job-{name}.lock").touch()
+    with only_process(tmp_path, "2/3"):
+        assert [path.name for path in tmp_path.iterdir()] == [".gpen-job-2-of-3.lock"]
 
 
 def test_a_name_that_is_no_utf8(order, tmp_path):
@@ -210,8 +187,8 @@ def test_a_full_disk_stops_the_job_and_the_picture_waits(order, tmp_path):
     jobs = pictures(tmp_path, "a.jpg", "b.jpg", "c.jpg")
     journal = Journal.open(order.output)
 
-    def fill(tasks: Iterator[Task]) -> Iterator[Outcome]:
-        for outcome in copy_files(tasks):
+    def fill(tasks: Iterator[Task], announce: Announce) -> Iterator[Outcome]:
+        for outcome in copy_files(tasks, announce):
             if outcome.task.source.name != "b.jpg":
                 yield outcome
                 continue
@@ -230,12 +207,12 @@ def test_short_memory_lets_a_picture_wait_and_the_job_go_on(order, tmp_path):
     jobs = pictures(tmp_path, "a.jpg", "b.jpg")
     journal = Journal.open(order.output)
 
-    def starve(tasks: Iterator[Task]) -> Iterator[Outcome]:
+    def starve(tasks: Iterator[Task], announce: Announce) -> Iterator[Outcome]:
         for task in tasks:
             if task.source.name == "a.jpg":
                 yield Outcome(task, error=MemoryError())
             else:
-                yield from copy_files(iter([task]))
+                yield from copy_files(iter([task]), announce)
 
     list(run_job(list_work(jobs, order, journal), order, journal, starve))
     assert states(order) == {"a.jpg": "waiting", "b.jpg": "done"}
@@ -255,8 +232,8 @@ def test_a_file_that_changes_meanwhile_waits(order, tmp_path):
     jobs = pictures(tmp_path, "a.jpg")
     journal = Journal.open(order.output)
 
-    def disturb(tasks: Iterator[Task]) -> Iterator[Outcome]:
-        for outcome in copy_files(tasks):
+    def disturb(tasks: Iterator[Task], announce: Announce) -> Iterator[Outcome]:
+        for outcome in copy_files(tasks, announce):
             outcome.task.source.write_text("something else", encoding="utf-8")
             yield outcome
 
@@ -291,8 +268,10 @@ def test_a_journal_that_cannot_be_used_is_kept_and_what_can_be_read_is_taken_ove
     assert f"gpen-job-aside-1.sqlite; {taken} of its pictures" in note
     assert taken == 200 if damage in ("version", "foreign") else taken < 200
     journal.close()
+    assert "these pictures fail since their results exist already; --overwrite does them again" in note
     work, written = call(jobs, order)
     assert len(work.there) == taken and not written and len(work.faults) == 200 - taken
+    assert all("already exists" in str(fault) for fault in work.faults.values())
     assert len(call(jobs, replace(order, overwrite=True))[1]) == 200 - taken
 
 
@@ -302,3 +281,64 @@ def test_a_folder_that_cannot_be_written_to_is_a_sentence(tmp_path):
         Journal.open(tmp_path / "file" / "out")
     with pytest.raises(JobError, match=r"no gpen-job\.sqlite"):
         Journal.read(tmp_path)
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("dated", [False, True], ids=["same dates", "other dates"])
+def test_a_folder_of_results_that_was_moved_goes_on(order, tmp_path, again, dated):
+    order = replace(order, endings=("-compare.png", "-faces"))
+    jobs = pictures(tmp_path, "a.jpg", "a.png", "deep/b.jpg")
+    call(jobs, order)
+    moved = replace(order, output=tmp_path / "another drive" / "results", again=again)
+    moved.output.parent.mkdir()
+    order.output.rename(moved.output)
+    if dated:
+        for path in moved.output.rglob("*.*"):
+            os.utime(path, (1, 1))
+    work, written = call(jobs, moved)
+    assert not work.faults and (written == ["a.jpg", "a.png", "b.jpg"] if again else work.there == jobs)
+    with Journal.read(moved.output) as journal:
+        entries = journal.entries(reports=True)
+    here = f"{moved.output}{os.sep}"
+    assert len(entries) == 3
+    for entry in entries.values():
+        assert entry.report and entry.report["output"] == entry.output
+        assert all(name.startswith(here) for name in (entry.output or "", *entry.beside, *entry.written))
+
+
+def test_pictures_and_results_that_were_moved_together_are_known_again(order, tmp_path):
+    """As on a drive that got another letter. A picture whose bytes are others than then is another one."""
+    jobs = pictures(tmp_path / "drive/in", "a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    order = replace(order, output=tmp_path / "drive/out")
+    call(jobs, order)
+    (tmp_path / "drive").rename(tmp_path / "letter")
+    order = replace(order, output=tmp_path / "letter/out")
+    jobs = pictures(tmp_path / "letter/in", "a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    os.utime(jobs[1].source, (1, 1))
+    jobs[2].source.write_bytes(b"C.jpg")
+    work, written = call(jobs, order)
+    assert work.there == [jobs[0], jobs[1], jobs[3]] and len(written) == 1
+    assert call(jobs, order) == (WorkList({}, jobs), [])
+    with Journal.read(order.output) as journal:
+        assert {name_of(job.source) for job in jobs} <= journal.entries().keys()
+        assert {face.source for face in journal.faces()} >= {name_of(job.source) for job in jobs}
+
+
+def test_a_journal_with_absolute_paths_is_still_read(order, tmp_path):
+    """Version 1 of the tables."""
+    jobs = pictures(tmp_path, "a.jpg", "b.jpg")
+    call(jobs, order)
+    path = order.output / FILE
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute("ALTER TABLE pictures DROP COLUMN written")
+        old.execute("UPDATE pictures SET output = ? || output", (f"{order.output}/",))
+        old.execute("UPDATE meta SET value = '1' WHERE name = 'tables'")
+    before = path.read_bytes()
+    assert set(states(order).values()) == {"done"} and path.read_bytes() == before
+    order.output.rename(tmp_path / "new")
+    (tmp_path / "new").rename(order.output)
+    work, written = call(jobs, order)
+    assert work.there == jobs and not written and not list(order.output.glob("*aside*"))
+    with closing(sqlite3.connect(path)) as new:
+        assert new.execute("SELECT output FROM pictures").fetchall() == [("a.jpg",), ("b.jpg",)]
+    assert call(jobs, replace(order, again=True))[1] == ["a.jpg", "b.jpg"]

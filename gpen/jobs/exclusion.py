@@ -1,0 +1,97 @@
+"""Locks between the processes of a job: no two may have the same pictures.
+
+A lock ends with its process, however that ends. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..errors import JobError
+
+_LOCK = re.compile(r"\.gpen-job-(?P<name>all|[0-9]+-of-[0-9]+)\.lock")
+# Another process may look at the same moment whether a lock is held, in seconds.
+_LOOK = 1.0
+
+
+def lock_name(shard: str) -> str:
+    """The name of a process by its shard, such as `2/8`; empty: it does all of the job."""
+    return shard.replace("/", "-of-") or "all"
+
+
+@contextmanager
+def only_process(folder: Path, shard: str = "") -> Iterator[None]:
+    """Keep other processes from the same work: from this shard, and from others of another division.
+
+    Args:
+        folder: of the results.
+        shard: such as `2/8`; empty: all of the job.
+
+    Raises:
+        JobError: another process is at work, or the folder cannot be written.
+    """
+    name = lock_name(shard)
+    if not (lock := _acquired(folder, name)):
+        raise JobError(_told(folder, name))
+    try:
+        for other in _names(folder) - {name}:
+            if _division(other) != _division(name) and not _is_free(folder, other):
+                raise JobError(_told(folder, other))
+        yield
+    finally:
+        _end(lock)
+
+
+@contextmanager
+def ended_process(folder: Path, name: str) -> Iterator[bool]:
+    """Whether a process that has this lock name is not running; meanwhile none begins."""
+    lock = _acquired(folder, name)
+    try:
+        yield lock is not None
+    finally:
+        if lock:
+            _end(lock)
+
+
+def _is_free(folder: Path, name: str) -> bool:
+    with ended_process(folder, name) as ended:
+        return ended
+
+
+def _acquired(folder: Path, name: str) -> FileLock | None:
+    path = folder / f".gpen-job-{name}.lock"
+    lock = FileLock(path, timeout=_LOOK)
+    try:
+        lock.acquire()
+    except Timeout:
+        return None
+    except OSError as error:
+        raise JobError(f"{path} cannot be written: {error.strerror or error}.") from error
+    return lock
+
+
+def _end(lock: FileLock) -> None:
+    with suppress(OSError):  # Windows deletes no open file, and the one who releases it does
+        Path(lock.lock_file).unlink()
+    lock.release()
+
+
+def _names(folder: Path) -> set[str]:
+    return {found["name"] for path in folder.iterdir() if (found := _LOCK.fullmatch(path.name))}
+
+
+def _division(name: str) -> str:
+    return name.rpartition("-of-")[2]
+
+
+def _told(folder: Path, name: str) -> str:
+    what = "the job" if name == "all" else f"shard {name.replace('-of-', '/')} of the job"
+    return (
+        f"Another process is working on {what} in {folder}; wait for it, or end it. Only shards of the same division, "
+        "such as 1/8 and 2/8, may run at the same time."
+    )
