@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import VideoError
 from .info import VideoInfo
-from .opening import reason, require_av
+from .opening import av_errors, reason, require_av
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -26,9 +26,7 @@ FORMATS = {
     ".m2ts": "mpegts",
     ".mts": "mpegts",
     ".mxf": "mxf",
-    ".nut": "nut",
     ".gif": "gif",
-    ".apng": "apng",
 }
 
 
@@ -56,7 +54,7 @@ def refusal(container: str, build: Callable[[OutputContainer], object]) -> str:
         with av.open(io.BytesIO(), "w", format=container, metadata_errors="surrogateescape") as trial:
             build(trial)
             trial.start_encoding()
-    except (OSError, ValueError, ArithmeticError, TypeError, AttributeError) as error:
+    except (*av_errors(), TypeError, AttributeError) as error:  # the last two are of older PyAVs
         return reason(error)
     return ""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .containers import refusal
 from .info import VideoInfo
-from .opening import ATTACHED_PICTURE, Tell
+from .opening import ATTACHED_PICTURE, Tell, av_errors
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # What muxers write themselves; of the restored video, also what a Matroska file counts.
 _OWN_METADATA = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
-_STATISTICS = ("bps", "duration", "number_of_", "_statistics_", "encoder")
+_STATISTICS = ("bps", "duration", "number_of_", "_statistics_", "encoder", "alpha_mode")
 # How a cover is kept in Matroska: a file of this name and type.
 _COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png"), "bmp": ("cover.bmp", "image/bmp")}
 
@@ -101,8 +101,6 @@ def copied_packets(
     source: InputContainer, streams: dict[int, Stream], span: Span | None, tell: Tell
 ) -> Iterator[tuple[float, Packet]]:
     """The packets of the other streams with the seconds at which they are due, in the order of the file."""
-    from av.error import FFmpegError
-
     if not streams:
         return
     due = float("-inf")
@@ -110,7 +108,7 @@ def copied_packets(
     while True:
         try:
             packet = next(packets, None)
-        except FFmpegError:
+        except av_errors():
             tell("The file is cut off or damaged: the other streams were copied up to there.")
             return
         if packet is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import SettingsError, VideoError
+from ...values import require_between
 from .color import ColorTags
 from .containers import format_of
 from .info import VideoInfo
-from .opening import reason, require_av
-from .pixel_formats import best_format, converted_color, losses
+from .opening import av_errors, reason, require_av
+from .pixel_formats import PALETTE, best_format, converted_color, has_alpha, losses
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -71,7 +73,7 @@ class _Dial:
 
 
 # What is encoded again as it was; older codecs give way to H.264.
-_KEPT = ("h264", "hevc", "av1", "vp9", "vp8", "prores", "ffv1", "mjpeg", "dnxhd", "png", "apng", "huffyuv", "utvideo")
+_KEPT = ("h264", "hevc", "av1", "vp9", "vp8", "prores", "ffv1", "mjpeg", "png", "huffyuv", "utvideo")
 # What is tried otherwise, in this order.
 _OTHERWISE = ("h264", "vp9", "av1", "prores", "mjpeg")
 # What players show in one way or another only as 4:2:0.
@@ -85,7 +87,7 @@ _SOFTWARE = {
     "prores": "prores_ks",
 }
 # By maker, in the order in which they are tried.
-_HARDWARE = ("nvenc", "qsv", "amf", "videotoolbox", "mf")
+_HARDWARE = ("nvenc", "qsv", "amf", "videotoolbox")
 # The quality at which users of each encoder see no difference, by common judgement.
 _DIALS = {
     "libx264": _Dial("crf", 16, "preset", {"preset": "medium"}),
@@ -99,6 +101,8 @@ _DIALS = {
     "videotoolbox": _Dial("q", 80),
     "mjpeg": _Dial("q", 2),
 }
+# Of encoders without such a scale.
+_OTHER_OPTIONS = {"gif": {"global_palette": "0"}}  # or later segments would be shown in the colours of the first
 # FFmpeg's factor between `-q` and what an encoder is told.
 _QP_TO_LAMBDA = 118
 # AV_CODEC_FLAG_INTERLACED_DCT and AV_CODEC_FLAG_INTERLACED_ME.
@@ -115,9 +119,11 @@ def choose_encoder(info: VideoInfo, target: str | Path, settings: EncoderSetting
         SettingsError: the codec is unknown, or takes no such quality or preset.
     """
     container = format_of(target)
+    if settings.crf is not None:
+        require_between("crf", settings.crf, 0, 100)
     failures: list[str] = []
     found: list[tuple[int, Encoder]] = []
-    for codec in [settings.codec] if settings.codec else _codecs(info):
+    for codec in [settings.codec] if settings.codec else _codecs(info, container):
         encoder = _first_that_opens(info, container, codec, settings, failures)
         if encoder is None:
             continue
@@ -135,6 +141,7 @@ def choose_encoder(info: VideoInfo, target: str | Path, settings: EncoderSetting
 
 def add_video_stream(container: OutputContainer, encoder: Encoder, info: VideoInfo) -> VideoStream:
     """Add a stream to a file that is written, with an encoder that opens with the first frame."""
+    os.environ.setdefault("SVT_LOG", "1")  # libsvtav1 tells of errors alone
     stream: VideoStream = container.add_stream(encoder.name, rate=info.rate or Fraction(25))  # type: ignore[assignment]
     context = stream.codec_context
     stream.time_base = context.time_base = info.time_base
@@ -151,7 +158,10 @@ def add_video_stream(container: OutputContainer, encoder: Encoder, info: VideoIn
     return stream
 
 
-def _codecs(info: VideoInfo) -> Iterator[str]:
+def _codecs(info: VideoInfo, container: str) -> Iterator[str]:
+    if container == "gif":
+        yield "gif"
+        return
     if info.codec in _KEPT:
         yield info.codec
     yield from (codec for codec in _OTHERWISE if codec != info.codec)
@@ -164,17 +174,17 @@ def _first_that_opens(
     for name in [*names, _SOFTWARE.get(codec, codec)]:
         for even in (False, True):
             try:
-                encoder = _planned(info, name, settings, even)
+                encoder = _planned(info, container, name, settings, even)
                 if encoder is None:
                     continue
                 _try(encoder, info, container)
                 return encoder
-            except (OSError, ValueError, ArithmeticError, VideoError) as error:
+            except (VideoError, *av_errors()) as error:
                 failures.append(f"{name}: {reason(error)}")
     return None
 
 
-def _planned(info: VideoInfo, name: str, settings: EncoderSettings, even: bool) -> Encoder | None:
+def _planned(info: VideoInfo, container: str, name: str, settings: EncoderSettings, even: bool) -> Encoder | None:
     """The encoder for frames of their own size or one that is even; None if that is the same."""
     av = require_av()
     try:
@@ -187,7 +197,9 @@ def _planned(info: VideoInfo, name: str, settings: EncoderSettings, even: bool) 
         raise VideoError("it is not part of this PyAV") from None
     players = codec.canonical_name in _FOR_PLAYERS
     formats = [pixel_format.name for pixel_format in codec.video_formats or ()]
-    pixel_format = best_format(info.layout, formats, for_players=players)
+    if name.startswith("libvpx") and container not in ("matroska", "webm"):
+        formats = [other for other in formats if not has_alpha(other)]  # it lies beside the packets, only there
+    pixel_format = PALETTE if name == "gif" else best_format(info.layout, formats, for_players=players)
     if pixel_format is None:
         raise VideoError(f"it does not take {info.pixel_format}")
     width, height = info.stored_size
@@ -199,7 +211,10 @@ def _planned(info: VideoInfo, name: str, settings: EncoderSettings, even: bool) 
     if even:
         notes.append(f"{codec.canonical_name} needs even sizes: the last row or column is repeated.")
     color = converted_color(info.color, info.layout, pixel_format)
-    return Encoder(name, pixel_format, size, _options(info, name, pixel_format, settings), color, tuple(notes))
+    options = _options(info, name, pixel_format, settings)
+    if container == "avi":
+        options["bf"] = "0"  # AVI knows no order of showing
+    return Encoder(name, pixel_format, size, options, color, tuple(notes))
 
 
 def _options(info: VideoInfo, name: str, pixel_format: str, settings: EncoderSettings) -> dict[str, str]:
@@ -208,7 +223,7 @@ def _options(info: VideoInfo, name: str, pixel_format: str, settings: EncoderSet
         raise SettingsError(f"crf cannot be set for {name}, which has no such scale; leave it out.")
     if settings.preset and (dial is None or not dial.preset_option):
         raise SettingsError(f"preset cannot be set for {name}, which has none; leave it out.")
-    options = dict(dial.options) if dial else {}
+    options = dict(dial.options) if dial else dict(_OTHER_OPTIONS.get(name, {}))
     if dial is not None:
         quality = dial.quality if settings.crf is None else settings.crf
         if dial.option == "q":

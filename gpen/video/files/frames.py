@@ -12,8 +12,9 @@ import torch
 
 from ...wording import count
 from .color import ColorModel
+from .decoding import Decoder, without_order
 from .info import VideoInfo
-from .opening import Tell, main_stream, open_video, untold, video_errors
+from .opening import Tell, av_errors, main_stream, open_video, untold, video_errors
 from .orientation import Orientation
 from .planes import planes_of, reformatted
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # Seconds before a frame at which its key frame is looked for: seeking is inexact, and in an open group of pictures
 # the key frame is shown after frames that need an earlier one.
 _SEEK_BACK = (0, 2, 10, 60)
+# Seconds before its declared end at which a file is cut off, if its frames followed each other faster before.
+_EARLY = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +131,11 @@ def read_times(info: VideoInfo) -> np.ndarray:
         VideoError: the file cannot be read any more.
     """
     with open_video(info.path) as container, video_errors(info.path):
-        packets = container.demux(main_stream(container))
-        times = [packet.pts for packet in packets if packet.size and packet.pts is not None and not packet.is_discard]
-    return np.array(sorted(times), np.int64)
+        packets = [
+            packet for packet in container.demux(main_stream(container)) if packet.size and not packet.is_discard
+        ]
+        times = [packet.dts if without_order(container) else packet.pts for packet in packets]
+    return np.array(sorted(time for time in times if time is not None), np.int64)
 
 
 class _Reader:
@@ -141,21 +146,30 @@ class _Reader:
         assert stream is not None  # open_video looked
         self._info, self._container, self._stream, self._tell = info, container, stream, tell
         self._color = info.color_model()
-        stream.thread_type = "AUTO"
-        self._packets = self._damaged = 0
-        self._cut = self._other = False
+        self._decoder = Decoder(container, stream)
+        self._other = False  # whether a frame was unlike the first
         self.found = False  # whether `from_near` got anywhere
 
     def from_first(self) -> Iterator[Frame]:
-        """All frames."""
-        yield from self._framed(self._decoded(), 0)
-        expected = self._stream.frames
-        if self._cut or self._packets < expected:
-            lost = f" ({self._packets} of {expected} frames are there)" if expected > self._packets else ""
-            self._tell(f"{self._info.path} is cut off{lost}; what could be decoded was read.")
-        if self._damaged:
-            places = count(self._damaged, "place")
-            self._tell(f"{self._info.path} is damaged in {places}; frames there are missing or faulty.")
+        """All frames; then, what was missing is told."""
+        info, decoder = self._info, self._decoder
+        last = longest = number = 0
+        for frame in self._framed(decoder.pictures(), 0):
+            yield frame
+            last, longest = frame.time, max(longest, frame.time - last if frame.number else 0)
+            number = frame.number + 1
+        missing = decoder.missing()
+        rest = 0 if info.end is None else info.end - last
+        if decoder.cut or missing > 0 or (rest * info.time_base > _EARLY and rest > 2 * longest > 0):
+            lost = f": {count(missing, 'frame')} of {info.frame_count} are missing" if missing > 0 else ""
+            self._tell(f"{info.path} is cut off{lost}; what could be decoded was read.")
+        # With other codecs, a packet may hold no frame that is shown.
+        damaged = max(
+            decoder.damaged, decoder.packets - decoder.hidden - number if info.codec in ("h264", "hevc") else 0
+        )
+        if damaged:
+            places = count(damaged, "place")
+            self._tell(f"{info.path} is damaged in {places}; frames there are missing or faulty.")
 
     def from_near(self, start: int, times: np.ndarray) -> Iterator[Frame]:
         """Frames from a key frame that is not after `start`; none if there is no way to seek."""
@@ -163,9 +177,9 @@ class _Reader:
         for seconds in _SEEK_BACK:
             try:
                 self._container.seek(target - int(seconds / self._info.time_base), stream=self._stream)
-            except OSError:
+            except av_errors():
                 return
-            pictures = self._decoded()
+            pictures = self._decoder.pictures()
             first = next(pictures, None)
             if first is None or first.pts is None or not first.key_frame or first.pts > target:
                 continue
@@ -175,31 +189,11 @@ class _Reader:
                 yield from self._framed(itertools.chain([first], pictures), number)
                 return
 
-    def _decoded(self) -> Iterator[VideoFrame]:
-        from av.error import FFmpegError
-
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except FFmpegError:
-                self._cut, packet = True, None
-            try:
-                if packet is None:
-                    if self._cut:
-                        yield from self._stream.decode(None)
-                    return
-                self._packets += bool(packet.size)
-                yield from packet.decode()
-            except FFmpegError:
-                self._damaged += 1
-
     def _framed(self, pictures: Iterator[VideoFrame], first: int) -> Iterator[Frame]:
         info, layout = self._info, self._info.layout
         step = max(1, round(1 / (info.rate * info.time_base))) if info.rate else 1
         time: int | None = None
         for number, picture in enumerate(pictures, first):
-            self._damaged += picture.is_corrupt
             rising = picture.pts if picture.pts is not None else 0 if time is None else time + step
             time = rising if time is None else max(rising, time + 1)
             key = picture.key_frame

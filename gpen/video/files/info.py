@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import VideoError
 from .color import TRANSFERS_HDR, UNSPECIFIED, ColorModel, ColorTags
-from .opening import main_stream, open_video, video_errors
+from .decoding import Decoder
+from .opening import main_stream, open_video, require_av, video_errors
 from .orientation import Orientation
 from .planes import Layout, layout_of, working_layout
 
@@ -64,6 +66,7 @@ class VideoInfo:
         rate: average frames a second, or None.
         frame_count: as the file says; None if it does not.
         duration: in seconds, or None.
+        end: when the last frame ends, in `time_base`, as the file says; or None.
         pixel_format: FFmpeg's name.
         layout: of the planes on which is worked.
         color: what the file says about its colours.
@@ -86,6 +89,7 @@ class VideoInfo:
     rate: Fraction | None
     frame_count: int | None
     duration: float | None
+    end: int | None
     pixel_format: str
     layout: Layout
     color: ColorTags
@@ -147,24 +151,12 @@ def read_info(path: str | Path) -> VideoInfo:
         assert stream is not None  # open_video looked
         if stream.codec_context is None:
             raise VideoError(f"{path} has a codec that this PyAV does not know; convert it first.")
-        info = _info(path, container, stream, _first_frame(path, container, stream))
+        frame = next(Decoder(container, stream).pictures(), None)
+        if frame is None:
+            raise VideoError(f"{path} has a video stream ({stream.codec_context.name}), but no frame can be decoded.")
+        info = _info(path, container, stream, frame)
     info.color_model()
     return info
-
-
-def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> VideoFrame:
-    from av.error import FFmpegError
-
-    try:
-        for packet in container.demux(stream):
-            try:
-                for frame in packet.decode():
-                    return frame
-            except FFmpegError:
-                continue  # damaged; a later one may be whole
-    except FFmpegError:
-        pass
-    raise VideoError(f"{path} has a video stream ({stream.codec_context.name}), but no frame of it can be decoded.")
 
 
 def _info(path: Path, container: InputContainer, stream: VideoStream, frame: VideoFrame) -> VideoInfo:
@@ -188,9 +180,8 @@ def _info(path: Path, container: InputContainer, stream: VideoStream, frame: Vid
     width, height = (frame.height, frame.width) if orientation.transpose else (frame.width, frame.height)
     time_base = stream.time_base
     assert time_base is not None
-    duration = stream.duration * time_base if stream.duration else None
-    if duration is None and container.duration:
-        duration = Fraction(container.duration, 1_000_000)
+    length = stream.duration * time_base if stream.duration else _tagged_duration(stream)
+    duration = length or (Fraction(container.duration, 1_000_000) if container.duration else None)
     return VideoInfo(
         path=path,
         width=width,
@@ -200,8 +191,9 @@ def _info(path: Path, container: InputContainer, stream: VideoStream, frame: Vid
         rate=stream.average_rate or stream.guessed_rate or None,
         frame_count=stream.frames or None,
         duration=None if duration is None else float(duration),
+        end=None if length is None else round(length / time_base) + (stream.start_time or 0),
         pixel_format=frame.format.name,
-        layout=working_layout(frame.format),
+        layout=_layout(stream, frame),
         color=color,
         interlaced=frame.interlaced_frame,
         codec=stream.codec_context.codec.canonical_name,
@@ -212,6 +204,21 @@ def _info(path: Path, container: InputContainer, stream: VideoStream, frame: Vid
         side_data={name: side_data[name] for name in (_MASTERING, _LIGHT) if name in side_data},
         notes=tuple(notes),
     )
+
+
+def _tagged_duration(stream: VideoStream) -> Fraction | None:
+    """What a Matroska file says of one stream, in seconds."""
+    match = re.fullmatch(r"(\d+):(\d+):(\d+\.\d+)", stream.metadata.get("DURATION", ""))
+    return (int(match[1]) * 60 + int(match[2])) * 60 + Fraction(match[3]) if match else None
+
+
+def _layout(stream: VideoStream, frame: VideoFrame) -> Layout:
+    layout = working_layout(frame.format)
+    if stream.codec_context.name == "gif" and layout.alpha:
+        # All GIF are decoded with alpha; most are opaque.
+        opaque = frame.reformat(format="rgba").to_ndarray()[..., 3].min() == 255
+        return working_layout(require_av().VideoFormat("rgb24")) if opaque else layout
+    return layout
 
 
 def _color(stream: VideoStream, frame: VideoFrame) -> ColorTags:

@@ -17,7 +17,7 @@ from .containers import format_of, muxer_options
 from .copying import Span, add_streams, copied_packets, copy_about, stream_metadata
 from .encoders import Encoder, add_video_stream
 from .info import VideoInfo
-from .opening import Tell, open_video, require_av, untold, url_of, video_errors
+from .opening import Tell, av_errors, open_video, require_av, untold, url_of, video_errors
 from .segments import room
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # AV_CODEC_FLAG_GLOBAL_HEADER: segments have their headers apart from their packets.
 _GLOBAL_HEADER = 1 << 22
+# Bytes of a GIF's header without a palette.
+_GIF_HEADER = 13
 # Packets among which the next frame is, whatever the group of pictures and where seeking ends.
 _LOOK_AHEAD = 1000
 
@@ -124,7 +126,7 @@ def _last_duration(info: VideoInfo, time: int) -> int:
         try:
             source.seek(time, stream=stream)
             packets = [packet for packet in islice(source.demux(stream), _LOOK_AHEAD) if packet.pts is not None]
-        except OSError:
+        except av_errors():
             packets = []
     later = [packet.pts - time for packet in packets if packet.pts is not None and packet.pts > time]
     own = next((packet.duration for packet in packets if packet.pts == time and packet.duration), 0)
@@ -159,8 +161,17 @@ def _video_packets(
         with open_video(path) as segment, video_errors(Path(path)):
             for packet in segment.demux(segment.streams.video[0]):
                 if packet.size:
+                    if path != segments[0]:
+                        packet = _without_gif_header(packet)
                     due, packet.pts, packet.duration = next(moments)
                     packet.dts = due
                     packet.time_base = info.time_base
                     packet.stream = stream
                     yield due * unit, packet
+
+
+def _without_gif_header(packet: Packet) -> Packet:
+    """A packet without the header that the first one of each GIF has; other packets as they are."""
+    if packet.size > _GIF_HEADER and bytes(memoryview(packet)[:4]) == b"GIF8":
+        return require_av().Packet(bytes(packet)[_GIF_HEADER:])
+    return packet

@@ -20,6 +20,10 @@ Tell = Callable[[str], None]
 
 # FFmpeg opens single pictures with these demuxers; GIF and APNG have others.
 _PICTURES = ("image2", "_pipe")
+_REASONS = {
+    "Invalid data found when processing input": "it is cut off, damaged or no video",
+    "End of file": "it ends before its first frame",
+}
 # The flag of a stream that holds a cover picture; not every PyAV has an enum of them.
 ATTACHED_PICTURE = 1 << 10
 
@@ -39,6 +43,11 @@ def require_av() -> ModuleType:
     except ImportError as error:
         raise MissingPackageError(f"Videos need PyAV ({error}); install it with {pip_install('av')}.") from None
     return av
+
+
+def av_errors() -> tuple[type[Exception], ...]:
+    """The errors of PyAV, and of the system beneath it."""
+    return (OSError, ValueError, ArithmeticError, require_av().error.FFmpegError)
 
 
 def url_of(path: Path) -> str:
@@ -93,15 +102,12 @@ def video_errors(path: Path, verb: str = "read") -> Iterator[None]:
         raise VideoError(
             f"{path} cannot be {'read' if verb == 'read' else 'written'}; check its permissions."
         ) from None
-    except (OSError, ValueError, ArithmeticError) as error:  # the errors of PyAV are of these types
+    except av_errors() as error:
         raise VideoError(f"{path} cannot be {verb}: {reason(error)}.") from error
 
 
 def reason(error: BaseException) -> str:
     """What an error of PyAV or of the system says, without its number and file name."""
     text: Any = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    if "moov atom not found" in str(getattr(error, "log", "")):
-        text = "its index is missing, so it was cut off while it was written or sent"
-    elif text == "Invalid data found when processing input":
-        text = "it is cut off, damaged or no video"
+    text = _REASONS.get(text, text)
     return " ".join(str(text).split()).rstrip(".")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from .color import BT709, ColorTags
 from .opening import require_av
@@ -13,6 +14,9 @@ from .planes import Layout, layout_of, planes_of, working_layout
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
+
+PALETTE = "pal8"
+"""The pixel format of GIF: 256 colours, chosen for each frame."""
 
 _OUT_OF_REACH = 1000
 
@@ -32,6 +36,8 @@ def best_format(layout: Layout, names: Iterable[str], *, for_players: bool) -> s
 
 def losses(layout: Layout, name: str) -> list[str]:
     """What a pixel format does not keep of a layout, in words."""
+    if name == PALETTE:
+        return ["colours are reduced to 256"]
     other = _layout(name)
     assert other is not None, name
     found = []
@@ -55,7 +61,8 @@ def has_alpha(name: str) -> bool:
 def converted_color(color: ColorTags, layout: Layout, name: str) -> ColorTags:
     """The tags of frames in another pixel format."""
     other = _layout(name)
-    assert other is not None, name
+    if other is None:
+        return color
     if layout.kind == "rgb" and other.kind == "yuv":
         return ColorTags(2 if other.full else 1, color.primaries, color.transfer, BT709)
     if layout.full and other.kind == "yuv":
@@ -64,7 +71,7 @@ def converted_color(color: ColorTags, layout: Layout, name: str) -> ColorTags:
 
 
 class Converter:
-    """Brings frames of one layout to the format and size of an encoder.
+    """Brings frames of one layout to the format and size of an encoder; their times do not come along.
 
     Args:
         layout: of the frames that come.
@@ -83,8 +90,9 @@ class Converter:
             picture = _padded(picture, self._size)
         if picture.format.name == self._name:
             return picture
-        pts, time_base = picture.pts, picture.time_base
-        if target is not None and _same(target, self._layout):
+        if self._name == PALETTE:
+            picture = _paletted(picture)
+        elif target is not None and _same(target, self._layout):
             picture = _copied(picture, self._name)
         elif self._layout.kind == "rgb" and target is not None and target.kind == "yuv":
             picture = picture.reformat(
@@ -95,7 +103,6 @@ class Converter:
             )
         else:
             picture = picture.reformat(format=self._name)
-        picture.pts, picture.time_base = pts, time_base
         return picture
 
 
@@ -117,7 +124,7 @@ def _cost(layout: Layout, name: str, for_players: bool) -> float:
         return _OUT_OF_REACH
     cost = 200.0 * (layout.alpha and not other.alpha) + 20.0 * max(0, layout.depth - other.depth)
     cost += 0.5 * (other.alpha and not layout.alpha) + 0.1 * max(0, other.depth - layout.depth)
-    cost += 0.3 * (layout_of(name) is None) + 0.2 * (other.full != layout.full)
+    cost += 0.3 * (layout_of(name) is None) + 0.2 * (other.full != (layout.full and layout.kind != "rgb"))
     if layout.kind == "gray":
         return cost + {"gray": 0, "yuv": 1 - 0.1 * other.chroma[0], "rgb": 2}[other.kind]
     if other.kind == "gray":
@@ -142,10 +149,21 @@ def _copied(picture: VideoFrame, name: str) -> VideoFrame:
     return result
 
 
+def _paletted(picture: VideoFrame) -> VideoFrame:
+    """A frame in 255 colours of its own, and one without any where alpha is below a half."""
+    samples = picture.reformat(format="rgba").to_ndarray()
+    image = Image.fromarray(samples[..., :3]).quantize(255, dither=Image.Dither.FLOYDSTEINBERG)
+    indices = np.where(samples[..., 3] < 128, 255, np.asarray(image)).astype(np.uint8)
+    palette = np.zeros((256, 4), np.uint8)  # alpha, red, green, blue
+    colors = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)[:255]
+    palette[: len(colors), 1:] = colors
+    palette[: len(colors), 0] = 255
+    return require_av().VideoFrame.from_ndarray((indices, palette), format=PALETTE)
+
+
 def _padded(picture: VideoFrame, size: tuple[int, int]) -> VideoFrame:
     result = require_av().VideoFrame(*size, picture.format.name)
     for target, source in zip(planes_of(result), planes_of(picture), strict=True):
         missing = [(0, b - a) for a, b in zip(source.shape, target.shape, strict=True)]
         target[:] = np.pad(source, missing, mode="edge")
-    result.pts, result.time_base = picture.pts, picture.time_base
     return result

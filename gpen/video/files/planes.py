@@ -97,9 +97,7 @@ def planes_of(picture: VideoFrame) -> list[np.ndarray]:
 
 
 def reformatted(picture: VideoFrame, width: int, height: int, name: str) -> VideoFrame:
-    """A frame with its time in another format or size."""
+    """A frame in another format or size, without its time."""
     if picture.format.name == "pal8":  # FFmpeg has no direct way from a palette to planes with alpha
         picture = picture.reformat(format="rgba")
-    result = picture.reformat(width, height, name)
-    result.pts, result.time_base = picture.pts, picture.time_base
-    return result
+    return picture.reformat(width, height, name)

@@ -10,7 +10,7 @@ from ....weights.files import replacing
 from .encoders import Encoder, add_video_stream
 from .frames import Frame
 from .info import VideoInfo
-from .opening import require_av, url_of, video_errors
+from .opening import av_errors, require_av, url_of, video_errors
 from .pixel_formats import Converter, has_alpha
 
 # NUT keeps all times exactly; FFmpeg puts some codecs only into others.
@@ -74,7 +74,7 @@ class SegmentWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            with suppress(OSError, ValueError):  # closing may fail for the same reason
+            with suppress(*av_errors()):  # closing may fail for the same reason
                 self._files.__exit__(kind, error, trace)
             return
         with video_errors(self.path, "written"), self._files:
