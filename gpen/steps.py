@@ -24,7 +24,16 @@ from .progress import Progress, Steps, silent
 from .restore import restore_crops
 from .restored import RestoredWindow
 from .settings import Settings
-from .stages import FoundFaces, Networks, choose_faces, find_faces, keep_own_detail, paste_back, prepare_images
+from .stages import (
+    FoundFaces,
+    Networks,
+    RestoredFaces,
+    choose_faces,
+    find_faces,
+    keep_own_detail,
+    paste_back,
+    prepare_images,
+)
 from .tasks import TASKS
 from .types import Alignment, Faces
 
@@ -130,6 +139,42 @@ def restore_window_crops(
         )
 
 
+def restore_together(
+    crops: Sequence[torch.Tensor],
+    networks: Networks,
+    *,
+    batch_size: int,
+    progress: Progress = silent,
+    seconds: dict[str, float] | None = None,
+) -> list[torch.Tensor]:
+    """The network's answers to the crops of several windows, in passes that are all of the same size.
+
+    The rounding of a pass depends on its number of faces, so the last one is filled up with empty crops.
+
+    Args:
+        crops: N x 3 x S x S in 0..1 of each window.
+        batch_size: faces per forward pass.
+        networks, progress, seconds: as for `restore_window`.
+
+    Returns:
+        N x 3 x S x S in 0..1 of each window, on the device of its crops.
+    """
+    faces = sum(map(len, crops))
+    if not faces:
+        return list(crops)
+    device = networks.place(networks.generator.module)
+    empty = crops[0].new_zeros((-faces % batch_size, *crops[0].shape[1:])).to(device)
+    answers = restore_window_crops(
+        torch.cat([*(own.to(device) for own in crops), empty]),
+        networks,
+        batch_size=batch_size,
+        announced=True,
+        progress=progress,
+        seconds=seconds,
+    ).split([*map(len, crops), len(empty)])
+    return [answer.to(own.device) for answer, own in zip(answers, crops, strict=False)]
+
+
 def finish_window(
     cut: CutWindow,
     answer: torch.Tensor,
@@ -150,7 +195,20 @@ def finish_window(
         restored = keep_own_detail(
             cut.source, cut.before, answer, cut.alignments, settings, progress=partial(progress, "detail")
         )
-    with timed(seconds, "paste"):
+    return paste_window(cut, restored, networks, settings, progress=progress, seconds=seconds)
+
+
+def paste_window(
+    cut: CutWindow,
+    restored: RestoredFaces,
+    networks: Networks,
+    settings: Settings,
+    *,
+    progress: Progress = silent,
+    seconds: dict[str, float] | None = None,
+) -> RestoredWindow:
+    """Paste the faces of a window; `restored` is from `keep_own_detail`, other arguments as for `restore_window`."""
+    with timed({} if seconds is None else seconds, "paste"):
         pasted = paste_back(cut.source, restored, networks, settings, progress=partial(progress, "paste"))
         left_alone = [record.left_alone is not None for record in pasted.records]
         restored.after[left_alone] = cut.before[left_alone]  # what is shown as the result must be what was pasted

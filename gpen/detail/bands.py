@@ -46,6 +46,7 @@ def blend(
     colour: Colour | str = "auto",
     denoise: float = 1.0,
     jpeg_quality: Sequence[int | None] | None = None,
+    crossovers: Sequence[Crossover] | None = None,
     progress: Steps = no_steps,
 ) -> torch.Tensor:
     """Combine the low band of one picture with the middle and high bands of another.
@@ -73,6 +74,7 @@ def blend(
             at 0.
         jpeg_quality: quality 1..100 of each base's file, None if it is not a JPEG or unknown; a base of low quality is
             trusted less.
+        crossovers: one for each picture, instead of measuring them; `cutoff` and `jpeg_quality` do not count then.
         progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
@@ -110,7 +112,10 @@ def blend(
         if own.shape[-2:] != detail.shape[-2:]:
             own = resize(own, (detail.shape[-2], detail.shape[-1])).clamp(0, 1)
         quality = jpeg_quality and jpeg_quality[one]
-        crossover = _find_crossover(own, detail[one], cutoffs[n], deblur, quality, steps_within(steps, 0, 1, 2))
+        if crossovers is not None:
+            crossover = crossovers[n]
+        else:
+            crossover = _find_crossover(own, detail[one], cutoffs[n], deblur, quality, steps_within(steps, 0, 1, 2))
         blended = _blend_one(
             own,
             detail[one],

@@ -52,7 +52,7 @@ def paste_faces(
     parser: FaceParser | None = None,
     color_match: ColorMatch | str = "low_band",
     match_grain: float = 0.0,
-    strength: float = 1.0,
+    strength: float | Sequence[float] = 1.0,
     denoise: float = 0.5,
     progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -83,7 +83,7 @@ def paste_faces(
         color_match: `low_band` keeps the photograph's colours, light and shade and uses only the crop's detail;
             `mean_std` matches mean and contrast of each channel within the mask; `none` uses the crop unchanged.
         match_grain: 0..1, how much of the grain that the photograph has and the restored face lacks is added.
-        strength: 0 leaves the images unchanged, 1 uses the full result.
+        strength: 0 leaves the images unchanged, 1 uses the full result; one for all crops, or one for each.
         denoise: 0..1, how much noise finer than the network's input is removed from large faces: at 1 all, at 0.5 only
             noise above the grain of a print (8 levels of deviation), at 0 none.
         progress: called with (done, total) regularly; an exception it raises ends the work.
@@ -110,8 +110,9 @@ def paste_faces(
         (0.45, True)
     """
     require_images(images)
-    _check_settings(color_match, match_grain, strength, denoise)
     check_crops(images, crops, alignments)
+    strengths = [strength] * len(crops) if isinstance(strength, float | int) else strength
+    _check_settings(color_match, match_grain, strengths, denoise)
     _check_masks(crops, masks)
     coverage = torch.zeros_like(images[:, :1])
     if not alignments:
@@ -133,17 +134,19 @@ def paste_faces(
         for place in own:
             part = coverage[index][place.area]
             part.copy_(1 - (1 - part) * (1 - place.cover))
-        if strength == 0 or not own:
+        if not any(strengths[n] for n in pasted):
             continue
         result = images.clone() if result is images else result
         for n, place in pasted.items():
+            if strengths[n] == 0:
+                continue
             steps = steps_within(progress, n, n + 1, len(alignments))
             steps(0, 1)
             given = None if originals is None else originals[n : n + 1].to(images)
             change = _change(images, crops[n : n + 1], given, place, color_match, match_grain, denoise, steps)
             total = _claims(place, own)
             share = place.weight / total.clamp_min(torch.finfo(total.dtype).tiny)
-            blend = strength * coverage[index][place.area] * share
+            blend = strengths[n] * coverage[index][place.area] * share
             part = result[index][place.area]
             part.addcmul_(blend, change)  # the change is finite, so nothing changes where the blend is 0
         for place in own:
@@ -246,10 +249,11 @@ def _match_color(crop: torch.Tensor, own: torch.Tensor, mask: torch.Tensor, colo
     return crop
 
 
-def _check_settings(color_match: str, match_grain: float, strength: float, denoise: float) -> None:
+def _check_settings(color_match: str, match_grain: float, strengths: Sequence[float], denoise: float) -> None:
     if color_match not in get_args(ColorMatch):
         raise SettingsError(f"There is no colour match {color_match!r}; choose from {', '.join(get_args(ColorMatch))}.")
-    for name, value in (("match_grain", match_grain), ("strength", strength), ("denoise", denoise)):
+    named = [("match_grain", match_grain), ("denoise", denoise), *(("strength", value) for value in strengths)]
+    for name, value in named:
         require_between(name, value, 0, 1)
 
 

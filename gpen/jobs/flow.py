@@ -51,6 +51,7 @@ class Stage:
         together: how much one run takes, in the unit of `fill`. A run begins when it is full, or when no other item
             can reach it.
         fill: how much of a run a value takes. One value is always taken.
+        in_order: the items come one at a time, in their order: each run may use what the one before left behind.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Stage:
     limit: Limit = Limit()
     together: int = 1
     fill: Callable[[Any], int] = lambda value: 1
+    in_order: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +143,8 @@ class _Flow(Generic[Item]):
         self._changed = threading.Condition()
         self._waiting: list[list[_Entry[Item]]] = [[] for _ in stages]
         self._running = [0] * len(stages)
+        # Of each stage, the first item that has not been through, and the later ones that have.
+        self._next, self._through = [0] * len(stages), [set[int]() for _ in stages]
         self._finished: dict[int, _Entry[Item]] = {}
         self._held = self._inside = 0  # costs and number of the items that came in and did not leave
         self._open = True  # whether another item will come in without one leaving
@@ -256,6 +260,8 @@ class _Flow(Generic[Item]):
         running = sum(runs for runs, other in together if other.limit is stage.limit)
         if not waiting or 0 < stage.limit.runs <= running:
             return []
+        if stage.in_order:
+            return waiting[:1] if not self._running[place] and waiting[0].number == self._next[place] else []
         if stage.together <= 1:
             return waiting[:1]
         entries, filled = [], 0
@@ -291,6 +297,7 @@ class _Flow(Generic[Item]):
         with self._changed:
             self._running[place] -= 1
             for entry in entries:
+                self._let_pass(place, entry)
                 if entry in freed:
                     entry.cost -= freed[entry]
                     self._held -= freed[entry]
@@ -298,6 +305,15 @@ class _Flow(Generic[Item]):
                 else:
                     heapq.heappush(self._waiting[following], entry)
             self._changed.notify_all()
+
+    def _let_pass(self, place: int, entry: _Entry[Item]) -> None:
+        """Note that the stages, this one or with an error all that follow, do not wait for an item any more."""
+        for stage in range(place, len(self._stages) if entry.error else place + 1):
+            gone = self._through[stage]
+            gone.add(entry.number)
+            while self._next[stage] in gone:
+                gone.remove(self._next[stage])
+                self._next[stage] += 1
 
     def _check(self) -> None:
         if self._stopped:

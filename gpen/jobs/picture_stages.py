@@ -17,7 +17,7 @@ from ..progress import Progress, part_of
 from ..restored import GatheredWindows
 from ..restorer import Restoration, Restorer
 from ..stages import FoundFaces
-from ..steps import CutWindow, cut_window, find_chosen, finish_window, restore_window_crops, timed
+from ..steps import CutWindow, cut_window, find_chosen, finish_window, restore_together, restore_window_crops, timed
 from .flow import Check, Limit, Stage
 from .pages import has_pages
 from .tasks import Task
@@ -162,24 +162,18 @@ class PictureStages:
         cuts = [work.cut.before for work in works if work.cut]
         faces = sum(map(len, cuts))
         expect(module, faces=faces)
-        if faces:
-            device = self._networks.place(module)
-            empty = cuts[0].new_zeros((-faces % self._pass, *cuts[0].shape[1:])).to(device)
-            answers = restore_window_crops(
-                torch.cat([*(crops.to(device) for crops in cuts), empty]),
-                self._networks,
-                batch_size=self._pass,
-                announced=True,
-                progress=lambda stage, done, total: check(),
-                seconds=seconds,
-            ).split([*map(len, cuts), len(empty)])
-        else:
-            answers = ()
+        answers = restore_together(
+            cuts,
+            self._networks,
+            batch_size=self._pass,
+            progress=lambda stage, done, total: check(),
+            seconds=seconds,
+        )
         answered = iter(answers)
         for work in works:
             work.running = self._networks.generator.running
             if work.cut:
-                work.answer = next(answered).to(work.cut.before.device)
+                work.answer = next(answered)
                 work.seconds["restore"] = seconds["restore"] * work.faces / faces
                 work.progress("restore", work.faces, work.faces)
         return works

@@ -7,22 +7,24 @@
 calls `restore_crops` with `colour="keep"`, because `keep_own_detail` judges colour on more than the crop.
 """
 
-from .detail import keep_own_detail
+from .detail import judge_faces, keep_own_detail
 from .find import FoundFaces, choose_faces, find_faces
 from .networks import Networks, load_networks
 from .paste import PastedCrops, PastedFaces, paste_back, paste_crops
 from .prepare import prepare_images
-from .records import FaceRecord, RestoredFaces
+from .records import FaceRecord, Judgement, RestoredFaces
 
 __all__ = [
     "FaceRecord",
     "FoundFaces",
+    "Judgement",
     "Networks",
     "PastedCrops",
     "PastedFaces",
     "RestoredFaces",
     "choose_faces",
     "find_faces",
+    "judge_faces",
     "keep_own_detail",
     "load_networks",
     "paste_back",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from ..detail.bands import blend
 from ..detail.local_adaptive import enhance
 from ..detail.sharpness import NOTHING_TO_ADD, SHARP_ALREADY, is_painted, is_sharp
+from ..detail.spectrum.crossover import Crossover, find_crossover
 from ..detail.spectrum.noise_limit import noise_floor
 from ..devices import in_pieces
 from ..faces.align import crop_aligned, cut_around
@@ -20,7 +23,7 @@ from ..pixels.warp import matrix_scale, transformed_bounds
 from ..progress import Steps, each, no_steps, steps_within
 from ..settings import Settings
 from ..types import Alignment
-from .records import FaceRecord, RestoredFaces
+from .records import FaceRecord, Judgement, RestoredFaces
 
 # Crops that are shaped at a time: 16 of 256 x 256, 4 of 512 x 512.
 _PIECE_BYTES = 13 << 20
@@ -45,6 +48,7 @@ def keep_own_detail(
     alignments: tuple[Alignment, ...],
     settings: Settings,
     *,
+    judgements: Sequence[Judgement] | None = None,
     progress: Steps = no_steps,
 ) -> RestoredFaces:
     """Keep the photograph's detail and tone in each restored face, and decide which faces stay unchanged.
@@ -55,6 +59,7 @@ def keep_own_detail(
         answer: N x 3 x S x S in 0..1, the network's output from `restore_crops`.
         alignments: alignment of each crop.
         settings: how much to keep.
+        judgements: one for each face, instead of judging it, such as those of a face in a video; see `judge_faces`.
         progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Raises:
@@ -64,7 +69,8 @@ def keep_own_detail(
 
     def shape(first: int, last: int) -> tuple[torch.Tensor, tuple[str | None, ...]]:
         own, steps = slice(first, last), steps_within(shaping, first, last, len(before))
-        return shape_detail(images, before[own], answer[own], alignments[own], settings, progress=steps)
+        known = None if judgements is None else judgements[own]
+        return shape_detail(images, before[own], answer[own], alignments[own], settings, known, progress=steps)
 
     pieces = in_pieces(
         len(before),
@@ -75,9 +81,29 @@ def keep_own_detail(
     )
     after = torch.cat([crops for crops, _ in pieces]) if pieces else answer
     left_alone = [reason for _, reasons in pieces for reason in reasons]
-    tones = [_judge_tone(images, alignment) for alignment, _ in each(alignments, judging)]
+    if judgements is None:
+        tones = [_judge_tone(images, alignment) for alignment, _ in each(alignments, judging)]
+    else:
+        tones = [judgement.tone for judgement in judgements]
     after = keep_tones(after, tones, colour_rule(settings.colour, settings.keep_grayscale))
     return RestoredFaces(before, after, tuple(map(FaceRecord, alignments, tones, left_alone)))
+
+
+def judge_faces(
+    images: torch.Tensor,
+    before: torch.Tensor,
+    answer: torch.Tensor,
+    alignments: tuple[Alignment, ...],
+    settings: Settings,
+) -> tuple[Judgement, ...]:
+    """Judge faces as `keep_own_detail` does; arguments as there."""
+    judged = []
+    for n, alignment in enumerate(alignments):
+        crop, restored = before[n : n + 1], answer[n : n + 1]
+        quality = _jpeg_quality(images, alignment)
+        left_alone = _why_left(images, crop, restored, alignment, quality) if settings.frequency_blend > 0 else None
+        judged.append(Judgement(find_crossover(crop, restored, [quality]), _judge_tone(images, alignment), left_alone))
+    return tuple(judged)
 
 
 def _judge_tone(images: torch.Tensor, alignment: Alignment) -> Tone:
@@ -93,6 +119,7 @@ def shape_detail(
     after: torch.Tensor,
     alignments: tuple[Alignment, ...],
     settings: Settings,
+    judgements: Sequence[Judgement] | None = None,
     *,
     progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, tuple[str | None, ...]]:
@@ -102,7 +129,9 @@ def shape_detail(
     """
     left_alone: tuple[str | None, ...] = (None,) * len(alignments)
     quality: list[int | None] = [None] * len(alignments)
-    if settings.frequency_blend > 0:
+    if judgements is not None:
+        left_alone = tuple(judgement.left_alone for judgement in judgements)
+    elif settings.frequency_blend > 0:
         quality = [_jpeg_quality(images, alignment) for alignment in alignments]
         faces = list(zip(before, after, alignments, quality, strict=True))
         left_alone = tuple(
@@ -111,12 +140,19 @@ def shape_detail(
         )
     chosen = [n for n, reason in enumerate(left_alone) if reason is None]
     if len(chosen) == len(after):
-        return _shape(before, after, alignments, quality, settings, progress), left_alone
+        return _shape(
+            before, after, alignments, quality, _crossovers(judgements, chosen), settings, progress
+        ), left_alone
     shaped = after.clone()
     if chosen:
         own = tuple(alignments[n] for n in chosen)
-        shaped[chosen] = _shape(before[chosen], after[chosen], own, [quality[n] for n in chosen], settings, progress)
+        saved, known = [quality[n] for n in chosen], _crossovers(judgements, chosen)
+        shaped[chosen] = _shape(before[chosen], after[chosen], own, saved, known, settings, progress)
     return shaped, left_alone
+
+
+def _crossovers(judgements: Sequence[Judgement] | None, chosen: list[int]) -> list[Crossover] | None:
+    return None if judgements is None else [judgements[n].crossover for n in chosen]
 
 
 def _shape(
@@ -124,6 +160,7 @@ def _shape(
     after: torch.Tensor,
     alignments: tuple[Alignment, ...],
     quality: list[int | None],
+    crossovers: list[Crossover] | None,
     settings: Settings,
     progress: Steps,
 ) -> torch.Tensor:
@@ -138,6 +175,7 @@ def _shape(
             colour="keep",
             denoise=settings.denoise,
             jpeg_quality=quality,
+            crossovers=crossovers,
             progress=steps_within(progress, 40, 90, 100),
         )
         after = torch.lerp(after, blended, settings.frequency_blend)

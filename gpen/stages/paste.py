@@ -183,7 +183,7 @@ def paste_back(
             originals=faces.before if faces.before.shape == crops.shape else None,
             color_match=settings.color_match,
             match_grain=settings.match_grain,
-            strength=settings.strength,
+            strength=[settings.strength * record.share for record in faces.records],
             denoise=settings.denoise,
             progress=pasting,
         )
@@ -197,7 +197,7 @@ def paste_back(
     records = tuple(
         replace(
             record,
-            left_alone=record.left_alone or fault or _why_unchanged(change, settings),
+            left_alone=record.left_alone or fault or _why_unchanged(change, settings.strength * record.share),
             change=change,
             noise=noise_around(images, pasted, record.alignment),
             cover=place and Cover.of(place),
@@ -209,13 +209,13 @@ def paste_back(
     return PastedFaces(pasted, mask, records)
 
 
-def _why_unchanged(change: Change | None, settings: Settings) -> str | None:
+def _why_unchanged(change: Change | None, strength: float) -> str | None:
     """Why a face did not change; None if it did."""
     if change is None:
         return NO_PIXELS
     if change.share > 0:
         return None
-    return "the strength is 0" if settings.strength == 0 else "the difference is too small to show in a file"
+    return "the strength is 0" if strength == 0 else "the difference is too small to show in a file"
 
 
 def _here_or_on_the_cpu(work: Callable[..., Result], *pictures: torch.Tensor) -> Result:

@@ -6,10 +6,26 @@ from dataclasses import dataclass
 
 import torch
 
+from ..detail.spectrum.crossover import Crossover
 from ..faces.change import Change
 from ..faces.place import Cover
 from ..pixels.tone import Tone
 from ..types import Alignment, Face
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What was measured of a face and its restored crop, and decides how the two are combined.
+
+    Attributes:
+        crossover: for frequency blending.
+        tone: whether the face is in colour.
+        left_alone: why the face stays unchanged; None if it is restored.
+    """
+
+    crossover: Crossover
+    tone: Tone
+    left_alone: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +40,7 @@ class FaceRecord:
         noise: standard deviation of the noise in and around it, before and after, in units of 0..1; None before
             pasting, or if there is no noise.
         cover: where it was pasted, on the CPU; None before pasting, or if it was not pasted.
+        share: share of the settings' strength, 0..1, with which it is pasted.
     """
 
     alignment: Alignment
@@ -32,6 +49,7 @@ class FaceRecord:
     change: Change | None = None
     noise: tuple[float, float] | None = None
     cover: Cover | None = None
+    share: float = 1.0
 
     @property
     def face(self) -> Face:

@@ -2,6 +2,8 @@
 
 from .following import Follower, follow
 from .smoothing import smooth
+from .state import SteadyState
 from .tracks import Tracks
+from .window import SteadyChain, SteadyWork
 
-__all__ = ["Follower", "Tracks", "follow", "smooth"]
+__all__ = ["Follower", "SteadyChain", "SteadyState", "SteadyWork", "Tracks", "follow", "smooth"]

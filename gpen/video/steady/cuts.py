@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import deque
 
 import cv2
@@ -50,7 +51,7 @@ class CutFinder:
         if last is None:
             return True
         change = _difference(last, seen)
-        usual = float(np.median(np.fromiter(self._usual, float))) if self._usual else 0.0
+        usual = statistics.median(self._usual) if self._usual else 0.0
         cut = change >= _CHANGED and change >= _UNUSUAL * usual
         if cut:
             self._usual.clear()
@@ -69,7 +70,7 @@ def _difference(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.
 
 
 def _blurred_luma(small: np.ndarray) -> np.ndarray:
-    return cv2.GaussianBlur(small @ np.float32([0.2126, 0.7152, 0.0722]), (0, 0), 1.5)
+    return cv2.GaussianBlur(small @ np.array([0.2126, 0.7152, 0.0722], np.float32), (0, 0), 1.5)
 
 
 def _histogram(small: np.ndarray) -> np.ndarray:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...errors import ImageError
-from ...files import write_whole
 from ...types import Face, Faces, Size
+from .arrays import load_arrays, save_arrays
 
 # Raised when the meaning of a field changes, so that older files are refused.
 _VERSION = 1
@@ -104,13 +104,8 @@ class Tracks:
         Raises:
             ImageError: the folder cannot be written to.
         """
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-
-        def write(temporary: Path) -> None:
-            with temporary.open("wb") as file:
-                np.savez_compressed(file, version=_VERSION, **values)
-
-        write_whole(path, write)
+        values = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        save_arrays(path, {"version": np.array(_VERSION), **values})
 
     @classmethod
     def load(cls, path: Path) -> Tracks:
@@ -119,13 +114,10 @@ class Tracks:
         Raises:
             ImageError: it cannot be read, or is no such file.
         """
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                if int(stored["version"]) != _VERSION:
-                    raise ImageError(f"{path} was written by another version; follow the faces again.")
-                values = {field.name: stored[field.name] for field in fields(cls)}
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ImageError(f"{path} holds no tracks ({error}); follow the faces again.") from None
+        stored = load_arrays(path)
+        if int(stored.get("version", 0)) != _VERSION or not stored.keys() >= {field.name for field in fields(cls)}:
+            raise ImageError(f"{path} was written by another version; follow the faces again.")
+        values: dict[str, Any] = {field.name: stored[field.name] for field in fields(cls)}
         height, width = map(int, values["size"])
         return cls(**{**values, "size": (height, width), "start": int(values["start"]), "stop": int(values["stop"])})
 

@@ -257,3 +257,37 @@ def test_workers_run_beside_each_other():
         return time.perf_counter() - start
 
     assert seconds(1) / seconds(8) > 0.9 * 8
+
+
+@settings(max_examples=30, deadline=None)
+@given(count=st.integers(0, 20), workers=st.integers(1, 5), delays=st.randoms(use_true_random=False))
+def test_a_stage_in_order_gets_the_items_one_by_one_past_those_that_failed(count, workers, delays):
+    early, late = ({number for number in range(count) if delays.random() < 0.2} for _ in range(2))
+    inside, seen = Meter(), []
+
+    def shuffle(number: int) -> int:
+        time.sleep(delays.choice((0, 0, 0.001, 0.004)))
+        if number in early:
+            raise ValueError(number)
+        return number
+
+    def remember(number: int) -> int:
+        inside.add(1)
+        time.sleep(delays.choice((0, 0.001)))
+        inside.add(-1)
+        if number in late:
+            raise ValueError(number)
+        seen.append(number)
+        return number
+
+    stages = [
+        one_by_one("shuffle", shuffle),
+        one_by_one("first", remember, in_order=True),
+        one_by_one("between", lambda number: number),
+        one_by_one("second", lambda number: (number, len(seen)), in_order=True),
+    ]
+    done = list(flow(range(count), stages, workers=workers))
+    kept = [number for number in range(count) if number not in early | late]
+    assert seen == kept and inside.most <= 1
+    assert [one.item for one in done if one.error is None] == kept
+    assert [one.value[0] for one in done if one.error is None] == kept

@@ -1,0 +1,115 @@
+"""What is judged of a face, changing slowly along its track."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ...detail.spectrum.crossover import Crossover
+from ...pixels.tone import Kind, Tone
+from ...stages import Judgement
+
+JUDGED_EVERY = 8
+"""Frames from one judgement of a face to the next."""
+# Frames of a new track that are judged besides: the first values hold from its first frame on.
+_JUDGED_FIRST = (0, 2, 4)
+# Judgements that count like all before: the values follow within about three seconds.
+_MEMORY = 8.0
+# A face is left alone as the share of judgements that say so rises from the first to the second value.
+_ALONE_FROM, _ALONE_TO = 0.35, 0.75
+# A face keeps its kind of colour until another one has this share of the judgements.
+_OTHER_KIND = 0.75
+_KINDS: tuple[Kind, ...] = ("colour", "toned", "black and white")
+
+
+def is_judged(frame: int, first: int) -> bool:
+    """Whether a face is judged in a frame; `first` is the first one of its track."""
+    return frame % JUDGED_EVERY == 0 or frame - first in _JUDGED_FIRST
+
+
+@dataclass(frozen=True, eq=False)
+class SlowValues:
+    """Mean judgements of a track up to some frame.
+
+    Attributes:
+        numbers: float64: logarithms of the cut-offs (3), square roots of the noise (3), blur, share of judgements that
+            leave the face alone, shares of `_KINDS` (3), and the tone.
+        weight: how many judgements they stand for, limited.
+        kind: index in `_KINDS`.
+        left_alone: the last reason to leave the face alone; empty if there was none.
+    """
+
+    numbers: np.ndarray
+    weight: float
+    kind: int
+    left_alone: str
+
+    def judgement(self) -> Judgement:
+        """As a judgement; the share of being left alone is not in it, see `strength`."""
+        cutoff, noise, blur, tone = np.split(self.numbers, [3, 6, 7])[0:3] + [self.numbers[11:]]
+        offsets, slopes = np.split(tone.astype(np.float32).reshape(-1, 3), [-2])
+        crossover = Crossover(
+            torch.from_numpy(np.exp(cutoff).astype(np.float32))[None].clamp(max=0.5),
+            torch.from_numpy((noise**2).astype(np.float32))[None],
+            torch.from_numpy(blur.astype(np.float32)),
+        )
+        own = Tone(_KINDS[self.kind], torch.from_numpy(offsets), torch.from_numpy(slopes))
+        return Judgement(crossover, own, self.left_alone if self.strength == 0 else None)
+
+    @property
+    def strength(self) -> float:
+        """Share of the strength, 0..1, that not being left alone gives."""
+        part = min(max((_ALONE_TO - float(self.numbers[7])) / (_ALONE_TO - _ALONE_FROM), 0.0), 1.0)
+        return part * part * (3 - 2 * part)
+
+
+def go_on(
+    before: SlowValues | None, judged: Sequence[Judgement], frames: int
+) -> tuple[list[SlowValues], SlowValues | None]:
+    """Take new judgements into the values of a track.
+
+    Args:
+        before: the values up to now; None for a new track.
+        judged: the judgements in the frames that follow; at least one for a new track.
+        frames: number of these frames.
+
+    Returns:
+        The values for each of the frames, which go evenly to the new ones (a new track has them from its first frame
+        on), and those.
+    """
+    after = _mean(before, judged) if judged else before
+    assert after is not None, "a track is judged in its first frame"
+    if before is None or after is before:
+        return [after] * frames, after
+    steps = [before.numbers + (after.numbers - before.numbers) * (n + 1) / frames for n in range(frames)]
+    return [SlowValues(numbers, after.weight, after.kind, after.left_alone) for numbers in steps], after
+
+
+def _mean(before: SlowValues | None, judged: Sequence[Judgement]) -> SlowValues:
+    new = np.mean([_numbers(one) for one in judged], axis=0)
+    reasons = [one.left_alone for one in judged if one.left_alone]
+    if before is None:
+        return SlowValues(new, float(len(judged)), int(new[8:11].argmax()), reasons[-1] if reasons else "")
+    total = min(before.weight + len(judged), _MEMORY)
+    numbers = before.numbers + (new - before.numbers) * min(len(judged) / total, 1.0)
+    shares = numbers[8:11]
+    kind = int(shares.argmax()) if shares.max() >= _OTHER_KIND else before.kind
+    return SlowValues(numbers, total, kind, reasons[-1] if reasons else before.left_alone)
+
+
+def _numbers(judgement: Judgement) -> np.ndarray:
+    crossover, tone = judgement.crossover, judgement.tone
+    return np.concatenate(
+        [
+            np.log(crossover.cutoff[0].double().numpy().clip(1e-4)),
+            np.sqrt(crossover.noise[0].double().numpy().clip(0)),
+            crossover.blur.double().numpy(),
+            [float(judgement.left_alone is not None)],
+            [float(tone.kind == kind) for kind in _KINDS],
+            tone.offsets.double().numpy().ravel(),
+            tone.slopes.double().numpy().ravel(),
+        ]
+    )

@@ -1,0 +1,144 @@
+"""Faces stay steady: values change slowly, detail is carried along, and a stop changes nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gpen_blocks.gpen.detail.spectrum.crossover import Crossover
+from gpen_blocks.gpen.errors import ImageError
+from gpen_blocks.gpen.pipeline import restore_batch
+from gpen_blocks.gpen.pixels.tone import Tone
+from gpen_blocks.gpen.settings import Settings
+from gpen_blocks.gpen.stages import Judgement
+from gpen_blocks.gpen.video.steady import SteadyChain, SteadyState, smooth
+from gpen_blocks.gpen.video.steady.carry import carry_detail
+from gpen_blocks.gpen.video.steady.values import go_on
+
+WINDOW = 4
+
+
+@pytest.fixture(scope="module")
+def chain(followed, networks):
+    return SteadyChain(smooth(followed, networks.generator.template), networks, Settings())
+
+
+@pytest.mark.slow
+def test_a_stop_between_windows_changes_nothing(chain, frames_of, tmp_path):
+    frames = torch.stack(frames_of(3 * WINDOW))
+    whole, again, state, stored = [], [], SteadyState(), SteadyState()
+    for first in range(0, len(frames), WINDOW):
+        numbers = range(first, first + WINDOW)
+        result, state = chain.restore(frames[first : first + WINDOW], numbers, state)
+        whole.append(result.images)
+        result, stored = chain.restore(frames[first : first + WINDOW], numbers, stored)
+        again.append(result.images)
+        stored.save(tmp_path / "state.npz")
+        stored = SteadyState.load(tmp_path / "state.npz")
+        changed = (result.images != frames[first : first + WINDOW]).any(dim=1, keepdim=True)
+        assert changed.any() and not (changed & (result.mask == 0)).any()
+    assert [int((one != other).sum()) for one, other in zip(whole, again, strict=True)] == [0, 0, 0]
+    (tmp_path / "state.npz").write_bytes(b"PK")
+    with pytest.raises(ImageError):
+        SteadyState.load(tmp_path / "state.npz")
+
+
+@pytest.mark.slow
+def test_faces_shake_less_than_restored_alone(chain, frames_of, scene, networks, followed):
+    """Of two frames, the later one is moved back by the known way and compared, in the middle of the face."""
+    frames = torch.stack(frames_of(12))
+    result, _ = chain.restore(frames, range(12), SteadyState())
+    alone = restore_batch(frames, networks, Settings())
+    centre = followed.landmarks[0].mean(axis=0).round().astype(int)
+    area = tuple(slice(value - 20, value + 20) for value in centre[::-1])
+
+    def unsteady(images: torch.Tensor) -> float:
+        errors = []
+        for number in range(6, 12):
+            way = torch.from_numpy(scene.way_back(number, area)).float()
+            grid = (2 * (way + 0.5) / torch.tensor([images.shape[-1], images.shape[-2]]) - 1)[None]
+            before = torch.nn.functional.grid_sample(images[number - 1, None], grid, "bicubic", align_corners=False)
+            errors.append(float((images[number][:, area[0], area[1]] - before[0]).square().mean()))
+        return float(np.sqrt(np.mean(errors)))
+
+    assert unsteady(result.images) < 0.6 * unsteady(alone.images)
+    assert unsteady(result.images) < unsteady(frames)
+
+
+@pytest.mark.slow
+def test_a_face_that_fades_changes_less(chain, frames_of, followed, networks):
+    frames = torch.stack(frames_of(2))
+    even = smooth(followed, networks.generator.template)
+    half = SteadyChain(even.take(np.arange(len(even)), share=np.full(len(even), 0.5)), networks, Settings())
+    none = SteadyChain(even.take(np.arange(len(even)), share=np.zeros(len(even))), networks, Settings())
+    full, faded, unchanged = (
+        own.restore(frames, range(2), SteadyState())[0].images - frames for own in (chain, half, none)
+    )
+    inside = full.abs() > 0.02
+    torch.testing.assert_close(faded[inside] / full[inside], torch.full_like(full[inside], 0.5), atol=0.02, rtol=0)
+    assert not unchanged.any()
+
+
+def judgement(cutoff: float, *, kind="colour", left_alone=None) -> Judgement:
+    crossover = Crossover(torch.full((1, 3), cutoff), torch.full((1, 3), 1e-4), torch.ones(1))
+    return Judgement(crossover, Tone(kind, torch.zeros(9, 3), torch.zeros(2, 3)), left_alone)
+
+
+def test_values_begin_with_the_first_judgements_and_change_slowly():
+    each, values = go_on(None, [judgement(0.1), judgement(0.1)], 8)
+    assert len(each) == 8
+    for one in each:
+        torch.testing.assert_close(one.judgement().crossover.cutoff, torch.full((1, 3), 0.1))
+        torch.testing.assert_close(one.judgement().crossover.noise, torch.full((1, 3), 1e-4))
+    cutoffs = []
+    for _ in range(12):
+        each, values = go_on(values, [judgement(0.3)], 8)
+        cutoffs += [float(one.judgement().crossover.cutoff[0, 0]) for one in each]
+    steps = np.diff([0.1, *cutoffs])
+    assert (steps > 0).all() and steps.max() < 0.02 and cutoffs[-1] > 0.22
+    unchanged, same = go_on(values, [], 3)
+    assert same is values and unchanged == [values] * 3
+
+
+def test_one_other_judgement_neither_switches_colour_nor_leaves_alone():
+    _, values = go_on(None, [judgement(0.1, kind="toned")] * 3, 8)
+    _, values = go_on(values, [judgement(0.1, kind="colour", left_alone="sharp already")], 8)
+    assert values.judgement().tone.kind == "toned" and values.strength == 1
+    strengths = []
+    for _ in range(20):
+        each, values = go_on(values, [judgement(0.1, kind="colour", left_alone="sharp already")], 8)
+        strengths += [one.strength for one in each]
+    assert values.judgement().tone.kind == "colour"
+    assert values.judgement().left_alone == "sharp already" and values.strength == 0
+    assert np.abs(np.diff(strengths)).max() < 0.1
+
+
+def textures(seed: int) -> torch.Tensor:
+    noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
+    return 0.5 + 0.15 * torch.nn.functional.interpolate(noise, 256, mode="bicubic")[0].clamp(-2, 2)
+
+
+def test_detail_is_carried_where_it_agrees_and_nowhere_else():
+    own = textures(0).clamp(0, 1)
+    flicker = [0.02 * torch.randn(3, 256, 256, generator=torch.Generator().manual_seed(n)) for n in range(12)]
+    before, carried = None, []
+    for one in flicker:
+        crop, before = carry_detail(own, (own + one).clamp(0, 1), before)
+        carried.append(crop)
+    inner = (slice(None), slice(40, 216), slice(40, 216))
+    left, came = (torch.stack(ones[6:])[(slice(None), *inner)].std(dim=0).mean() for ones in (carried, flicker))
+    assert left < 0.6 * came
+    other = textures(1).clamp(0, 1)  # another picture: nothing of the one before may show
+    crop, _ = carry_detail(other, other, before)
+    assert (crop - other).abs().mean() < 0.004
+
+
+def test_detail_moves_with_the_face():
+    own = textures(2).clamp(0, 1)
+    made = (own + 0.1 * (own - textures(2).roll(1, -1))).clamp(0, 1)
+    _, before = carry_detail(own, made, None)
+    moved = own.roll((3, -2), (-1, -2))
+    crop, _ = carry_detail(moved, made.roll((3, -2), (-1, -2)), before)
+    inner = (slice(None), slice(40, 216), slice(40, 216))
+    assert (crop - made.roll((3, -2), (-1, -2)))[inner].abs().mean() < 0.005
