@@ -54,6 +54,11 @@ class ColorTags:
 class ColorModel:
     """How the samples of one video mean RGB.
 
+    Attributes:
+        tags: complete.
+        depth: bits of a sample.
+        alpha: whether there is alpha.
+
     Args:
         layout: of the planes.
         tags: of the file. Where the matrix is not given, it is BT.709 in pictures of 720 lines and more, else BT.601.
@@ -67,6 +72,7 @@ class ColorModel:
 
     def __init__(self, layout: Layout, tags: ColorTags, size: tuple[int, int], *, centered: bool = False) -> None:
         self._layout = layout
+        self.depth, self.alpha = layout.depth, layout.alpha
         self._top = (1 << layout.depth) - 1
         self.tags = _completed(tags, layout, size)
         self._from_yuv = _matrix(self.tags.matrix) if layout.kind == "yuv" else np.eye(3)

@@ -80,7 +80,7 @@ def stream_metadata(stream: Stream) -> dict[str, str]:
     return {key: value for key, value in stream.metadata.items() if not key.lower().startswith(_STATISTICS)}
 
 
-def copy_about(source: InputContainer, target: OutputContainer, span: Span | None, tell: Tell) -> None:
+def copy_about(source: InputContainer, target: OutputContainer, span: Span | None) -> None:
     """Copy the metadata and the chapters of a file."""
     target.metadata.update({key: value for key, value in source.metadata.items() if key.lower() not in _OWN_METADATA})
     chapters = source.chapters() if hasattr(source, "chapters") else []

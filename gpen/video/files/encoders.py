@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import struct
@@ -129,7 +130,8 @@ def choose_encoder(info: VideoInfo, target: str | Path, settings: EncoderSetting
             continue
         lost = losses(info.layout, encoder.pixel_format)
         if codec != info.codec and not settings.codec and info.codec in _KEPT:
-            note = f"{info.codec} cannot be written to {Path(target).name} as it is; {codec} is used."
+            why = f" ({failures[0]})" if failures else ""
+            note = f"{info.codec} cannot be written to {Path(target).name} as it is{why}; {codec} is used."
             encoder = replace(encoder, notes=(note, *encoder.notes))
         if not any("alpha" in word or "bits" in word for word in lost):
             return encoder
@@ -177,7 +179,12 @@ def _first_that_opens(
                 encoder = _planned(info, container, name, settings, even)
                 if encoder is None:
                     continue
-                _try(encoder, info, container)
+                try:
+                    _try(encoder, info, container)
+                except av_errors():
+                    # x265 has one block size for all encoders of a process, also for those that wait to be collected.
+                    gc.collect()
+                    _try(encoder, info, container)
                 return encoder
             except (VideoError, *av_errors()) as error:
                 failures.append(f"{name}: {reason(error)}")
@@ -265,6 +272,8 @@ def _try(encoder: Encoder, info: VideoInfo, container: str) -> None:
     with av.open(io.BytesIO(), "w", format=container) as trial:
         stream = add_video_stream(trial, encoder, info)
         frame = av.VideoFrame(*encoder.size, encoder.pixel_format)
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))  # what was in memory may be out of range
         frame.pts, frame.time_base = 0, info.time_base
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             trial.mux(packet)

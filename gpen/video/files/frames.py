@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from ...wording import count
-from .color import ColorModel
 from .decoding import Decoder, without_order
+from .frame import Frame
 from .info import VideoInfo
 from .opening import Tell, av_errors, main_stream, open_video, untold, video_errors
-from .orientation import Orientation
-from .planes import planes_of, reformatted
+from .planes import reformatted
+from .sequences import picture_frames
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -27,54 +25,6 @@ if TYPE_CHECKING:
 _SEEK_BACK = (0, 2, 10, 60)
 # Seconds before its declared end at which a file is cut off, if its frames followed each other faster before.
 _EARLY = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """A decoded frame.
-
-    Attributes:
-        number: in the file, from 0.
-        time: when it is shown, in the time base of the video.
-        key: whether the file stores it independently of others.
-        picture: as PyAV decoded it, with all that belongs to it; `add_change` changes its samples.
-        color, orientation: of the video.
-    """
-
-    number: int
-    time: int
-    key: bool
-    picture: VideoFrame
-    color: ColorModel
-    orientation: Orientation
-
-    def rgb(self) -> torch.Tensor:
-        """3 x H x W float32 RGB in 0..1, upright, with the file's own gamma; of HDR, an ordinary copy (see `hdr`)."""
-        upright = self.orientation.upright(self.color.to_rgb(planes_of(self.picture)))
-        return torch.from_numpy(np.ascontiguousarray(upright))
-
-    def add_change(self, before: torch.Tensor, after: torch.Tensor, mask: torch.Tensor | None = None) -> None:
-        """Put back what was changed; all other samples stay as they were decoded, bit for bit.
-
-        Args:
-            before: what `rgb` gave, 3 x H x W.
-            after: its changed copy.
-            mask: H x W (or 1 x H x W); where it is 0, nothing changes. None: everywhere.
-        """
-        changed = (before != after).any(0)
-        if mask is not None:
-            changed &= mask.reshape(changed.shape) > 0
-        stored = self.orientation.stored(changed.numpy())
-        rows, columns = stored.any(1).nonzero()[0], stored.any(0).nonzero()[0]
-        if not rows.size:
-            return
-        step = 4  # of chroma, at most
-        region = (slice(rows[0] // step * step, rows[-1] + 1), slice(columns[0] // step * step, columns[-1] + 1))
-        old = self.orientation.stored(before.numpy())[(slice(None), *region)]
-        new = self.orientation.stored(after.numpy())[(slice(None), *region)]
-        new = np.where(stored[region], new, old)
-        self.picture.make_writable()
-        self.color.add_change(planes_of(self.picture), old, new, (region[0].start, region[1].start))
 
 
 def read_frames(
@@ -103,6 +53,9 @@ def read_frames(
     Raises:
         VideoError: the file cannot be read any more.
     """
+    if info.pictures:
+        yield from picture_frames(info, start, stop)
+        return
     if start and times is not None and start < len(times):
         with open_video(info.path) as container, video_errors(info.path):
             reader = _Reader(info, container, tell)
@@ -130,6 +83,8 @@ def read_times(info: VideoInfo) -> np.ndarray:
     Raises:
         VideoError: the file cannot be read any more.
     """
+    if info.pictures:
+        return np.arange(len(info.pictures), dtype=np.int64)
     with open_video(info.path) as container, video_errors(info.path):
         packets = [
             packet for packet in container.demux(main_stream(container)) if packet.size and not packet.is_discard

@@ -79,6 +79,7 @@ class VideoInfo:
         stream: index of the restored one.
         side_data: mastering display and content light level of HDR, as FFmpeg stores them.
         notes: remarks, one sentence each.
+        pictures: the files of a sequence of pictures; empty for a video.
     """
 
     path: Path
@@ -101,6 +102,7 @@ class VideoInfo:
     stream: int
     side_data: dict[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    pictures: tuple[Path, ...] = ()
 
     @property
     def alpha(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -63,35 +64,45 @@ def join(
     decoding = _decoding_times(times, ranks)
     durations = np.append(np.diff(times), _last_duration(info, int(times[-1])))
     shift = int(times[0]) if trimmed else 0
-    with open_video(info.path) as source, video_errors(target, "written"), replacing(target) as temporary:
-        options = muxer_options(container_format, info, source.metadata)
-        with require_av().open(
-            url_of(temporary),
-            "w",
-            format=container_format,
-            container_options=options,
-            metadata_errors="surrogateescape",
-        ) as container:
-            stream = add_video_stream(container, encoder, info)
-            stream.codec_context.flags |= _GLOBAL_HEADER
+    with video_errors(target, "written"), replacing(target) as temporary, ExitStack() as files:
+        source = None if info.pictures else files.enter_context(open_video(info.path))
+        container = files.enter_context(
+            require_av().open(
+                url_of(temporary),
+                "w",
+                format=container_format,
+                container_options=muxer_options(container_format, info, source.metadata if source else {}),
+                metadata_errors="surrogateescape",
+            )
+        )
+        stream = add_video_stream(container, encoder, info)
+        stream.codec_context.flags |= _GLOBAL_HEADER
+        _turn(stream, info, container_format, tell)
+        copied: Iterator[tuple[float, Packet]] = iter(())
+        if source is not None:
             original = source.streams[info.stream]
             stream.metadata.update(stream_metadata(original))
             stream.disposition = original.disposition
-            _turn(stream, info, container_format, tell)
             others = add_streams(source, container, info, tell)
-            copy_about(source, container, span, tell)
-            container.start_encoding()
-            video = _video_packets(segments, stream, info, (decoding - shift, times[ranks] - shift, durations[ranks]))
+            copy_about(source, container, span)
             copied = copied_packets(source, others, span, tell)
-            for _, packet in heapq.merge(video, copied, key=lambda pair: pair[0]):
-                container.mux_one(packet)
+        container.start_encoding()
+        moments = (decoding - shift, times[ranks] - shift, durations[ranks])
+        video = _video_packets(segments, stream, info, moments)
+        for _, packet in heapq.merge(video, copied, key=lambda pair: pair[0]):
+            container.mux_one(packet)
 
 
 def _times_of(segments: Sequence[str | Path], info: VideoInfo) -> tuple[np.ndarray, np.ndarray]:
     """All times, rising, and for each packet the place of its time among them."""
     stored: list[int] = []
+    kind = None
     for path in segments:
         with open_video(path) as segment, video_errors(Path(path)):
+            context = segment.streams.video[0].codec_context
+            kind, first = (context.name, context.width, context.height, context.extradata), kind
+            if first not in (None, kind):
+                raise VideoError(f"{path} was encoded in another way than the segments before; write all anew.")
             packets = segment.demux(segment.streams.video[0])
             stored += [
                 round(packet.pts * packet.time_base / info.time_base) for packet in packets if packet.pts is not None
@@ -119,6 +130,8 @@ def _decoding_times(times: np.ndarray, ranks: np.ndarray) -> np.ndarray:
 def _last_duration(info: VideoInfo, time: int) -> int:
     """How long the frame of a time is shown in the source, where other frames may follow."""
     duration = 0
+    if info.pictures:
+        return 1
     with open_video(info.path) as source, video_errors(info.path):
         stream = source.streams[info.stream]
         if stream.duration:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -65,19 +65,21 @@ def open_video(path: str | Path) -> Iterator[InputContainer]:
     """
     path = Path(path)
     av = require_av()
-    with video_errors(path):
+    with video_errors(path), ExitStack() as opened:
         if path.is_dir():
             raise VideoError(f"{path} is a folder, not a video; give a file.")
         if path.stat().st_size == 0:
             raise VideoError(f"{path} is empty.")
         # Bytes of metadata that are no UTF-8 come out as they went in.
-        with av.open(url_of(path), metadata_errors="surrogateescape") as container:
-            if any(part in container.format.name for part in _PICTURES):
-                raise VideoError(f"{path} is a picture, not a video; `gpen restore` takes pictures.")
-            if main_stream(container) is None:
-                found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-                raise VideoError(f"{path} has no video stream; it holds {found}.")
-            yield container
+        container = opened.enter_context(av.open(url_of(path), metadata_errors="surrogateescape"))
+        if any(part in container.format.name for part in _PICTURES):
+            raise VideoError(f"{path} is a picture, not a video; `gpen restore` takes pictures.")
+        if main_stream(container) is None:
+            found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+            raise VideoError(f"{path} has no video stream; it holds {found}.")
+        files = opened.pop_all()
+    with files:  # what is done with the file has other errors
+        yield container
 
 
 def main_stream(container: InputContainer) -> VideoStream | None:

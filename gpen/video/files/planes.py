@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .opening import require_av
+
 if TYPE_CHECKING:
     from av.video.format import VideoFormat
     from av.video.frame import VideoFrame
@@ -94,6 +96,18 @@ def planes_of(picture: VideoFrame) -> list[np.ndarray]:
         samples = np.frombuffer(plane, layout.dtype)  # type: ignore[call-overload]
         arrays.append(samples[: plane.height * row].reshape(plane.height, row)[:, : plane.width])
     return arrays
+
+
+def picture_of(rgb: np.ndarray, alpha: np.ndarray | None, layout: Layout) -> VideoFrame:
+    """A frame of RGB and alpha, 3 x H x W and H x W in 0..1, in an RGB layout."""
+    picture = require_av().VideoFrame(rgb.shape[2], rgb.shape[1], layout.name)
+    channels = [rgb[1], rgb[2], rgb[0]]
+    if layout.alpha:
+        channels.append(np.ones_like(rgb[0]) if alpha is None else alpha)
+    top = (1 << layout.depth) - 1
+    for plane, channel in zip(planes_of(picture), channels, strict=True):
+        plane[:] = np.rint(channel * np.float32(top))
+    return picture
 
 
 def reformatted(picture: VideoFrame, width: int, height: int, name: str) -> VideoFrame:

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from ....weights.files import replacing
 from .encoders import Encoder, add_video_stream
-from .frames import Frame
+from .frame import Frame
 from .info import VideoInfo
 from .opening import av_errors, require_av, url_of, video_errors
 from .pixel_formats import Converter, has_alpha

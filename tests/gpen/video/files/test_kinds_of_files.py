@@ -159,7 +159,8 @@ def test_odd_sizes_grow_where_the_encoder_needs_even_ones(tmp_path):
 def test_what_cannot_be_kept_is_told(tmp_path):
     source = make_video(tmp_path / "source.mov", codec="prores_ks", pixel_format="yuva444p10le")
     assert rewrite(source, tmp_path / "result.mp4") == [
-        "prores cannot be written to result.mp4 as it is; h264 is used.",
+        "prores cannot be written to result.mp4 as it is (prores_ks: 'mp4' format does not support 'prores_ks' codec); "
+        "h264 is used.",
         "With h264, alpha is left out and 12 bits become 10.",
     ]
 
