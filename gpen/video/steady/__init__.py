@@ -1,9 +1,10 @@
 """Steady faces: shots, tracks, smooth ways, slow values and carried detail."""
 
+from .choosing import choose_tracks
 from .following import Follower, follow
 from .smoothing import smooth
 from .state import SteadyState
 from .tracks import Tracks
 from .window import SteadyChain, SteadyWork
 
-__all__ = ["Follower", "SteadyChain", "SteadyState", "SteadyWork", "Tracks", "follow", "smooth"]
+__all__ = ["Follower", "SteadyChain", "SteadyState", "SteadyWork", "Tracks", "choose_tracks", "follow", "smooth"]

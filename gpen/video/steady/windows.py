@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 # Standard deviations of the Gaussian windows in frames, from the widest to the narrowest.
-WINDOWS = (6.0, 3.0, 1.5)
+WINDOWS = (5.0, 2.5, 1.2)
 # A narrower window counts from where the two differ by the first multiple of what noise makes them differ, and alone
 # from the second.
 _AGREES, _DIFFERS = 1.3, 2.6

@@ -1,0 +1,82 @@
+"""Choose the faces of a video to restore: for a whole track, so that no face comes and goes within a shot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ...faces.select import select_faces
+from ...settings import Settings
+from ...types import Face, Faces
+from .tracks import Tracks
+
+# A track is inside of regions if it is in this share of its frames.
+_INSIDE = 0.5
+
+
+def choose_tracks(
+    tracks: Tracks,
+    settings: Settings,
+    *,
+    indices: str = "",
+    within: Callable[[Faces], Faces] | None = None,
+) -> Tracks:
+    """Choose tracks as `select_faces` chooses faces, shot by shot.
+
+    The faces of a shot are ordered and numbered as if all were in one picture, each with its median box and score.
+
+    Args:
+        tracks: of all faces.
+        settings: `order`, `max_faces` and `min_face_size` count. There may be more than `max_faces` in a shot, but not
+            in a frame.
+        indices: numbers of the faces of each shot, such as `0,2-4`; empty: all.
+        within: returns those of a frame's faces that may be chosen, such as those inside a region; a track may be if
+            most of its faces may.
+
+    Returns:
+        The rows of the chosen tracks.
+
+    Raises:
+        SettingsError: `indices` cannot be parsed.
+    """
+    allowed = [number for number in tracks.numbers if within is None or _is_within(tracks, number, within)]
+    shots: dict[int, list[int]] = {}
+    for number in allowed:
+        begins, _ = tracks.shot_of(int(tracks.frame[tracks.rows_of(number)[0]]))
+        shots.setdefault(begins, []).append(number)
+    chosen: list[int] = []
+    for numbers in shots.values() or [[]]:
+        faces = [_typical(tracks, number) for number in numbers]
+        ordered, _ = select_faces(
+            Faces(tuple(faces), (tracks.size,)), settings.order, indices, min_face_size=settings.min_face_size
+        )
+        of_face = {id(face): number for face, number in zip(faces, numbers, strict=True)}
+        chosen += _at_most(tracks, [of_face[id(face)] for face in ordered], settings.max_faces)
+    return tracks.take(np.flatnonzero(np.isin(tracks.track, chosen)))
+
+
+def _typical(tracks: Tracks, number: int) -> Face:
+    rows = tracks.rows_of(number)
+    middle = rows[len(rows) // 2]
+    box = np.median(tracks.box[rows], axis=0)
+    return Face(tuple(box), float(np.median(tracks.score[rows])), tracks.landmarks[middle])
+
+
+def _is_within(tracks: Tracks, number: int, within: Callable[[Faces], Faces]) -> bool:
+    rows = tracks.rows_of(number)
+    faces = tuple(Face(tuple(tracks.box[row]), float(tracks.score[row]), tracks.landmarks[row]) for row in rows)
+    inside = sum(len(within(Faces((face,), (tracks.size,)))) for face in faces)
+    return inside >= _INSIDE * len(rows)
+
+
+def _at_most(tracks: Tracks, numbers: list[int], most: int) -> list[int]:
+    """The first of the numbers of which no frame has more than so many; 0: all."""
+    kept: list[int] = []
+    count = np.zeros(tracks.stop - tracks.start, int)
+    for number in numbers:
+        frames = tracks.frame[tracks.rows_of(number)] - tracks.start
+        if most == 0 or count[frames].max() < most:
+            kept.append(number)
+            count[frames] += 1
+    return kept
