@@ -1,0 +1,92 @@
+"""How steady and how sharp faces of a video are, measured with known motion.
+
+Convention: videos are T x 3 x H x W float32 in 0..1; ways are those of `motion`. Errors are in 8-bit levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+
+from gpen_blocks.gpen.detail.spectrum import analyze
+from gpen_blocks.gpen.faces.align import crop_aligned
+from gpen_blocks.gpen.types import Alignment
+
+from .motion import Scene
+
+# The mask is 1 inside, and between these at the rim.
+_INSIDE, _RIM = 0.98, (0.02, 0.98)
+
+
+def jitter(points: np.ndarray, true: np.ndarray) -> float:
+    """Root mean square of the second differences of points T x K x 2 beside their true ways, in pixels."""
+    return float(np.sqrt((np.diff(points - true, n=2, axis=0) ** 2).sum(axis=-1).mean()))
+
+
+class Unsteadiness:
+    """Compares each frame with the one before, moved along the known way.
+
+    Args:
+        scene: the motion.
+        truth: the true frames.
+        masks: T x 1 x H x W, where faces were pasted.
+        start: time of the first frame.
+    """
+
+    def __init__(self, scene: Scene, truth: torch.Tensor, masks: torch.Tensor, start: int = 0) -> None:
+        self._truth = _pixels(truth)
+        masks_of = masks[:, 0].numpy()
+        rows, columns = np.nonzero(masks_of.max(axis=0) > 0)
+        self._area = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+        self._ways = [scene.way_back(start + number, self._area).astype(np.float32) for number in range(1, len(truth))]
+        self._inside = [mask[self._area] > _INSIDE for mask in masks_of[1:]]
+        self._rim = [(mask[self._area] > _RIM[0]) & (mask[self._area] < _RIM[1]) for mask in masks_of[1:]]
+
+    def warping_error(self, video: torch.Tensor) -> float:
+        """Root mean square of the difference inside the mask."""
+        return _level(self._steps(_pixels(video)), self._inside)
+
+    def deviations(self, video: torch.Tensor) -> tuple[float, float]:
+        """The same of the deviation from the truth: inside the mask, and at its rim."""
+        steps = self._steps(_pixels(video) - self._truth)
+        return _level(steps, self._inside), _level(steps, self._rim)
+
+    def _steps(self, frames: np.ndarray) -> list[np.ndarray]:
+        """Each frame but the first, minus the one before it moved along; h x w x 3."""
+        return [
+            frame[self._area]
+            - cv2.remap(before, way[..., 0], way[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            for before, frame, way in zip(frames, frames[1:], self._ways, strict=False)
+        ]
+
+
+def effective_resolution(video: torch.Tensor, alignments: Sequence[Alignment]) -> float:
+    """Mean effective resolution of the aligned crops, one of each frame; see `detail.spectrum.analyze`."""
+    crops = [
+        crop_aligned(video[number : number + 1], _of_one(alignment)) for number, alignment in enumerate(alignments)
+    ]
+    return float(analyze(torch.cat(crops)).effective_resolution.mean())
+
+
+def fidelity(video: torch.Tensor, truth: torch.Tensor, masks: torch.Tensor) -> float:
+    """Peak signal-to-noise ratio inside the masks, in dB."""
+    inside = (masks > _INSIDE).expand_as(video)
+    return float(-10 * (video - truth)[inside].square().mean().log10())
+
+
+def _of_one(alignment: Alignment) -> Alignment:
+    face = alignment.face
+    own = type(face)(face.box, face.score, face.landmarks, 0)
+    return Alignment(alignment.matrix, alignment.template, alignment.crop_size, alignment.image_size, own)
+
+
+def _pixels(video: torch.Tensor) -> np.ndarray:
+    return np.ascontiguousarray(video.permute(0, 2, 3, 1).numpy())
+
+
+def _level(steps: list[np.ndarray], where: list[np.ndarray]) -> float:
+    values = np.concatenate([step[mask] for step, mask in zip(steps, where, strict=True)])
+    return float(255 * np.sqrt((values**2).mean()))
