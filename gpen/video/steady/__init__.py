@@ -3,8 +3,19 @@
 from .choosing import choose_tracks
 from .following import Follower, follow
 from .smoothing import smooth
+from .stages import steady_stages
 from .state import SteadyState
 from .tracks import Tracks
 from .window import SteadyChain, SteadyWork
 
-__all__ = ["Follower", "SteadyChain", "SteadyState", "SteadyWork", "Tracks", "choose_tracks", "follow", "smooth"]
+__all__ = [
+    "Follower",
+    "SteadyChain",
+    "SteadyState",
+    "SteadyWork",
+    "Tracks",
+    "choose_tracks",
+    "follow",
+    "smooth",
+    "steady_stages",
+]

@@ -8,11 +8,12 @@ import torch
 
 from gpen_blocks.gpen.detail.spectrum.crossover import Crossover
 from gpen_blocks.gpen.errors import ImageError
+from gpen_blocks.gpen.jobs.flow import flow
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.pixels.tone import Tone
 from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.stages import Judgement
-from gpen_blocks.gpen.video.steady import SteadyChain, SteadyState, smooth
+from gpen_blocks.gpen.video.steady import SteadyChain, SteadyState, SteadyWork, smooth, steady_stages
 from gpen_blocks.gpen.video.steady.carry import carry_detail
 from gpen_blocks.gpen.video.steady.values import go_on
 
@@ -142,3 +143,23 @@ def test_detail_moves_with_the_face():
     crop, _ = carry_detail(moved, made.roll((3, -2), (-1, -2)), before)
     inner = (slice(None), slice(40, 216), slice(40, 216))
     assert (crop - made.roll((3, -2), (-1, -2)))[inner].abs().mean() < 0.005
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [0, 3])
+def test_windows_beside_each_other_give_the_same_as_one_after_another(chain, frames_of, networks, batch_size):
+    frames, numbers = torch.stack(frames_of(12)), [range(first, first + 3) for first in range(0, 12, 3)]
+    state, images = SteadyState(), []
+    for own in numbers:
+        # The rounding of a pass depends on its number of faces, one in each of the three frames of a window.
+        result, state = chain.restore(frames[own.start : own.stop], own, state, batch_size=batch_size)
+        images.append(result.images)
+    works = (SteadyWork(own, frames[own.start : own.stop]) for own in numbers)
+    stages = steady_stages(chain, networks, SteadyState(), batch_size=batch_size)
+    done = list(flow(works, stages, workers=3, begin=lambda: torch.set_num_threads(1)))
+    assert [one.error for one in done] == [None] * 4
+    for one, expected in zip(done, images, strict=True):
+        assert torch.equal(one.value.result.images, expected)
+    for name in ("luma", "detail"):
+        last, expected = (getattr(own.details[0], name) for own in (done[-1].value.state, state))
+        np.testing.assert_array_equal(last, expected)
