@@ -9,7 +9,21 @@ import warnings
 import typer
 
 from ..errors import GPENError, NoPictureError, SettingsError
-from . import contact_sheet, degrade, demo, detect, doctor, evaluate, job, models, restore, spectrum, teach, train
+from . import (
+    contact_sheet,
+    degrade,
+    demo,
+    detect,
+    doctor,
+    evaluate,
+    job,
+    models,
+    restore,
+    spectrum,
+    teach,
+    train,
+    video,
+)
 from .setting_options import GroupedCommand
 from .terminal import alarming, say_error
 
@@ -24,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("restore", cls=GroupedCommand)(restore.restore)
+app.command("video", cls=GroupedCommand)(video.video)
 app.command("job")(job.job)
 app.command("contact-sheet")(contact_sheet.contact_sheet)
 app.command("detect", cls=GroupedCommand)(detect.detect)

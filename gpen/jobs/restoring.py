@@ -87,14 +87,14 @@ def restore_files(
     pictures = max(pictures, len(first))
     # Of all pictures, not of those that are left: another number of threads rounds otherwise.
     threads = max(cores // pictures, 1) if on_cpu else 1
-    with _few_threads(threads):
+    with few_threads(threads):
         settle(restorer.generator.module, faces=pictures)
         results = flow(
             chain(first, source),
             chained.stages(),
             workers=len(first),
             cost=chained.cost,
-            fits=_Room(memory),
+            fits=Room(memory),
             begin=partial(torch.set_num_threads, threads),
         )
         try:
@@ -105,7 +105,7 @@ def restore_files(
 
 
 @contextmanager
-def _few_threads(threads: int) -> Iterator[None]:
+def few_threads(threads: int) -> Iterator[None]:
     """Let torch, OpenCV and the engines that are started use so many threads, and cuDNN only what gives the same again.
 
     Several pictures side by side use cores better than several threads for one: they never wait for each other.
@@ -122,7 +122,7 @@ def _few_threads(threads: int) -> Iterator[None]:
         torch.backends.cudnn.deterministic = steady
 
 
-class _Room:
+class Room:
     """Whether another picture fits into memory; called with the bytes of those on their way and of the next."""
 
     def __init__(self, memory: int) -> None:

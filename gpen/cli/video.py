@@ -1,0 +1,227 @@
+"""`gpen video`: restore the faces of a video."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+
+from . import options
+from .setting_options import set_options, takes_settings
+
+# Without a terminal, progress is told this often, in seconds.
+_EVERY = 30
+_STAGES = {"follow": "following faces", "restore": "restoring"}
+
+
+@takes_settings()
+def video(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="VIDEO",
+            help="The video, or a sequence of pictures: a folder, or a pattern such as frame_%06d.png.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The result: a file, or a folder or pattern for pictures. Default: VIDEO-restored beside the video.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Registry name or file of the GPEN model; auto: the best here.")] = "auto",
+    detector: options.Detector = "auto",
+    preset: options.Preset = None,
+    indices: Annotated[
+        str,
+        typer.Option(
+            help="Numbers of the faces to restore in each shot, such as 0,2-4; empty: all.",
+            metavar="0,2-4",
+            show_default=False,
+        ),
+    ] = "",
+    rate: Annotated[
+        str,
+        typer.Option(
+            help="Frames a second of a sequence of pictures, such as 24 or 30000/1001. Default: 25.",
+            metavar="RATE",
+            show_default=False,
+        ),
+    ] = "",
+    trim: Annotated[
+        str,
+        typer.Option(
+            help="Restore only a part, which becomes the result, such as 10-25.5 or 1:30-2:00; 90-: to the end.",
+            metavar="START-END",
+            show_default=False,
+        ),
+    ] = "",
+    codec: Annotated[
+        str,
+        typer.Option(
+            help="Codec of the result, such as h264, hevc, av1, vp9, prores or ffv1. Default: that of the video.",
+            show_default=False,
+        ),
+    ] = "",
+    crf: Annotated[
+        float | None,
+        typer.Option(
+            help="Quality in the scale of the encoder; lower is better. Default: no difference is seen.",
+            show_default=False,
+        ),
+    ] = None,
+    encoder_preset: Annotated[
+        str,
+        typer.Option(help="Preset of the encoder, such as slow. Default: its usual one.", show_default=False),
+    ] = "",
+    hardware: Annotated[bool, typer.Option("--hardware", help="Encode by the graphics card, if one can.")] = False,
+    preview: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="First write a sheet with so many moments before and after, beside the result; 0: none.",
+        ),
+    ] = 0,
+    report: options.Report = None,
+    overwrite: options.Overwrite = False,
+    device: options.Device = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="auto (the fastest installed one), eager, compile, openvino, onnxruntime, cudagraph or tensorrt."
+        ),
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="fp32, bf16 or fp16; fp32 is used instead of one that changes the picture.")
+    ] = "fp32",
+    workers: Annotated[int, typer.Option(help="Threads that work at once; 0: one for each core.")] = 0,
+    memory: Annotated[float, typer.Option(help="Gigabytes for frames in work; 0: half of the free memory.")] = 0.0,
+    log: options.Log = None,
+    **settings: Any,
+) -> None:
+    """Restore the faces of a video, steadily over its frames; the rest of each frame stays unchanged.
+
+    Sound, subtitles, chapters and metadata are copied. Frames keep their times, colours and bit depth.
+
+    The work is kept in parts in OUTPUT.parts: if the command is stopped, the same command goes on.
+
+    Exit code 0: the result was written; 1: it was not; 2: the command line is wrong; 130: interrupted.
+    """
+    from ..choices import Backend, Precision
+    from ..presets import DEFAULT_NAME, load_preset
+    from ..settings import change_settings
+    from ..values import require_choice
+    from .files import open_report, require_json, write_json
+    from .logs import logging_to
+    from .terminal import noted, say
+
+    require_choice("backend", backend, get_args(Backend))
+    require_choice("precision", precision, get_args(Precision))
+    require_json(report)
+    loaded = load_preset(preset or DEFAULT_NAME)
+    change_settings(loaded.settings, set_options(settings))
+    from ..restorer import Restorer
+    from ..video.files import EncoderSettings
+    from ..video.preview import write_preview
+    from ..video.restoring import restore_video
+    from ..video.trim import Trim, parse_rate
+
+    part = Trim.parse(trim)
+    target = output or source.with_name(f"{source.stem}-restored{source.suffix}")
+    frames_a_second = parse_rate(rate) if rate else None
+    encoding = EncoderSettings(codec, crf, encoder_preset, hardware)
+    with logging_to(log):
+        restorer = Restorer(
+            model, detector, loaded, device=device, backend=backend, precision=precision, **set_options(settings)
+        )
+        if preview:
+            sheet = write_preview(
+                source, target, restorer, moments=preview, trim=part, rate=frames_a_second, overwrite=overwrite
+            )
+            say(f"→ {sheet}")
+        open_report(report)
+        with _bar() as progress:
+            done = restore_video(
+                source,
+                target,
+                restorer,
+                encoding=encoding,
+                trim=part,
+                rate=frames_a_second,
+                indices=indices,
+                overwrite=overwrite,
+                workers=workers,
+                memory=int(memory * 1e9),
+                progress=progress,
+            )
+        if report:
+            write_json(report, done)
+    say(_line(done))
+    for note in done["notes"]:
+        say(noted(f"  {note}"))
+
+
+def _line(report: dict[str, Any]) -> str:
+    """What came of a video, in words."""
+    from ..wording import count
+    from .bars import duration
+
+    restored = sum(face["restored_frames"] > 0 for face in report["faces"])
+    frames = count(report["frames"], "frame")
+    pace = report["frames"] / max(report["seconds"], 1e-3)
+    faces = f"{count(restored, 'face')} restored" if restored else "no face restored"
+    left = len(report["faces"]) - restored
+    others = f", {left} left alone" if left else ""
+    took = f"in {duration(report['seconds'])} ({pace:.1f} frames a second)"
+    return f"{report['source']} → {report['output']}: {frames}, {faces}{others} {took}"
+
+
+@contextmanager
+def _bar() -> Iterator[Any]:
+    """Yield a function that shows the progress."""
+    began: dict[str, tuple[float, int]] = {}
+
+    def words(stage: str, done: int, total: int) -> str:
+        from .bars import duration
+
+        start, first = began.setdefault(stage, (time.monotonic(), done))
+        told = f"{_STAGES[stage]}: frame {done} of {total}" if total > done else f"{_STAGES[stage]}: frame {done}"
+        seconds = time.monotonic() - start
+        if done <= first or seconds < 1:
+            return told
+        pace = (done - first) / seconds
+        left = f", {duration((total - done) / pace)} left" if total > done else ""
+        return f"{told}, {pace:.1f} frames a second{left}"
+
+    if not typer.get_text_stream("stderr").isatty():
+        from .terminal import say_error
+
+        said = time.monotonic()
+
+        def tell(stage: str, done: int, total: int) -> None:
+            nonlocal said
+            told = words(stage, done, total)
+            if time.monotonic() - said >= _EVERY:
+                say_error(told)
+                said = time.monotonic()
+
+        yield tell
+        return
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from .terminal import rich_console
+
+    columns = (BarColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=rich_console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda stage, done, total: bar.update(
+            task, description=words(stage, done, total), completed=done, total=total
+        )

@@ -1,0 +1,59 @@
+"""Threads and memory for the frames of a video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+
+from ..backends import settle
+from ..devices import usable_cores
+from ..jobs.flow import Limit
+from ..jobs.restoring import Room, few_threads
+from ..restorer import Restorer
+from .files import VideoInfo
+
+# Bytes that the chain holds for a pixel of a frame, and for one that only waits to be encoded.
+_BYTES_PER_PIXEL, _BYTES_WAITING = 80, 6
+# Threads beside a GPU.
+_GPU_WORKERS = 4
+
+
+class FrameFlow:
+    """How the frames of a video go through their stages.
+
+    Args:
+        restorer: its device decides.
+        workers: threads that work at once; 0: as many as there are cores, and 4 beside a GPU.
+        memory: bytes that frames and the work on them may take; 0: half of what is free.
+    """
+
+    def __init__(self, restorer: Restorer, *, workers: int = 0, memory: int = 0) -> None:
+        self.on_gpu = restorer.device.type != "cpu"
+        self._workers = workers or (_GPU_WORKERS if self.on_gpu else usable_cores())
+        self._generator = restorer.generator.module
+        self._fits = Room(memory)
+        self.network = Limit(1 if self.on_gpu else 0)
+        """One thread at a time drives a GPU."""
+
+    @contextmanager
+    def threads(self, faces: int) -> Iterator[None]:
+        """Let each thread work with one of torch's, and settle the backend `auto` for a number of faces."""
+        with few_threads(1):
+            settle(self._generator, faces=faces)
+            yield
+
+    def how(self, info: VideoInfo, *, frames: int = 1) -> dict[str, Any]:
+        """Arguments of `flow` for windows of so many frames of a video."""
+        pixels = frames * info.width * info.height
+        each = _BYTES_PER_PIXEL * pixels + self._generator.activation_bytes()
+        return {
+            "workers": self._workers,
+            "cost": lambda item: each,
+            "fits": self._fits,
+            "kept": lambda value: _BYTES_WAITING * pixels,
+            "begin": partial(torch.set_num_threads, 1),
+        }

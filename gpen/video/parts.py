@@ -1,0 +1,131 @@
+"""What is finished of a video, in a folder beside the result: a command that was killed goes on from there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from ...weights.files import remove_leftovers, replacing
+from ..errors import JobError
+
+_ORDER, _LOCK = "order.json", "lock"
+
+
+class Parts:
+    """The folder of a video's finished parts.
+
+    A segment counts as finished if its file, the state after it and its tally are there; each is whole once it has its
+    name.
+
+    Attributes:
+        folder: the folder.
+        resumed: whether an earlier call with the same order left it.
+        changed: whether an earlier call with another order left it, whose parts are gone.
+    """
+
+    def __init__(self, folder: Path, suffix: str, *, resumed: bool, changed: bool) -> None:
+        self.folder, self.resumed, self.changed = folder, resumed, changed
+        self._suffix = suffix
+
+    @property
+    def tracks(self) -> Path:
+        """Where the faces of all frames are kept."""
+        return self.folder / "tracks.npz"
+
+    @property
+    def times(self) -> Path:
+        """Where the times of all frames are kept; the faces come after them."""
+        return self.folder / "times.npy"
+
+    def keep_times(self, times: np.ndarray) -> None:
+        """Write the times of all frames, whole or not at all."""
+        with replacing(self.times) as temporary, temporary.open("wb") as file:
+            np.save(file, times, allow_pickle=False)
+
+    def segment(self, number: int) -> Path:
+        """The file of a segment."""
+        return self.folder / f"segment-{number:05}{self._suffix}"
+
+    def state(self, number: int) -> Path:
+        """What the segment after this one begins with."""
+        return self.folder / f"segment-{number:05}.npz"
+
+    def tally(self, number: int) -> Path:
+        """What was done in a segment, for the report."""
+        return self.folder / f"segment-{number:05}.json"
+
+    def finished(self) -> int:
+        """Number of segments that are finished, from the first on without a gap."""
+        number = 0
+        while all(path.is_file() for path in (self.segment(number), self.state(number), self.tally(number))):
+            number += 1
+        return number
+
+    def remove(self) -> None:
+        """Remove the folder, when the result is in its place."""
+        with suppress(OSError):  # the result is whole; another program may look into the folder
+            shutil.rmtree(self.folder)
+
+
+@contextmanager
+def kept_parts(target: Path, order: Mapping[str, Any], *, suffix: str) -> Iterator[Parts]:
+    """Open the folder of parts of a result, and keep other processes from the same work.
+
+    Args:
+        target: the result.
+        order: everything that decides about the parts, JSON-serialisable. Those of another order are removed.
+        suffix: of the files of segments.
+
+    Raises:
+        JobError: another process is at work, or the folder cannot be written.
+    """
+    target = target.absolute()
+    folder = target.with_name(f"{target.name}.parts")
+    lock = FileLock(folder / _LOCK, timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise JobError(f"Another process is making {target}; wait for it, or end it.") from None
+    except OSError as error:
+        raise JobError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    try:
+        yield _begin(folder, json.dumps(order, sort_keys=True, indent=1), suffix)
+    finally:
+        lock.release()
+        with suppress(OSError):  # on some systems the lock's file stays
+            (folder / _LOCK).unlink(missing_ok=True)
+
+
+def _begin(folder: Path, order: str, suffix: str) -> Parts:
+    try:
+        before = _read(folder / _ORDER)
+        if before != order:
+            _clear(folder)
+            with replacing(folder / _ORDER) as temporary:
+                temporary.write_text(order, encoding="utf-8")
+        remove_leftovers(folder, 0)  # nobody else is at work here
+    except OSError as error:
+        raise JobError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    return Parts(folder, suffix, resumed=before == order, changed=before not in ("", order))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _clear(folder: Path) -> None:
+    """Remove the parts of another order, and only these: somebody may keep other files there."""
+    for pattern in ("segment-*", "tracks.npz", "times.npy"):
+        for path in folder.glob(pattern):
+            path.unlink()

@@ -1,0 +1,89 @@
+"""A sheet with moments of a video before and after, to look at before all of it is restored."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..errors import VideoError
+from ..files import save_png
+from ..restorer import Restorer
+from ..sheets import to_pil
+from .files import read_frames, read_times
+from .restoring import info_of
+from .trim import Trim
+
+_BACKGROUND, _TEXT = (24, 24, 28), (235, 235, 235)
+_GAP, _TITLE = 12, 32
+# Largest width of one of the two pictures of a moment.
+_WIDTH = 800
+
+
+def write_preview(
+    source: str | Path,
+    target: Path,
+    restorer: Restorer,
+    *,
+    moments: int,
+    trim: Trim | None = None,
+    rate: Fraction | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Restore some frames of a video, each alone, and write them before and after to one picture.
+
+    Args:
+        source: the video.
+        target: the result that there will be; the sheet lies beside it.
+        restorer: models and settings.
+        moments: number of frames, evenly over the video or its part.
+        trim: the part.
+        rate: frames a second of a sequence of pictures.
+        overwrite: replace a file that is there.
+
+    Returns:
+        The path of the sheet.
+
+    Raises:
+        VideoError: the video cannot be read, or the sheet is there already.
+        ImageError: the folder cannot be written to.
+    """
+    path = target.with_name(f"{target.stem}-preview.png")
+    if path.exists() and not overwrite:
+        raise VideoError(f"{path} is there already; pass --overwrite to replace it.")
+    info = info_of(Path(source), rate)
+    times = read_times(info)
+    first, last = (trim or Trim()).numbers(times, info.time_base)
+    if first >= last:
+        raise VideoError(f"{info.path} has no frame in that part.")
+    rows = []
+    for number in sorted(set(np.linspace(first, last - 1, moments + 2)[1:-1].round().astype(int).tolist())):
+        frame = next(read_frames(info, start=number, stop=number + 1, times=times), None)
+        if frame is None:
+            continue  # the file is cut off
+        before = frame.rgb()
+        result = restorer.restore(before.permute(1, 2, 0).numpy())
+        seconds = float((times[number] - times[0]) * info.time_base)
+        rows.append((f"{seconds:.2f} s, frame {number}", to_pil(before[None]), to_pil(result.restored)))
+    if not rows:
+        raise VideoError(f"No frame of {info.path} can be decoded there.")
+    save_png(_drawn(rows), path)
+    return path
+
+
+def _drawn(rows: list[tuple[str, Image.Image, Image.Image]]) -> Image.Image:
+    scale = min(_WIDTH / rows[0][1].width, 1.0)
+    width, height = (max(1, round(scale * side)) for side in rows[0][1].size)
+    sheet = Image.new("RGB", (2 * width + 3 * _GAP, len(rows) * (height + _TITLE + _GAP) + _GAP), _BACKGROUND)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
+    for row, (title, *pair) in enumerate(rows):
+        top = _GAP + row * (height + _TITLE + _GAP)
+        draw.text((_GAP, top), f"{title}: before and after", fill=_TEXT, font=font)
+        for column, picture in enumerate(pair):
+            sheet.paste(
+                picture.resize((width, height), Image.Resampling.LANCZOS),
+                (_GAP + column * (width + _GAP), top + _TITLE),
+            )
+    return sheet

@@ -1,0 +1,114 @@
+"""What was found and done in a video."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...weights.files import replacing
+from ..report import PREVIEW_NOTE
+from ..restorer import Restorer
+from ..stages import FaceRecord
+from .files import VideoInfo
+from .steady import Tracks
+
+
+class Tally:
+    """Counts of a segment: in how many frames each face was restored, or why not."""
+
+    def __init__(self) -> None:
+        self._restored: Counter[int] = Counter()
+        self._left: dict[int, Counter[str]] = {}
+
+    def add(self, tracks: Iterable[int], records: Iterable[FaceRecord]) -> None:
+        """Count the faces of a frame.
+
+        Args:
+            tracks: the track of each face.
+            records: its record.
+        """
+        for track, record in zip(tracks, records, strict=True):
+            if record.left_alone is None:
+                self._restored[track] += 1
+            else:
+                self._left.setdefault(track, Counter())[record.left_alone] += 1
+
+    def save(self, path: Path) -> None:
+        """Write a JSON file, whole or not at all."""
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps([self._restored, self._left]), encoding="utf-8")
+
+    @classmethod
+    def sum_of(cls, paths: Sequence[Path]) -> Tally:
+        """The sum of what `save` wrote."""
+        total = cls()
+        for path in paths:
+            restored, left = json.loads(path.read_text(encoding="utf-8"))
+            total._restored.update({int(track): number for track, number in restored.items()})
+            for track, reasons in left.items():
+                total._left.setdefault(int(track), Counter()).update(reasons)
+        return total
+
+    def of(self, track: int) -> dict[str, Any]:
+        """The counts of a track."""
+        left = self._left.get(track, Counter())
+        return {
+            "restored_frames": self._restored[track],
+            **({"left_alone": left.most_common(1)[0][0]} if left and not self._restored[track] else {}),
+        }
+
+
+def video_report(
+    info: VideoInfo,
+    target: Path,
+    written: Mapping[str, Any],
+    restorer: Restorer,
+    tracks: Tracks,
+    tally: Tally,
+    notes: Sequence[str],
+    seconds: float,
+) -> dict[str, Any]:
+    """Report of a video; times in seconds, sizes in pixels."""
+    generator = restorer.generator
+    return {
+        "notes": [
+            *notes,
+            *([PREVIEW_NOTE.format(model=generator.name)] if generator.preview else []),
+            *restorer.networks.notes,
+            *restorer.notes,
+        ],
+        "source": str(info.path),
+        "output": str(target),
+        "faces": [_describe(tracks, track, tally) for track in tracks.numbers],
+        "frames": tracks.stop - tracks.start,
+        "shots": len(tracks.cuts),
+        "size": {"width": info.width, "height": info.height},
+        "bit_depth": info.bit_depth,
+        "rate": None if info.rate is None else round(float(info.rate), 3),
+        **written,
+        "model": generator.name,
+        "backend": generator.running,
+        "detector": restorer.detector.name,
+        "seconds": round(seconds, 2),
+        "preset": restorer.preset,
+        "settings": asdict(restorer.settings),
+    }
+
+
+def _describe(tracks: Tracks, track: int, tally: Tally) -> dict[str, Any]:
+    rows = tracks.rows_of(track)
+    box = tracks.box[rows]
+    return {
+        "track": track,
+        "first_frame": int(tracks.frame[rows[0]]),
+        "last_frame": int(tracks.frame[rows[-1]]),
+        "width": round(float(np.median(box[:, 2] - box[:, 0])), 1),
+        "score": round(float(tracks.score[rows].max()), 4),
+        **tally.of(track),
+    }

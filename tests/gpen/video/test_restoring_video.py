@@ -1,0 +1,214 @@
+"""From file to file: what comes out, and that a video goes on after a stop as if there had been none."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from command import run_gpen
+from PIL import Image
+from videos import MS
+
+from gpen_blocks.gpen.errors import JobError, SettingsError, VideoError
+from gpen_blocks.gpen.restorer import Restorer
+from gpen_blocks.gpen.video import segmenting
+from gpen_blocks.gpen.video.files import EncoderSettings, read_frames, read_info
+from gpen_blocks.gpen.video.parts import kept_parts
+from gpen_blocks.gpen.video.restoring import restore_video
+from gpen_blocks.gpen.video.trim import Trim
+
+FRAMES, FACELESS = 30, 8
+LOSSLESS = EncoderSettings(codec="ffv1")
+
+
+@pytest.fixture(scope="module")
+def restorer() -> Restorer:
+    return Restorer("gpen-lite-256", "face-detector-lite", device="cpu", backend="eager")
+
+
+@pytest.fixture(scope="module")
+def clip(examples, tmp_path_factory) -> Path:
+    """Eight frames without a face, and 22 with one that moves; times are uneven, and there is sound."""
+    path = tmp_path_factory.mktemp("clips") / "clip.mkv"
+    portrait = (
+        Image.open(examples / "portrait-degraded.jpg").convert("RGB").resize((120, 120), Image.Resampling.LANCZOS)
+    )
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 176, 128, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=8000)
+        sound.layout = "mono"
+        for number in range(FRAMES):
+            picture = Image.new("RGB", (176, 128), (90, 100, 110))
+            if number >= FACELESS:
+                picture.paste(portrait, (20 + number, 4))
+            frame = av.VideoFrame.from_image(picture)
+            frame.pts, frame.time_base = 40 * number + 7 * (number % 3), MS
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        tone = av.AudioFrame.from_ndarray(np.arange(8000, dtype=np.int16)[None], "s16", "mono")
+        tone.sample_rate = 8000
+        container.mux(sound.encode(tone))
+        container.mux(sound.encode(None))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch):
+    monkeypatch.setattr(segmenting, "LENGTH", 10)
+
+
+@pytest.fixture(scope="module")
+def whole(restorer, clip, tmp_path_factory) -> tuple[Path, dict]:
+    """The result of a run without a stop, and its report."""
+    target = tmp_path_factory.mktemp("whole") / "out.mkv"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segmenting, "LENGTH", 10)
+        return target, restore_video(clip, target, restorer, encoding=LOSSLESS, workers=2)
+
+
+def planes(path: Path) -> list[tuple[int, np.ndarray]]:
+    """Time and samples of each frame."""
+    return [(frame.time, frame.picture.to_ndarray()) for frame in read_frames(read_info(path))]
+
+
+def packets_of_sound(path: Path) -> list[tuple]:
+    with av.open(str(path)) as container:
+        return [(packet.pts, packet.time_base, bytes(packet)) for packet in container.demux(audio=0) if packet.size]
+
+
+@pytest.mark.slow
+def test_faces_are_restored_and_everything_else_is_as_it_was(clip, whole):
+    path, report = whole
+    before, after = planes(clip), planes(path)
+    assert [time for time, _ in after] == [time for time, _ in before]
+    changed = [bool((one != other).any()) for (_, one), (_, other) in zip(before, after, strict=True)]
+    assert changed == [False] * FACELESS + [True] * (FRAMES - FACELESS)
+    luma = [np.abs(one[:128].astype(int) - other[:128]) for (_, one), (_, other) in zip(before, after, strict=True)]
+    assert all(not one[:, :16].any() for one in luma), "far from the face nothing changes"
+    assert packets_of_sound(path) == packets_of_sound(clip)
+    (face,) = report["faces"]
+    assert (face["first_frame"], face["last_frame"], report["frames"]) == (FACELESS, FRAMES - 1, FRAMES)
+    assert face["restored_frames"] == FRAMES - FACELESS and "left_alone" not in face
+    assert not path.with_name("out.mkv.parts").exists()
+    json.dumps(report)
+
+
+class HaltError(Exception):
+    pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "at", "goes_on"), [("follow", 12, 0), ("restore", 5, 0), ("restore", 14, 8), ("restore", 29, 18)]
+)
+def test_after_a_stop_the_same_call_goes_on(restorer, clip, whole, tmp_path, stage, at, goes_on):
+    """Segments begin at frames 0, 8 (a cut) and 18."""
+    target, restored = tmp_path / "out.mkv", []
+
+    def halt(now: str, done: int, total: int) -> None:
+        if (now, done) == (stage, at):
+            raise HaltError
+
+    with pytest.raises(HaltError):
+        restore_video(clip, target, restorer, encoding=LOSSLESS, workers=2, progress=halt)
+    assert not target.exists()
+
+    def note(now: str, done: int, total: int) -> None:
+        if now == "restore":
+            restored.append(done)
+
+    report = restore_video(clip, target, restorer, encoding=LOSSLESS, workers=2, progress=note)
+    assert restored[0] == goes_on
+    for (time, one), (other_time, other) in zip(planes(whole[0]), planes(target), strict=True):
+        assert time == other_time and np.array_equal(one, other)
+    assert report["faces"] == whole[1]["faces"]
+    assert not target.with_name("out.mkv.parts").exists()
+
+
+@pytest.mark.slow
+def test_parts_of_another_order_are_not_taken(restorer, clip, tmp_path):
+    target = tmp_path / "out.mkv"
+
+    def halt(now: str, done: int, total: int) -> None:
+        if (now, done) == ("restore", 12):
+            raise HaltError
+
+    with pytest.raises(HaltError):
+        restore_video(clip, target, restorer, encoding=LOSSLESS, progress=halt)
+    weaker = Restorer("gpen-lite-256", "face-detector-lite", device="cpu", backend="eager", strength=0.0)
+    report = restore_video(clip, target, weaker, encoding=LOSSLESS)
+    assert any("begun anew" in note for note in report["notes"])
+    for (_, one), (_, other) in zip(planes(clip), planes(target), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.slow
+def test_a_part_becomes_the_whole_result(restorer, clip, tmp_path):
+    target = tmp_path / "part.mkv"
+    report = restore_video(clip, target, restorer, encoding=LOSSLESS, trim=Trim.parse("0.2-0.6"))
+    times = np.array([time for time, _ in planes(clip)])
+    first, last = np.searchsorted(times, [200, 600])
+    own = [time for time, _ in planes(target)]
+    assert own == (times[first:last] - times[first]).tolist() and report["frames"] == last - first
+
+
+@pytest.mark.slow
+def test_sequences_of_pictures_in_and_out(restorer, clip, tmp_path):
+    """The pictures of a video are restored as the video is, and the other way round."""
+    folder, again = tmp_path / "frames", tmp_path / "restored"
+    report = restore_video(clip, folder, restorer, trim=Trim.parse("0-0.5"))
+    names = [path.name for path in sorted(folder.iterdir())]
+    assert names == [f"frame_{number:06d}.png" for number in range(1, report["frames"] + 1)]
+    assert any("sound" in note for note in report["notes"])
+    plain = Restorer("gpen-lite-256", "face-detector-lite", device="cpu", backend="eager", strength=0.0)
+    restore_video(folder, again, plain, rate=Fraction(12))
+    for name in names:
+        with Image.open(folder / name) as one, Image.open(again / name) as other:
+            assert np.array_equal(np.asarray(one), np.asarray(other))
+    with pytest.raises(VideoError, match=r"frame_000001\.png is there already"):
+        restore_video(folder, again, plain)
+    with pytest.raises(SettingsError, match="no codec"):
+        restore_video(folder, tmp_path / "%d.png", plain, encoding=LOSSLESS)
+    with pytest.raises(SettingsError, match="its own times"):
+        restore_video(clip, tmp_path / "a.mkv", plain, rate=Fraction(12))
+
+
+def test_what_cannot_be_done_is_refused_before_any_work(clip, tmp_path):
+    here = tmp_path / "here.mkv"
+    here.write_bytes(b"mine")
+    never = None  # no model is needed
+    with pytest.raises(VideoError, match="is there already"):
+        restore_video(clip, here, never)  # type: ignore[arg-type]
+    with pytest.raises(VideoError, match="is the source itself"):
+        restore_video(clip, clip, never, overwrite=True)  # type: ignore[arg-type]
+    with pytest.raises(VideoError, match="suffix"):
+        restore_video(clip, tmp_path / "out.txt", never)  # type: ignore[arg-type]
+    assert here.read_bytes() == b"mine" and [path.name for path in tmp_path.iterdir()] == ["here.mkv"]
+
+
+def test_two_processes_do_not_make_the_same_result(tmp_path):
+    with kept_parts(tmp_path / "a.mkv", {}, suffix=".nut"), pytest.raises(JobError, match="Another process"):  # noqa: SIM117
+        with kept_parts(tmp_path / "a.mkv", {}, suffix=".nut"):
+            pass
+
+
+@pytest.mark.parametrize("text", ["5", "-", "3-2", "a-b", "1:2:3:4-", "-0"])
+def test_parts_that_are_none(text):
+    with pytest.raises(SettingsError, match="part"):
+        Trim.parse(text)
+
+
+@pytest.mark.slow
+def test_the_command(clip, tmp_path):
+    out, report = tmp_path / "out.mp4", tmp_path / "report.json"
+    models = ("--model", "gpen-lite-256", "--detector", "face-detector-lite", "--backend", "eager")
+    said = run_gpen("video", clip, "-o", out, *models, "--report", report, "--preview", 2, "--trim", "0-0.5")
+    assert "1 face restored" in said and out.is_file() and (tmp_path / "out-preview.png").is_file()
+    assert json.loads(report.read_text())["output"] == str(out)
+    with pytest.raises(VideoError, match="is there already"):
+        run_gpen("video", clip, "-o", out, *models)
