@@ -21,6 +21,7 @@ from gpen_blocks.gpen.video.files import (
     read_info,
     segment_suffix,
 )
+from gpen_blocks.gpen.video.files.opening import disposition_of
 
 MS = Fraction(1, 1000)
 
@@ -58,6 +59,7 @@ def make_video(
     cover: bool = False,
     interlaced: bool = False,
     soft: bool = False,
+    same: bool = False,
     pixel_aspect: Fraction | None = None,
     container_format: str | None = None,
     container_options: dict[str, str] | None = None,
@@ -102,7 +104,7 @@ def make_video(
         for stream in texts:
             _write_subtitles(container, stream, path)
         for number, time in enumerate(times):
-            frame = picture(*size, number, pixel_format, soft)
+            frame = picture(*size, 0 if same else number, pixel_format, soft)
             frame.pts, frame.time_base = time, time_base
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
@@ -213,7 +215,7 @@ def contents(path: Path) -> Contents:
                 stream.type,
                 getattr(stream, "name", "") or "",
                 stream.language or "",
-                int(stream.disposition),
+                disposition_of(stream),
                 others.get(stream.index, []) if stream.type != "attachment" else [(stream.data, MS, MS)],
             )
             for stream in container.streams
@@ -221,7 +223,7 @@ def contents(path: Path) -> Contents:
         ]
         chapters = [
             (c["start"] * c["time_base"], c["end"] * c["time_base"], c["metadata"].get("title", ""))
-            for c in container.chapters()
+            for c in (container.chapters() if hasattr(container, "chapters") else [])
         ]
         return Contents(times, planes, streams, dict(container.metadata), chapters)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+import mmap
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,3 +77,22 @@ def muxer_options(container: str, info: VideoInfo, metadata: Mapping[str, str]) 
         scale = str(info.time_base.denominator)
         return {"movflags": flags, "video_track_timescale": scale, "movie_timescale": scale}
     return {}
+
+
+def write_matrix(path: Path, matrix: Sequence[int]) -> bool:
+    """Write a display matrix for the first track of a finished file of QuickTime's family (ISO/IEC 14496-12).
+
+    PyAV does it from version 18 on.
+
+    Returns:
+        Whether the file is of that family.
+    """
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        movie = data.find(b"moov") if data[4:8] == b"ftyp" else -1
+        track = data.find(b"tkhd", movie)
+        if movie < 0 or track < 0:
+            return False
+        # Behind the version are times and durations of 4 or 8 bytes.
+        place = track + 4 + (52 if data[track + 4] == 1 else 40)
+        data[place : place + 36] = struct.pack(">9i", *matrix)
+    return True

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from ...wording import pip_install
 from .containers import refusal
 from .info import VideoInfo
-from .opening import ATTACHED_PICTURE, Tell, av_errors
+from .opening import Tell, av_errors, disposition_of, is_cover
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -69,9 +70,8 @@ def _add(target: OutputContainer, stream: Any) -> Stream | None:
         target.add_attachment(stream.metadata.get("filename", ""), stream.metadata.get("mimetype", ""), stream.data)
         return None
     copy: Any = target.add_stream_from_template(stream, opaque=True)
-    copy.time_base = stream.time_base
     copy.metadata.update(stream_metadata(stream))
-    copy.disposition = stream.disposition
+    copy.disposition = disposition_of(stream)
     return copy
 
 
@@ -80,10 +80,13 @@ def stream_metadata(stream: Stream) -> dict[str, str]:
     return {key: value for key, value in stream.metadata.items() if not key.lower().startswith(_STATISTICS)}
 
 
-def copy_about(source: InputContainer, target: OutputContainer, span: Span | None) -> None:
+def copy_about(source: InputContainer, target: OutputContainer, span: Span | None, tell: Tell) -> None:
     """Copy the metadata and the chapters of a file."""
     target.metadata.update({key: value for key, value in source.metadata.items() if key.lower() not in _OWN_METADATA})
-    chapters = source.chapters() if hasattr(source, "chapters") else []
+    if not hasattr(source, "chapters"):
+        tell(f"Chapters are left out if there are any; PyAV 16 or later keeps them: {pip_install('--upgrade', 'av')}.")
+        return
+    chapters = source.chapters()
     kept: list[Any] = [chapter for chapter in (_trimmed_chapter(chapter, span) for chapter in chapters) if chapter]
     if kept:
         target.set_chapters(kept)
@@ -115,7 +118,7 @@ def copied_packets(
             return
         if not packet.size or (packet.size == 2 and packet.stream.name == "mov_text"):
             continue  # an empty text between two; muxers write these themselves
-        cover = bool(packet.stream.disposition & ATTACHED_PICTURE)
+        cover = is_cover(packet.stream)
         if span is not None and not cover and not _trim(packet, span):
             continue
         if packet.dts is None:

@@ -14,11 +14,12 @@ import numpy as np
 
 from ....weights.files import replacing
 from ...errors import VideoError
-from .containers import format_of, muxer_options
+from .containers import format_of, muxer_options, write_matrix
 from .copying import Span, add_streams, copied_packets, copy_about, stream_metadata
 from .encoders import Encoder, add_video_stream
 from .info import VideoInfo
-from .opening import Tell, av_errors, open_video, require_av, untold, url_of, video_errors
+from .opening import Tell, av_errors, disposition_of, open_video, require_av, untold, url_of, video_errors
+from .orientation import Orientation
 from .segments import room
 
 if TYPE_CHECKING:
@@ -77,20 +78,23 @@ def join(
         )
         stream = add_video_stream(container, encoder, info)
         stream.codec_context.flags |= _GLOBAL_HEADER
-        _turn(stream, info, container_format, tell)
+        turned = _turn(stream, info)
         copied: Iterator[tuple[float, Packet]] = iter(())
         if source is not None:
             original = source.streams[info.stream]
             stream.metadata.update(stream_metadata(original))
-            stream.disposition = original.disposition
+            stream.disposition = disposition_of(original)  # type: ignore[assignment]
             others = add_streams(source, container, info, tell)
-            copy_about(source, container, span)
+            copy_about(source, container, span, tell)
             copied = copied_packets(source, others, span, tell)
         container.start_encoding()
         moments = (decoding - shift, times[ranks] - shift, durations[ranks])
         video = _video_packets(segments, stream, info, moments)
         for _, packet in heapq.merge(video, copied, key=lambda pair: pair[0]):
             container.mux_one(packet)
+        container.close()
+        if not turned and not write_matrix(temporary, info.orientation.matrix):
+            tell(f"The video is stored turned by {info.rotation} degrees, which could not be written to the file.")
 
 
 def _times_of(segments: Sequence[str | Path], info: VideoInfo) -> tuple[np.ndarray, np.ndarray]:
@@ -152,13 +156,14 @@ def _span(info: VideoInfo, times: np.ndarray) -> Span:
     return Span(Fraction(int(times[0])) * info.time_base, end * info.time_base)
 
 
-def _turn(stream: VideoStream, info: VideoInfo, container_format: str, tell: Tell) -> None:
-    if not info.orientation.matrix or info.orientation.matrix[0] == 1 << 16:
-        return
-    if hasattr(stream, "set_display_matrix") and container_format in ("mp4", "mov", "matroska", "webm"):
-        stream.set_display_matrix(info.orientation.matrix)
-    else:
-        tell(f"The video is stored turned by {info.rotation} degrees, which could not be written to the file.")
+def _turn(stream: VideoStream, info: VideoInfo) -> bool:
+    """Let a stream be turned as the source's; whether that was possible, or not needed."""
+    if info.orientation == Orientation(matrix=info.orientation.matrix):
+        return True
+    if not hasattr(stream, "set_display_matrix"):  # before PyAV 18
+        return False
+    stream.set_display_matrix(info.orientation.matrix)
+    return True
 
 
 def _video_packets(

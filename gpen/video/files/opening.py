@@ -13,6 +13,7 @@ from ...wording import pip_install
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.stream import Stream
     from av.video.stream import VideoStream
 
 Tell = Callable[[str], None]
@@ -24,8 +25,8 @@ _REASONS = {
     "Invalid data found when processing input": "it is cut off, damaged or no video",
     "End of file": "it ends before its first frame",
 }
-# The flag of a stream that holds a cover picture; not every PyAV has an enum of them.
-ATTACHED_PICTURE = 1 << 10
+# AV_DISPOSITION_ATTACHED_PIC.
+_ATTACHED_PICTURE = 1 << 10
 
 
 def untold(note: str) -> None:
@@ -84,7 +85,17 @@ def open_video(path: str | Path) -> Iterator[InputContainer]:
 
 def main_stream(container: InputContainer) -> VideoStream | None:
     """The video stream that is restored: the first one that is no cover picture."""
-    return next((stream for stream in container.streams.video if not stream.disposition & ATTACHED_PICTURE), None)
+    return next((stream for stream in container.streams.video if not is_cover(stream)), None)
+
+
+def disposition_of(stream: Stream) -> int:
+    """The flags of a stream, which older PyAVs hold in an enum that is no number."""
+    return int(getattr(stream.disposition, "value", stream.disposition))
+
+
+def is_cover(stream: Stream) -> bool:
+    """Whether a stream holds one picture for the whole file."""
+    return bool(disposition_of(stream) & _ATTACHED_PICTURE)
 
 
 @contextmanager

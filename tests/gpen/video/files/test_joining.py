@@ -10,6 +10,7 @@ from videos import contents, make_video, rewrite
 
 from gpen_blocks.gpen.errors import VideoError
 from gpen_blocks.gpen.video.files import EncoderSettings, choose_encoder, join, read_info
+from gpen_blocks.gpen.video.files.containers import write_matrix
 
 LOSSLESS = EncoderSettings("h264", crf=0)
 # A variable frame rate, with a pause and frames that are close to each other.
@@ -84,3 +85,13 @@ def test_what_fails_leaves_nothing_under_the_name(tmp_path):
     with pytest.raises(VideoError, match=r"There is no file .*missing.nut"):
         join([missing], info, encoder, tmp_path / "result.mkv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source.mkv"]
+
+
+def test_older_pyavs_turn_files_of_the_quicktime_family_too(tmp_path):
+    matrix = (0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    for suffix in (".mp4", ".mov", ".mkv"):
+        path = make_video(tmp_path / f"video{suffix}", sound=("deu",))
+        before = contents(path)
+        assert write_matrix(path, matrix) == (suffix != ".mkv")
+        assert read_info(path).rotation == (0 if suffix == ".mkv" else 90)
+        assert contents(path) == before
