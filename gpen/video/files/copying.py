@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ...wording import pip_install
 from .containers import refusal
 from .info import VideoInfo
-from .opening import Tell, av_errors, disposition_of, is_cover
+from .opening import Tell, av_errors, disposition_of, is_cover, open_video, require_av
+from .subtitles import subtitle_converter
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -37,25 +38,65 @@ class Span:
     stop: Fraction | None = None
 
 
-def add_streams(source: InputContainer, target: OutputContainer, info: VideoInfo, tell: Tell) -> dict[int, Stream]:
+@dataclass(frozen=True)
+class Copy:
+    """Where the packets of a stream go.
+
+    Attributes:
+        stream: of the new file.
+        convert: what is done to the bytes of a packet; None: nothing.
+    """
+
+    stream: Stream
+    convert: Callable[[bytes], bytes] | None = None
+
+
+def add_streams(source: InputContainer, target: OutputContainer, info: VideoInfo, tell: Tell) -> dict[int, Copy]:
     """Add the other streams of a file to another; those that it does not hold are told.
 
     Returns:
-        The new streams that get packets, by the old index.
+        Where packets go, by the index of their stream.
     """
-    added: dict[int, Stream] = {}
+    added: dict[int, Copy] = {}
+    container = target.format.name
     for stream in source.streams:
         if stream.index == info.stream or _are_chapters(stream, source):
             continue
-        why_not = refusal(target.format.name, lambda trial, stream=stream: _add(trial, stream))
-        if why_not:
-            described = next(known for known in info.streams if known.index == stream.index)
-            tell(f"The {described} is left out; {target.format.name} files do not hold it ({why_not}).")
+        described = next(known for known in info.streams if known.index == stream.index)
+        cover = (
+            _cover(info, stream)
+            if container == "matroska" and is_cover(stream) and hasattr(target, "add_attachment")
+            else None
+        )
+        if cover is not None:  # there, covers are attachments
+            target.add_attachment(*cover)
             continue
-        copy = _add(target, stream)
-        if copy is not None:
-            added[stream.index] = copy
+        why_not = refusal(container, lambda trial, stream=stream: _add(trial, stream))
+        if not why_not:
+            copy = _add(target, stream)
+            if copy is not None:
+                added[stream.index] = Copy(copy)
+            continue
+        converter = subtitle_converter(described.codec, container) if hasattr(target, "add_mux_stream") else None
+        if converter is None:
+            tell(f"The {described} is left out; {container} files do not hold it ({why_not}).")
+            continue
+        codec, convert = converter
+        tell(f"The {described} is stored as {codec}, without styles; {container} files do not hold it as it is.")
+        added[stream.index] = Copy(_like(target.add_mux_stream(codec), stream), convert)
     return added
+
+
+def _cover(info: VideoInfo, stream: Stream) -> tuple[str, str, bytes] | None:
+    """Name, type and bytes of a cover picture; None if it cannot be attached."""
+    codec = stream.codec_context.name
+    if codec not in _COVERS:
+        return None
+    with open_video(info.path) as container:
+        for packet in container.demux(container.streams[stream.index]):
+            if packet.size:
+                return (*_COVERS[codec], bytes(packet))
+    return None
 
 
 def _are_chapters(stream: Stream, source: InputContainer) -> bool:
@@ -69,7 +110,11 @@ def _add(target: OutputContainer, stream: Any) -> Stream | None:
     if stream.type == "attachment":
         target.add_attachment(stream.metadata.get("filename", ""), stream.metadata.get("mimetype", ""), stream.data)
         return None
-    copy: Any = target.add_stream_from_template(stream, opaque=True)
+    return _like(target.add_stream_from_template(stream, opaque=True), stream)
+
+
+def _like(copy: Any, stream: Stream) -> Any:
+    """Give a new stream the name, language and flags of another."""
     copy.metadata.update(stream_metadata(stream))
     copy.disposition = disposition_of(stream)
     return copy
@@ -101,7 +146,7 @@ def _trimmed_chapter(chapter: Any, span: Span | None) -> Any:
 
 
 def copied_packets(
-    source: InputContainer, streams: dict[int, Stream], span: Span | None, tell: Tell
+    source: InputContainer, streams: dict[int, Copy], span: Span | None, tell: Tell
 ) -> Iterator[tuple[float, Packet]]:
     """The packets of the other streams with the seconds at which they are due, in the order of the file."""
     if not streams:
@@ -125,8 +170,18 @@ def copied_packets(
             packet.dts = packet.pts
         if packet.dts is not None:
             due = max(due, float(packet.dts * packet.time_base))
-        packet.stream = streams[packet.stream_index]
+        copy = streams[packet.stream_index]
+        if copy.convert is not None:
+            packet = _converted(packet, copy.convert)
+        packet.stream = copy.stream
         yield due, packet
+
+
+def _converted(packet: Packet, convert: Callable[[bytes], bytes]) -> Packet:
+    result: Packet = require_av().Packet(convert(bytes(packet)))
+    result.pts, result.dts, result.duration = packet.pts, packet.dts, packet.duration
+    result.time_base = packet.time_base
+    return result
 
 
 def _trim(packet: Packet, span: Span) -> bool:

@@ -116,3 +116,37 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, limit):
     )
     assert run.stdout.startswith("VideoError") and "cannot be written: File too large" in run.stdout, run
     assert not target.exists() and not list(tmp_path.glob(".*"))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from gpen_blocks.gpen.video.files import SegmentWriter, choose_encoder, join, read_frames, read_info
+folder = Path(sys.argv[1])
+info = read_info(folder / "source.mkv")
+encoder = choose_encoder(info, "result.mkv")
+with SegmentWriter(folder / "whole.nut", info, encoder) as writer:
+    for frame in read_frames(info):
+        writer.write(frame)
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[2] == "segment":
+    with SegmentWriter(folder / "part.nut", info, encoder) as writer:
+        for frame in read_frames(info):
+            writer.write(frame)
+        kill()
+import gpen_blocks.gpen.video.files.joining as joining
+joining.write_matrix = joining._turn = kill  # in the middle of joining
+join([folder / "whole.nut"], info, encoder, folder / "result.mkv")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.parametrize("moment", ["segment", "join"])
+def test_what_is_killed_leaves_no_half_file_under_its_name(tmp_path, moment):
+    make_video(tmp_path / "source.mkv", times=LONG)
+    run = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), moment], capture_output=True, text=True)
+    assert run.returncode == -9, run
+    names = sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("."))
+    assert names == ["source.mkv", "whole.nut"]
+    assert len(contents(tmp_path / "whole.nut").times) == len(LONG)

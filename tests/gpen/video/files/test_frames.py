@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -15,19 +17,32 @@ def planes(frame) -> bytes:
     return b"".join(plane_bytes(frame.picture))
 
 
-def test_reading_may_begin_anywhere(tmp_path):
-    times = tuple(np.cumsum(np.random.default_rng(0).integers(1, 90, 80)).tolist())
-    source = make_video(tmp_path / "source.mp4", times=times, options={"bf": "3", "g": "12"})
+# Closed and open groups of pictures, and kinds of files that seek in their own ways.
+SEEKING = [
+    (".mp4", {"codec": "libx264", "options": {"bf": "3", "g": "12"}}),
+    (".mkv", {"codec": "libx264", "options": {"x264-params": "open-gop=1:keyint=12:bframes=3"}}),
+    (".mkv", {"codec": "libx265", "options": {"x265-params": "log-level=error:open-gop=1:keyint=12:bframes=3"}}),
+    (".webm", {"codec": "libvpx-vp9", "options": {"g": "12"}}),
+    (".ts", {"codec": "libx264", "options": {"bf": "3", "g": "12"}, "sound": ("deu",)}),
+    (".avi", {"codec": "libx264", "options": {"bf": "0", "g": "12"}, "time_base": Fraction(1, 25)}),
+    (".gif", {"codec": "gif", "pixel_format": "rgb8", "time_base": Fraction(1, 100)}),
+    (".mov", {"codec": "prores_ks", "pixel_format": "yuv422p10le"}),
+]
+
+
+@pytest.mark.parametrize(("suffix", "how"), SEEKING)
+def test_reading_may_begin_anywhere(tmp_path, suffix, how):
+    times = tuple(np.cumsum(np.random.default_rng(0).integers(2, 90, 80)).tolist())
+    if suffix in (".avi", ".gif"):
+        times = tuple(range(0, 240, 3)) if suffix == ".gif" else tuple(range(80))
+    source = make_video(tmp_path / f"source{suffix}", times=times, **how)
     info = read_info(source)
     whole = [(frame.number, frame.time, planes(frame)) for frame in read_frames(info)]
     known = read_times(info)
-    assert [time for _, time, _ in whole] == known.tolist()
+    assert len(whole) == 80 and [time for _, time, _ in whole] == known.tolist()
     for start, stop in ((0, 3), (1, 2), (11, 14), (12, 13), (37, 60), (79, None), (80, None)):
-        part = [
-            (frame.number, frame.time, planes(frame))
-            for frame in read_frames(info, start=start, stop=stop, times=known)
-        ]
-        assert part == whole[start:stop]
+        frames = read_frames(info, start=start, stop=stop, times=known)
+        assert [(frame.number, frame.time, planes(frame)) for frame in frames] == whole[start:stop]
 
 
 FULL = (2, 1, 1, 1)

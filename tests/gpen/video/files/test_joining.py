@@ -5,12 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 from videos import contents, make_video, rewrite
 
 from gpen_blocks.gpen.errors import VideoError
 from gpen_blocks.gpen.video.files import EncoderSettings, choose_encoder, join, read_info
 from gpen_blocks.gpen.video.files.containers import write_matrix
+from gpen_blocks.gpen.video.files.opening import is_cover
 
 LOSSLESS = EncoderSettings("h264", crf=0)
 # A variable frame rate, with a pause and frames that are close to each other.
@@ -66,15 +68,37 @@ def test_a_trimmed_video_begins_at_nought_and_cuts_the_other_streams(tmp_path):
 
 
 def test_a_stream_that_the_target_does_not_hold_is_told(tmp_path):
-    source = make_video(tmp_path / "source.mkv", sound=("deu",), subtitles=("fra",), attachment=b"font")
+    source = make_video(tmp_path / "source.mkv", sound=("deu",), attachment=b"font")
     notes = rewrite(source, tmp_path / "result.mp4")
-    assert [note.partition(" is left out")[0] for note in notes] == [
-        "The subtitle stream 2 (subrip) fra",
-        "The attachment stream 3 (font.ttf)",
-    ]
+    assert [note.partition(" is left out")[0] for note in notes] == ["The attachment stream 2 (font.ttf)"]
     sounds = [contents(path).streams[0][4] for path in (source, tmp_path / "result.mp4")]
     # Durations follow from the next packet there.
     assert [packet[:2] for packet in sounds[1]] == [packet[:2] for packet in sounds[0]]
+
+
+@pytest.mark.parametrize(("first", "second", "codec"), [(".mkv", ".mp4", "mov_text"), (".mov", ".mkv", "srt")])
+def test_subtitles_change_their_form_where_they_must(tmp_path, first, second, codec):
+    source = make_video(tmp_path / f"source{first}", subtitles=("fra", "jpn"))
+    notes = rewrite(source, tmp_path / f"result{second}")
+    assert len(notes) == 2 and notes[0].startswith("The subtitle stream 1 (") and " is stored as " in notes[0]
+    after = contents(tmp_path / f"result{second}")
+    assert [stream[:3] for stream in after.streams] == [("subtitle", codec, "fra"), ("subtitle", codec, "jpn")]
+    texts = [(data.lstrip(b"\0\x05\x0c"), *times) for data, *times in after.streams[1][4] if len(data) > 2]
+    assert texts == [
+        (b"first", Fraction(40, 1000), Fraction(120, 1000)),
+        (b"zweite Zeile", Fraction(220, 1000), Fraction(120, 1000)),
+    ]
+
+
+def test_a_cover_goes_along(tmp_path):
+    source = make_video(tmp_path / "source.mp4", cover=True)
+    with av.open(str(source)) as file:
+        cover = bytes(next(packet for packet in file.demux(file.streams.video[1]) if packet.size))
+    for suffix in (".mp4", ".mkv"):
+        assert rewrite(source, tmp_path / f"result{suffix}") == []
+        with av.open(str(tmp_path / f"result{suffix}")) as file:
+            (stream,) = (stream for stream in file.streams.video if is_cover(stream))
+            assert bytes(next(packet for packet in file.demux(stream) if packet.size)) == cover
 
 
 def test_what_fails_leaves_nothing_under_the_name(tmp_path):
