@@ -139,9 +139,8 @@ def video(
     frames_a_second = parse_rate(rate) if rate else None
     encoding = EncoderSettings(codec, crf, encoder_preset, hardware)
     with logging_to(log):
-        restorer = Restorer(
-            model, detector, loaded, device=device, backend=backend, precision=precision, **set_options(settings)
-        )
+        running: dict[str, Any] = {"backend": backend, "precision": precision}
+        restorer = Restorer(model, detector, loaded, device=device, **running, **set_options(settings))
         if preview:
             sheet = write_preview(
                 source, target, restorer, moments=preview, trim=part, rate=frames_a_second, overwrite=overwrite
