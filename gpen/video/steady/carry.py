@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 import torch
 
-# Largest share of the carried detail.
-MOST = 0.75
-# Standard deviation of the low band, which is not carried, as a share of the crop's side: 4 px at 256.
-_LOW_BAND = 1 / 64
+# Largest share of the carried detail. The warping error of nine videos with known motion was 0.40 to 0.53 of that of
+# frames restored alone (0.73 for one that was hardly damaged), and the contrast of fine detail 0.99 or more.
+_MOST = 0.75
+# Standard deviation of the low band, which is not carried, as a share of the crop's side: that of `faces.paste`, which
+# takes everything lower from the photograph.
+_LOW_BAND = 1 / 32
 # Side in pixels of the crops between which the optical flow is found, and the blur before, in pixels, against noise.
 _FLOW_SIDE, _FLOW_BLUR = 256, 1.0
 # Standard deviation, as a share of the crop's side, of the surroundings in which two crops are compared.
@@ -71,7 +73,7 @@ def carry_detail(
         places = _places(luma, before.luma)
         old = cv2.remap(before.detail.astype(np.float32), *places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         then = cv2.remap(before.luma, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        share = MOST * _agreement(luma, then, _AROUND * size) * _likeness(detail, old, _AROUND * size)
+        share = _MOST * _agreement(luma, then, _AROUND * size) * _likeness(detail, old, _AROUND * size)
         detail += share[..., None] * (old - detail)
     kept = CarriedDetail(luma, detail.astype(np.float16))
     result = (low + kept.detail).clip(0, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -42,17 +42,26 @@ class _Track:
     missed: int = 0
     unseen: int = 0
 
-    @property
-    def last(self) -> int:
-        return max(self.sights)
+    first: int = -1
+    last: int = -1
+
+    def add(self, number: int, sight: Sight) -> None:
+        """Take in a sight; kept in 32 bits, since there may be very many."""
+        self.sights[number] = replace(sight, landmarks68=sight.landmarks68.astype(np.float32))
+        self.first = number if self.first < 0 else min(self.first, number)
+        self.last = max(self.last, number)
+
+    def drop_last(self) -> None:
+        """Forget the last sight."""
+        del self.sights[self.last]
+        self.last -= 1
 
     def expected(self, number: int) -> Sight:
         """Where the face should be in a later frame."""
-        last = self.last
-        own, before = self.sights[last], self.sights.get(last - 1)
+        own, before = self.sights[self.last], self.sights.get(self.last - 1)
         if before is None:
             return own
-        return own.moved(_GOES_ON * (own.centre - before.centre) * min(number - last, 3))
+        return own.moved(_GOES_ON * (own.centre - before.centre) * min(number - self.last, 3))
 
     @property
     def doubtful(self) -> bool:
@@ -115,7 +124,7 @@ class Follower:
     def tracks(self) -> Tracks:
         """The faces of all frames up to now."""
         done = [track for track in (*self._ended, *self._lost, *self._live) if not track.doubtful]
-        done.sort(key=lambda track: (min(track.sights), -track.sights[min(track.sights)].score))
+        done.sort(key=lambda track: (track.first, -track.sights[track.first].score))
         rows = sorted((frame, number) for number, track in enumerate(done) for frame in track.sights)
         sights = [done[number].sights[frame] for frame, number in rows]
         nowhere = np.full((5, 2), np.nan)
@@ -145,7 +154,7 @@ class Follower:
         found = self.eye.find_again(frame.image, [track.expected(frame.number) for track in self._live])
         for track, sight in zip(self._live, found, strict=True):
             if sight is not None:
-                track.sights[frame.number] = sight
+                track.add(frame.number, sight)
         lost = [track for track, sight in zip(self._live, found, strict=True) if sight is None]
         lost += self._doubles(frame.number)
         self._live = [track for track in self._live if track not in lost]
@@ -156,10 +165,10 @@ class Follower:
         """The younger of two tracks that have come to the same face."""
         doubles: list[_Track] = []
         own = [track for track in self._live if number in track.sights]
-        own.sort(key=lambda track: min(track.sights))
+        own.sort(key=lambda track: track.first)
         for n, track in enumerate(own):
             if any(_distance(track.sights[number], other.sights[number]) < _SAME / 2 for other in own[:n]):
-                del track.sights[number]
+                track.drop_last()
                 doubles += [track] if track.sights else []
         return doubles
 
@@ -170,7 +179,7 @@ class Follower:
             left.remove(sight)
             own = track.sights[number]
             # All frames get their landmarks in the same way, so that detections are not seen as jumps.
-            track.sights[number] = Sight(own.landmarks68, sight.box, sight.score, sight.detected)
+            track.add(number, Sight(own.landmarks68, sight.box, sight.score, sight.detected))
             track.found, track.unseen = track.found + 1, 0
         for track in self._live:
             if track.sights[number].detected is None:
@@ -189,7 +198,7 @@ class Follower:
 
     def _continue(self, track: _Track, frame: SeenFrame, sight: Sight) -> None:
         """Go on with a track at a detection: follow the face back, and bridge what is left of the gap."""
-        last = track.last if track.sights else -1
+        last = track.last
         back = {frame.number: sight}
         for earlier in reversed(self._recent):
             known = back.get(earlier.number + 1)
@@ -204,7 +213,8 @@ class Follower:
             back[earlier.number] = again
         if last >= 0:
             back |= _bridge(track.sights[last], last, back[min(back)], min(back))
-        track.sights |= back
+        for number, one in back.items():
+            track.add(number, one)
         track.found, track.unseen = track.found + 1, 0
         self._live.append(track)
 
