@@ -19,23 +19,24 @@ _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 Held = list[tuple[Path, Path]]
 """Temporary files that are complete, and the paths they are for."""
 
-# Of this thread: the files that wait for each other, and the paths for which they do.
-_together: ContextVar[tuple[Held, Collection[Path]] | None] = ContextVar("together", default=None)
+# Of this thread: the files that wait for each other, the paths for which they do, and the folder that is never made.
+_together: ContextVar[tuple[Held, Collection[Path], Path | None] | None] = ContextVar("together", default=None)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, within: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path` to write to, and move it to `path` at the end.
 
-    Missing folders are created. The file and its folder are synchronized with the disk, so that a power failure leaves
-    the old file or the new one. If writing fails, the temporary file is removed and `path` is unchanged.
+    Missing folders are created, but for `within` and those that it is in. The file and its folder are synchronized with
+    the disk, so that a power failure leaves the old file or the new one. If writing fails, the temporary file is
+    removed and `path` is unchanged.
 
     Raises:
         OSError: the folder or the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    held, whole = _held_for(path)
+    _make_folder(path.parent, within or whole)
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    held = _held_for(path)
     waits = False
     try:
         yield temporary
@@ -51,8 +52,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_together(paths: Collection[Path]) -> Iterator[Held]:
+def replacing_together(paths: Collection[Path], *, within: Path | None = None) -> Iterator[Held]:
     """Let `replacing` inside, in this thread, move files to these paths and below them only at the end.
+
+    Args:
+        paths: files and folders.
+        within: a folder that the paths are in, and that must be there: it is not created.
 
     Yields:
         The files that are complete so far.
@@ -61,7 +66,7 @@ def replacing_together(paths: Collection[Path]) -> Iterator[Held]:
         OSError: a file cannot be moved. Whatever is raised, the temporary files are removed.
     """
     held: Held = []
-    token = _together.set((held, paths))
+    token = _together.set((held, paths, within))
     try:
         yield held
         _put_in_place(held)
@@ -71,9 +76,18 @@ def replacing_together(paths: Collection[Path]) -> Iterator[Held]:
             temporary.unlink(missing_ok=True)
 
 
-def _held_for(path: Path) -> Held | None:
-    held, paths = _together.get() or ([], ())
-    return held if any(each in paths for each in (path, *path.parents)) else None
+def _held_for(path: Path) -> tuple[Held | None, Path | None]:
+    held, paths, within = _together.get() or ([], (), None)
+    return (held, within) if any(each in paths for each in (path, *path.parents)) else (None, None)
+
+
+def _make_folder(folder: Path, within: Path | None) -> None:
+    """Create a folder and those that it is in; of these, none if they are not below `within`."""
+    if within is None:
+        folder.mkdir(parents=True, exist_ok=True)
+    elif within in folder.parents and not folder.is_dir():
+        _make_folder(folder.parent, within)
+        folder.mkdir(exist_ok=True)
 
 
 def _put_in_place(files: Sequence[tuple[Path, Path]]) -> None:

@@ -88,7 +88,7 @@ class Announcements:
 
     def _begin(self) -> int:
         """Begin the file anew with the lines that are needed."""
-        with replacing(self._path) as temporary:
+        with replacing(self._path, within=self._path.parent) as temporary:
             temporary.write_bytes(b"".join(self._lines.values()))
         return os.open(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
 

@@ -115,6 +115,18 @@ class Journal:
         """Close the database."""
         self._connection.close()
 
+    def require_there(self) -> None:
+        """Check that the journal is where it was opened.
+
+        Raises:
+            JobError: it is gone, or another has its name.
+        """
+        if inode_of(self.path) != self._inode:
+            raise JobError(
+                f"{self.path.parent} has lost its journal while the job ran: it was moved, deleted or unmounted. Bring "
+                "it back and call the same command again."
+            )
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything inside is written, and on the disk at the end, or nothing is. May be nested.
@@ -127,11 +139,7 @@ class Journal:
                 yield
                 return
             try:
-                if inode_of(self.path) != self._inode:
-                    raise JobError(
-                        f"{self.path.parent} has lost its journal while the job ran: it was moved, deleted or "
-                        "unmounted. Bring it back and call the same command again."
-                    )
+                self.require_there()
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield

@@ -83,7 +83,7 @@ def write_files(task: Task, write: Callable[[], dict[str, Any]], announce: Annou
     places = (task.targets.main, *task.targets.beside)
     targets = {each.resolve() if each.is_symlink() else each: each for each in places}
     try:
-        with replacing_together(targets) as held:
+        with replacing_together(targets, within=task.folder) as held:
             report = write()
             announce(task, report, {name_of(targets.get(path, path)): hash_file(there) for there, path in held})
             return report

@@ -99,12 +99,13 @@ class _Recorder:
             self._write(begun)
             for job, targets in chunk:
                 self._stamps[name_of(job.source)] = stamp_of(job.source) or Stamp(0, 0)
-                yield Task(job.source, targets)
+                yield Task(job.source, targets, self._order.output)
 
     def announce(self, task: Task, report: Mapping[str, Any], written: Mapping[str, str]) -> None:
         """See `Announce`; called in the threads of the workers."""
         source = name_of(task.source)
         entry = self._begun[source]
+        self._journal.require_there()
         if not self._order.overwrite:
             check_free(entry, written)
         announced = done_entry(entry, self._stamps[source], self._order.recipe, task, report, written)
@@ -113,6 +114,8 @@ class _Recorder:
 
     def record(self, outcome: Outcome) -> None:
         source = name_of(outcome.task.source)
+        if outcome.error is not None:
+            self._journal.require_there()  # the picture is not to blame
         entry, stamp = self._begun.pop(source), self._stamps.pop(source)
         announced = self._announced.pop(source, None)
         if outcome.error is None and announced and announced.state == "done" and stamp_of(source) == stamp:

@@ -18,10 +18,12 @@ class Task:
     Attributes:
         source: its file.
         targets: where the results go.
+        folder: the folder that the targets are in, which is not created if it is gone; None: it may be created.
     """
 
     source: Path
     targets: Targets
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)

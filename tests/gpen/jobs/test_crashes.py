@@ -58,7 +58,7 @@ def kill_in_work(jobs: list[Job], order: Order, in_place: int) -> None:
             put(held[:in_place])
             os.kill(os.getpid(), signal.SIGKILL)
 
-        files._put_in_place = put_some
+        files._put_in_place, recording._WRITE_EVERY = put_some, 3600.0
         call(jobs, order)
 
     killed_in(work)

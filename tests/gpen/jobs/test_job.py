@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from copied_jobs import FACE, RECIPE, call, copy_files, pictures, states
@@ -218,14 +220,41 @@ def test_short_memory_lets_a_picture_wait_and_the_job_go_on(order, tmp_path):
     assert states(order) == {"a.jpg": "waiting", "b.jpg": "done"}
 
 
-def test_a_folder_that_goes_away_stops_the_job(order, tmp_path):
-    jobs = pictures(tmp_path, "a.jpg", "b.jpg")
-    journal = Journal.open(order.output)
-    outcomes = run_job(list_work(jobs, order, journal), order, journal, copy_files)
-    next(outcomes)
-    order.output.rename(tmp_path / "moved")
+@pytest.mark.parametrize("endings", [(), ("-compare.png", "-faces")], ids=["main", "all"])
+@pytest.mark.parametrize("made", [False, True], ids=["gone", "another"])
+@pytest.mark.parametrize("moment", ["before", "amid"])
+def test_a_folder_that_goes_away_stops_the_job_and_is_not_made_again(order, tmp_path, endings, made, moment):
+    """Before the work on a picture, or while its files have temporary names; also if another folder gets the name."""
+    order = replace(order, endings=endings)
+    jobs = pictures(tmp_path, *(f"deep/{number}.jpg" for number in range(40)))
+    journal, told = Journal.open(order.output), []
+
+    def lose() -> None:
+        order.output.rename(tmp_path / "moved")
+        if made:
+            order.output.mkdir()
+
+    def disturb(tasks: Iterator[Task], announce: Announce) -> Iterator[Outcome]:
+        def announce_late(task: Task, *about: Any) -> None:
+            if task.source.name == "2.jpg" and moment == "amid":
+                lose()
+            announce(task, *about)
+
+        yield from copy_files(tasks, announce_late)
+
     with pytest.raises(JobError, match="has lost its journal"):
-        list(outcomes)
+        for outcome in run_job(list_work(jobs, order, journal), order, journal, disturb):
+            told.append(outcome.task.source.name)
+            assert outcome.error is None
+            if len(told) == 2 and moment == "before":
+                lose()
+    assert told == ["0.jpg", "1.jpg"] if moment == "before" else told[-1] != "2.jpg"
+    assert not [path for path in order.output.rglob("*") if not path.is_dir()] and order.output.exists() == made
+    journal.close()
+    if made:
+        shutil.rmtree(order.output)
+    (tmp_path / "moved").rename(order.output)
+    assert len(call(jobs, order)[1]) == 38 and set(states(order).values()) == {"done"}
 
 
 def test_a_file_that_changes_meanwhile_waits(order, tmp_path):
