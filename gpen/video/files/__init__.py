@@ -1,12 +1,22 @@
-"""Videos as files: what they hold, their frames and colours, and writing them with everything that was in them."""
+"""Videos as files: what they hold, their frames and colours, and writing them with everything that was in them.
+
+What needs torch is imported at its first use, so that a file is looked at and joined without it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from .encoders import Encoder, EncoderSettings, choose_encoder
-from .frame import Frame
-from .frames import read_frames, read_times
 from .info import StreamInfo, VideoInfo, read_info
 from .joining import join
-from .segments import SegmentWriter, segment_suffix
-from .sequences import USUAL_RATE, PictureWriter, is_sequence, read_sequence_info
+
+if TYPE_CHECKING:
+    from .frame import Frame
+    from .frames import read_frames, read_times
+    from .segments import SegmentWriter, segment_suffix
+    from .sequences import USUAL_RATE, PictureWriter, is_sequence, read_sequence_info
 
 __all__ = [
     "USUAL_RATE",
@@ -26,3 +36,21 @@ __all__ = [
     "read_times",
     "segment_suffix",
 ]
+
+_MODULES = {
+    "USUAL_RATE": "sequences",
+    "Frame": "frame",
+    "PictureWriter": "sequences",
+    "SegmentWriter": "segments",
+    "is_sequence": "sequences",
+    "read_frames": "frames",
+    "read_sequence_info": "sequences",
+    "read_times": "frames",
+    "segment_suffix": "segments",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

@@ -16,6 +16,8 @@ from .opening import av_errors, reason, require_av
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
+# NUT holds no negative times, and encoders decode some frames before they are shown.
+_ROOM_SECONDS = 1000
 # FFmpeg's name of the kind of file by suffix.
 FORMATS = {
     ".mp4": "mp4",
@@ -96,3 +98,8 @@ def write_matrix(path: Path, matrix: Sequence[int]) -> bool:
         place = track + 4 + (52 if data[track + 4] == 1 else 40)
         data[place : place + 36] = struct.pack(">9i", *matrix)
     return True
+
+
+def room(info: VideoInfo) -> int:
+    """By how much the times in segments are moved, in the time base of the video."""
+    return round(_ROOM_SECONDS / info.time_base)

@@ -63,13 +63,7 @@ def add_streams(source: InputContainer, target: OutputContainer, info: VideoInfo
         if stream.index == info.stream or _are_chapters(stream, source):
             continue
         described = next(known for known in info.streams if known.index == stream.index)
-        cover = (
-            _cover(info, stream)
-            if container == "matroska" and is_cover(stream) and hasattr(target, "add_attachment")
-            else None
-        )
-        if cover is not None:  # there, covers are attachments
-            target.add_attachment(*cover)
+        if container == "matroska" and is_cover(stream) and _attach_cover(target, info, stream):
             continue
         why_not = refusal(container, lambda trial, stream=stream: _add(trial, stream))
         if not why_not:
@@ -87,16 +81,17 @@ def add_streams(source: InputContainer, target: OutputContainer, info: VideoInfo
     return added
 
 
-def _cover(info: VideoInfo, stream: Stream) -> tuple[str, str, bytes] | None:
-    """Name, type and bytes of a cover picture; None if it cannot be attached."""
+def _attach_cover(target: OutputContainer, info: VideoInfo, stream: Stream) -> bool:
+    """Attach a cover picture, as Matroska holds them; whether that was possible."""
     codec = stream.codec_context.name
-    if codec not in _COVERS:
-        return None
+    if codec not in _COVERS or not hasattr(target, "add_attachment"):  # before PyAV 16
+        return False
     with open_video(info.path) as container:
         for packet in container.demux(container.streams[stream.index]):
             if packet.size:
-                return (*_COVERS[codec], bytes(packet))
-    return None
+                target.add_attachment(*_COVERS[codec], bytes(packet))
+                return True
+    return False
 
 
 def _are_chapters(stream: Stream, source: InputContainer) -> bool:

@@ -51,10 +51,10 @@ class Frame:
         return torch.from_numpy(np.ascontiguousarray(self.orientation.upright(plane)))
 
     def add_change(self, before: torch.Tensor, after: torch.Tensor, mask: torch.Tensor | None = None) -> None:
-        """Put back what was changed; all other samples stay as they were decoded, bit for bit.
+        """Put back what was changed, in place; all other samples stay as they were decoded, bit for bit.
 
         Args:
-            before: what `rgb` gave, 3 x H x W.
+            before: what `rgb` gave, 3 x H x W, on the CPU.
             after: its changed copy.
             mask: H x W (or 1 x H x W); where it is 0, nothing changes. None: everywhere.
         """

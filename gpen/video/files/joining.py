@@ -14,13 +14,12 @@ import numpy as np
 
 from ....weights.files import replacing
 from ...errors import VideoError
-from .containers import format_of, muxer_options, write_matrix
+from .containers import format_of, muxer_options, room, write_matrix
 from .copying import Span, add_streams, copied_packets, copy_about, stream_metadata
 from .encoders import Encoder, add_video_stream
 from .info import VideoInfo
 from .opening import Tell, av_errors, disposition_of, open_video, require_av, untold, url_of, video_errors
 from .orientation import Orientation
-from .segments import room
 
 if TYPE_CHECKING:
     from av.packet import Packet

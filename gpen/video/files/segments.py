@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ....weights.files import replacing
+from .containers import room
 from .encoders import Encoder, add_video_stream
 from .frame import Frame
 from .info import VideoInfo
@@ -15,8 +16,6 @@ from .pixel_formats import Converter, has_alpha
 
 # NUT keeps all times exactly; FFmpeg puts some codecs only into others.
 _ONLY_MOV = ("prores_ks", "prores", "prores_aw", "dnxhd", "qtrle")
-# NUT holds no negative times, and encoders decode some frames before they are shown.
-_ROOM_SECONDS = 1000
 _FORMATS = {".nut": "nut", ".mov": "mov", ".mkv": "matroska"}
 
 
@@ -25,11 +24,6 @@ def segment_suffix(encoder: Encoder) -> str:
     if encoder.name.startswith("libvpx") and has_alpha(encoder.pixel_format):
         return ".mkv"  # the alpha of VP8 and VP9 lies beside their packets
     return ".mov" if encoder.name in _ONLY_MOV else ".nut"
-
-
-def room(info: VideoInfo) -> int:
-    """By how much the times in segments are moved, in the time base of the video."""
-    return round(_ROOM_SECONDS / info.time_base)
 
 
 class SegmentWriter:

@@ -105,6 +105,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of Unix")
 @pytest.mark.parametrize("limit", [20_000, 60_000])
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, limit):
@@ -141,6 +142,7 @@ join([folder / "whole.nut"], info, encoder, folder / "result.mkv")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 @pytest.mark.parametrize("moment", ["segment", "join"])
 def test_what_is_killed_leaves_no_half_file_under_its_name(tmp_path, moment):
