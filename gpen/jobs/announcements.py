@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from ...weights.files import replacing
 from .entries import Entry
-from .records import from_record, to_record
+from .records import read_record, to_record
 
 PATTERN = ".gpen-job-written-*.jsonl"
 """Names of the files beside a journal."""
@@ -98,13 +99,24 @@ def as_line(entry: Entry, home: str) -> bytes:
     return json.dumps(to_record(entry, home)).encode("ascii") + b"\n"
 
 
-def read_announcements(content: bytes, home: str) -> Iterator[Entry]:
-    """The entries of a file, in the order of their lines; a line whose end is missing is left out.
+class Announced(NamedTuple):
+    """What a file of lines tells: entries in the order of their lines, and the number of lines that are none."""
+
+    entries: list[Entry]
+    passed_over: int
+
+
+def read_announcements(content: bytes, home: str) -> Announced:
+    """The entries of a file. A line whose end is missing is left out; one of another form is also counted.
 
     Args:
         content: of the file.
         home: as for `Announcements`.
     """
-    for line in content.splitlines():
-        with suppress(ValueError):
-            yield from_record(json.loads(line), home)
+    entries, passed_over = [], 0
+    for line in content.splitlines(keepends=True):
+        try:
+            entries.append(read_record(line, home))
+        except (ValueError, RecursionError):
+            passed_over += line.endswith(b"\n")
+    return Announced(entries, passed_over)

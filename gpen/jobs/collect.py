@@ -53,6 +53,7 @@ REASONS = {
     "raw": ("camera raw file (rawpy reads it)", "camera raw files (rawpy reads them)"),
     "hidden": ("hidden file or folder", "hidden files and folders"),
     "folder": ("folder (--recursive looks into it)", "folders (--recursive looks into them)"),
+    "listed": ("folder in the list", "folders in the list"),
     "locked": ("folder that cannot be read", "folders that cannot be read"),
 }
 # Suffixes that the commands append to a picture's stem, followed by a number if a name was taken. Such results in an

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+
+from ...weights.files import replacing
+from ..errors import JobError
+from ..versions import package_version
+from .entries import now
 
 VERSION = 2
 """Version of the tables. A change of what they mean raises it; 1 had absolute paths of results, and no `written`."""
@@ -46,6 +53,63 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     )
 
 
+def begin_folder(folder: Path) -> None:
+    """Create the folder of a journal if it is missing.
+
+    Raises:
+        JobError: it cannot be written to.
+        OSError: it cannot be created for another reason.
+    """
+    refused = f"{folder} is not writable; choose another --output."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise JobError(refused) from None
+        raise
+    if not os.access(folder, os.W_OK):
+        raise JobError(refused)
+
+
+def refuse_folder(path: Path) -> None:
+    """Check that there is no folder under the name of a journal.
+
+    Raises:
+        JobError: there is.
+    """
+    if path.is_dir():
+        raise JobError(f"{path} is a folder, where the journal of a job would be; move it away.")
+
+
+def create(path: Path) -> None:
+    """Begin a journal, which gets its name when it has its tables: one without them is damaged, not new.
+
+    Raises:
+        OSError, sqlite3.Error: it cannot be written.
+    """
+    with replacing(path) as temporary, closing(connect(temporary, "rwc")) as connection:
+        connection.executescript(TABLES)
+        began = (("tables", str(VERSION)), ("version", package_version()), ("began", now()))
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", began)
+
+
+def open_tables(path: Path) -> sqlite3.Connection | None:
+    """Open a journal for writing; None if there is none, or one that cannot be used.
+
+    Raises:
+        sqlite3.Error: it cannot be opened.
+    """
+    if not path.exists():
+        return None
+    connection = connect(path, "rw")
+    if fault_of(connection):
+        connection.close()
+        return None
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.executescript(TABLES)
+    return connection
+
+
 def fault_of(connection: sqlite3.Connection) -> str:
     """Why a database is no journal of this version; empty if it is one.
 
@@ -57,7 +121,7 @@ def fault_of(connection: sqlite3.Connection) -> str:
         if answer != "ok":
             return "it is damaged"
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            return ""  # another process has created the file and not yet its tables
+            return "it is empty"
         found = connection.execute("SELECT value FROM meta WHERE name = 'tables'").fetchone()
     except sqlite3.OperationalError as error:
         if "no such" not in str(error):
@@ -66,7 +130,7 @@ def fault_of(connection: sqlite3.Connection) -> str:
     except sqlite3.DatabaseError:
         return "it is damaged"
     if found is None:
-        return ""
+        return "it was not written by this program"
     if found[0] not in _READABLE:
         return f"its tables have version {found[0]}, and this program reads up to {VERSION}"
     return ""

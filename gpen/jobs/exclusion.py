@@ -37,11 +37,11 @@ def only_process(folder: Path, shard: str = "") -> Iterator[None]:
     """
     name = lock_name(shard)
     if not (lock := _acquired(folder, name)):
-        raise JobError(_told(folder, name))
+        raise JobError(_told(folder, name, name))
     try:
         for other in _names(folder) - {name}:
             if _division(other) != _division(name) and not _is_free(folder, other):
-                raise JobError(_told(folder, other))
+                raise JobError(_told(folder, name, other))
         yield
     finally:
         _end(lock)
@@ -89,9 +89,12 @@ def _division(name: str) -> str:
     return name.rpartition("-of-")[2]
 
 
-def _told(folder: Path, name: str) -> str:
-    what = "the job" if name == "all" else f"shard {name.replace('-of-', '/')} of the job"
-    return (
-        f"Another process is working on {what} in {folder}; wait for it, or end it. Only shards of the same division, "
-        "such as 1/8 and 2/8, may run at the same time."
-    )
+def _told(folder: Path, own: str, other: str) -> str:
+    """Why a process does not begin, by its name and that of the one at work."""
+    what = "all of the job" if other == "all" else f"shard {other.replace('-of-', '/')} of the job"
+    told = f"Another process is working on {what} in {folder}; wait for it, or end it"
+    if own == "all" and other != "all":
+        return f"{told}. Beside it, only other shards of the same division may run, with --shard K/{_division(other)}."
+    if "all" in (own, other) or own == other:
+        return f"{told}."
+    return f"{told}. Only shards of the same division, such as 1/8 and 2/8, may run at the same time."

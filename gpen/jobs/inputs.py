@@ -45,7 +45,9 @@ def find_inputs(inputs: Iterable[str], files_from: str, recursive: bool, output:
     jobs = {name_of(job.source): job for job in found.jobs}
     for name in read_names(files_from):
         path = path_of(Place.of(name).address if is_url(name) else name)
-        if is_special(path):
+        if isinstance(path, Path) and path.is_dir():
+            found.passed_over.append(PassedOver(path, "listed"))
+        elif is_special(path):
             found.passed_over.append(PassedOver(path, "special"))
         else:
             jobs.setdefault(name_of(path), Job(path, _relative(name)))

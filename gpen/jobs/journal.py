@@ -20,16 +20,28 @@ from filelock import FileLock, Timeout
 
 from ..errors import JobError
 from ..versions import package_version
-from .database import PATIENCE, TABLES, VERSION, columns, connect, copy_readable, fault_of, inode_of, set_aside
+from .database import (
+    PATIENCE,
+    VERSION,
+    begin_folder,
+    columns,
+    connect,
+    copy_readable,
+    create,
+    fault_of,
+    inode_of,
+    open_tables,
+    refuse_folder,
+    set_aside,
+)
 from .entries import Entry, FaceEntry, name_of, now
-from .records import from_record, to_record
+from .records import bound, entry_of_row, row_value, text, to_record
 
 FILE = "gpen-job.sqlite"
 """Name of a journal."""
 
 _PICTURE = tuple(field.name for field in fields(Entry))
 _FACE = tuple(field.name for field in fields(FaceEntry))
-_JSON = ("models", "beside", "written", "notes", "report")
 
 
 class Journal:
@@ -66,14 +78,13 @@ class Journal:
         """
         path = folder / FILE
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(folder, os.W_OK):
-                raise JobError(f"{folder} is not writable; choose another --output.")
+            begin_folder(folder)
+            refuse_folder(path)
             home = home or name_of(folder)
             journal = _open(path, home)
             if journal is None:
                 with FileLock(folder / ".gpen-job.lock", timeout=PATIENCE):
-                    journal = _open(path, home) or _replace(path, home)
+                    journal = _open(path, home) or (_replace if path.exists() else _create)(path, home)
             return journal
         except Timeout:
             raise JobError(f"{path} is locked by another process; try again when that has ended.") from None
@@ -90,6 +101,7 @@ class Journal:
             JobError: there is none, or it cannot be read.
         """
         path = folder / FILE
+        refuse_folder(path)
         if not path.is_file():
             raise JobError(f"There is no job in {folder}: it has no {FILE}.")
         try:
@@ -157,13 +169,13 @@ class Journal:
             present = columns(self._connection, "pictures")  # a journal of an earlier version may be read only
         names = [name for name in _PICTURE if name in present and (reports or name != "report")]
         rows = self._select(f"SELECT {', '.join(names)} FROM pictures ORDER BY source")
-        found = (_entry(dict(zip(names, row, strict=True)), self.home) for row in rows)
+        found = (entry_of_row(dict(zip(names, row, strict=True)), self.home) for row in rows)
         return {entry.source: entry for entry in found}
 
     def faces(self) -> list[FaceEntry]:
         """All faces, by source and number."""
         rows = self._select(f"SELECT {', '.join(_FACE)} FROM faces ORDER BY source, number")
-        found = (dict(zip(_FACE, map(_text, row), strict=True)) for row in rows)
+        found = (dict(zip(_FACE, map(text, row), strict=True)) for row in rows)
         return [FaceEntry(**{**face, "restored": bool(face["restored"])}) for face in found]
 
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -186,6 +198,7 @@ class Journal:
             entries: the pictures. One without a report keeps the report that is there.
             faces: all faces of a picture by its source; pictures that are not named keep theirs.
         """
+        records = (to_record(entry, self.home) for entry in entries)
         picture_marks, face_marks = (", ".join("?" * len(names)) for names in (_PICTURE, _FACE))
         changes = ", ".join(
             f"{name} = coalesce(excluded.{name}, {name})" if name == "report" else f"{name} = excluded.{name}"
@@ -195,17 +208,14 @@ class Journal:
             self._connection.executemany(
                 f"INSERT INTO pictures ({', '.join(_PICTURE)}) VALUES ({picture_marks}) "
                 f"ON CONFLICT (source) DO UPDATE SET {changes}",
-                ([_value(record, name) for name in _PICTURE] for record in self._records(entries)),
+                ([row_value(record, name) for name in _PICTURE] for record in records),
             )
             for source, found in (faces or {}).items():
-                self._connection.execute("DELETE FROM faces WHERE source = ?", (_bound(source),))
+                self._connection.execute("DELETE FROM faces WHERE source = ?", (bound(source),))
                 self._connection.executemany(
                     f"INSERT INTO faces ({', '.join(_FACE)}) VALUES ({face_marks})",
-                    ([_bound(getattr(face, name)) for name in _FACE] for face in found),
+                    ([bound(getattr(face, name)) for name in _FACE] for face in found),
                 )
-
-    def _records(self, entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
-        return (to_record(entry, self.home) for entry in entries)
 
     def rename_sources(self, names: Mapping[str, str]) -> None:
         """Give pictures that were moved their new sources, by the old ones."""
@@ -213,7 +223,7 @@ class Journal:
             for table in ("pictures", "faces"):
                 self._connection.executemany(
                     f"UPDATE OR IGNORE {table} SET source = ? WHERE source = ?",
-                    [(_bound(new), _bound(old)) for old, new in names.items()],
+                    [(bound(new), bound(old)) for old, new in names.items()],
                 )
 
     def keep_settings(self, digest: str, body: str) -> None:
@@ -247,19 +257,20 @@ class Journal:
 
 
 def _open(path: Path, home: str) -> Journal | None:
-    """Open or create a journal; None if there is one that cannot be used."""
-    existed = path.exists()
-    connection = connect(path, "rwc")
-    if existed and fault_of(connection):
-        connection.close()
+    """Open a journal; None if there is none that can be used."""
+    connection = open_tables(path)
+    if connection is None:
         return None
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(TABLES)
     journal = Journal(path, connection, home)
     with journal.transaction():
-        began = (("tables", str(VERSION)), ("version", package_version()), ("began", now()))
-        connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", began)
         _upgrade(journal, connection)
+    return journal
+
+
+def _create(path: Path, home: str) -> Journal:
+    create(path)
+    journal = _open(path, home)
+    assert journal is not None  # or another process wrote nonsense into it meanwhile
     return journal
 
 
@@ -278,8 +289,7 @@ def _replace(path: Path, home: str) -> Journal:
     with closing(connect(path, "ro")) as connection:
         fault = fault_of(connection)
     aside = set_aside(path)
-    journal = _open(path, home)
-    assert journal is not None  # or another process wrote nonsense into it meanwhile
+    journal = _create(path, home)
     copied = copy_readable(aside, journal._connection)
     journal.notes = (
         f"The journal {path} cannot be used: {fault}. It was kept as {aside.name}; {copied} of its pictures were "
@@ -294,32 +304,3 @@ def _write_error(path: Path, error: sqlite3.Error) -> JobError:
         f"The journal {path} cannot be written: {error}. What is finished is kept; call the same command again when "
         "that is mended."
     )
-
-
-def _entry(row: dict[str, Any], home: str) -> Entry:
-    values = {name: _text(value) for name, value in row.items()}
-    for name in _JSON:
-        if values.get(name) is not None:
-            values[name] = json.loads(values[name])
-    return from_record(values, home)
-
-
-def _value(record: Mapping[str, Any], name: str) -> Any:
-    value = record[name]
-    if name in _JSON and value is not None:
-        return json.dumps(value)
-    return _bound(value)
-
-
-def _bound(value: Any) -> Any:
-    """A value as SQLite takes it: names of files that are no UTF-8 become bytes."""
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return os.fsencode(value)
-    return value
-
-
-def _text(value: Any) -> Any:
-    return os.fsdecode(value) if isinstance(value, bytes) else value

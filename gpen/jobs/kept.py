@@ -17,6 +17,7 @@ from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from ..errors import JobError, StorageError
+from ..wording import agree, count
 from .announcements import PATTERN, read_announcements
 from .entries import Entry, faces_of, name_of
 from .exclusion import ended_process, lock_name, only_process
@@ -163,8 +164,16 @@ def _take_in_announced(journal: Journal, folder: Path, own: str) -> None:
     for path in sorted(folder.glob(PATTERN)):
         name = path.name.removeprefix(start).removesuffix(end)
         with nullcontext(True) if name == own else ended_process(folder, name) as ended:
-            if ended:
-                put_announced(journal, read_announcements(path.read_bytes(), journal.home))
+            if ended and path.exists():  # or it has ended just now, and left nothing
+                found = read_announcements(path.read_bytes(), journal.home)
+                put_announced(journal, found.entries)
+                if found.passed_over:
+                    number = found.passed_over
+                    journal.notes += (
+                        f"{count(number, 'line')} of {path} {agree(number, 'is', 'are')} not of this version and "
+                        f"{agree(number, 'was', 'were')} passed over. Finished pictures that only they tell of fail, "
+                        "since their results exist already; --overwrite does these again.",
+                    )
                 path.unlink()
 
 

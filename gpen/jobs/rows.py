@@ -126,7 +126,7 @@ def left_announcements(output: Place, home: str, sources: Collection[str]) -> It
     wanted = {announcement_name(source) for source in sources}
     for file in folder.files() if wanted else ():
         if file.name in wanted or not output.is_remote:
-            found = read_announcements((folder / file.name).read(), home)
+            found = read_announcements((folder / file.name).read(), home).entries
             yield from (entry for entry in found if entry.source in sources)
 
 

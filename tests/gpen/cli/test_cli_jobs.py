@@ -189,6 +189,22 @@ def test_results_in_the_folder_of_the_pictures_are_known_by_whatever_path(photos
     assert "6 pictures of" in said and "result.png" not in said
 
 
+def test_folders_in_a_list_are_passed_over(photos, tmp_path, monkeypatch):
+    """As `find . -print0` names them; the pictures in them are in the list themselves."""
+    monkeypatch.chdir(photos)
+    names = [".", "..", "../in", *(path.name for path in photos.iterdir()), "nowhere/.."]
+    (tmp_path / "list").write_text("\0".join(names), encoding="utf-8")
+    found = inputs.find_inputs([], str(tmp_path / "list"), recursive=False, output=tmp_path / "out")
+    assert [str(job.source) for job in found.jobs] == [*names[3:-1], "nowhere/.."]
+    assert [str(one.path) for one in found.passed_over] == names[:3]
+    assert {one.reason for one in found.passed_over} == {"listed"}
+    said = run_gpen("restore", "--files-from", tmp_path / "list", "-o", tmp_path / "out", *OPTIONS, code=1)
+    assert "1 failed; skipped: 3 folders in the list." in said and len(results_of(tmp_path / "out")) == 6
+    (tmp_path / "list").write_text(".\n", encoding="utf-8")
+    with pytest.raises(NoPictureError, match="no name of a picture in"):
+        run_gpen("restore", "--files-from", tmp_path / "list", "-o", tmp_path / "out", *OPTIONS)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
 def test_pipes_sockets_and_devices_are_passed_over(photos, tmp_path):
     """Reading one of them might never end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import traceback
@@ -20,6 +21,7 @@ from gpen_blocks.gpen.jobs.collect import Job
 from gpen_blocks.gpen.jobs.entries import Entry, name_of
 from gpen_blocks.gpen.jobs.job import Order
 from gpen_blocks.gpen.jobs.journal import FILE, Journal
+from gpen_blocks.gpen.jobs.kept import kept_journal
 from gpen_blocks.weights import files
 
 NAMES = tuple(f"{number}.png" for number in range(6))
@@ -210,6 +212,29 @@ def test_another_division_takes_over_what_a_killed_shard_has_done(order, tmp_pat
     assert not list(order.output.glob(PATTERN))
 
 
+def test_lines_of_another_form_are_passed_over_with_a_note(order, tmp_path):
+    """As of another version, or of another program; whole lines beside them count."""
+    jobs = pictures(tmp_path, *NAMES)
+    kill_in_work(jobs, order, 0)
+    (path,) = order.output.glob(PATTERN)
+    good = path.read_bytes().splitlines(keepends=True)
+    record = json.loads(good[0])
+    wrong = [{"x": 1}, {}, [], None, 5, "a", {**record, "new": 1}, {name: record[name] for name in list(record)[1:]}]
+    wrong += [{**record, name: {"a": 5}} for name in record if name != "report"]
+    wrong += [{**record, "report": {"faces": value}} for value in (5, "a", [5], [{"a": 5}], [{**FACE, "box": [1]}])]
+    path.write_bytes(
+        b"".join([*(json.dumps(each).encode() + b"\n" for each in wrong), b"not JSON\n", *good[:-1], b"{"])
+    )
+    with kept_journal(order.output) as kept:
+        (note,) = kept.journal.notes
+        assert f"{len(wrong) + 1} lines of {path} are not of this version and were passed over." in note
+        assert [entry.state for entry in kept.journal.entries().values()].count("done") == len(good) - 1
+    assert not path.exists()
+    with kept_journal(order.output) as kept:
+        assert kept.journal.notes == ()
+    assert len(call(jobs, order)[1]) == len(NAMES) - KILLED
+
+
 def test_lines_are_dropped_and_a_torn_one_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(announcements, "_LARGEST", 5000)
     path, home = tmp_path / "lines.jsonl", str(tmp_path)
@@ -222,8 +247,9 @@ def test_lines_are_dropped_and_a_torn_one_is_left_out(tmp_path, monkeypatch):
         lines.add(entry)
         lines.drop(each.source for each in entries[: number - 1])
         assert path.stat().st_size < 6000
-    assert list(read_announcements(path.read_bytes(), home))[-2:] == entries[-2:]
-    moved = list(read_announcements(path.read_bytes()[:-5], "/elsewhere"))
+    assert read_announcements(path.read_bytes(), home).entries[-2:] == entries[-2:]
+    moved, passed_over = read_announcements(path.read_bytes()[:-5], "/elsewhere")
+    assert passed_over == 0
     assert moved[-1].written == {"/elsewhere/48.png": "ab"} and moved[-1].output == "/elsewhere/48.png"
     lines.close()
     assert path.exists()

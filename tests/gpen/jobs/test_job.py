@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from copied_jobs import FACE, RECIPE, call, copy_files, pictures, states
 
 from gpen_blocks.gpen.errors import ImageError, JobError
 from gpen_blocks.gpen.jobs import exclusion
-from gpen_blocks.gpen.jobs.entries import Recipe, name_of
+from gpen_blocks.gpen.jobs.entries import Entry, Recipe, name_of
 from gpen_blocks.gpen.jobs.exclusion import only_process
 from gpen_blocks.gpen.jobs.job import Order, WorkList, in_shard, list_work
 from gpen_blocks.gpen.jobs.journal import FILE, Journal
@@ -165,9 +166,12 @@ def test_no_two_processes_have_the_same_pictures(tmp_path, first, second, togeth
             with only_process(tmp_path, second):
                 pass
         else:
-            told = f"working on {f'shard {first} of ' if first else ''}the job in"
-            with pytest.raises(JobError, match=told), only_process(tmp_path, second):
+            what = f"shard {first} of the" if first else "all of the"
+            told = f"working on {what} job in {tmp_path}; wait for it, or end it."
+            with pytest.raises(JobError, match=told) as refused, only_process(tmp_path, second):
                 pass
+            assert ("such as 1/8 and 2/8" in str(refused.value)) == (second == "3/4")
+            assert ("with --shard K/8." in str(refused.value)) == (first != "" and second == "")
     with only_process(tmp_path, second):
         pass
     assert not list(tmp_path.iterdir())
@@ -272,7 +276,7 @@ def test_a_file_that_changes_meanwhile_waits(order, tmp_path):
     assert (order.output / "a.jpg").read_text(encoding="utf-8") == "something else"
 
 
-@pytest.mark.parametrize("damage", ["text", "middle", "short", "version", "foreign"])
+@pytest.mark.parametrize("damage", ["text", "middle", "short", "version", "foreign", "empty", "bare"])
 def test_a_journal_that_cannot_be_used_is_kept_and_what_can_be_read_is_taken_over(order, tmp_path, damage):
     jobs = pictures(tmp_path, *(f"{number:03d}.jpg" for number in range(200)))
     call(jobs, order)
@@ -284,6 +288,11 @@ def test_a_journal_that_cannot_be_used_is_kept_and_what_can_be_read_is_taken_ove
         path.write_bytes(content[: len(content) // 2] + os.urandom(8192) + content[len(content) // 2 + 8192 :])
     elif damage == "short":
         path.write_bytes(content[: len(content) * 2 // 3])
+    elif damage in ("empty", "bare"):
+        path.write_bytes(b"")
+        if damage == "bare":
+            with closing(sqlite3.connect(path)) as other:
+                other.execute("VACUUM")
     else:
         with sqlite3.connect(path) as other:
             other.execute("UPDATE meta SET value = '99'" if damage == "version" else "DROP TABLE meta")
@@ -302,6 +311,28 @@ def test_a_journal_that_cannot_be_used_is_kept_and_what_can_be_read_is_taken_ove
     assert len(work.there) == taken and not written and len(work.faults) == 200 - taken
     assert all("already exists" in str(fault) for fault in work.faults.values())
     assert len(call(jobs, replace(order, overwrite=True))[1]) == 200 - taken
+
+
+def test_processes_that_begin_a_journal_at_the_same_time_find_one(tmp_path):
+    """None takes a journal that another has just begun for damaged."""
+
+    def begin(number: int) -> tuple[str, ...]:
+        with Journal.open(tmp_path / "out") as journal:
+            journal.put([Entry(source=f"/in/{number}.png")])
+            return journal.notes
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(begin, range(8))) == [()] * 8
+    with Journal.read(tmp_path / "out") as journal:
+        assert len(journal.entries()) == 8
+    assert not [path for path in (tmp_path / "out").iterdir() if "aside" in path.name or path.suffix == ".tmp"]
+
+
+def test_a_folder_under_the_name_of_the_journal_is_a_sentence(tmp_path):
+    (tmp_path / FILE).mkdir()
+    for begin in (Journal.open, Journal.read):
+        with pytest.raises(JobError, match=r"gpen-job\.sqlite is a folder, where the journal of a job would be"):
+            begin(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_to_is_a_sentence(tmp_path):
