@@ -1,6 +1,6 @@
 """Measures how steady restored faces of a video are: figures go to docs/video/steady.json, pictures beside it.
 
-    python benchmarks video             # all, about twenty minutes of one core
+    python benchmarks video             # all, about an hour of one core
     python benchmarks video --quick     # one of each kind of motion
 
 Stills of examples/ move and bend in known ways, and are damaged frame by frame with new noise each. The input, each
@@ -130,11 +130,11 @@ def _draw(videos: list[torch.Tensor], way: np.ndarray) -> None:
         np.stack([frame[y - 18, 60:260] for frame, (y, _) in zip(video, places, strict=True)]) for video in levels
     ]
     for name, rows, across, down in (
-        ("strip", np.concatenate(strip), 2, 2),
-        ("slices", np.concatenate(slices, 1), 2, 6),
+        ("strip.jpg", np.concatenate(strip), 2, 2),
+        ("slices.png", np.concatenate(slices, 1), 2, 6),
     ):
         large = rows.repeat(down, axis=0).repeat(across, axis=1)
-        Image.fromarray(large).save(FOLDER / f"{name}.png")
+        Image.fromarray(large).save(FOLDER / name, quality=88)
 
 
 def _video(frames: list[np.ndarray]) -> torch.Tensor:
