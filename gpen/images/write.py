@@ -291,11 +291,11 @@ def _present(**options: Any) -> dict[str, Any]:
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
     """Yield a temporary file that replaces `path` when it is complete."""
-    target = path.resolve() if path.is_symlink() else path
-    if target.is_dir():
+    is_link = path.is_symlink()  # it is replaced, and not what it leads to
+    if path.is_dir() and not is_link:
         raise ImageError(f"{path} is a folder; give a file in it.")
-    with replacing(target) as temporary:
+    with replacing(path) as temporary:
         with temporary.open("xb") as file:
             yield file
-        if target.exists():
-            shutil.copymode(target, temporary)
+        if path.exists() and not is_link:
+            shutil.copymode(path, temporary)

@@ -190,7 +190,7 @@ def _planned(
         kept[job] = Targets(main, beside)
         further = (main.with_name(stem + ending) for stem in (main.stem, main.name) for ending in order.endings)
         ours |= {path for path in (main, *beside, *further) if order.overwrite or owns(entry, name_of(path))}
-        if main not in ours and entry.output_stamp:
+        if main not in ours and entry.output_stamp and not (isinstance(main, Path) and main.is_dir()):
             changed[job] = ImageError(
                 f"{entry.output} was changed since it was restored; move it away, or pass --overwrite to replace it."
             )

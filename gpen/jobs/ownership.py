@@ -12,6 +12,7 @@ from ...weights.digest import hash_file
 from ...weights.files import replacing_together
 from ..errors import ImageError
 from .entries import Entry, name_of, sha256_of, stamp_of
+from .plan import FOREIGN
 from .storage import Place, is_url
 from .tasks import Announce, Task
 
@@ -26,6 +27,8 @@ def owns(entry: Entry, name: str) -> bool:
         entry: what the journal has of the picture.
         name: absolute path or URL of a file or a folder.
     """
+    if not is_url(name) and Path(name).is_symlink():
+        return False  # results are no links
     if name == entry.output:
         stamp = stamp_of(name)
         return stamp is None or stamp == entry.output_stamp or _is_written(entry, name)
@@ -43,7 +46,7 @@ def check_free(entry: Entry, written: Mapping[str, str]) -> None:
     """
     for name in written:
         if not owns(entry, name):
-            raise ImageError(f"{name} already exists; choose another name or pass --overwrite.")
+            raise ImageError(FOREIGN.format(name))
 
 
 def settle(entry: Entry | None, announced: Entry) -> Entry:
@@ -77,15 +80,16 @@ def write_files(task: Task, write: Callable[[], dict[str, Any]], announce: Annou
     Raises:
         ImageError: a file cannot be written.
     """
+    for folder in task.targets.folders:
+        if folder.is_symlink():
+            raise ImageError(f"{folder} is a link, which is in the way of the result; move it away.")
     if announce is None:
         return write()
-    # What a link leads to is replaced, not the link.
-    places = (task.targets.main, *task.targets.beside)
-    targets = {each.resolve() if each.is_symlink() else each: each for each in places}
+    targets = (task.targets.main, *task.targets.beside)
     try:
         with replacing_together(targets, within=task.folder) as held:
             report = write()
-            announce(task, report, {name_of(targets.get(path, path)): hash_file(there) for there, path in held})
+            announce(task, report, {name_of(path): hash_file(there) for there, path in held})
             return report
     except OSError as error:
         raise ImageError(f"{task.targets.main} cannot be written: {error.strerror or error}.") from error

@@ -16,6 +16,9 @@ from ..wording import count
 from .collect import Job, is_same
 from .storage import Place
 
+FOREIGN = "{} already exists, and this job did not write it; move it away, or pass --overwrite to replace it."
+"""Why a job does not write a result."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -28,6 +31,11 @@ class Targets:
 
     main: Path
     beside: tuple[Path, ...] = ()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Those that are folders for files."""
+        return tuple(path for path in self.beside if path.suffix.lower() not in WRITABLE)
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,7 @@ def plan(
     """
     if output is not None and len(jobs) > 1 and output.suffix.lower() in WRITABLE and not output.is_dir():
         raise ImageError(f"{output} is one file for {count(len(jobs), 'picture')}; give a folder.")
+    words = {} if earlier is None else {"foreign": FOREIGN}
     earlier = earlier or Earlier()
     taken = {_key(path): path for path in photographs} | {_key(job.source): job.source for job in jobs}
     taken |= {_key(path): source for path, source in earlier.reserved.items()}
@@ -98,7 +107,8 @@ def plan(
         try:
             for path in paths:
                 owner = job.source if _key(path) in own else taken.get(_key(path), job.source)
-                claim(path, owner, {}, overwrite or path in earlier.ours)
+                may_replace = overwrite or path in earlier.ours
+                claim(path, owner, {}, may_replace, is_folder=path in targets.folders, **words)
         except ImageError as error:
             faults[job] = error
             continue
@@ -181,8 +191,24 @@ def _key(path: Path) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) -> None:
-    """Reserve a target for a source, so that no file is lost.
+def claim(
+    target: Path,
+    source: Path,
+    taken: dict[Path, Path],
+    overwrite: bool,
+    *,
+    is_folder: bool = False,
+    foreign: str = "{} already exists; choose another name or pass --overwrite.",
+) -> None:
+    """Reserve a target for a source, so that no file is lost. A link is a file of its own, wherever it leads.
+
+    Args:
+        target: the path of a result.
+        source: the picture that it is the result of.
+        taken: the targets reserved so far, with their sources; receives this one.
+        overwrite: whether an existing file may be replaced.
+        is_folder: whether the target is a folder for files.
+        foreign: the sentence if it exists and may not be replaced.
 
     Raises:
         ImageError: the target is the source itself or another picture's result, exists and may not be overwritten, or
@@ -190,12 +216,14 @@ def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) 
     """
     key = target.absolute()
     try:
-        folder, writable = target.parent, True
+        folder, writable, is_link, in_way = target.parent, True, False, False
+        exists = target.exists()
         if isinstance(target, Path):
             folder = next(parent for parent in key.parents if parent.exists())
             writable = folder.is_dir() and os.access(folder, os.W_OK)
-        exists = target.exists()
-        same = exists and source.exists() and is_same(target, source)
+            is_link = target.is_symlink()
+            in_way = (is_link and is_folder) or (exists and not is_link and target.is_dir() != is_folder)
+        same = exists and source.exists() and (key == source.absolute() if is_link else is_same(target, source))
     except OSError as error:  # the name is too long, or the folder cannot be read
         raise ImageError(f"{target} cannot be written: {error.strerror or error}.") from None
     if not writable:
@@ -204,6 +232,9 @@ def claim(target: Path, source: Path, taken: dict[Path, Path], overwrite: bool) 
         raise ImageError(f"The result would overwrite the photograph {source}; choose another --output.")
     if key in taken:
         raise ImageError(f"{target} is already the result of {taken[key]}; process this picture in a separate run.")
-    if exists and not overwrite:
-        raise ImageError(f"{target} already exists; choose another name or pass --overwrite.")
+    if in_way:
+        kind = "link" if is_link else "file" if is_folder else "folder"
+        raise ImageError(f"{target} is a {kind}, which is in the way of the result; move it away.")
+    if (exists or is_link) and not overwrite:
+        raise ImageError(foreign.format(target))
     taken[key] = source

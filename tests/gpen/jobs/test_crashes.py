@@ -117,7 +117,7 @@ def test_what_somebody_put_there_after_a_kill_is_not_replaced_unasked(order, tmp
     for _ in range(2):
         work, written = call(jobs, order)
         (fault,) = work.faults.values()
-        assert "already exists; choose another name or pass --overwrite." in str(fault)
+        assert "already exists, and this job did not write it; move it away, or pass --overwrite" in str(fault)
         assert NAMES[KILLED] not in written and precious.read_text(encoding="utf-8") == "precious"
     assert list(states(order).values()).count("done") == len(NAMES) - 1
     assert call(jobs, replace(order, overwrite=True))[1] == [NAMES[KILLED]]

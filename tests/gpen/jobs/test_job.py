@@ -106,7 +106,8 @@ def test_foreign_files_and_changed_results_are_not_replaced_unasked(order, tmp_p
     work, written = call(jobs, order)
     assert written == ["b.jpg", "c.jpg"]
     assert [str(fault) for fault in work.faults.values()] == [
-        f"{order.output / 'a.jpg'} already exists; choose another name or pass --overwrite."
+        f"{order.output / 'a.jpg'} already exists, and this job did not write it; move it away, or pass "
+        "--overwrite to replace it."
     ]
     (order.output / "b.jpg").write_text("retouched by hand", encoding="utf-8")
     again = replace(order, again=True)
@@ -117,6 +118,67 @@ def test_foreign_files_and_changed_results_are_not_replaced_unasked(order, tmp_p
     assert (order.output / "a.jpg").read_text(encoding="utf-8") == "precious"
     assert (order.output / "b.jpg").read_text(encoding="utf-8") == "retouched by hand"
     assert call(jobs, replace(again, overwrite=True))[1] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+@pytest.mark.parametrize("leads", ["nowhere", "to a file", "to its photograph"])
+@pytest.mark.parametrize("name", ["a.jpg", "a-compare.png"])
+def test_a_link_under_the_name_of_a_result_is_a_foreign_file(order, tmp_path, name, leads):
+    """Nothing is written through it; `overwrite` replaces the link itself."""
+    order = replace(order, endings=("-compare.png", "-faces"))
+    jobs = pictures(tmp_path, "a.jpg", "b.jpg")
+    there = jobs[0].source if leads == "to its photograph" else tmp_path / "elsewhere.jpg"
+    if leads == "to a file":
+        there.write_text("precious", encoding="utf-8")
+    before = there.read_bytes() if there.exists() else None
+    link = order.output / name
+    order.output.mkdir()
+    link.symlink_to(there)
+    work, written = call(jobs, order)
+    assert written == ["b.jpg"] and f"{link} already exists, and this job" in str(work.faults[jobs[0]])
+    assert link.is_symlink() and (there.read_bytes() if there.exists() else None) == before
+    assert call(jobs, replace(order, overwrite=True))[1] == ["a.jpg"]
+    assert not link.is_symlink() and link.read_bytes() == b"a.jpg"
+    assert (there.read_bytes() if there.exists() else None) == before
+    link.unlink()
+    link.symlink_to(there)
+    assert call(jobs, replace(order, again=True))[1] == ["b.jpg"] and link.is_symlink()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.jpg", "folder"), ("a-compare.png", "folder"), ("a-faces", "file"), ("a-faces", "link")],
+)
+def test_what_no_overwriting_helps_against_has_to_be_moved_away(order, tmp_path, name, kind, overwrite):
+    """Also where an earlier call had its result there."""
+    order = replace(order, endings=("-compare.png", "-faces"), overwrite=overwrite)
+    jobs, path = pictures(tmp_path, "a.jpg", "b.jpg"), order.output / name
+    (tmp_path / "elsewhere").mkdir()
+    make = {
+        "folder": lambda: path.mkdir(),
+        "file": lambda: path.write_text("precious", encoding="utf-8"),
+        "link": lambda: path.symlink_to(tmp_path / "elsewhere"),
+    }[kind]
+    order.output.mkdir()
+    make()
+    told = f"{path} is a {kind}, which is in the way of the result; move it away."
+    work, written = call(jobs, order)
+    assert written == ["b.jpg"] and str(work.faults[jobs[0]]) == told
+    path.rename(tmp_path / "moved")
+    assert call(jobs, order)[1] == ["a.jpg"]
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    make()
+    work, written = call(jobs, replace(order, again=True))
+    assert written == ["b.jpg"] and str(work.faults[jobs[0]]) == told
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_the_folder_of_results_may_be_a_link(order, tmp_path):
+    (tmp_path / "there").mkdir()
+    order.output.symlink_to(tmp_path / "there")
+    jobs = pictures(tmp_path, "a.jpg", "deep/b.jpg")
+    assert len(call(jobs, order)[1]) == 2 and call(jobs, order)[1] == []
+    assert (tmp_path / "there/deep/b.jpg").exists() and len(call(jobs, replace(order, again=True))[1]) == 2
 
 
 def test_an_interrupted_job_goes_on(order, tmp_path):

@@ -119,7 +119,8 @@ def test_a_job_by_url_does_only_what_is_left(root):
     work, written = call()
     assert sorted(written) == ["A.jpg", "a-2.jpg", "c.png"]
     assert [str(fault) for fault in work.faults.values()] == [
-        f"{root}/out/deep/b.jpg already exists; choose another name or pass --overwrite."
+        f"{root}/out/deep/b.jpg already exists, and this job did not write it; move it away, or pass "
+        "--overwrite to replace it."
     ]
     (root / "out/deep/b.jpg").delete()
     assert call()[1] == ["deep/b.jpg"]
