@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..wording import FAILED, LEFT_ALONE, RESTORED, WITHOUT_FACE, came_of, count
+from ..wording import FAILED, LEFT_ALONE, RESTORED, WITHOUT_FACE, agree, came_of, count
 from . import options
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def job(
 
 
 def _state(folder: Path, journal: Journal, entries: list[Entry]) -> list[str]:
+    from ..jobs.since import changes_since
     from ..jobs.storage import path_of
     from .bars import duration, pace_in_words
 
@@ -68,13 +69,20 @@ def _state(folder: Path, journal: Journal, entries: list[Entry]) -> list[str]:
         rest = f"; about {duration(left * seconds / pictures)} for what is left, in one process" if left else ""
         lines.append(f"{pace}{rest}.")
     if states["working"]:
-        lines.append(f"{states['working']} begun: in work, or to be done again after a crash.")
+        taken = states["working"]
+        lines.append(
+            f"{taken} of those left {agree(taken, 'was', 'were')} taken up by a process that is at work, or that was "
+            "killed: then the next call does what of them is not finished."
+        )
+    lines += changes_since(entries)
     troubled = [entry for entry in entries if entry.why]
     for entry in troubled[:_MOST_SHOWN]:
-        gone = "" if path_of(entry.source).exists() else " (The file is gone.)"
-        lines.append(f"{entry.state}: {entry.source}: {entry.why}{gone}")
+        why = entry.why if path_of(entry.source).exists() else "The file is gone."
+        lines.append(f"{entry.state}: {entry.source}: {why}")
     if len(troubled) > _MOST_SHOWN:
         lines.append(f"and {len(troubled) - _MOST_SHOWN} more; --export writes all of them to a table.")
-    if left or states["failed"]:
+    if left:
         lines.append("The command that began the job goes on with it.")
+    elif failed:
+        lines.append("The command that began the job tries failed pictures again.")
     return lines

@@ -21,6 +21,7 @@ from ..jobs.plan import first_of, plan
 from ..jobs.ray_job import run_on_ray
 from ..jobs.ray_worker import Setup
 from ..jobs.recording import run_job
+from ..jobs.since import changes_since
 from ..jobs.tasks import Announce, Outcome, Task
 from ..settings import Settings, change_settings
 from ..versions import package_version
@@ -160,6 +161,8 @@ class Restoring:
             return
         number = len(work.there)
         say(f"{number} {agree(number, 'was', 'were')} there already.")
+        for line in changes_since(work.known):
+            say(noted(line))
         begun = journal.meta().get("version")
         if begun != package_version():
             say(noted(f"Version {begun} of gpen-blocks began this job; what it has done stays (--again does all)."))

@@ -64,6 +64,7 @@ class WorkList:
         faults: pictures that cannot be restored, with the reasons.
         postponed: number of pictures that are left because of the limit.
         entries: what the journal has of the pictures to restore, by their sources.
+        known: what it has of those whose results are there.
     """
 
     todo: dict[Job, Targets]
@@ -71,6 +72,7 @@ class WorkList:
     faults: dict[Job, ImageError] = field(default_factory=dict)
     postponed: int = 0
     entries: dict[str, Entry] = field(default_factory=dict)
+    known: list[Entry] = field(default_factory=list, compare=False)
 
 
 def in_shard(source: str, shard: tuple[int, int]) -> bool:
@@ -114,10 +116,11 @@ def _list_work(jobs: Sequence[Job], order: Order, journal: Journal | None, dry: 
     there = [job for job in own if _is_done(job, entries.get(sources[job]), order, touched)]
     done = set(there)
     left = [job for job in own if job not in done]
+    kept = [entries[sources[job]] for job in there]
     if journal is None or dry:
-        return _planned(jobs, left, there, order, entries, sources)[0]
+        return replace(_planned(jobs, left, there, order, entries, sources)[0], known=kept)
     if not left and not touched and not moved and all(sources[job] in entries for job in jobs):
-        return WorkList({}, there)
+        return WorkList({}, there, known=kept)
     for folder in {os.path.dirname(path) for path in results}:  # noqa: PTH120 (names of a journal are texts)
         remove_leftovers(Path(folder), _LEFTOVER)
     with journal.transaction():
@@ -126,7 +129,7 @@ def _list_work(jobs: Sequence[Job], order: Order, journal: Journal | None, dry: 
         work, new = _planned(jobs, left, there, order, journal.entries(), sources)
         journal.keep_settings(order.recipe.digest, order.recipe.text)
         journal.put([*new, *touched.values()])
-    return work
+    return replace(work, known=kept)
 
 
 def _is_done(job: Job, entry: Entry | None, order: Order, touched: dict[str, Entry]) -> bool:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,36 @@ def test_a_job_goes_on(photos, tmp_path):
     assert all(one["settings"]["strength"] == 1.0 and one["faces"] is not None for one in told["pictures"])
     said = run_gpen("job", out)
     assert "7 of 7 pictures done, 0 failed, 0 left." in said and "goes on" not in said
+
+
+def test_what_happened_to_a_finished_job_is_told(photos, tmp_path):
+    """Sources that are gone, results that were changed, and a job of which only failures are left."""
+    out, listed = tmp_path / "out", tmp_path / "list"
+    broken = photos / "broken.jpg"
+    broken.write_text("no picture", encoding="utf-8")
+    listed.write_text("\n".join(map(str, [*photos.iterdir(), photos / "never.jpg"])), encoding="utf-8")
+    words = ("restore", "--files-from", listed, "-o", out, *OPTIONS)
+    run_gpen(*words, code=1)
+    said = run_gpen("job", out)
+    assert "the source is gone" not in said and "was changed" not in said and "taken up" not in said
+    assert f"failed: {photos / 'never.jpg'}: The file is gone.\n" in said
+    assert said.endswith("The command that began the job tries failed pictures again.\n") and "goes on" not in said
+    results = sorted(results_of(out))
+    for name in results[:2]:
+        next(photos.glob(f"{Path(name).stem}.*")).unlink()
+    (out / results[3]).write_text("retouched by hand", encoding="utf-8")
+    for said, of in ((run_gpen("job", out), 8), (run_gpen(*words, code=1), 6)):
+        assert f"\n2 of {of}: the source is gone.\n" in said
+        told = f"\n1 of {of}: the result was changed since it was written, by its size or date; it stays as it is.\n"
+        assert told in said
+    with Journal.open(out) as journal:
+        entries = list(journal.entries().values())
+        journal.put([replace(entry, state="working") for entry in entries[-2:]])
+    said = run_gpen("job", out)
+    assert (
+        "\n2 of those left were taken up by a process that is at work, or that was killed" in said
+        and "goes on with" in said
+    )
 
 
 @pytest.mark.slow
