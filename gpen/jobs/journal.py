@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,8 @@ class Journal:
             if journal is None:
                 with FileLock(folder / ".gpen-job.lock", timeout=PATIENCE):
                     journal = _open(path, home) or (_replace if path.exists() else _create)(path, home)
+                    with suppress(OSError):  # Windows deletes no open file; who waits for it finds the journal
+                        (folder / ".gpen-job.lock").unlink()
             return journal
         except Timeout:
             raise JobError(f"{path} is locked by another process; try again when that has ended.") from None

@@ -363,6 +363,9 @@ def test_a_disk_that_is_read_only_is_a_sentence_and_can_be_looked_at(photos, tmp
         remount("ro")
         with pytest.raises(JobError, match=r"is not writable|cannot be written"):
             run_gpen(*words)
+        for folder in ("out", "new", "new/deep"):
+            with pytest.raises(JobError, match=f"{folder} is not writable; choose another --output"):
+                run_gpen("restore", photos, "-o", disk / folder, *OPTIONS, "--again")
         assert "2 of 6 pictures done" in run_gpen("job", disk / "out")
 
 

@@ -387,7 +387,7 @@ def test_processes_that_begin_a_journal_at_the_same_time_find_one(tmp_path):
         assert list(pool.map(begin, range(8))) == [()] * 8
     with Journal.read(tmp_path / "out") as journal:
         assert len(journal.entries()) == 8
-    assert not [path for path in (tmp_path / "out").iterdir() if "aside" in path.name or path.suffix == ".tmp"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [FILE]
 
 
 def test_a_folder_under_the_name_of_the_journal_is_a_sentence(tmp_path):
