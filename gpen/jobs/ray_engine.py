@@ -276,8 +276,7 @@ def _cluster(ray: Any, address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(
             address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False if not address else None
@@ -286,10 +285,38 @@ def _cluster(ray: Any, address: str | None) -> Iterator[None]:
         where = f"at {address}" if address else "on this machine"
         raise JobError(f"Ray {where} cannot be reached: {hide_secrets(' '.join(str(error).split()))}") from error
     try:
-        if in_main_thread:  # Ray's handler prints stacks; SIGTERM, by which Kubernetes stops a pod, is as Ctrl-C here
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-        yield
+        with _stopping_by_keyboard_interrupt(before):
+            yield
     finally:
         ray.shutdown()
-        if in_main_thread:
-            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+@contextmanager
+def _stopping_by_keyboard_interrupt(handlers: dict[signal.Signals, Any]) -> Iterator[None]:
+    """Let signals raise KeyboardInterrupt inside, the only exception that Ray's compiled code passes on, and hand them
+    to their own handlers at the end; Ray's handler of SIGTERM, by which Kubernetes stops a pod, prints stacks.
+
+    Args:
+        handlers: the handlers from before Ray was started.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def interrupt(number: int, frame: Any) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    for number, handler in handlers.items():
+        signal.signal(number, signal.SIG_IGN if handler is signal.SIG_IGN else interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        own = handlers[signal.Signals(came[0])] if came else None
+        if callable(own):
+            own(came[0], None)
+        raise
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler or signal.SIG_DFL)

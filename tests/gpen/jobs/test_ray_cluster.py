@@ -38,6 +38,8 @@ MODELS = ("--model", "gpen-lite-256", "--detector", "face-detector-lite", "--bac
 GPEN = (sys.executable, "-m", "gpen_blocks.gpen.cli")
 STORE = 100_000_000
 PICTURES = 11
+# As many more that two workers are still busy when a signal arrives.
+MANY = 41
 
 
 @contextmanager
@@ -67,11 +69,15 @@ def cluster() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eleven pictures in two folders, and a file that is none."""
-    folder = tmp_path_factory.mktemp("in")
+    return filled(tmp_path_factory.mktemp("in"), PICTURES)
+
+
+def filled(folder: Path, pictures: int) -> Path:
+    """A folder with so many pictures and a file that is none."""
     portrait = Path(__file__).resolve().parents[3] / "examples" / "portrait-degraded.jpg"
-    for number in range(PICTURES):
+    for number in range(pictures):
         name = folder / ("deep" if number % 3 == 0 else "") / f"photo {number:02d}.jpg"
-        name.parent.mkdir(exist_ok=True)
+        name.parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(portrait, name)
     (folder / "none.jpg").write_bytes(b"no picture")
     return folder
@@ -113,7 +119,14 @@ def journal_of(output: object, source: object) -> tuple[dict[str, Entry], list[F
         entries, faces = journal.entries(), journal.faces()
     times = {"mtime_ns": None, "output_mtime_ns": None, "seconds": None, "finished": None}
     plain = [
-        replace(each, source=named(each.source), output=named(each.output), why=named(each.why), **times)
+        replace(
+            each,
+            source=named(each.source),
+            output=named(each.output),
+            written={named(path): digest for path, digest in each.written.items()},
+            why=named(each.why),
+            **times,
+        )
         for each in entries.values()
     ]
     return {each.source: each for each in plain}, [replace(face, source=named(face.source)) for face in faces]
@@ -163,8 +176,8 @@ def test_a_machine_that_dies_takes_no_picture_along(cluster, photographs, refere
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_call_that_is_stopped_leaves_only_the_rest_to_the_next(cluster, photographs, reference, tmp_path, how):
-    output = tmp_path / "out"
+def test_a_call_that_is_stopped_leaves_only_the_rest_to_the_next(cluster, tmp_path, how):
+    photographs, output, whole = filled(tmp_path / "in", MANY), tmp_path / "out", tmp_path / "whole"
     words = [str(word) for word in (*GPEN, *on_ray(cluster, photographs, output))]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         told = lines_of(process, 1)
@@ -174,16 +187,18 @@ def test_a_call_that_is_stopped_leaves_only_the_rest_to_the_next(cluster, photog
     if how == signal.SIGKILL:
         assert process.returncode == -how
     else:
-        assert process.returncode == 130 and "Interrupted" in last and "received" not in last
+        word, code = ("Interrupted", 130) if how == signal.SIGINT else ("Terminated", 143)
+        assert process.returncode == code and word in last and "received" not in last
     with journal_to_read(output) as journal:
         done = {Path(entry.source).name for entry in journal.entries().values() if entry.state == "done"}
-    assert {Path(name).name for name in told} <= done and len(done) < PICTURES
+    assert {Path(name).name for name in told} <= done and len(done) < MANY
     before = {name: (output / name).stat().st_mtime_ns for name in written(output)}
     said = gpen(*on_ray(cluster, photographs, output), code=1)
-    assert f"{len(done)} were there already." in said
-    assert said.count(" → ") == PICTURES - len(done)
-    assert written(output) == written(reference)
-    assert journal_of(output, photographs) == journal_of(reference, photographs)
+    # Workers may have finished some that nobody heard of; the next call takes these in.
+    assert "were there already." in said and 0 < said.count(" → ") <= MANY - len(done)
+    gpen("restore", photographs, "-r", "-o", whole, *MODELS, code=1)
+    assert written(output) == written(whole)
+    assert journal_of(output, photographs) == journal_of(whole, photographs)
     again = {name for name, time in before.items() if (output / name).stat().st_mtime_ns != time}
     assert not {Path(name).name for name in again} & done, "finished pictures were done again"
 
