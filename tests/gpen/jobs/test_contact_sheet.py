@@ -395,7 +395,7 @@ def test_the_sheet_of_a_real_job(examples, tmp_path):
     assert "1 picture." in said
     (picture,) = pictures_of(tmp_path / "sheet.html").values()
     (face,) = picture["faces"]
-    assert (picture["size"], picture["missing"], picture["restored"]) == ([512, 512], [], 1)
+    assert (picture["size"], picture["missing"], picture["came"]) == ([512, 512], [], "restored")
     assert face["change"] > 1 and face["number"] == 0
     (before, after) = (tmp_path / face[when] for when in ("before", "after"))
     assert Image.open(before).size == (160, 160)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -347,7 +348,9 @@ def test_a_journal_that_cannot_be_used_is_kept_and_what_can_be_read_is_taken_ove
     if damage == "text":
         path.write_text("This was a journal. " * 1000, encoding="utf-8")
     elif damage == "middle":
-        path.write_bytes(content[: len(content) // 2] + os.urandom(8192) + content[len(content) // 2 + 8192 :])
+        path.write_bytes(
+            content[: len(content) // 2] + random.Random(0).randbytes(8192) + content[len(content) // 2 + 8192 :]
+        )
     elif damage == "short":
         path.write_bytes(content[: len(content) * 2 // 3])
     elif damage in ("empty", "bare"):
@@ -366,7 +369,10 @@ def test_a_journal_that_cannot_be_used_is_kept_and_what_can_be_read_is_taken_ove
     (note,) = journal.notes
     taken = len(journal.entries())
     assert f"gpen-job-aside-1.sqlite; {taken} of its pictures" in note
-    assert taken == 200 if damage in ("version", "foreign") else taken < 200
+    if damage in ("version", "foreign"):
+        assert taken == 200
+    elif damage != "middle":  # which pages hold rows depends on SQLite
+        assert taken < 200
     journal.close()
     assert "these pictures fail since their results exist already; --overwrite does them again" in note
     work, written = call(jobs, order)
