@@ -212,8 +212,8 @@ def _restore_segments(
     first, total = segments[there][0], tracks.stop - tracks.start
     stages = FrameStages(restorer, tracks, state, segments[there:], flowing)
     frames = read_frames(info, start=first, stop=tracks.stop, times=times, tell=tell)
-    faces = int((tracks.frame >= first).sum())
-    with flowing.threads(faces=faces), closing(stages.run(frames, info)) as restored:
+    # Of all faces, not of those that are left: another backend rounds otherwise.
+    with flowing.threads(faces=len(tracks)), closing(stages.run(frames, info)) as restored:
         done = first - tracks.start
         progress("restore", done, total)
         for number, (begin, end) in enumerate(segments[there:], there):
