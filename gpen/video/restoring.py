@@ -65,8 +65,8 @@ def restore_video(
 
     1. Follow the faces through all frames, and smooth their ways.
     2. Restore segment after segment. Each is a file in the folder `TARGET.parts`, whole once it is finished, with what
-       the next one begins with. Stopped at any moment, the same call goes on after the last finished one, and gives the
-       same frames.
+       the next one begins with. Stopped at any moment, the same call goes on after the last finished one; with
+       the backend `eager`, the frames are the same.
     3. Join the segments, copy everything else from the source, and move the result to its place.
 
     Pixels outside faces reach the encoder as they were decoded, and frames without a face as a whole.
