@@ -37,6 +37,8 @@ from .stages import (
 from .tasks import TASKS
 from .types import Alignment, Faces
 
+GPU_PASS = 8
+"""Faces of one pass of the network on a GPU. On a CPU, a pass of several costs as much for each."""
 # Upper limit of the memory for images, result and work on the faces, as a multiple of the images' size.
 _PICTURES_AT_ONCE = 8
 

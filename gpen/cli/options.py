@@ -36,6 +36,11 @@ AllowDamaged = Annotated[
     bool,
     typer.Option("--allow-damaged", help="Read as much as possible of files that are cut off or damaged."),
 ]
+Model = Annotated[str, typer.Option(help="Registry name or file of the GPEN model; auto: the best here.")]
+Precision = Annotated[
+    str, typer.Option(help="fp32, bf16 or fp16; fp32 is used instead of one that changes the picture.")
+]
+Workers = Annotated[int, typer.Option(help="Threads that work at once; 0: one for each core.")]
 Detector = Annotated[str, typer.Option(help="Registry name or file of the face detector; auto: the best here.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")]
 Report = Annotated[Path | None, typer.Option(help="Write a report of what was found and done to this JSON file.")]

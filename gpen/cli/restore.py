@@ -21,7 +21,7 @@ def restore(
         typer.Argument(help="Pictures, folders of pictures, or globs.", metavar="INPUT...", show_default=False),
     ] = None,
     output: options.OutputOrUrl = None,
-    model: Annotated[str, typer.Option(help="Registry name or file of the GPEN model; auto: the best here.")] = "auto",
+    model: options.Model = "auto",
     detector: options.Detector = "auto",
     preset: options.Preset = None,
     indices: options.Indices = "",
@@ -47,11 +47,9 @@ def restore(
             "openvino, onnxruntime, cudagraph or tensorrt."
         ),
     ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="fp32, bf16 or fp16; fp32 is used instead of one that changes the picture.")
-    ] = "fp32",
+    precision: options.Precision = "fp32",
     batch_size: Annotated[int, typer.Option(min=0, help="Faces per forward pass; 0: as many as fit.")] = 0,
-    workers: Annotated[int, typer.Option(help="Threads that work at once; 0: one for each core.")] = 0,
+    workers: options.Workers = 0,
     memory: Annotated[float, typer.Option(help="Gigabytes for pictures in work; 0: half of the free memory.")] = 0.0,
     files_from: Annotated[
         str,

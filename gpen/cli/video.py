@@ -37,7 +37,7 @@ def video(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[str, typer.Option(help="Registry name or file of the GPEN model; auto: the best here.")] = "auto",
+    model: options.Model = "auto",
     detector: options.Detector = "auto",
     preset: options.Preset = None,
     indices: Annotated[
@@ -99,10 +99,8 @@ def video(
             help="auto (the fastest installed one), eager, compile, openvino, onnxruntime, cudagraph or tensorrt."
         ),
     ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="fp32, bf16 or fp16; fp32 is used instead of one that changes the picture.")
-    ] = "fp32",
-    workers: Annotated[int, typer.Option(help="Threads that work at once; 0: one for each core.")] = 0,
+    precision: options.Precision = "fp32",
+    workers: options.Workers = 0,
     memory: Annotated[float, typer.Option(help="Gigabytes for frames in work; 0: half of the free memory.")] = 0.0,
     log: options.Log = None,
     **settings: Any,

@@ -36,7 +36,7 @@ def only_process(folder: Path, shard: str = "") -> Iterator[None]:
         JobError: another process is at work, or the folder cannot be written.
     """
     name = lock_name(shard)
-    if not (lock := _acquired(folder, name)):
+    if not (lock := _acquired(_path_of(folder, name))):
         raise JobError(_told(folder, name, name))
     try:
         for other in _names(folder) - {name}:
@@ -50,7 +50,18 @@ def only_process(folder: Path, shard: str = "") -> Iterator[None]:
 @contextmanager
 def ended_process(folder: Path, name: str) -> Iterator[bool]:
     """Whether a process that has this lock name is not running; meanwhile none begins."""
-    lock = _acquired(folder, name)
+    with locked(_path_of(folder, name)) as was_free:
+        yield was_free
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file, if no other process does; whether it was free.
+
+    Raises:
+        JobError: the file cannot be written.
+    """
+    lock = _acquired(path)
     try:
         yield lock is not None
     finally:
@@ -63,8 +74,11 @@ def _is_free(folder: Path, name: str) -> bool:
         return ended
 
 
-def _acquired(folder: Path, name: str) -> FileLock | None:
-    path = folder / f".gpen-job-{name}.lock"
+def _path_of(folder: Path, name: str) -> Path:
+    return folder / f".gpen-job-{name}.lock"
+
+
+def _acquired(path: Path) -> FileLock | None:
     lock = FileLock(path, timeout=_LOOK)
     try:
         lock.acquire()

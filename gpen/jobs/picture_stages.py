@@ -17,7 +17,16 @@ from ..progress import Progress, part_of
 from ..restored import GatheredWindows
 from ..restorer import Restoration, Restorer
 from ..stages import FoundFaces
-from ..steps import CutWindow, cut_window, find_chosen, finish_window, restore_together, restore_window_crops, timed
+from ..steps import (
+    GPU_PASS,
+    CutWindow,
+    cut_window,
+    find_chosen,
+    finish_window,
+    restore_together,
+    restore_window_crops,
+    timed,
+)
 from .flow import Check, Limit, Stage
 from .pages import has_pages
 from .tasks import Task
@@ -26,11 +35,9 @@ from .writing import Writing
 TaskProgress = Callable[[Task, str, int, int], None]
 """As `progress.Progress`, after the task; called in several threads. An exception it raises is that task's error."""
 
-# Faces of one pass of the network on a GPU. On a CPU, a pass of several costs as much for each.
-_GPU_PASS = 8
-# Bytes that the chain holds for a pixel of a picture at its peak: 33 to 52 were measured with the defaults, and the
-# preparation of pictures takes more.
-_BYTES_PER_PIXEL = 80
+BYTES_PER_PIXEL = 80
+"""Bytes that the chain holds for a pixel of a picture at its peak: 33 to 52 were measured with the defaults, and the
+preparation of pictures takes more."""
 
 
 @dataclass(eq=False)
@@ -75,7 +82,7 @@ class PictureStages:
         self._networks, self._settings = restorer.networks, restorer.settings
         self._networks.require(self._settings)
         self._on_gpu = restorer.device.type != "cpu"
-        self._pass = batch_size or (_GPU_PASS if self._on_gpu else 0)
+        self._pass = batch_size or (GPU_PASS if self._on_gpu else 0)
 
     def stages(self) -> list[Stage]:
         """The stages. One thread at a time drives a GPU."""
@@ -95,7 +102,7 @@ class PictureStages:
 
     def cost(self, task: Task) -> int:
         """Bytes that a picture takes on its way."""
-        return _BYTES_PER_PIXEL * pixels_of(task.source) + self._restorer.generator.module.activation_bytes()
+        return BYTES_PER_PIXEL * pixels_of(task.source) + self._restorer.generator.module.activation_bytes()
 
     @staticmethod
     def _alone(name: str, run: Callable[[_Work], None], limit: Limit) -> Stage:

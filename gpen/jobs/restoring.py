@@ -75,7 +75,7 @@ def restore_files(
         work within seconds; files are written whole or not at all.
     """
     on_cpu = restorer.device.type == "cpu"
-    cores = workers or (usable_cores() if on_cpu else _GPU_WORKERS)
+    cores = workers or usual_workers(on_cpu=on_cpu)
     pictures = pictures or length_hint(tasks)
     source = iter(tasks)
     first = list(islice(source, cores))
@@ -102,6 +102,11 @@ def restore_files(
                 yield Outcome(done.item, done.value, done.error, done.seconds)
         finally:
             results.close()
+
+
+def usual_workers(*, on_cpu: bool) -> int:
+    """Number of threads that work at once if nobody says it."""
+    return usable_cores() if on_cpu else _GPU_WORKERS
 
 
 @contextmanager

@@ -10,16 +10,14 @@ from typing import Any
 import torch
 
 from ..backends import settle
-from ..devices import usable_cores
 from ..jobs.flow import Limit
-from ..jobs.restoring import Room, few_threads
+from ..jobs.picture_stages import BYTES_PER_PIXEL
+from ..jobs.restoring import Room, few_threads, usual_workers
 from ..restorer import Restorer
 from .files import VideoInfo
 
-# Bytes that the chain holds for a pixel of a frame, and for one that only waits to be encoded.
-_BYTES_PER_PIXEL, _BYTES_WAITING = 80, 6
-# Threads beside a GPU.
-_GPU_WORKERS = 4
+# Bytes for a pixel of a frame that only waits to be encoded.
+_BYTES_WAITING = 6
 
 
 class FrameFlow:
@@ -33,7 +31,7 @@ class FrameFlow:
 
     def __init__(self, restorer: Restorer, *, workers: int = 0, memory: int = 0) -> None:
         self.on_gpu = restorer.device.type != "cpu"
-        self._workers = workers or (_GPU_WORKERS if self.on_gpu else usable_cores())
+        self._workers = workers or usual_workers(on_cpu=not self.on_gpu)
         self._generator = restorer.generator.module
         self._fits = Room(memory)
         self.network = Limit(1 if self.on_gpu else 0)
@@ -49,7 +47,7 @@ class FrameFlow:
     def how(self, info: VideoInfo, *, frames: int = 1) -> dict[str, Any]:
         """Arguments of `flow` for windows of so many frames of a video."""
         pixels = frames * info.width * info.height
-        each = _BYTES_PER_PIXEL * pixels + self._generator.activation_bytes()
+        each = BYTES_PER_PIXEL * pixels + self._generator.activation_bytes()
         return {
             "workers": self._workers,
             "cost": lambda item: each,

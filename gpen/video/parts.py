@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from ...weights.files import remove_leftovers, replacing
 from ..errors import JobError
+from ..jobs.exclusion import locked
 
 _ORDER, _LOCK = "order.json", "lock"
 
@@ -88,20 +88,14 @@ def kept_parts(target: Path, order: Mapping[str, Any], *, suffix: str) -> Iterat
     """
     target = target.absolute()
     folder = target.with_name(f"{target.name}.parts")
-    lock = FileLock(folder / _LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise JobError(f"Another process is making {target}; wait for it, or end it.") from None
     except OSError as error:
         raise JobError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    try:
+    with locked(folder / _LOCK) as was_free:
+        if not was_free:
+            raise JobError(f"Another process is making {target}; wait for it, or end it.")
         yield _begin(folder, json.dumps(order, sort_keys=True, indent=1), suffix)
-    finally:
-        lock.release()
-        with suppress(OSError):  # on some systems the lock's file stays
-            (folder / _LOCK).unlink(missing_ok=True)
 
 
 def _begin(folder: Path, order: str, suffix: str) -> Parts:

@@ -16,6 +16,7 @@ from ..errors import SettingsError, VideoError
 from ..faces.select import parse_indices
 from ..jobs.entries import stamp_of
 from ..model_files import model_hashes
+from ..progress import Progress, silent
 from ..restorer import Restorer
 from ..versions import package_version
 from ..wording import count
@@ -39,13 +40,6 @@ from .segmenting import plan_segments
 from .steady import SteadyState, Tracks, choose_tracks, smooth
 from .trim import Trim
 
-VideoProgress = Callable[[str, int, int], None]
-"""Called with the stage, `follow` or `restore`, the number of frames that are done, and that of all."""
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """A progress callback that does nothing."""
-
 
 def restore_video(
     source: str | Path,
@@ -59,7 +53,7 @@ def restore_video(
     overwrite: bool = False,
     workers: int = 0,
     memory: int = 0,
-    progress: VideoProgress = silent,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Restore the faces of a video, steadily over its frames.
 
@@ -82,7 +76,8 @@ def restore_video(
         overwrite: replace a file that is there.
         workers: threads that work at once; 0: as many as there are cores, and 4 beside a GPU.
         memory: bytes that frames and the work on them may take; 0: half of what is free.
-        progress: called regularly, in the caller's thread; an exception that it raises ends the work.
+        progress: called with `follow` or `restore`, the number of frames that are done and of all, regularly and in the
+            caller's thread; an exception that it raises ends the work.
 
     Returns:
         A JSON-serialisable report.
@@ -163,7 +158,7 @@ def _tracks(
     trim: Trim,
     parts: Parts,
     tell: Callable[[str], None],
-    progress: VideoProgress,
+    progress: Progress,
 ) -> tuple[Tracks, np.ndarray]:
     """The faces of all frames, and the times of all in the file, from the earlier call or from the first pass."""
     if parts.tracks.is_file() and parts.times.is_file():
@@ -204,7 +199,7 @@ def _restore_segments(
     segments: list[tuple[int, int]],
     parts: Parts,
     tell: Callable[[str], None],
-    progress: VideoProgress,
+    progress: Progress,
 ) -> None:
     """Restore and encode what is left."""
     there = parts.finished()

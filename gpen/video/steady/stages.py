@@ -12,12 +12,9 @@ from ...backends import expect
 from ...jobs.flow import Check, Limit, Stage
 from ...progress import Progress
 from ...stages import Networks
-from ...steps import restore_together, restore_window_crops
+from ...steps import GPU_PASS, restore_together, restore_window_crops
 from .state import SteadyState
 from .window import SteadyChain, SteadyWork
-
-# Faces of one pass of the network on a GPU. On a CPU, a pass of several costs as much for each.
-_GPU_PASS = 8
 
 
 def steady_stages(
@@ -32,7 +29,7 @@ def steady_stages(
         batch_size: faces per forward pass, of several windows; 0: on a GPU 8, on a CPU those of one window.
         on_gpu: whether the networks run on a GPU; one thread at a time drives it then.
     """
-    limit, faces = Limit(1 if on_gpu else 0), batch_size or (_GPU_PASS if on_gpu else 0)
+    limit, faces = Limit(1 if on_gpu else 0), batch_size or (GPU_PASS if on_gpu else 0)
     carried = _Carried(chain, state)
 
     def count(work: SteadyWork) -> int:
