@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -145,9 +147,20 @@ def test_detail_moves_with_the_face():
     assert (crop - made.roll((3, -2), (-1, -2)))[inner].abs().mean() < 0.005
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch has one thread here too, as in the threads of a flow: another number rounds otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [0, 3])
-def test_windows_beside_each_other_give_the_same_as_one_after_another(chain, frames_of, networks, batch_size):
+def test_windows_beside_each_other_give_the_same_as_one_after_another(
+    chain, frames_of, networks, batch_size, one_thread
+):
     frames, numbers = torch.stack(frames_of(12)), [range(first, first + 3) for first in range(0, 12, 3)]
     state, images = SteadyState(), []
     for own in numbers:
