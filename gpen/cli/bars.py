@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from ..jobs.collect import Job
-from ..progress import Overall
+from ..progress import Overall, Progress
 from ..wording import count, printable
 from .terminal import rich_console, say_error
 
@@ -95,6 +95,49 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
+class FramePace:
+    """How fast the frames of a video go through the passes over it.
+
+    Args:
+        passes: names of the passes, in their order, and what they do in words.
+    """
+
+    def __init__(self, passes: Mapping[str, str]) -> None:
+        self._passes = passes
+        self._began: dict[str, tuple[float, int]] = {}
+
+    def words(self, name: str, done: int, total: int) -> str:
+        """Such as `pass 2 of 2, restoring: frame 50 of 600, 8.1 fps, 1 min 8 s left`.
+
+        Args:
+            name: of the pass.
+            done: number of frames that are done; at the first call, of those that an earlier program did.
+            total: number of frames, at most `done` if it is not known.
+        """
+        began, first = self._began.setdefault(name, (time.monotonic(), done))
+        number, seconds = list(self._passes).index(name) + 1, time.monotonic() - began
+        of = f" of {total}" if total > done else ""
+        told = f"pass {number} of {len(self._passes)}, {self._passes[name]}: frame {done}{of}"
+        if done <= first or seconds < 1:
+            return told
+        pace = (done - first) / seconds
+        left = f", {duration((total - done) / pace)} left" if total > done else ""
+        return f"{told}, {pace:.1f} fps{left}"
+
+
+class _Lines:
+    """Tells how far the work is, now and then."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def tell(self, words: str) -> None:
+        """Print the words, if the last ones were some time ago."""
+        if time.monotonic() - self._said >= _EVERY:
+            say_error(words)
+            self._said = time.monotonic()
+
+
 class PaceBar:
     """Shows the pace of a run on a bar, or in lines now and then.
 
@@ -105,8 +148,7 @@ class PaceBar:
 
     def __init__(self, total: int, bar: Any = None) -> None:
         self._pace, self._bar = Pace(total), bar
-        self._said = time.monotonic()
-        self._guard = threading.Lock()
+        self._lines, self._guard = _Lines(), threading.Lock()
         self._task = bar.add_task(self._pace.words, total=total) if bar else None
         self.aside = _aside(bar) if bar else nullcontext
 
@@ -117,9 +159,8 @@ class PaceBar:
             reached, words = self._pace.reached, self._pace.words
         if self._bar:
             self._bar.update(self._task, completed=reached, description=words)
-        elif time.monotonic() - self._said >= _EVERY and self._pace.done < self._pace.total:
-            say_error(words)
-            self._said = time.monotonic()
+        elif self._pace.done < self._pace.total:
+            self._lines.tell(words)
 
     def show_within(self, source: Path, stage: str, done: int, total: int) -> None:
         """Let the bar move within a picture; may be called in any thread, otherwise as `Pace.count_within`."""
@@ -134,43 +175,71 @@ class PaceBar:
 
 
 @contextmanager
-def pace_bar(total: int) -> Iterator[PaceBar]:
-    """Yield what shows the pace of a run.
+def terminal_bar(*columns: str) -> Iterator[Any]:
+    """Yield a bar of rich on standard error; without a terminal, None, and rich is not imported.
 
-    Without a terminal, a line is printed to standard error now and then, and rich is not imported.
+    Args:
+        columns: `text` (the description), `bar`, `share` and `time`, in their order.
     """
     if not typer.get_text_stream("stderr").isatty():
-        yield PaceBar(total)
+        yield None
         return
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+    kinds = {
+        "text": lambda: TextColumn("{task.description}", markup=False),
+        "bar": BarColumn,
+        "share": TaskProgressColumn,
+        "time": TimeElapsedColumn,
+    }
     with Progress(
-        BarColumn(),
-        TextColumn("{task.description}", markup=False),
+        *(kinds[column]() for column in columns),
         console=rich_console(stderr=True),
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
     ) as bar:
+        yield bar
+
+
+@contextmanager
+def pace_bar(total: int) -> Iterator[PaceBar]:
+    """Yield what shows the pace of a run; without a terminal, in a line now and then."""
+    with terminal_bar("bar", "text") as bar:
         yield PaceBar(total, bar)
+
+
+@contextmanager
+def frame_bar(passes: Mapping[str, str]) -> Iterator[Progress]:
+    """Yield a function that shows the progress of a video; without a terminal, in a line now and then.
+
+    Args:
+        passes: as for `FramePace`.
+    """
+    pace, lines = FramePace(passes), _Lines()
+    with terminal_bar("bar", "text") as bar:
+        task = bar.add_task("", total=None) if bar else None
+
+        def show(name: str, done: int, total: int) -> None:
+            words = pace.words(name, done, total)
+            if bar:
+                bar.update(task, description=words, completed=done, total=total if total > done else None)
+            else:
+                lines.tell(words)
+
+        yield show
 
 
 @contextmanager
 def stage_bar(total: int) -> Iterator[tuple[Callable[[Job], Any], Callable[[], AbstractContextManager]]]:
     """Yield a function that shows the progress of one job, and one that hides the bar for a moment.
 
-    Without a terminal, nothing is shown, and rich is not imported.
+    Without a terminal, nothing is shown.
     """
-    if not typer.get_text_stream("stderr").isatty():
-        yield _unseen, nullcontext
-        return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    bar = Progress(
-        *columns, console=rich_console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
-    )
-    with bar:
+    with terminal_bar("text", "bar", "share", "time") as bar:
+        if not bar:
+            yield _unseen, nullcontext
+            return
         pictures = bar.add_task(f"picture 1 of {total}", total=total, visible=total > 1)
 
         @contextmanager

@@ -74,13 +74,11 @@ def contact_sheet(
 @contextmanager
 def _bar() -> Iterator[Steps]:
     """Yield a function that shows the progress, where there is a terminal."""
-    if not typer.get_text_stream("stderr").isatty():
-        yield no_steps
-        return
-    from rich.progress import Progress
+    from .bars import terminal_bar
 
-    from .terminal import rich_console
-
-    with Progress(console=rich_console(stderr=True), transient=True) as bar:
+    with terminal_bar("text", "bar", "share") as bar:
+        if not bar:
+            yield no_steps
+            return
         task = bar.add_task("thumbnails", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+# More would be a slip of the pen: threads, and gigabytes.
+_MOST_WORKERS, _MOST_MEMORY = 1000, 100_000
 
 
 def path_or_place(address: str) -> Path:
@@ -13,6 +17,19 @@ def path_or_place(address: str) -> Path:
     from ..jobs.storage import Place, is_url, path_of
 
     return path_of(Place.of(address).address) if is_url(address) else Path(address)
+
+
+def require_spread(workers: int, memory: float) -> dict[str, int]:
+    """Threads and bytes of `--workers` and `--memory`.
+
+    Raises:
+        SettingsError: one is out of range.
+    """
+    from ..values import require_between
+
+    require_between("--workers", workers, 0, _MOST_WORKERS)
+    require_between("--memory", memory, 0, _MOST_MEMORY)
+    return {"workers": workers, "memory": math.ceil(memory * 1e9)}
 
 
 Inputs = Annotated[list[str], typer.Argument(help="Pictures, folders of pictures, or globs.", metavar="INPUT...")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, get_args
 
 import typer
@@ -10,8 +9,8 @@ import typer
 from . import options
 from .setting_options import set_options, takes_settings
 
-# More would be a slip of the pen: threads, gigabytes, and GPUs of one worker.
-_MOST_WORKERS, _MOST_MEMORY, _MOST_GPUS = 1000, 100_000, 1000
+# GPUs of one worker; more would be a slip of the pen.
+_MOST_GPUS = 1000
 
 
 @takes_settings()
@@ -121,8 +120,7 @@ def restore(
     require_choice("backend", backend, get_args(Backend))
     require_choice("precision", precision, get_args(Precision))
     require_choice("engine", engine, ("local", "ray"))
-    require_between("--workers", workers, 0, _MOST_WORKERS)
-    require_between("--memory", memory, 0, _MOST_MEMORY)
+    spread = options.require_spread(workers, memory)
     require_between("--gpus-per-worker", gpus_per_worker, 0, _MOST_GPUS)
     if pattern:
         check_pattern(pattern)
@@ -153,7 +151,7 @@ def restore(
             "save_faces": save_faces,
             "allow_damaged": allow_damaged,
         },
-        spread={"workers": workers, "memory": math.ceil(memory * 1e9)},
+        spread=spread,
         cluster={"address": address or None, "gpus_per_worker": gpus_per_worker} if engine == "ray" else None,
     )
     call.check()

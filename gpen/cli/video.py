@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -13,9 +10,7 @@ import typer
 from . import options
 from .setting_options import set_options, takes_settings
 
-# Without a terminal, progress is told this often, in seconds.
-_EVERY = 30
-_STAGES = {"follow": "following faces", "restore": "restoring"}
+_PASSES = {"follow": "following faces", "restore": "restoring"}
 
 
 @takes_settings()
@@ -117,12 +112,14 @@ def video(
     from ..presets import DEFAULT_NAME, load_preset
     from ..settings import change_settings
     from ..values import require_choice
+    from .bars import frame_bar
     from .files import open_report, require_json, write_json
     from .logs import logging_to
     from .terminal import noted, say
 
     require_choice("backend", backend, get_args(Backend))
     require_choice("precision", precision, get_args(Precision))
+    spread = options.require_spread(workers, memory)
     require_json(report)
     loaded = load_preset(preset or DEFAULT_NAME)
     change_settings(loaded.settings, set_options(settings))
@@ -145,7 +142,7 @@ def video(
             )
             say(f"→ {sheet}")
         open_report(report)
-        with _bar() as progress:
+        with frame_bar(_PASSES) as progress:
             done = restore_video(
                 source,
                 target,
@@ -155,9 +152,8 @@ def video(
                 rate=frames_a_second,
                 indices=indices,
                 overwrite=overwrite,
-                workers=workers,
-                memory=int(memory * 1e9),
                 progress=progress,
+                **spread,
             )
         if report:
             write_json(report, done)
@@ -179,46 +175,3 @@ def _line(report: dict[str, Any]) -> str:
     others = f", {left} left alone" if left else ""
     took = f"in {duration(report['seconds'])} ({pace:.1f} frames a second)"
     return f"{report['source']} → {report['output']}: {frames}, {faces}{others} {took}"
-
-
-@contextmanager
-def _bar() -> Iterator[Any]:
-    """Yield a function that shows the progress."""
-    began: dict[str, tuple[float, int]] = {}
-
-    def words(stage: str, done: int, total: int) -> str:
-        from .bars import duration
-
-        start, first = began.setdefault(stage, (time.monotonic(), done))
-        told = f"{_STAGES[stage]}: frame {done} of {total}" if total > done else f"{_STAGES[stage]}: frame {done}"
-        seconds = time.monotonic() - start
-        if done <= first or seconds < 1:
-            return told
-        pace = (done - first) / seconds
-        left = f", {duration((total - done) / pace)} left" if total > done else ""
-        return f"{told}, {pace:.1f} frames a second{left}"
-
-    if not typer.get_text_stream("stderr").isatty():
-        from .terminal import say_error
-
-        said = time.monotonic()
-
-        def tell(stage: str, done: int, total: int) -> None:
-            nonlocal said
-            told = words(stage, done, total)
-            if time.monotonic() - said >= _EVERY:
-                say_error(told)
-                said = time.monotonic()
-
-        yield tell
-        return
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    from .terminal import rich_console
-
-    columns = (BarColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=rich_console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda stage, done, total: bar.update(
-            task, description=words(stage, done, total), completed=done, total=total
-        )

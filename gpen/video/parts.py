@@ -14,6 +14,7 @@ import numpy as np
 from ...weights.files import remove_leftovers, replacing
 from ..errors import JobError
 from ..jobs.exclusion import locked
+from .steady.arrays import load_arrays, save_arrays
 
 _ORDER, _LOCK = "order.json", "lock"
 
@@ -42,12 +43,23 @@ class Parts:
     @property
     def times(self) -> Path:
         """Where the times of all frames are kept; the faces come after them."""
-        return self.folder / "times.npy"
+        return self.folder / "times.npz"
 
     def keep_times(self, times: np.ndarray) -> None:
-        """Write the times of all frames, whole or not at all."""
-        with replacing(self.times) as temporary, temporary.open("wb") as file:
-            np.save(file, times, allow_pickle=False)
+        """Write the times of all frames, whole or not at all.
+
+        Raises:
+            ImageError: the folder cannot be written to.
+        """
+        save_arrays(self.times, {"times": times})
+
+    def kept_times(self) -> np.ndarray:
+        """What `keep_times` wrote.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        return load_arrays(self.times)["times"]
 
     def segment(self, number: int) -> Path:
         """The file of a segment."""
@@ -120,6 +132,6 @@ def _read(path: Path) -> str:
 
 def _clear(folder: Path) -> None:
     """Remove the parts of another order, and only these: somebody may keep other files there."""
-    for pattern in ("segment-*", "tracks.npz", "times.npy"):
+    for pattern in ("segment-*", "tracks.npz", "times.npz"):
         for path in folder.glob(pattern):
             path.unlink()

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...weights.files import replacing
+from ..files import write_whole
 from ..report import PREVIEW_NOTE
 from ..restorer import Restorer
 from ..stages import FaceRecord
@@ -40,9 +40,13 @@ class Tally:
                 self._left.setdefault(track, Counter())[record.left_alone] += 1
 
     def save(self, path: Path) -> None:
-        """Write a JSON file, whole or not at all."""
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps([self._restored, self._left]), encoding="utf-8")
+        """Write a JSON file, whole or not at all.
+
+        Raises:
+            ImageError: the folder cannot be written to.
+        """
+        text = json.dumps([self._restored, self._left])
+        write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
     @classmethod
     def sum_of(cls, paths: Sequence[Path]) -> Tally:

@@ -162,8 +162,8 @@ def _tracks(
 ) -> tuple[Tracks, np.ndarray]:
     """The faces of all frames, and the times of all in the file, from the earlier call or from the first pass."""
     if parts.tracks.is_file() and parts.times.is_file():
-        return Tracks.load(parts.tracks), np.load(parts.times, allow_pickle=False)
-    start, stop, total = 0, None, info.frame_count or 0
+        return Tracks.load(parts.tracks), parts.kept_times()
+    start, stop, total = 0, None, info.expected_frames
     planned = np.zeros(0, np.int64)
     if trim != Trim():
         planned = read_times(info)

@@ -115,6 +115,11 @@ class VideoInfo:
         return self.layout.depth
 
     @property
+    def expected_frames(self) -> int:
+        """Number of frames as the file says, or else by its duration and rate; 0 if it says nothing."""
+        return self.frame_count or round((self.duration or 0) * float(self.rate or 0))
+
+    @property
     def hdr(self) -> str:
         """`PQ` or `HLG`; empty for ordinary video."""
         return TRANSFERS_HDR.get(self.color.transfer, "")
