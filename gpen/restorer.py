@@ -22,7 +22,7 @@ from .report import batch_report
 from .restore import restore_crops
 from .restored import RestoredBatch
 from .settings import Settings, change_settings
-from .stages import load_networks
+from .stages import Networks, load_networks
 from .tasks import TASKS
 from .types import Alignment, Faces
 from .wording import count
@@ -127,6 +127,19 @@ class Restorer:
         self.networks = load_networks(
             model, detector, settings=self.settings, device=self.device, backend=backend, precision=precision
         )
+
+    @classmethod
+    def of_networks(cls, networks: Networks, preset: Preset, device: torch.device) -> Restorer:
+        """A restorer with networks that are loaded and placed by somebody else.
+
+        Args:
+            networks: those for the settings of the preset.
+            preset: the settings.
+            device: where the networks run.
+        """
+        made = cls.__new__(cls)
+        made.networks, made._preset, made.device = networks, preset, device
+        return made
 
     @property
     def preset(self) -> str:

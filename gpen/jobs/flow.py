@@ -101,6 +101,7 @@ def flow(
     fits: Callable[[int, int], bool] = lambda held, cost: True,
     kept: Callable[[Any], int] = lambda value: 0,
     begin: Callable[[], object] = lambda: None,
+    look: Callable[[], object] = lambda: None,
 ) -> Generator[Done[Item], None, None]:
     """Let items go through stages.
 
@@ -116,16 +117,17 @@ def flow(
             With none on its way, it always may.
         kept: memory that a final value takes until it is asked for, in the unit of `cost`.
         begin: called in each thread before its first work.
+        look: called in the caller's thread several times a second while it waits; what it raises ends the work.
 
     Yields:
         One `Done` for each item, in their order. An exception of a stage is the item's error and does not affect the
         others: a run with several items is repeated with each alone.
 
     Raises:
-        Exception: whatever `items`, `cost` or `fits` raise. As when the iterator is closed, all threads have ended
-            then: a run that calls its `Check` ends there, and another is awaited.
+        Exception: whatever `items`, `cost`, `fits` or `look` raise. As when the iterator is closed, all threads have
+            ended then: a run that calls its `Check` ends there, and another is awaited.
     """
-    return _Flow(stages, workers, cost, fits, kept, begin).run(items)
+    return _Flow(stages, workers, cost, fits, kept, begin, look).run(items)
 
 
 class _Flow(Generic[Item]):
@@ -137,9 +139,10 @@ class _Flow(Generic[Item]):
         fits: Callable[[int, int], bool],
         kept: Callable[[Any], int],
         begin: Callable[[], object],
+        look: Callable[[], object],
     ) -> None:
         self._stages, self._workers = tuple(stages), workers
-        self._cost, self._fits, self._kept, self._begin = cost, fits, kept, begin
+        self._cost, self._fits, self._kept, self._begin, self._look = cost, fits, kept, begin, look
         self._changed = threading.Condition()
         self._waiting: list[list[_Entry[Item]]] = [[] for _ in stages]
         self._running = [0] * len(stages)
@@ -181,6 +184,8 @@ class _Flow(Generic[Item]):
                 if entry is not None:
                     left += 1
                     yield Done(entry.item, entry.value, entry.error, entry.seconds)
+                else:
+                    self._look()
         finally:
             with self._changed:
                 self._stopped = True

@@ -45,10 +45,20 @@ def follow_video(
 
     def see(frames: Sequence[Frame], check: Check) -> list[SeenFrame]:
         check()
-        return [follower.eye.see(frame.number, frame.rgb(), search=frame.number % EVERY == 0) for frame in frames]
+        return [
+            follower.eye.see(
+                frame.number,
+                frame.rgb(),
+                search=frame.number % EVERY == 0,
+                steps=lambda done, total: check(),
+            )
+            for frame in frames
+        ]
 
     stages = [Stage("see", see, flowing.network)]
-    with closing(flow(read_frames(info, start=start, stop=stop, tell=tell), stages, **flowing.how(info))) as seen:
+    frames = read_frames(info, start=start, stop=stop, tell=tell)
+    how = flowing.how(info, look=lambda: progress(len(times)))
+    with closing(flow(frames, stages, **how)) as seen:
         for done in seen:
             if done.error is not None:
                 raise done.error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -39,13 +39,14 @@ class FrameFlow:
 
     @contextmanager
     def threads(self, faces: int) -> Iterator[None]:
-        """Let each thread work with one of torch's, and settle the backend `auto` for a number of faces."""
+        """Let each thread work with one of torch's, and settle the backend `auto` for a number of faces, if any."""
         with few_threads(1):
-            settle(self._generator, faces=faces)
+            if faces:  # the first choice stands, so it is not made before they are known
+                settle(self._generator, faces=faces)
             yield
 
-    def how(self, info: VideoInfo, *, frames: int = 1) -> dict[str, Any]:
-        """Arguments of `flow` for windows of so many frames of a video."""
+    def how(self, info: VideoInfo, *, frames: int = 1, look: Callable[[], object] = lambda: None) -> dict[str, Any]:
+        """Arguments of `flow` for windows of so many frames of a video; `look` as there."""
         pixels = frames * info.width * info.height
         each = BYTES_PER_PIXEL * pixels + self._generator.activation_bytes()
         return {
@@ -54,4 +55,5 @@ class FrameFlow:
             "fits": self._fits,
             "kept": lambda value: _BYTES_WAITING * pixels,
             "begin": partial(torch.set_num_threads, 1),
+            "look": look,
         }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import torch
 
 from ..jobs.flow import Check, Stage, flow
+from ..restored import RestoredWindow
 from ..restorer import Restorer
 from ..stages import FaceRecord
 from .files import Frame, VideoInfo
@@ -29,12 +30,14 @@ class RestoredFrame:
         tracks: the track of each face in it.
         records: the record of each.
         state: what the frames after it begin with, after the last of a segment; otherwise None.
+        shown: 1 x 3 x S x 2S, its largest restored face before and after, in some frames; otherwise None.
     """
 
     frame: Frame
     tracks: tuple[int, ...] = ()
     records: tuple[FaceRecord, ...] = ()
     state: SteadyState | None = None
+    shown: torch.Tensor | None = None
 
 
 class _Window(SteadyWork):
@@ -43,6 +46,7 @@ class _Window(SteadyWork):
     def __init__(self, frames: list[Frame], *, ends_segment: bool) -> None:
         super().__init__([frame.number for frame in frames], torch.zeros(0, 3, 0, 0))
         self.frames, self.ends_segment = frames, ends_segment
+        self.shown: torch.Tensor | None = None  # as in the last RestoredFrame
 
 
 class FrameStages:
@@ -69,14 +73,21 @@ class FrameStages:
         steady = steady_stages(self._chain, restorer.networks, state, on_gpu=flowing.on_gpu)
         self._stages = [Stage("read", self._read), *steady, Stage("put back", _put_back)]
 
-    def run(self, frames: Iterator[Frame], info: VideoInfo) -> Generator[RestoredFrame, None, None]:
+    def run(
+        self, frames: Iterator[Frame], info: VideoInfo, look: Callable[[], object] = lambda: None
+    ) -> Generator[RestoredFrame, None, None]:
         """Restore frames, from the first of the segments on; closing the iterator ends the work within seconds.
+
+        Args:
+            frames: those of the segments.
+            info: the video.
+            look: called in the caller's thread several times a second while it waits; what it raises ends the work.
 
         Raises:
             GPENError: there is not enough memory.
         """
         length = max(1, min(_FRAMES, _PIXELS // (info.width * info.height)))
-        options = self._flowing.how(info, frames=length)
+        options = self._flowing.how(info, frames=length, look=look)
         with closing(flow(self._windows(frames, length), self._stages, **options)) as windows:
             for done in windows:
                 if done.error is not None:
@@ -101,15 +112,29 @@ class FrameStages:
 
 
 def _put_back(windows: Sequence[_Window], check: Check) -> Sequence[_Window]:
-    """Put what changed into the frames."""
+    """Put what changed into the frames; pixels and crops are not needed any more."""
     for window in windows:
         check()
         assert window.result is not None
-        after = window.result.images
-        if after is not window.images:
-            for frame, own, new, mask in zip(window.frames, window.images, after, window.result.mask, strict=True):
+        result = window.result
+        if result.images is not window.images:
+            for frame, own, new, mask in zip(window.frames, window.images, result.images, result.mask, strict=True):
                 frame.add_change(own, new.cpu(), mask.cpu())
+        window.shown = _largest_face(result)
+        window.images = nothing = torch.zeros(0, 3, 0, 0)
+        window.result = replace(result, images=nothing, mask=nothing[:, :1], before=nothing, after=nothing)
     return windows
+
+
+def _largest_face(result: RestoredWindow) -> torch.Tensor | None:
+    """1 x 3 x S x 2S on the CPU: the largest face of the last frame with one that was restored, before and after."""
+    done = [n for n, record in enumerate(result.records) if record.left_alone is None]
+    if not done:
+        return None
+    faces = [result.records[n].face for n in done]
+    last = max(face.image_index for face in faces)
+    largest = max((face.width * (face.image_index == last), n) for n, face in zip(done, faces, strict=True))[1]
+    return torch.cat([result.before[largest], result.after[largest]], dim=-1)[None].cpu()
 
 
 def _frames_of(window: _Window) -> Iterator[RestoredFrame]:
@@ -122,4 +147,5 @@ def _frames_of(window: _Window) -> Iterator[RestoredFrame]:
             tuple(window.track[n] for n in own),
             tuple(records[n] for n in own),
             window.state if window.ends_segment and position == last else None,
+            window.shown if position == last else None,
         )

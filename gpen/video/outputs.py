@@ -84,7 +84,7 @@ class _File:
 
     def require_free(self, first: int, last: int) -> None:
         target, source = self._target, self._info.path
-        if target.exists() and target.samefile(source):
+        if target.exists() and source.exists() and target.samefile(source):
             raise VideoError(f"{target} is the source itself; give the result another name.")
         if target.exists() and not self._overwrite:
             raise VideoError(f"{target} is there already; pass overwrite (--overwrite) to replace it.")

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..files import write_whole
-from ..report import PREVIEW_NOTE
+from ..report import PREVIEW_NOTE, describe_face
 from ..restorer import Restorer
 from ..stages import FaceRecord
+from ..types import Face
 from .files import VideoInfo
 from .steady import Tracks
 
@@ -107,7 +108,8 @@ def video_report(
 
 def _describe(tracks: Tracks, track: int, tally: Tally) -> dict[str, Any]:
     rows = tracks.rows_of(track)
-    box = tracks.box[rows]
+    box, middle = tracks.box[rows], rows[len(rows) // 2]
+    place = describe_face(Face(tuple(tracks.box[middle]), float(tracks.score[middle]), tracks.landmarks[middle]))
     return {
         "track": track,
         "first_frame": int(tracks.frame[rows[0]]),
@@ -115,4 +117,7 @@ def _describe(tracks: Tracks, track: int, tally: Tally) -> dict[str, Any]:
         "width": round(float(np.median(box[:, 2] - box[:, 0])), 1),
         "score": round(float(tracks.score[rows].max()), 4),
         **tally.of(track),
+        "frame": int(tracks.frame[middle]),
+        "box": place["box"],
+        "landmarks": place["landmarks"],
     }

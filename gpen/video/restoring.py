@@ -16,7 +16,7 @@ from ..errors import SettingsError, VideoError
 from ..faces.select import parse_indices
 from ..jobs.entries import stamp_of
 from ..model_files import model_hashes
-from ..progress import Progress, silent
+from ..progress import Progress, Viewer, silent
 from ..restorer import Restorer
 from ..versions import package_version
 from ..wording import count
@@ -42,7 +42,7 @@ from .trim import Trim
 
 
 def restore_video(
-    source: str | Path,
+    source: str | Path | VideoInfo,
     target: str | Path,
     restorer: Restorer,
     *,
@@ -66,7 +66,8 @@ def restore_video(
     Pixels outside faces reach the encoder as they were decoded, and frames without a face as a whole.
 
     Args:
-        source: the video, or a sequence of pictures: a folder, or a pattern such as `frame_%06d.png`.
+        source: the video, or a sequence of pictures: a folder, or a pattern such as `frame_%06d.png`; or what is known
+            of one, such as of `batch_info`.
         target: the result; its suffix decides the container. A folder or a pattern gives a sequence of pictures.
         restorer: models and settings.
         encoding: codec and quality; by default those of `choose_encoder`.
@@ -77,7 +78,7 @@ def restore_video(
         workers: threads that work at once; 0: as many as there are cores, and 4 beside a GPU.
         memory: bytes that frames and the work on them may take; 0: half of what is free.
         progress: called with `follow` or `restore`, the number of frames that are done and of all, regularly and in the
-            caller's thread; an exception that it raises ends the work.
+            caller's thread; an exception that it raises ends the work. A `Viewer` is also shown faces before and after.
 
     Returns:
         A JSON-serialisable report.
@@ -89,7 +90,7 @@ def restore_video(
         MissingPackageError: PyAV is not installed.
     """
     began = time.perf_counter()
-    source, target, trim = Path(source), Path(target), trim or Trim()
+    target, trim = Path(target), trim or Trim()
     parse_indices(indices)
     notes: list[str] = []
 
@@ -97,7 +98,7 @@ def restore_video(
         if note not in notes:
             notes.append(note)
 
-    info = info_of(source, rate)
+    info = source if isinstance(source, VideoInfo) else info_of(Path(source), rate)
     output = choose_output(info, target, encoding or EncoderSettings(), tell, overwrite=overwrite)
     notes += [*info.notes, *output.notes]
     flowing = FrameFlow(restorer, workers=workers, memory=memory)
@@ -136,11 +137,12 @@ def info_of(source: Path, rate: Fraction | None) -> VideoInfo:
 
 def _order(info: VideoInfo, output: Output, restorer: Restorer, trim: Trim, indices: str) -> dict[str, Any]:
     """Everything that decides about the frames and how they are encoded."""
-    stamps = [stamp_of(path) for path in info.pictures or (info.path,)]
+    stamps = [stamp_of(path) for path in info.pictures or (info.path,)] if info.images is None else []
     generator, settings = restorer.generator, restorer.settings
     return {
         "version": package_version(),
         "source": str(info.path.absolute()),
+        "digest": info.digest,
         "stamps": [list(stamp) if stamp else None for stamp in stamps],
         "rate": str(info.rate),
         "trim": [trim.start, trim.stop],
@@ -207,9 +209,10 @@ def _restore_segments(
     first, total = segments[there][0], tracks.stop - tracks.start
     stages = FrameStages(restorer, tracks, state, segments[there:], flowing)
     frames = read_frames(info, start=first, stop=tracks.stop, times=times, tell=tell)
+    done = first - tracks.start
+    running = stages.run(frames, info, look=lambda: progress("restore", done, total))
     # Of all faces, not of those that are left: another backend rounds otherwise.
-    with flowing.threads(faces=len(tracks)), closing(stages.run(frames, info)) as restored:
-        done = first - tracks.start
+    with flowing.threads(faces=len(tracks)), closing(running) as restored:
         progress("restore", done, total)
         for number, (begin, end) in enumerate(segments[there:], there):
             tally = Tally()
@@ -220,6 +223,8 @@ def _restore_segments(
                     if frame.state is not None:
                         frame.state.save(parts.state(number))
                     done += 1
+                    if frame.shown is not None and isinstance(progress, Viewer):
+                        progress.show(frame.shown)
                     progress("restore", done, total)
                 tally.save(parts.tally(number))
 

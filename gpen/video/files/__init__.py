@@ -13,6 +13,7 @@ from .info import StreamInfo, VideoInfo, read_info
 from .joining import join
 
 if TYPE_CHECKING:
+    from .batches import batch_info, digest_of, write_sound
     from .frame import Frame
     from .frames import read_frames, read_times
     from .segments import SegmentWriter, segment_suffix
@@ -27,7 +28,9 @@ __all__ = [
     "SegmentWriter",
     "StreamInfo",
     "VideoInfo",
+    "batch_info",
     "choose_encoder",
+    "digest_of",
     "is_sequence",
     "join",
     "read_frames",
@@ -35,6 +38,7 @@ __all__ = [
     "read_sequence_info",
     "read_times",
     "segment_suffix",
+    "write_sound",
 ]
 
 _MODULES = {
@@ -42,11 +46,14 @@ _MODULES = {
     "Frame": "frame",
     "PictureWriter": "sequences",
     "SegmentWriter": "segments",
+    "batch_info": "batches",
+    "digest_of": "batches",
     "is_sequence": "sequences",
     "read_frames": "frames",
     "read_sequence_info": "sequences",
     "read_times": "frames",
     "segment_suffix": "segments",
+    "write_sound": "batches",
 }
 
 

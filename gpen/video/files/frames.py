@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...wording import count
+from .batches import batch_frames
 from .decoding import Decoder, without_order
 from .frame import Frame
 from .info import VideoInfo
@@ -56,6 +57,9 @@ def read_frames(
     if info.pictures:
         yield from picture_frames(info, start, stop)
         return
+    if info.images is not None:
+        yield from batch_frames(info, start, stop)
+        return
     if start and times is not None and start < len(times):
         with open_video(info.path) as container, video_errors(info.path):
             reader = _Reader(info, container, tell)
@@ -83,8 +87,8 @@ def read_times(info: VideoInfo) -> np.ndarray:
     Raises:
         VideoError: the file cannot be read any more.
     """
-    if info.pictures:
-        return np.arange(len(info.pictures), dtype=np.int64)
+    if not info.is_file:
+        return np.arange(info.frame_count or 0, dtype=np.int64)
     with open_video(info.path) as container, video_errors(info.path):
         packets = [
             packet for packet in container.demux(main_stream(container)) if packet.size and not packet.is_discard

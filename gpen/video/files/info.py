@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+    from torch import Tensor
 
 # Samples of JPEG lie between the luma samples.
 _CENTERED = ("mjpeg", "jpeg2000", "webp")
@@ -80,6 +81,8 @@ class VideoInfo:
         side_data: mastering display and content light level of HDR, as FFmpeg stores them.
         notes: remarks, one sentence each.
         pictures: the files of a sequence of pictures; empty for a video.
+        images: frames in memory, see `batch_info`; None for a video. Other streams are then those of `path`, if any.
+        digest: what tells these frames from others.
     """
 
     path: Path
@@ -103,6 +106,13 @@ class VideoInfo:
     side_data: dict[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     pictures: tuple[Path, ...] = ()
+    images: Tensor | None = field(default=None, compare=False, repr=False)
+    digest: str = ""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the frames come from a stream of `path`."""
+        return not self.pictures and self.images is None
 
     @property
     def alpha(self) -> bool:

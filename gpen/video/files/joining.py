@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from .opening import Tell, av_errors, disposition_of, open_video, require_av, un
 from .orientation import Orientation
 
 if TYPE_CHECKING:
+    from av.container import InputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
 
@@ -65,7 +66,7 @@ def join(
     durations = np.append(np.diff(times), _last_duration(info, int(times[-1])))
     shift = int(times[0]) if trimmed else 0
     with video_errors(target, "written"), replacing(target) as temporary, ExitStack() as files:
-        source = None if info.pictures else files.enter_context(open_video(info.path))
+        source = files.enter_context(_others(info)) if info.is_file or info.streams else None
         container = files.enter_context(
             require_av().open(
                 url_of(temporary),
@@ -80,9 +81,10 @@ def join(
         turned = _turn(stream, info)
         copied: Iterator[tuple[float, Packet]] = iter(())
         if source is not None:
-            original = source.streams[info.stream]
-            stream.metadata.update(stream_metadata(original))
-            stream.disposition = disposition_of(original)  # type: ignore[assignment]
+            if info.is_file:
+                original = source.streams[info.stream]
+                stream.metadata.update(stream_metadata(original))
+                stream.disposition = disposition_of(original)  # type: ignore[assignment]
             others = add_streams(source, container, info, tell)
             copy_about(source, container, span, tell)
             copied = copied_packets(source, others, span, tell)
@@ -94,6 +96,11 @@ def join(
         container.close()
         if not turned and not write_matrix(temporary, info.orientation.matrix):
             tell(f"The video is stored turned by {info.rotation} degrees, which could not be written to the file.")
+
+
+def _others(info: VideoInfo) -> AbstractContextManager[InputContainer]:
+    """The file with the other streams, opened."""
+    return open_video(info.path) if info.is_file else require_av().open(url_of(info.path))
 
 
 def _times_of(segments: Sequence[str | Path], info: VideoInfo) -> tuple[np.ndarray, np.ndarray]:
@@ -133,7 +140,7 @@ def _decoding_times(times: np.ndarray, ranks: np.ndarray) -> np.ndarray:
 def _last_duration(info: VideoInfo, time: int) -> int:
     """How long the frame of a time is shown in the source, where other frames may follow."""
     duration = 0
-    if info.pictures:
+    if not info.is_file:
         return 1
     with open_video(info.path) as source, video_errors(info.path):
         stream = source.streams[info.stream]

@@ -12,6 +12,7 @@ from ...faces.detection.classify import classify
 from ...faces.focus import focused
 from ...faces.landmarks import find_landmarks68
 from ...faces.masks.parts import five_of_68
+from ...progress import Steps, no_steps
 from ...settings import Settings
 from ...stages import Networks, find_faces
 from ...types import Face, Faces
@@ -93,23 +94,23 @@ class Eye:
             score_threshold=settings.score_threshold, min_face_size=settings.min_face_size, rotated=settings.rotated
         )
 
-    def see(self, number: int, frame: torch.Tensor, *, search: bool) -> SeenFrame:
-        """Look at a frame, 3 x H x W in 0..1."""
+    def see(self, number: int, frame: torch.Tensor, *, search: bool, steps: Steps = no_steps) -> SeenFrame:
+        """Look at a frame, 3 x H x W in 0..1; what `steps` raises ends a search."""
         image = frame[None]
-        return SeenFrame(number, image, shrink(frame), self.detect(image) if search else None)
+        return SeenFrame(number, image, shrink(frame), self.detect(image, steps) if search else None)
 
-    def detect(self, image: torch.Tensor) -> tuple[Sight, ...]:
+    def detect(self, image: torch.Tensor, steps: Steps = no_steps) -> tuple[Sight, ...]:
         """The faces of an image, 1 x 3 x H x W."""
-        networks = self._networks
+        networks, template = self._networks, self._networks.generator.template
         networks.place(networks.detector.module)
-        found = find_faces(image, networks.detector.module, self._every, template=networks.generator.template).selected
+        found = find_faces(image, networks.detector.module, self._every, template=template, progress=steps).selected
         if self._settings.focus:
             reasons = focused(image, found)
             found = Faces(tuple(face for face, why in zip(found, reasons, strict=True) if why is None), found.sizes)
         networks.place(networks.landmarker.module)
         return tuple(
             Sight(face.landmarks68.astype(np.float64), np.array(face.box), face.score, face.landmarks)
-            for face in find_landmarks68(networks.landmarker.module, image, found)
+            for face in find_landmarks68(networks.landmarker.module, image, found, steps)
             if face.landmarks68 is not None and np.isfinite(face.landmarks68).all()
         )
 

@@ -196,6 +196,26 @@ def test_it_ends_within_a_second_when_nobody_waits_any_more():
     assert threading.active_count() == before
 
 
+def test_who_waits_can_end_the_work_at_any_time():
+    """What is looked for while nothing is finished, such as a stop, ends the flow within a second."""
+    began = time.perf_counter()
+
+    def endless(values: Sequence[int], check: Check) -> Sequence[int]:
+        while True:
+            check()
+            time.sleep(0.01)
+
+    def look() -> None:
+        if time.perf_counter() - began > 0.3:
+            raise InterruptedError
+
+    before = threading.active_count()
+    with pytest.raises(InterruptedError):
+        list(flow(range(3), [Stage("endless", endless)], workers=2, look=look))
+    assert time.perf_counter() - began < 1.5
+    assert threading.active_count() == before
+
+
 @pytest.mark.parametrize("place", ["items", "cost", "begin"])
 def test_a_fault_outside_the_stages_ends_the_flow_and_its_threads(place):
     def items() -> Iterator[int]:
