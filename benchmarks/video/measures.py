@@ -58,7 +58,7 @@ class Unsteadiness:
         """Each frame but the first, minus the one before it moved along; h x w x 3."""
         return [
             frame[self._area]
-            - cv2.remap(before, way[..., 0], way[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            - cv2.remap(before, way[..., 0], way[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
             for before, frame, way in zip(frames, frames[1:], self._ways, strict=False)
         ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ...stages import Networks
 from ...types import Size
 from .cuts import CutFinder
 from .looking import Eye, SeenFrame, Sight
+from .steps import find_step
 from .tracks import Tracks
 
 EVERY = 8
@@ -35,9 +37,16 @@ _SURE = 0.9
 
 @dataclass(eq=False)
 class _Track:
-    """A face on its way: its sights by frame, and how many detections found it, missed it, and missed it in a row."""
+    """A face on its way.
+
+    Attributes:
+        sights: by frame.
+        steps: how the face came from the frame before, by frame; see `find_step`.
+        found, missed, unseen: how many detections found it, missed it, and missed it in a row.
+    """
 
     sights: dict[int, Sight] = field(default_factory=dict)
+    steps: dict[int, np.ndarray] = field(default_factory=dict)
     found: int = 0
     missed: int = 0
     unseen: int = 0
@@ -54,6 +63,7 @@ class _Track:
     def drop_last(self) -> None:
         """Forget the last sight."""
         del self.sights[self.last]
+        self.steps.pop(self.last, None)
         self.last -= 1
 
     def expected(self, number: int) -> Sight:
@@ -92,6 +102,7 @@ class Follower:
         self._ended: list[_Track] = []
         # The frames since the last detection, for following back.
         self._recent: deque[SeenFrame] = deque(maxlen=EVERY)
+        self._before: SeenFrame | None = None
 
     def add(self, frame: SeenFrame) -> None:
         """Follow the faces into the next frame.
@@ -116,6 +127,9 @@ class Follower:
         if faces is not None:
             self._compare(frame, faces)
             self._recent.clear()
+        for track in self._live:
+            self._measure_step(track, self._before, frame)
+        self._before = frame
         self._recent.append(frame)
         ended = [track for track in self._lost if track.last + _BRIDGED < frame.number]
         self._lost = [track for track in self._lost if track not in ended]
@@ -127,7 +141,8 @@ class Follower:
         done.sort(key=lambda track: (track.first, -track.sights[track.first].score))
         rows = sorted((frame, number) for number, track in enumerate(done) for frame in track.sights)
         sights = [done[number].sights[frame] for frame, number in rows]
-        nowhere = np.full((5, 2), np.nan)
+        nowhere, unknown = np.full((5, 2), np.nan), np.full((2, 3), np.nan)
+        steps = [done[number].steps.get(frame, unknown) for frame, number in rows]
         place = np.array(rows, np.int64).reshape(-1, 2)
         return Tracks(
             size=self._size or (0, 0),
@@ -141,6 +156,7 @@ class Follower:
             box=_stack([one.box for one in sights], 4),
             score=_stack([one.score for one in sights]),
             detected=_stack([nowhere if one.detected is None else one.detected for one in sights], 5, 2),
+            step=np.array(steps, np.float64).reshape(-1, 2, 3),
             share=np.ones(len(rows), np.float32),
         )
 
@@ -215,8 +231,20 @@ class Follower:
             back |= _bridge(track.sights[last], last, back[min(back)], min(back))
         for number, one in back.items():
             track.add(number, one)
+        for earlier, later in pairwise([*self._recent, frame]):
+            self._measure_step(track, earlier, later)
         track.found, track.unseen = track.found + 1, 0
         self._live.append(track)
+
+    def _measure_step(self, track: _Track, before: SeenFrame | None, frame: SeenFrame) -> None:
+        """Measure how a face came from one frame to the next, if it was seen in both and that is not known."""
+        was = None if before is None else track.sights.get(before.number)
+        now = track.sights.get(frame.number)
+        if before is None or was is None or now is None or frame.number in track.steps:
+            return
+        step = find_step(before.luma, frame.luma, was, now)
+        if step is not None:
+            track.steps[frame.number] = step
 
 
 def follow(frames: Iterable[tuple[int, torch.Tensor]], networks: Networks, settings: Settings) -> Tracks:

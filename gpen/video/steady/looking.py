@@ -12,6 +12,7 @@ from ...faces.detection.classify import classify
 from ...faces.focus import focused
 from ...faces.landmarks import find_landmarks68
 from ...faces.masks.parts import five_of_68
+from ...pixels.color import luma
 from ...progress import Steps, no_steps
 from ...settings import Settings
 from ...stages import Networks, find_faces
@@ -69,12 +70,14 @@ class SeenFrame:
     Attributes:
         number: its number.
         image: 1 x 3 x H x W in 0..1.
+        luma: H x W uint8.
         small: from `cuts.shrink`.
         faces: the faces that were detected, with 68 landmarks; None if it was not searched.
     """
 
     number: int
     image: torch.Tensor
+    luma: np.ndarray
     small: np.ndarray
     faces: tuple[Sight, ...] | None = None
 
@@ -97,7 +100,8 @@ class Eye:
     def see(self, number: int, frame: torch.Tensor, *, search: bool, steps: Steps = no_steps) -> SeenFrame:
         """Look at a frame, 3 x H x W in 0..1; what `steps` raises ends a search."""
         image = frame[None]
-        return SeenFrame(number, image, shrink(frame), self.detect(image, steps) if search else None)
+        levels = (luma(image.float())[0, 0] * 255).round().clamp(0, 255).byte().cpu().numpy()
+        return SeenFrame(number, image, levels, shrink(frame), self.detect(image, steps) if search else None)
 
     def detect(self, image: torch.Tensor, steps: Steps = no_steps) -> tuple[Sight, ...]:
         """The faces of an image, 1 x 3 x H x W."""

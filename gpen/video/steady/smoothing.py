@@ -11,8 +11,9 @@ import numpy as np
 from ...faces.align import TEMPLATES, estimate_similarity_matrix
 from ...pixels.warp import transform_points
 from ...types import invert_matrix
+from .joining import join_way
 from .tracks import Tracks
-from .windows import smooth_way, windowed
+from .windows import windowed
 
 # Standard deviation in frames of the window for the 68 landmarks within the crop: a mouth moves fast.
 _SHAPE_WINDOW = 2.0
@@ -27,7 +28,7 @@ def smooth(tracks: Tracks, template: str) -> Tracks:
 
     1. The pose of a face is that of the crop which `align_faces` would cut. Its landmarks are those of the 68-point
        network; the mean difference to the pose by the detector's own, which the networks were trained with, is added.
-    2. The pose is smoothed by `smooth_way`, and the 68 landmarks within the crop by a Gaussian.
+    2. The pose is smoothed by `join_way`, and the 68 landmarks within the crop by a Gaussian.
     3. The five landmarks become those of the template, mapped back by the pose, so that `align_faces` returns it.
     4. Where a track begins or ends inside a shot, its share of the strength rises or falls over a few frames.
 
@@ -46,8 +47,8 @@ def smooth(tracks: Tracks, template: str) -> Tracks:
         raw = _poses(own["landmarks"], target)
         arm = _ARM * float(np.exp(np.median(raw[:, 2])))
         weights = np.array([1, 1, arm, arm])
-        even = smooth_way(raw * weights) / weights
-        to_crop = [invert_matrix(matrix) for matrix in _matrices(raw)]
+        even = join_way(raw * weights, _steps_of(raw, tracks.step[rows]) * weights) / weights
+        to_crop = [invert_matrix(matrix) for matrix in _matrices(even)]
         even = _moved(even, _offset(to_crop, tracks.detected[rows].astype(np.float64), target))
         shape = windowed(_mapped(to_crop, own["landmarks68"]).reshape(len(rows), -1), _SHAPE_WINDOW, degree=1)
         corners = windowed(
@@ -59,6 +60,14 @@ def smooth(tracks: Tracks, template: str) -> Tracks:
         fields["box"][rows] = _bounds(_mapped(back, corners.reshape(-1, 2, 2)))
         fields["share"][rows] = _fade(tracks, rows)
     return tracks.take(np.arange(len(tracks)), **{name: values.astype(np.float32) for name, values in fields.items()})
+
+
+def _steps_of(poses: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The change N x 4 of each pose from the one before by a step, N x 2 x 3."""
+    before = np.concatenate([poses[:1], poses[:-1]])
+    centres = np.einsum("nij,nj->ni", steps[:, :, :2], before[:, :2]) + steps[:, :, 2]
+    across, down = steps[:, 0, 0], steps[:, 1, 0]
+    return np.column_stack([centres - before[:, :2], np.log(np.hypot(across, down)), np.arctan2(down, across)])
 
 
 def _poses(landmarks: np.ndarray, target: np.ndarray) -> np.ndarray:
