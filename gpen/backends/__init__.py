@@ -10,7 +10,7 @@ from .accelerate import (
     expect,
     faults_of,
     precision_of,
-    settle,
+    settled,
 )
 from .accelerated import Accelerated
 from .onnx_network import OnnxNetwork, import_onnx_runtime
@@ -28,5 +28,5 @@ __all__ = [
     "faults_of",
     "import_onnx_runtime",
     "precision_of",
-    "settle",
+    "settled",
 ]

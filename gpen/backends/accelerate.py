@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -107,19 +108,18 @@ def expect(network: nn.Module, *, faces: int | None = None, pictures_left: int |
         network.pictures_left = pictures_left
 
 
-def settle(network: nn.Module, *, faces: int) -> None:
-    """Let a network run in one way from now on, so that a result does not depend on how many came before it.
+def settled(network: nn.Module, *, faces: int) -> AbstractContextManager[None]:
+    """Let a network run in one way inside of a context, so that a result does not depend on how many came before it.
 
     `auto` on a CPU chooses between plain PyTorch and engines by the time that faces take, and changes its choice. Here
     it chooses once, by the size of the network and the number of faces alone: the same on all machines with the same
-    engines.
+    engines, whatever the network ran before.
 
     Args:
         network: result of `accelerate`.
         faces: about how many faces there are in all.
     """
-    if isinstance(network, Automatic):
-        network.settle(faces)
+    return network.settled(faces) if isinstance(network, Automatic) else nullcontext()
 
 
 def accelerate(

@@ -80,13 +80,16 @@ class Accelerated(nn.Module):
             return self._run_as_written(x)
         if not self._is_true(engine, x[:1]):
             return self._run_as_written(x)
-        restored = engine(x.float()).to(x.dtype)
-        self._count(len(x), self._name)
-        return restored
+        return self._run_by(engine, self._name, x)
 
     @property
     def _running(self) -> str:
         return "eager" if self._engine is None else self._name
+
+    def _run_by(self, engine: Engine, name: str, x: Tensor) -> Tensor:
+        restored = engine(x.float()).to(x.dtype) if len(x) else x
+        self._count(len(x), name)
+        return restored
 
     def _run_as_written(self, x: Tensor) -> Tensor:
         restored = self.generator(x)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -55,13 +57,16 @@ class Automatic(Accelerated):
         super().__init__(generator, None, "eager", device_type, checked=True)
         self.pictures_left = 0
         self._recall = recall
-        self._start: Callable[[bool], Accelerated | None] | None = start
+        self._start = start
+        self._moved = False
         self._known: Sequence[Trial | None] | None = None
         self._moving = threading.Lock()
         self._passes = 0
         self._seconds = float("inf")  # best time of one face so far
         self._calls = self._seen = self._waiting = 0
-        self._settled = False
+        self._way: Callable[[Tensor], Tensor] | None = None  # inside of `settled`
+        # The engine of `settled` and the number of threads that it has.
+        self._ranked: tuple[int, Callable[[Tensor], Tensor]] | None = None
 
     def expect(self, faces: int) -> None:
         """As `Accelerated.expect`."""
@@ -69,19 +74,33 @@ class Automatic(Accelerated):
         self._calls += 1
         self._waiting = faces
 
-    def settle(self, faces: int) -> None:
-        """Choose for good whether an engine runs this many faces, see `accelerate.settle`; the first choice stands."""
-        with self._moving:
-            if self._settled:
-                return
-            self._settled = True
+    @contextmanager
+    def settled(self, faces: int) -> Iterator[None]:
+        """See `accelerate.settled`; it does not depend on what ran before, and what runs after does not on it."""
         seconds = _SECONDS_PER_BYTE * self.activation_bytes()
-        if faces * seconds * (1 - _LIKELY) > _MARGIN * (_START + _START_FACES * seconds):
-            self._move(raced=False)
+        pays = faces * seconds * (1 - _LIKELY) > _MARGIN * (_START + _START_FACES * seconds)
+        before, self._way = self._way, self._by_rank() if pays else self._run_as_written
+        try:
+            yield
+        finally:
+            self._way = before
+
+    def _by_rank(self) -> Callable[[Tensor], Tensor]:
+        """The first engine that can be used, whatever time it takes; plain PyTorch if there is none."""
+        threads = torch.get_num_threads()
+        with self._moving:
+            if self._ranked is None or self._ranked[0] != threads:
+                with torch.inference_mode(False):
+                    chosen = self._start(False)
+                way = partial(self._run_by, chosen._engine, chosen._name) if chosen and chosen._engine else None
+                self._ranked = threads, way or self._run_as_written
+            return self._ranked[1]
 
     def forward(self, x: Tensor) -> Tensor:
         """As `Generator.forward`."""
-        if len(x) and self._start is not None and not self._settled and x.device.type == self._device_type:
+        if self._way is not None:
+            return self._way(x)
+        if len(x) and not self._moved and x.device.type == self._device_type:
             if self._believed() is None:
                 first = self._timed(x[:1])
                 return first if len(x) == 1 else torch.cat([first, self(x[1:])])
@@ -129,16 +148,16 @@ class Automatic(Accelerated):
             cost = best.start_seconds or likely_cost(eager)
             share = best.seconds / min(trial.eager_seconds for trial in tried)
             if share > WORTH_IT:
-                self._start = None  # no engine is available
+                self._moved = True  # no engine is worth it
                 return False
         return ahead * eager * (1 - share) > cost
 
-    def _move(self, *, raced: bool = True) -> None:
+    def _move(self) -> None:
         with self._moving:
-            if self._start is None:
+            if self._moved:
                 return
             with torch.inference_mode(False):
-                chosen = self._start(raced)
+                chosen = self._start(True)
             if chosen is not None:
                 self._take_over(chosen)
-            self._start = None
+            self._moved = True

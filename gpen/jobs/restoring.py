@@ -11,7 +11,7 @@ from operator import length_hint
 import cv2
 import torch
 
-from ..backends import settle
+from ..backends import settled
 from ..devices import free_memory, usable_cores
 from ..restorer import Restorer
 from .flow import flow
@@ -52,7 +52,7 @@ def restore_files(
 
     Args:
         tasks: the pictures, asked for in the caller's thread, shortly before they are begun.
-        restorer: the models and settings. Its backend `auto` is settled, see `backends.settle`.
+        restorer: the models and settings. Its backend `auto` is settled, see `backends.settled`.
         indices: as for `Restorer.restore`.
         batch_size: faces per forward pass, of several pictures; 0: on a GPU 8, on a CPU those of one picture. The
             rounding of a pass depends on its number of faces, so the last one is filled up with empty crops.
@@ -87,8 +87,7 @@ def restore_files(
     pictures = max(pictures, len(first))
     # Of all pictures, not of those that are left: another number of threads rounds otherwise.
     threads = max(cores // pictures, 1) if on_cpu else 1
-    with few_threads(threads):
-        settle(restorer.generator.module, faces=pictures)
+    with few_threads(threads), settled(restorer.generator.module, faces=pictures):
         results = flow(
             chain(first, source),
             chained.stages(),

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..backends import settle
+from ..backends import settled
 from ..jobs.flow import Limit
 from ..jobs.picture_stages import BYTES_PER_PIXEL
 from ..jobs.restoring import Room, few_threads, usual_workers
@@ -39,10 +39,8 @@ class FrameFlow:
 
     @contextmanager
     def threads(self, faces: int) -> Iterator[None]:
-        """Let each thread work with one of torch's, and settle the backend `auto` for a number of faces, if any."""
-        with few_threads(1):
-            if faces:  # the first choice stands, so it is not made before they are known
-                settle(self._generator, faces=faces)
+        """Let each thread work with one of torch's, and the backend `auto` be settled for a number of faces."""
+        with few_threads(1), settled(self._generator, faces=faces):
             yield
 
     def how(self, info: VideoInfo, *, frames: int = 1, look: Callable[[], object] = lambda: None) -> dict[str, Any]:

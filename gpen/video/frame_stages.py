@@ -29,6 +29,7 @@ class RestoredFrame:
         frame: ready to be encoded.
         tracks: the track of each face in it.
         records: the record of each.
+        backend: what ran the network for them; empty if nothing did.
         state: what the frames after it begin with, after the last of a segment; otherwise None.
         shown: 1 x 3 x S x 2S, its largest restored face before and after, in some frames; otherwise None.
     """
@@ -36,6 +37,7 @@ class RestoredFrame:
     frame: Frame
     tracks: tuple[int, ...] = ()
     records: tuple[FaceRecord, ...] = ()
+    backend: str = ""
     state: SteadyState | None = None
     shown: torch.Tensor | None = None
 
@@ -146,6 +148,7 @@ def _frames_of(window: _Window) -> Iterator[RestoredFrame]:
             frame,
             tuple(window.track[n] for n in own),
             tuple(records[n] for n in own),
+            window.backend,
             window.state if window.ends_segment and position == last else None,
             window.shown if position == last else None,
         )

@@ -21,19 +21,26 @@ from .steady import Tracks
 
 
 class Tally:
-    """Counts of a segment: in how many frames each face was restored, or why not."""
+    """Counts of a segment: in how many frames each face was restored, or why not.
+
+    Attributes:
+        backends: what ran the network, in order.
+    """
 
     def __init__(self) -> None:
+        self.backends: list[str] = []
         self._restored: Counter[int] = Counter()
         self._left: dict[int, Counter[str]] = {}
 
-    def add(self, tracks: Iterable[int], records: Iterable[FaceRecord]) -> None:
+    def add(self, tracks: Iterable[int], records: Iterable[FaceRecord], backend: str) -> None:
         """Count the faces of a frame.
 
         Args:
             tracks: the track of each face.
             records: its record.
+            backend: what ran the network; empty if nothing did.
         """
+        self._ran_by(backend)
         for track, record in zip(tracks, records, strict=True):
             if record.left_alone is None:
                 self._restored[track] += 1
@@ -46,7 +53,7 @@ class Tally:
         Raises:
             ImageError: the folder cannot be written to.
         """
-        text = json.dumps([self._restored, self._left])
+        text = json.dumps([self._restored, self._left, self.backends])
         write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
     @classmethod
@@ -54,11 +61,17 @@ class Tally:
         """The sum of what `save` wrote."""
         total = cls()
         for path in paths:
-            restored, left = json.loads(path.read_text(encoding="utf-8"))
+            restored, left, backends = json.loads(path.read_text(encoding="utf-8"))
             total._restored.update({int(track): number for track, number in restored.items()})
             for track, reasons in left.items():
                 total._left.setdefault(int(track), Counter()).update(reasons)
+            for backend in backends:
+                total._ran_by(backend)
         return total
+
+    def _ran_by(self, backend: str) -> None:
+        if backend and backend not in self.backends:
+            self.backends.append(backend)
 
     def of(self, track: int) -> dict[str, Any]:
         """The counts of a track."""
@@ -98,7 +111,7 @@ def video_report(
         "rate": None if info.rate is None else round(float(info.rate), 3),
         **written,
         "model": generator.name,
-        "backend": generator.running,
+        "backend": "; ".join(tally.backends) or generator.running,
         "detector": restorer.detector.name,
         "seconds": round(seconds, 2),
         "preset": restorer.preset,

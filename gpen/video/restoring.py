@@ -59,8 +59,8 @@ def restore_video(
 
     1. Follow the faces through all frames, and smooth their ways.
     2. Restore segment after segment. Each is a file in the folder `TARGET.parts`, whole once it is finished, with what
-       the next one begins with. Stopped at any moment, the same call goes on after the last finished one; with
-       the backend `eager`, the frames are the same.
+       the next one begins with. Stopped at any moment, the same call goes on after the last finished one; on a
+       CPU, the frames are the same.
     3. Join the segments, copy everything else from the source, and move the result to its place.
 
     Pixels outside faces reach the encoder as they were decoded, and frames without a face as a whole.
@@ -219,7 +219,7 @@ def _restore_segments(
             with output.segment(parts.segment(number)) as writer:
                 for frame in _frames_of(restored, end - begin):
                     writer.write(frame.frame)
-                    tally.add(frame.tracks, frame.records)
+                    tally.add(frame.tracks, frame.records, frame.backend)
                     if frame.state is not None:
                         frame.state.save(parts.state(number))
                     done += 1

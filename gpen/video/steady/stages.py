@@ -84,7 +84,7 @@ def _restore(networks: Networks, faces: int, works: Sequence[SteadyWork], check:
     else:
         answers = [restore_window_crops(own, networks, announced=True, progress=_watching(check)) for own in crops]
     for work, answer in zip(waiting, answers, strict=True):
-        work.answer = answer
+        work.answer, work.backend = answer, networks.generator.running
     return works
 
 

@@ -35,6 +35,7 @@ class SteadyWork:
         cut: from `cut_frames`; None if there is no face.
         track, frame, share: of each face, its track, the number of its frame, and its share of the strength.
         answer: from the network.
+        backend: what ran the network; empty if nothing did.
         judged: judgements by face.
         values: of each face.
         restored: with detail.
@@ -49,6 +50,7 @@ class SteadyWork:
     frame: Sequence[int] = ()
     share: Sequence[float] = ()
     answer: torch.Tensor | None = None
+    backend: str = ""
     judged: dict[int, Judgement] = field(default_factory=dict)
     values: list[SlowValues] = field(default_factory=list)
     restored: RestoredFaces | None = None
@@ -66,7 +68,7 @@ class SteadyChain:
 
     Args:
         tracks: smooth ones of the faces to restore.
-        networks: from `load_networks`; a backend `auto` is settled, see `backends.settle`, or the network could change
+        networks: from `load_networks`; a backend `auto` is settled, see `backends.settled`, or the network could change
             within the video.
         settings: what to restore and how.
     """

@@ -25,7 +25,7 @@ from gpen_blocks.gpen.backends import (
     expect,
     faults_of,
     precision_of,
-    settle,
+    settled,
     trial,
 )
 from gpen_blocks.gpen.backends.automatic import Automatic
@@ -52,7 +52,7 @@ def generator(tiny) -> Generator:
     return build_generator(tiny.state_dict)
 
 
-def settled(chosen: Chosen, faces: Tensor | None = None) -> Chosen:
+def used_long(chosen: Chosen, faces: Tensor | None = None) -> Chosen:
     """After faces enough to pay for the start of any engine."""
     expect(chosen.network, faces=10**6)
     with torch.inference_mode():
@@ -83,7 +83,7 @@ def test_the_picture_stays(generator, tiny, backend: Any, precision: Any):
         mean, largest = compare(tiny.output, restored)
         assert largest < (LARGEST_FP32 if precision == "fp32" else LARGEST)
         assert mean < LARGEST_MEAN
-        settled(chosen)
+        used_long(chosen)
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
@@ -179,7 +179,7 @@ def test_auto_takes_the_fastest_and_only_what_is_faster(
         engine = clock.taking(seconds, copy.deepcopy(generator))
         monkeypatch.setitem(choosing._STANDING, name, lambda *_, engine=engine: engine)
     monkeypatch.setattr(generator, "forward", clock.taking(1.0, copy.deepcopy(generator)))
-    chosen = settled(accelerate(generator, "tiny", "auto", "fp32", CPU))
+    chosen = used_long(accelerate(generator, "tiny", "auto", "fp32", CPU))
     assert chosen.backend == backend and chosen.notes == ()
     # By its name each of them can be had.
     assert accelerate(generator, "tiny", "openvino", "fp32", CPU).backend == "openvino"
@@ -190,11 +190,11 @@ def test_a_race_that_was_disturbed_does_not_decide(generator, monkeypatch):
     trials = {"openvino": Trial(0, 0, 0.035, 0.040), "onnxruntime": Trial(0, 0, 0.052, 0.080)}
     monkeypatch.setattr(choosing, "recall_or_run", lambda key, kind, run: trials[key.split(", ")[1]])
     monkeypatch.setattr(choosing, "recall", lambda key, kind: trials[key.split(", ")[1]])
-    assert settled(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "openvino"
+    assert used_long(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "openvino"
     monkeypatch.setattr(choosing, "_is_installed", lambda backend: backend == "onnxruntime")
-    assert settled(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "onnxruntime"
+    assert used_long(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "onnxruntime"
     trials["onnxruntime"] = Trial(0, 0, 0.052, 0.054)
-    assert settled(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "eager"
+    assert used_long(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "eager"
 
 
 def test_fp16_is_not_emulated(generator):
@@ -215,14 +215,14 @@ def test_a_number_format_that_changes_the_picture_is_refused(tiny):
 
 @pytest.mark.slow
 def test_what_was_measured_is_measured_once(generator, new_machine, monkeypatch):
-    settled(accelerate(generator, "tiny", "auto", "fp32", CPU))
+    used_long(accelerate(generator, "tiny", "auto", "fp32", CPU))
     entries = json.loads(new_machine.read_text(encoding="utf-8"))
     assert len(entries) == 2  # of OpenVINO and ONNX Runtime
     assert all(entry["largest"] < LARGEST_FP32 and entry["seconds"] > 0 for entry in entries.values())
     monkeypatch.setattr(choosing, "race", lambda *_: pytest.fail("measured again"))
-    settled(accelerate(generator, "tiny", "auto", "fp32", CPU))
+    used_long(accelerate(generator, "tiny", "auto", "fp32", CPU))
     with pytest.raises(BaseException, match="measured again"):
-        settled(accelerate(generator, "another", "auto", "fp32", CPU))
+        used_long(accelerate(generator, "another", "auto", "fp32", CPU))
 
 
 @pytest.mark.parametrize("backend, precision", [("openvino", "bf16"), ("onnxruntime", "fp32"), ("eager", "bf16")])
@@ -241,7 +241,7 @@ def test_what_is_asked_for_by_name_is_compared_and_not_raced(
 @pytest.mark.slow
 def test_what_was_only_compared_is_raced_for_auto(generator, new_machine):
     accelerate(generator, "tiny", "onnxruntime", "fp32", CPU)
-    settled(accelerate(generator, "tiny", "auto", "fp32", CPU))
+    used_long(accelerate(generator, "tiny", "auto", "fp32", CPU))
     assert all("seconds" in entry for entry in json.loads(new_machine.read_text(encoding="utf-8")).values())
 
 
@@ -251,7 +251,7 @@ def test_a_single_engine_must_be_faster_too(generator, clock, monkeypatch, secon
     monkeypatch.setitem(choosing._STANDING, "onnxruntime", lambda *_: engine)
     monkeypatch.setattr(choosing, "_is_installed", lambda backend: backend == "onnxruntime")
     monkeypatch.setattr(generator, "forward", clock.taking(1.0, copy.deepcopy(generator)))
-    assert settled(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == backend
+    assert used_long(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == backend
 
 
 def test_eager_is_raced_where_the_engine_is(generator):
@@ -351,14 +351,18 @@ def test_a_settled_choice_depends_on_size_and_number_alone(
     monkeypatch.setattr(choosing, "_first_of", first_of)
     network: Any = accelerate(generator, "tiny", "auto", "fp32", CPU).network
     monkeypatch.setattr(network, "activation_bytes", lambda: map_bytes)
-    settle(network, faces=faces)
-    assert started == [False] * (backend == "openvino")  # no time decides which engine it is
-    settle(network, faces=10**6)
-    monkeypatch.setattr(network, "_believed", lambda: 100.0)
-    for _ in range(5):  # faces so slow that an engine would pay at once
-        expect(network, faces=10**6)
+    with settled(network, faces=0):  # by an earlier, short job
         network(tiny.input[:1])
-    assert network.backend == backend
+    monkeypatch.setattr(network, "_believed", lambda: 100.0)
+    for _ in range(2):
+        with settled(network, faces=faces):
+            expect(network, faces=10**6)  # faces so slow that an engine would pay at once
+            network(tiny.input[:1])
+            assert network.backend == backend
+    assert started == [False] * (backend == "openvino")  # no time decides which engine it is
+    expect(network, faces=10**6)
+    network(tiny.input[:1])
+    assert (network.backend, started[-1]) == ("openvino", True)  # as before the context
 
 
 def test_openvino_restores_faces_of_several_threads_beside_each_other(generator, tiny, monkeypatch):
@@ -398,7 +402,7 @@ def test_what_ran_is_told_where_an_engine_took_over_in_between(generator, tiny, 
 def test_nobody_waits_for_an_engine_that_is_known_to_be_no_faster(generator, tiny, monkeypatch):
     trials_of(monkeypatch, openvino=Trial(0, 0, 0.99, 1.0, start_seconds=0.1))
     monkeypatch.setattr(choosing, "_first_of", lambda *_, **__: pytest.fail("an engine was started"))
-    assert settled(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "eager"
+    assert used_long(accelerate(generator, "tiny", "auto", "fp32", CPU)).backend == "eager"
 
 
 def failing(faces: Tensor) -> Tensor:
