@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .gpen.errors import GPENError
     from .gpen.restorer import Restoration, Restorer
     from .gpen.settings import Settings
-    from .gpen.video.restoring import restore_video
 
     __version__: str
 
@@ -26,7 +25,6 @@ __all__ = [
     "Settings",
     "__version__",
     "comfy_entrypoint",
-    "restore_video",
 ]
 
 # Where ComfyUI finds this package's JavaScript and help pages.
@@ -53,10 +51,6 @@ def __getattr__(name: str) -> object:
         from .gpen.settings import Settings
 
         return Settings
-    if name == "restore_video":
-        from .gpen.video.restoring import restore_video
-
-        return restore_video
     if name == "__version__":
         from .gpen.versions import package_version
 

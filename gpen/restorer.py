@@ -219,6 +219,70 @@ class Restorer:
         )
         return self.complete(image, source, pixels, batch, indices=indices, read_seconds=read_seconds)
 
+    def restore_video(
+        self,
+        source: str | Path,
+        target: str | Path,
+        *,
+        trim: str = "",
+        rate: str = "",
+        indices: str = "",
+        codec: str = "",
+        crf: float | None = None,
+        encoder_preset: str = "",
+        hardware: bool = False,
+        overwrite: bool = False,
+        workers: int = 0,
+        memory: int = 0,
+        progress: Progress = silent,
+    ) -> dict[str, Any]:
+        """Restore the faces of a video, steadily over its frames, as `gpen video` does; see `video.restoring`.
+
+        Stopped at any moment, the same call goes on.
+
+        Args:
+            source: the video, or a sequence of pictures: a folder, or a pattern such as `frame_%06d.png`.
+            target: the result; its suffix decides the container. A folder or a pattern gives a sequence of pictures.
+            trim: restore only a part, which becomes the whole of the result, such as `10-25.5` or `1:30-2:00`.
+            rate: frames a second of a sequence of pictures, such as `24` or `30000/1001`; empty: 25.
+            indices: numbers of the faces to restore in each shot, such as `0,2-4`; empty: all.
+            codec: such as `h264`, `hevc`, `av1`, `vp9`, `prores` or `ffv1`; empty: that of the source.
+            crf: quality in the scale of the encoder; lower is better. None: no difference is seen.
+            encoder_preset: preset of the encoder, such as `slow`; empty: its usual one.
+            hardware: encode by the graphics card, if one can.
+            overwrite: replace a file that is there.
+            workers: threads that work at once; 0: as many as there are cores, and 4 beside a GPU.
+            memory: bytes that frames and the work on them may take; 0: half of what is free.
+            progress: called with `follow` or `restore`, the number of frames that are done and of all, in the caller's
+                thread; an exception that it raises ends the work.
+
+        Returns:
+            A JSON-serialisable report.
+
+        Raises:
+            VideoError: the source cannot be read, or the target cannot be written.
+            JobError: another process makes the same result, or the folder of parts cannot be written.
+            SettingsError: an option does not exist or is out of range.
+            MissingPackageError: PyAV is not installed.
+        """
+        from .video.files import EncoderSettings
+        from .video.restoring import restore_video
+        from .video.trim import Trim, parse_rate
+
+        return restore_video(
+            source,
+            target,
+            self,
+            encoding=EncoderSettings(codec, crf, encoder_preset, hardware),
+            trim=Trim.parse(trim),
+            rate=parse_rate(rate) if rate else None,
+            indices=indices,
+            overwrite=overwrite,
+            workers=workers,
+            memory=memory,
+            progress=progress,
+        )
+
     def complete(
         self,
         image: Any,

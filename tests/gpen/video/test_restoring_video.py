@@ -210,12 +210,12 @@ def test_a_part_becomes_the_whole_result(restorer, clip, tmp_path):
 def test_sequences_of_pictures_in_and_out(restorer, clip, tmp_path):
     """The pictures of a video are restored as the video is, and the other way round."""
     folder, again = tmp_path / "frames", tmp_path / "restored"
-    report = restore_video(clip, folder, restorer, trim=Trim.parse("0-0.5"))
+    report = restorer.restore_video(clip, folder, trim="0-0.5")
     names = [path.name for path in sorted(folder.iterdir())]
     assert names == [f"frame_{number:06d}.png" for number in range(1, report["frames"] + 1)]
     assert any("sound" in note for note in report["notes"])
     plain = Restorer("gpen-lite-256", "face-detector-lite", device="cpu", backend="eager", strength=0.0)
-    restore_video(folder, again, plain, rate=Fraction(12))
+    plain.restore_video(folder, again, rate="12")
     for name in names:
         with Image.open(folder / name) as one, Image.open(again / name) as other:
             assert np.array_equal(np.asarray(one), np.asarray(other))
