@@ -188,3 +188,11 @@ def in_pieces(
         length = max((last - done) // 2, smallest)
         release_memory()
     return pieces
+
+
+def answers(device: torch.device) -> bool:
+    """Whether a device still works: after some errors, a GPU does nothing more for the program."""
+    try:
+        return bool((torch.ones(1, device=device) + 1).item() == 2)
+    except Exception as error:
+        return is_out_of_memory(error)

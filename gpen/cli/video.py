@@ -106,7 +106,10 @@ def video(
 
     The work is kept in parts in OUTPUT.parts: if the command is stopped, the same command goes on.
 
-    Exit code 0: the result was written; 1: it was not; 2: the command line is wrong; 130: interrupted.
+    Frames that cannot be restored stay as they are, and are told.
+
+    Exit code 0: the result was written; 1: it was not, or some frames could not be restored; 2: the command line is
+    wrong; 130: interrupted.
     """
     from ..choices import Backend, Precision
     from ..presets import DEFAULT_NAME, load_preset
@@ -160,6 +163,8 @@ def video(
     say(_line(done))
     for note in done["notes"]:
         say(noted(f"  {note}"))
+    if done["failed"]:
+        raise typer.Exit(1)
 
 
 def _line(report: dict[str, Any]) -> str:
@@ -173,5 +178,7 @@ def _line(report: dict[str, Any]) -> str:
     faces = f"{count(restored, 'face')} restored" if restored else "no face restored"
     left = len(report["faces"]) - restored
     others = f", {left} left alone" if left else ""
+    number = sum(failed["last_frame"] - failed["first_frame"] + 1 for failed in report["failed"])
+    others += f", {count(number, 'frame')} not restored" if number else ""
     took = f"in {duration(report['seconds'])} ({pace:.1f} frames a second)"
     return f"{report['source']} → {report['output']}: {frames}, {faces}{others} {took}"

@@ -7,6 +7,8 @@ from contextlib import closing
 
 from ..jobs.flow import Check, Stage, flow
 from ..restorer import Restorer
+from ..wording import named
+from .failures import FailuresInARow, is_of_frame, noted_reason
 from .files import Frame, VideoInfo, read_frames
 from .frame_flow import FrameFlow
 from .steady import Follower, Tracks
@@ -38,31 +40,51 @@ def follow_video(
         The faces, and the times of the frames that could be read.
 
     Raises:
-        VideoError: the file cannot be read.
+        VideoError: the file cannot be read, or in too many frames in a row faces cannot be looked for.
     """
-    follower = Follower(restorer.networks, restorer.settings)
+    follower, failures = Follower(restorer.networks, restorer.settings), FailuresInARow()
     times: list[int] = []
+    missed: dict[str, list[int]] = {}
 
-    def see(frames: Sequence[Frame], check: Check) -> list[SeenFrame]:
+    def reason_to_miss(error: Exception, number: int) -> str:
+        if not is_of_frame(error, restorer.device):
+            raise error
+        return noted_reason(error, f"Following faces, frame {number}")
+
+    def look(frame: Frame, check: Check) -> SeenFrame | str:
+        search = frame.number % EVERY == 0
+        try:
+            return follower.eye.see(frame.number, frame.rgb(), search=search, steps=lambda done, total: check())
+        except Exception as error:
+            return reason_to_miss(error, frame.number)
+
+    def see(frames: Sequence[Frame], check: Check) -> list[SeenFrame | str]:
         check()
-        return [
-            follower.eye.see(
-                frame.number,
-                frame.rgb(),
-                search=frame.number % EVERY == 0,
-                steps=lambda done, total: check(),
-            )
-            for frame in frames
-        ]
+        return [look(frame, check) for frame in frames]
+
+    def add(seen: SeenFrame | str, number: int) -> None:
+        reason = seen if isinstance(seen, str) else ""
+        if isinstance(seen, SeenFrame):
+            try:
+                follower.add(seen)
+            except Exception as error:
+                reason = reason_to_miss(error, number)
+        if reason:
+            follower.miss(number, (info.height, info.width))
+            missed.setdefault(reason, []).append(number)
+        failures.count(1, reason, faces=isinstance(seen, SeenFrame) and seen.faces is not None)
 
     stages = [Stage("see", see, flowing.network)]
     frames = read_frames(info, start=start, stop=stop, tell=tell)
     how = flowing.how(info, look=lambda: progress(len(times)))
-    with closing(flow(frames, stages, **how)) as seen:
+    with closing(frames), closing(flow(frames, stages, **how)) as seen:
         for done in seen:
             if done.error is not None:
                 raise done.error
-            follower.add(done.value)
+            add(done.value, done.item.number)
             times.append(done.item.time)
             progress(len(times))
+    for reason, numbers in missed.items():
+        told = f"frame {named(numbers)}" if len(numbers) == 1 else f"{len(numbers)} frames ({named(numbers)})"
+        tell(f"Faces could not be looked for in {told}, and are where the frames around have them: {reason}")
     return follower.tracks(), times

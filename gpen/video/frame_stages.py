@@ -13,6 +13,7 @@ from ..jobs.flow import Check, Stage, flow
 from ..restored import RestoredWindow
 from ..restorer import Restorer
 from ..stages import FaceRecord
+from .failures import FailuresInARow, sparing
 from .files import Frame, VideoInfo
 from .frame_flow import FrameFlow
 from .steady import SteadyChain, SteadyState, SteadyWork, Tracks, steady_stages
@@ -32,6 +33,7 @@ class RestoredFrame:
         backend: what ran the network for them; empty if nothing did.
         state: what the frames after it begin with, after the last of a segment; otherwise None.
         shown: 1 x 3 x S x 2S, its largest restored face before and after, in some frames; otherwise None.
+        failed: why it could not be restored and stays as it was; empty if it could.
     """
 
     frame: Frame
@@ -40,6 +42,7 @@ class RestoredFrame:
     backend: str = ""
     state: SteadyState | None = None
     shown: torch.Tensor | None = None
+    failed: str = ""
 
 
 class _Window(SteadyWork):
@@ -73,12 +76,15 @@ class FrameStages:
         self._flowing, self._segments = flowing, segments
         self._chain = SteadyChain(tracks, restorer.networks, restorer.settings)
         steady = steady_stages(self._chain, restorer.networks, state, on_gpu=flowing.on_gpu)
-        self._stages = [Stage("read", self._read), *steady, Stage("put back", _put_back)]
+        stages = [Stage("read", self._read), *steady, Stage("put back", _put_back)]
+        self._stages = [sparing(stage, restorer.device) for stage in stages]
 
     def run(
         self, frames: Iterator[Frame], info: VideoInfo, look: Callable[[], object] = lambda: None
     ) -> Generator[RestoredFrame, None, None]:
         """Restore frames, from the first of the segments on; closing the iterator ends the work within seconds.
+
+        Frames that cannot be restored stay as they are, and tell why.
 
         Args:
             frames: those of the segments.
@@ -86,15 +92,18 @@ class FrameStages:
             look: called in the caller's thread several times a second while it waits; what it raises ends the work.
 
         Raises:
-            GPENError: there is not enough memory.
+            Exception: what is wrong is wrong with more than some frames.
         """
         length = max(1, min(_FRAMES, _PIXELS // (info.width * info.height)))
-        options = self._flowing.how(info, frames=length, look=look)
+        options, failures = self._flowing.how(info, frames=length, look=look), FailuresInARow()
         with closing(flow(self._windows(frames, length), self._stages, **options)) as windows:
             for done in windows:
                 if done.error is not None:
                     raise done.error
-                yield from _frames_of(done.value)
+                window: _Window = done.value
+                assert window.result is not None
+                failures.count(len(window.frames), window.failed, faces=bool(window.result.records))
+                yield from _frames_of(window)
 
     def _windows(self, frames: Iterator[Frame], length: int) -> Iterator[_Window]:
         """Windows begin with each segment, so that a video that goes on after a stop has the same ones."""
@@ -108,7 +117,7 @@ class FrameStages:
     def _read(self, windows: Sequence[_Window], check: Check) -> Sequence[_Window]:
         for window in windows:
             check()
-            if len(self._chain.faces_of(window.numbers)):
+            if not window.failed and len(self._chain.faces_of(window.numbers)):
                 window.images = torch.stack([frame.rgb() for frame in window.frames])
         return windows
 
@@ -151,4 +160,5 @@ def _frames_of(window: _Window) -> Iterator[RestoredFrame]:
             window.backend,
             window.state if window.ends_segment and position == last else None,
             window.shown if position == last else None,
+            window.failed,
         )

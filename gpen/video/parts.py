@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -45,21 +45,22 @@ class Parts:
         """Where the times of all frames are kept; the faces come after them."""
         return self.folder / "times.npz"
 
-    def keep_times(self, times: np.ndarray) -> None:
-        """Write the times of all frames, whole or not at all.
+    def keep_times(self, times: np.ndarray, notes: Sequence[str]) -> None:
+        """Write the times of all frames, and what was told while they were read, whole or not at all.
 
         Raises:
             ImageError: the folder cannot be written to.
         """
-        save_arrays(self.times, {"times": times})
+        save_arrays(self.times, {"times": times, "notes": np.array(notes, np.str_)})
 
-    def kept_times(self) -> np.ndarray:
+    def kept_times(self) -> tuple[np.ndarray, list[str]]:
         """What `keep_times` wrote.
 
         Raises:
             ImageError: it cannot be read.
         """
-        return load_arrays(self.times)["times"]
+        kept = load_arrays(self.times)
+        return kept["times"], kept["notes"].tolist()
 
     def segment(self, number: int) -> Path:
         """The file of a segment."""

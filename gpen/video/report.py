@@ -16,21 +16,25 @@ from ..report import PREVIEW_NOTE, describe_face
 from ..restorer import Restorer
 from ..stages import FaceRecord
 from ..types import Face
+from ..wording import agree
 from .files import VideoInfo
 from .steady import Tracks
 
 
 class Tally:
-    """Counts of a segment: in how many frames each face was restored, or why not.
+    """What was done in a segment: in how many frames each face was restored, or why not.
 
     Attributes:
         backends: what ran the network, in order.
+        notes: what was told so far.
     """
 
     def __init__(self) -> None:
         self.backends: list[str] = []
         self._restored: Counter[int] = Counter()
         self._left: dict[int, Counter[str]] = {}
+        self._failed: list[tuple[int, float, str]] = []
+        self.notes: list[str] = []
 
     def add(self, tracks: Iterable[int], records: Iterable[FaceRecord], backend: str) -> None:
         """Count the faces of a frame.
@@ -47,13 +51,26 @@ class Tally:
             else:
                 self._left.setdefault(track, Counter())[record.left_alone] += 1
 
+    def fail(self, number: int, seconds: float, reason: str) -> None:
+        """Note a frame that could not be restored, and when it is shown."""
+        self._failed.append((number, round(seconds, 3), reason))
+
+    def failed(self) -> list[dict[str, Any]]:
+        """The frames that could not be restored; those of one reason that follow each other are told together."""
+        told: list[dict[str, Any]] = []
+        for number, seconds, reason in self._failed:
+            if not told or (told[-1]["last_frame"] + 1, told[-1]["reason"]) != (number, reason):
+                told.append({"first_frame": number, "from": seconds, "reason": reason})
+            told[-1] |= {"last_frame": number, "to": seconds}
+        return told
+
     def save(self, path: Path) -> None:
         """Write a JSON file, whole or not at all.
 
         Raises:
             ImageError: the folder cannot be written to.
         """
-        text = json.dumps([self._restored, self._left, self.backends])
+        text = json.dumps([self._restored, self._left, self.backends, self._failed, self.notes])
         write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
     @classmethod
@@ -61,12 +78,14 @@ class Tally:
         """The sum of what `save` wrote."""
         total = cls()
         for path in paths:
-            restored, left, backends = json.loads(path.read_text(encoding="utf-8"))
+            restored, left, backends, failed, notes = json.loads(path.read_text(encoding="utf-8"))
             total._restored.update({int(track): number for track, number in restored.items()})
             for track, reasons in left.items():
                 total._left.setdefault(int(track), Counter()).update(reasons)
             for backend in backends:
                 total._ran_by(backend)
+            total._failed += [tuple(one) for one in failed]
+            total.notes += notes
         return total
 
     def _ran_by(self, backend: str) -> None:
@@ -92,10 +111,11 @@ def video_report(
     notes: Sequence[str],
     seconds: float,
 ) -> dict[str, Any]:
-    """Report of a video; times in seconds, sizes in pixels."""
-    generator = restorer.generator
+    """Report of a video; times in seconds from its first frame, sizes in pixels."""
+    generator, failed = restorer.generator, tally.failed()
     return {
         "notes": [
+            *map(_failure_in_words, failed),
             *notes,
             *([PREVIEW_NOTE.format(model=generator.name)] if generator.preview else []),
             *restorer.networks.notes,
@@ -105,6 +125,7 @@ def video_report(
         "output": str(target),
         "faces": [_describe(tracks, track, tally) for track in tracks.numbers],
         "frames": tracks.stop - tracks.start,
+        "failed": failed,
         "shots": len(tracks.cuts),
         "size": {"width": info.width, "height": info.height},
         "bit_depth": info.bit_depth,
@@ -117,6 +138,14 @@ def video_report(
         "preset": restorer.preset,
         "settings": asdict(restorer.settings),
     }
+
+
+def _failure_in_words(failed: Mapping[str, Any]) -> str:
+    first, last = failed["first_frame"], failed["last_frame"]
+    one = first == last
+    frames = f"Frame {first}" if one else f"Frames {first} to {last}"
+    when = f"{failed['from']:.2f} s" if one else f"{failed['from']:.2f} s to {failed['to']:.2f} s"
+    return f"{frames} ({when}) {agree(2 - one, 'stays', 'stay')} as decoded, not restored: {failed['reason']}"
 
 
 def _describe(tracks: Tracks, track: int, tally: Tally) -> dict[str, Any]:

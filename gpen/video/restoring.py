@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from fractions import Fraction
@@ -39,6 +39,14 @@ from .report import Tally, video_report
 from .segmenting import plan_segments
 from .steady import SteadyState, Tracks, choose_tracks, smooth
 from .trim import Trim
+
+
+class _Notes(list[str]):
+    """What is told, each once."""
+
+    def add(self, note: str) -> None:
+        if note not in self:
+            self.append(note)
 
 
 def restore_video(
@@ -92,30 +100,27 @@ def restore_video(
     began = time.perf_counter()
     target, trim = Path(target), trim or Trim()
     parse_indices(indices)
-    notes: list[str] = []
-
-    def tell(note: str) -> None:
-        if note not in notes:
-            notes.append(note)
-
+    notes = _Notes()
     info = source if isinstance(source, VideoInfo) else info_of(Path(source), rate)
-    output = choose_output(info, target, encoding or EncoderSettings(), tell, overwrite=overwrite)
+    output = choose_output(info, target, encoding or EncoderSettings(), notes.add, overwrite=overwrite)
     notes += [*info.notes, *output.notes]
     flowing = FrameFlow(restorer, workers=workers, memory=memory)
     order = _order(info, output, restorer, trim, indices)
     with kept_parts(target, order, suffix=output.suffix) as parts:
         if parts.changed:
-            tell("An earlier call had begun this with other settings or another file; it was begun anew.")
-        tracks, times = _tracks(info, restorer, flowing, trim, parts, tell, progress)
+            notes.add("An earlier call had begun this with other settings or another file; it was begun anew.")
+        tracks, times = _tracks(info, restorer, flowing, trim, parts, notes, progress)
         segments = plan_segments(tracks.start, tracks.stop, tracks.cuts.tolist())
         smoothed = smooth(choose_tracks(tracks, restorer.settings, indices=indices), restorer.generator.template)
         there = parts.finished()
         if there < len(segments):
             output.require_free(segments[there][0], tracks.stop)
-            _restore_segments(info, output, restorer, flowing, smoothed, times, segments, parts, tell, progress)
+            _restore_segments(info, output, restorer, flowing, smoothed, times, segments, parts, notes, progress)
         numbers = range(len(segments))
         tally = Tally.sum_of([parts.tally(number) for number in numbers])
-        output.finish([parts.segment(number) for number in numbers], tell, trimmed=trim != Trim())
+        for note in tally.notes:
+            notes.add(note)
+        output.finish([parts.segment(number) for number in numbers], notes.add, trimmed=trim != Trim())
         parts.remove()
     seconds = time.perf_counter() - began
     return video_report(info, target, output.described, restorer, smoothed, tally, notes, seconds)
@@ -159,12 +164,15 @@ def _tracks(
     flowing: FrameFlow,
     trim: Trim,
     parts: Parts,
-    tell: Callable[[str], None],
+    notes: _Notes,
     progress: Progress,
 ) -> tuple[Tracks, np.ndarray]:
     """The faces of all frames, and the times of all in the file, from the earlier call or from the first pass."""
     if parts.tracks.is_file() and parts.times.is_file():
-        return Tracks.load(parts.tracks), parts.kept_times()
+        times, earlier = parts.kept_times()
+        for note in earlier:
+            notes.add(note)
+        return Tracks.load(parts.tracks), times
     start, stop, total = 0, None, info.expected_frames
     planned = np.zeros(0, np.int64)
     if trim != Trim():
@@ -180,13 +188,13 @@ def _tracks(
             flowing,
             start=start,
             stop=stop,
-            tell=tell,
+            tell=notes.add,
             progress=lambda done: progress("follow", done, max(total, done)),
         )
     if not read:
         raise VideoError(f"{info.path} holds no frame that can be read.")
     times = np.concatenate([planned[:start], np.array(read, np.int64), planned[start + len(read) :]])
-    parts.keep_times(times)
+    parts.keep_times(times, notes)
     tracks.save(parts.tracks)
     return tracks, times
 
@@ -200,7 +208,7 @@ def _restore_segments(
     times: np.ndarray,
     segments: list[tuple[int, int]],
     parts: Parts,
-    tell: Callable[[str], None],
+    notes: _Notes,
     progress: Progress,
 ) -> None:
     """Restore and encode what is left."""
@@ -208,11 +216,11 @@ def _restore_segments(
     state = SteadyState.load(parts.state(there - 1)) if there else SteadyState()
     first, total = segments[there][0], tracks.stop - tracks.start
     stages = FrameStages(restorer, tracks, state, segments[there:], flowing)
-    frames = read_frames(info, start=first, stop=tracks.stop, times=times, tell=tell)
+    frames = read_frames(info, start=first, stop=tracks.stop, times=times, tell=notes.add)
     done = first - tracks.start
     running = stages.run(frames, info, look=lambda: progress("restore", done, total))
     # Of all faces, not of those that are left: another backend rounds otherwise.
-    with flowing.threads(faces=len(tracks)), closing(running) as restored:
+    with flowing.threads(faces=len(tracks)), closing(frames), closing(running) as restored:
         progress("restore", done, total)
         for number, (begin, end) in enumerate(segments[there:], there):
             tally = Tally()
@@ -220,12 +228,16 @@ def _restore_segments(
                 for frame in _frames_of(restored, end - begin):
                     writer.write(frame.frame)
                     tally.add(frame.tracks, frame.records, frame.backend)
+                    if frame.failed:
+                        seconds = float((frame.frame.time - int(times[0])) * info.time_base)
+                        tally.fail(frame.frame.number, seconds, frame.failed)
                     if frame.state is not None:
                         frame.state.save(parts.state(number))
                     done += 1
                     if frame.shown is not None and isinstance(progress, Viewer):
                         progress.show(frame.shown)
                     progress("restore", done, total)
+                tally.notes = list(notes)
                 tally.save(parts.tally(number))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+from PIL import Image
 
 from gpen_blocks.gpen.video.files import (
     EncoderSettings,
@@ -24,6 +25,8 @@ from gpen_blocks.gpen.video.files import (
 from gpen_blocks.gpen.video.files.opening import disposition_of
 
 MS = Fraction(1, 1000)
+FRAMES, FACELESS = 30, 8
+"""Of the clip of a face: frames, and the first ones without it."""
 
 
 def picture(width: int, height: int, number: int, pixel_format: str, soft: bool = False) -> av.VideoFrame:
@@ -111,6 +114,32 @@ def make_video(
     return path
 
 
+def make_clip_of_face(path: Path, examples: Path) -> Path:
+    """Write eight frames without a face, and 22 with one that moves; times are uneven, and there is sound."""
+    portrait = (
+        Image.open(examples / "portrait-degraded.jpg").convert("RGB").resize((120, 120), Image.Resampling.LANCZOS)
+    )
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 176, 128, "yuv420p"
+        video.time_base = video.codec_context.time_base = MS
+        sound = container.add_stream("pcm_s16le", rate=8000)
+        sound.layout = "mono"
+        for number in range(FRAMES):
+            picture = Image.new("RGB", (176, 128), (90, 100, 110))
+            if number >= FACELESS:
+                picture.paste(portrait, (20 + number, 4))
+            frame = av.VideoFrame.from_image(picture)
+            frame.pts, frame.time_base = 40 * number + 7 * (number % 3), MS
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        tone = av.AudioFrame.from_ndarray(np.arange(8000, dtype=np.int16)[None], "s16", "mono")
+        tone.sample_rate = 8000
+        container.mux(sound.encode(tone))
+        container.mux(sound.encode(None))
+    return path
+
+
 def _add_sound(container: Any, path: Path, language: str) -> Any:
     stream = container.add_stream("libopus" if path.suffix == ".webm" else "aac", rate=48000)
     stream.layout = "mono"
@@ -177,6 +206,11 @@ def rewrite(
     trimmed = start > 0 or stop is not None
     join(segments, info, encoder, target, trimmed=trimmed, tell=notes.append)
     return [*info.notes, *encoder.notes, *notes]
+
+
+def planes(path: Path) -> list[tuple[int, np.ndarray]]:
+    """Time and samples of each frame."""
+    return [(frame.time, frame.picture.to_ndarray()) for frame in read_frames(read_info(path))]
 
 
 @dataclass(frozen=True)

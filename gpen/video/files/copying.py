@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # What muxers write themselves; of the restored video, also what a Matroska file counts.
 _OWN_METADATA = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
 _STATISTICS = ("bps", "duration", "number_of_", "_statistics_", "encoder", "alpha_mode")
+# AVFMT_TS_NONSTRICT: two packets of a stream may have the same time.
+_EQUAL_TIMES = 0x20000
 # How a cover is kept in Matroska: a file of this name and type.
 _COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png"), "bmp": ("cover.bmp", "image/bmp")}
 
@@ -44,11 +46,48 @@ class Copy:
 
     Attributes:
         stream: of the new file.
+        clock: of its packets.
         convert: what is done to the bytes of a packet; None: nothing.
     """
 
     stream: Stream
+    clock: _Clock
     convert: Callable[[bytes], bytes] | None = None
+
+
+class _Clock:
+    """The times of decoding of one stream, which must rise, whatever the source says.
+
+    Args:
+        step: by how much at least.
+    """
+
+    def __init__(self, step: int) -> None:
+        self._last: int | None = None
+        self._step = step
+
+    def set_right(self, packet: Packet) -> None:
+        """Give a packet a time of decoding that is after the one before, and not after it is shown."""
+        if packet.pts is None and packet.dts is None:
+            return
+        due = packet.dts
+        if due is None:
+            due = self._guess(packet)
+        if self._last is not None:
+            due = max(due, self._last + self._step)
+        packet.dts = self._last = due
+        if packet.pts is not None:
+            packet.pts = max(packet.pts, due)
+
+    def _guess(self, packet: Packet) -> int:
+        """Files that know only when packets are shown leave out the first times where frames are reordered."""
+        assert packet.pts is not None
+        step = packet.duration or 1
+        if self._last is not None:
+            return min(self._last + step, packet.pts)
+        context: Any = packet.stream.codec_context
+        delay = getattr(context, "reorder_depth", int(getattr(context, "has_b_frames", False)))
+        return packet.pts - delay * step
 
 
 def add_streams(source: InputContainer, target: OutputContainer, info: VideoInfo, tell: Tell) -> dict[int, Copy]:
@@ -59,17 +98,19 @@ def add_streams(source: InputContainer, target: OutputContainer, info: VideoInfo
     """
     added: dict[int, Copy] = {}
     container = target.format.name
+    strict = not target.format.flags & _EQUAL_TIMES
     for stream in source.streams:
         if stream.index == info.stream or _are_chapters(stream, source):
             continue
         described = next(known for known in info.streams if known.index == stream.index)
         if container == "matroska" and is_cover(stream) and _attach_cover(target, info, stream):
             continue
+        clock = _Clock(int(strict and stream.type not in ("subtitle", "data")))
         why_not = refusal(container, lambda trial, stream=stream: _add(trial, stream))
         if not why_not:
             copy = _add(target, stream)
             if copy is not None:
-                added[stream.index] = Copy(copy)
+                added[stream.index] = Copy(copy, clock)
             continue
         converter = subtitle_converter(described.codec, container) if hasattr(target, "add_mux_stream") else None
         if converter is None:
@@ -77,7 +118,7 @@ def add_streams(source: InputContainer, target: OutputContainer, info: VideoInfo
             continue
         codec, convert = converter
         tell(f"The {described} is stored as {codec}, without styles; {container} files do not hold it as it is.")
-        added[stream.index] = Copy(_like(target.add_mux_stream(codec), stream), convert)
+        added[stream.index] = Copy(_like(target.add_mux_stream(codec), stream), clock, convert)
     return added
 
 
@@ -117,7 +158,9 @@ def _like(copy: Any, stream: Stream) -> Any:
 
 def stream_metadata(stream: Stream) -> dict[str, str]:
     """Metadata of a stream without what describes its bytes."""
-    return {key: value for key, value in stream.metadata.items() if not key.lower().startswith(_STATISTICS)}
+    kept = {key: value for key, value in stream.metadata.items() if not key.lower().startswith(_STATISTICS)}
+    # QuickTime's files give a title by the key `name`, and take one by `title`.
+    return {"title": kept["name"], **kept} if "name" in kept else kept
 
 
 def copy_about(source: InputContainer, target: OutputContainer, span: Span | None, tell: Tell) -> None:
@@ -161,11 +204,10 @@ def copied_packets(
         cover = is_cover(packet.stream)
         if span is not None and not cover and not _trim(packet, span):
             continue
-        if packet.dts is None:
-            packet.dts = packet.pts
+        copy = streams[packet.stream_index]
+        copy.clock.set_right(packet)
         if packet.dts is not None:
             due = max(due, float(packet.dts * packet.time_base))
-        copy = streams[packet.stream_index]
         if copy.convert is not None:
             packet = _converted(packet, copy.convert)
         packet.stream = copy.stream

@@ -53,6 +53,7 @@ class Encoder:
         options: its own.
         color: the tags of the result.
         notes: what it does not keep, one sentence each.
+        headers: whether its headers come again with each key frame, since files of that kind have no place for them.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Encoder:
     options: dict[str, str] = field(default_factory=dict)
     color: ColorTags = ColorTags()
     notes: tuple[str, ...] = ()
+    headers: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,9 @@ _DIALS = {
 _OTHER_OPTIONS = {"gif": {"global_palette": "0"}}  # or later segments would be shown in the colours of the first
 # FFmpeg's factor between `-q` and what an encoder is told.
 _QP_TO_LAMBDA = 118
-# AV_CODEC_FLAG_INTERLACED_DCT and AV_CODEC_FLAG_INTERLACED_ME.
+# AV_CODEC_FLAG_INTERLACED_DCT and AV_CODEC_FLAG_INTERLACED_ME; AV_CODEC_FLAG_GLOBAL_HEADER: headers apart from packets.
 _INTERLACED = 1 << 18 | 1 << 29
+_GLOBAL_HEADER = 1 << 22
 
 
 def choose_encoder(info: VideoInfo, target: str | Path, settings: EncoderSettings = EncoderSettings()) -> Encoder:
@@ -156,6 +159,7 @@ def add_video_stream(container: OutputContainer, encoder: Encoder, info: VideoIn
         context.sample_aspect_ratio = info.pixel_aspect
     if info.interlaced:
         context.flags |= _INTERLACED
+    context.flags = context.flags & ~_GLOBAL_HEADER if encoder.headers else context.flags | _GLOBAL_HEADER
     context.thread_type = "AUTO"
     return stream
 
@@ -219,9 +223,9 @@ def _planned(info: VideoInfo, container: str, name: str, settings: EncoderSettin
         notes.append(f"{codec.canonical_name} needs even sizes: the last row or column is repeated.")
     color = converted_color(info.color, info.layout, pixel_format)
     options = _options(info, name, pixel_format, settings)
-    if container == "avi":
-        options["bf"] = "0"  # AVI knows no order of showing
-    return Encoder(name, pixel_format, size, options, color, tuple(notes))
+    if container in ("avi", "mxf"):
+        options["bf"] = "0"  # AVI knows no order of showing, and that of MXF is read wrongly
+    return Encoder(name, pixel_format, size, options, color, tuple(notes), container in ("mpegts", "avi", "mxf"))
 
 
 def _options(info: VideoInfo, name: str, pixel_format: str, settings: EncoderSettings) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +35,7 @@ def read_frames(
     stop: int | None = None,
     times: np.ndarray | None = None,
     tell: Tell = untold,
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Read the frames of a video.
 
     A file that is cut off or damaged gives what can be decoded, and a note tells. Times that do not rise are moved by

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-# AV_CODEC_FLAG_GLOBAL_HEADER: segments have their headers apart from their packets.
-_GLOBAL_HEADER = 1 << 22
 # Bytes of a GIF's header without a palette.
 _GIF_HEADER = 13
 # Packets among which the next frame is, whatever the group of pictures and where seeking ends.
@@ -77,7 +75,6 @@ def join(
             )
         )
         stream = add_video_stream(container, encoder, info)
-        stream.codec_context.flags |= _GLOBAL_HEADER
         turned = _turn(stream, info)
         copied: Iterator[tuple[float, Packet]] = iter(())
         if source is not None:

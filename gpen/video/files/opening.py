@@ -76,7 +76,8 @@ def open_video(path: str | Path) -> Iterator[InputContainer]:
         if any(part in container.format.name for part in _PICTURES):
             raise VideoError(f"{path} is a picture, not a video; `gpen restore` takes pictures.")
         if main_stream(container) is None:
-            found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+            kinds = {"cover picture" if is_cover(stream) else stream.type for stream in container.streams}
+            found = ", ".join(sorted(kinds)) or "nothing"
             raise VideoError(f"{path} has no video stream; it holds {found}.")
         files = opened.pop_all()
     with files:  # what is done with the file has other errors

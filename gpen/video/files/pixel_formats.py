@@ -123,7 +123,11 @@ def _cost(layout: Layout, name: str, for_players: bool) -> float:
     if other is None:
         return _OUT_OF_REACH
     cost = 200.0 * (layout.alpha and not other.alpha) + 20.0 * max(0, layout.depth - other.depth)
-    cost += 0.5 * (other.alpha and not layout.alpha) + 0.1 * max(0, other.depth - layout.depth)
+    cost += (
+        0.5 * (other.alpha and not layout.alpha)
+        + 0.4 * (other.depth > layout.depth)
+        + 0.05 * max(0, other.depth - layout.depth)
+    )
     cost += 0.3 * (layout_of(name) is None) + 0.2 * (other.full != (layout.full and layout.kind != "rgb"))
     if layout.kind == "gray":
         return cost + {"gray": 0, "yuv": 1 - 0.1 * other.chroma[0], "rgb": 2}[other.kind]

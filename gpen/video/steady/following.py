@@ -135,6 +135,21 @@ class Follower:
         self._lost = [track for track in self._lost if track not in ended]
         self._ended += ended
 
+    def miss(self, number: int, size: Size) -> None:
+        """Pass over the next frame, which cannot be looked at; faces that are found again soon are bridged.
+
+        Args:
+            number: of the frame.
+            size: (height, width) of the frames.
+        """
+        if self._size is None:
+            self._size, self._start = size, number
+            self._begun.append(number)
+        self._stop = number + 1
+        self._lost += self._live
+        self._live = []
+        self._recent.clear()
+
     def tracks(self) -> Tracks:
         """The faces of all frames up to now."""
         done = [track for track in (*self._ended, *self._lost, *self._live) if not track.doubtful]
@@ -203,8 +218,8 @@ class Follower:
         gone = [track for track in self._live if track.unseen >= _UNSEEN]
         for track, sight in _pairs(self._lost, left, number, _SAME_LATER):
             left.remove(sight)
-            self._lost.remove(track)
             self._continue(track, frame, sight)
+            self._lost.remove(track)
         for track in self._lost:
             track.missed += 1
         for sight in left:

@@ -22,6 +22,8 @@ def steady_stages(
 ) -> list[Stage]:
     """The stages from `SteadyWork` with frames to the same with a result and the state that it leaves behind.
 
+    What has failed goes through them unchanged.
+
     Args:
         chain: of the video.
         networks: those of the chain.
@@ -53,11 +55,13 @@ class _Carried:
         self._chain, self._values, self._details = chain, state.values, state.details
 
     def settle(self, work: SteadyWork, progress: Progress) -> None:
-        self._values = self._chain.settle_frames(work, self._values)
+        if not work.failed:
+            self._values = self._chain.settle_frames(work, self._values)
         work.state = SteadyState(self._values)
 
     def carry(self, work: SteadyWork, progress: Progress) -> None:
-        self._details = self._chain.carry_frames(work, self._details)
+        if not work.failed:
+            self._details = self._chain.carry_frames(work, self._details)
         work.state = SteadyState(work.state.values, self._details)
 
 
@@ -69,7 +73,8 @@ def _alone(
     def work(values: Sequence[SteadyWork], check: Check) -> Sequence[SteadyWork]:
         for value in values:
             check()
-            run(value, _watching(check))
+            if in_order or not value.failed:  # what has failed still hands on what was left behind before it
+                run(value, _watching(check))
         return values
 
     return Stage(name, work, limit or Limit(), in_order=in_order)

@@ -41,6 +41,8 @@ class SteadyWork:
         restored: with detail.
         result: what was pasted.
         state: what the window leaves behind.
+        failed: why it could not be restored; empty if it could. Its frames stay as they are, and what the window before
+            left behind goes on after it.
     """
 
     numbers: Sequence[int]
@@ -56,6 +58,13 @@ class SteadyWork:
     restored: RestoredFaces | None = None
     result: RestoredWindow | None = None
     state: SteadyState = field(default_factory=SteadyState)
+    failed: str = ""
+
+    def fail(self, reason: str) -> None:
+        """Leave the frames as they are, whatever steps were done."""
+        self.failed, self.cut, self.answer, self.restored = reason, None, None, None
+        self.track, self.frame, self.share, self.values, self.judged = (), (), (), [], {}
+        self.result = _unchanged(self.images)
 
     @property
     def crops(self) -> torch.Tensor | None:
@@ -145,9 +154,7 @@ class SteadyChain:
     def paste_frames(self, work: SteadyWork, progress: Progress = silent) -> None:
         """Paste the faces."""
         if work.cut is None or work.restored is None:
-            nothing = work.images.new_zeros((0, 3, 0, 0))
-            unchanged = torch.zeros_like(work.images[:, :1])
-            work.result = RestoredWindow(work.images, unchanged, (), nothing, nothing, (None,) * len(work.images))
+            work.result = _unchanged(work.images)
             return
         shares = [share * one.strength for share, one in zip(work.share, work.values, strict=True)]
         records = zip(work.restored.records, shares, strict=True)
@@ -199,3 +206,8 @@ class SteadyChain:
 
     def _goes_on(self, number: int, work: SteadyWork) -> bool:
         return self._last.get(number, -1) > work.numbers[-1]
+
+
+def _unchanged(images: torch.Tensor) -> RestoredWindow:
+    nothing = images.new_zeros((0, 3, 0, 0))
+    return RestoredWindow(images, torch.zeros_like(images[:, :1]), (), nothing, nothing, (None,) * len(images))

@@ -13,7 +13,7 @@ import pytest
 import torch
 from command import run_gpen
 from PIL import Image
-from videos import MS
+from videos import FACELESS, FRAMES, planes
 
 from gpen_blocks.gpen.backends import automatic
 from gpen_blocks.gpen.errors import JobError, SettingsError, VideoError
@@ -25,7 +25,6 @@ from gpen_blocks.gpen.video.parts import kept_parts
 from gpen_blocks.gpen.video.restoring import restore_video
 from gpen_blocks.gpen.video.trim import Trim
 
-FRAMES, FACELESS = 30, 8
 LOSSLESS = EncoderSettings(codec="ffv1")
 
 
@@ -47,33 +46,6 @@ def restorer(engine) -> Restorer:
     return new_restorer()
 
 
-@pytest.fixture(scope="module")
-def clip(examples, tmp_path_factory) -> Path:
-    """Eight frames without a face, and 22 with one that moves; times are uneven, and there is sound."""
-    path = tmp_path_factory.mktemp("clips") / "clip.mkv"
-    portrait = (
-        Image.open(examples / "portrait-degraded.jpg").convert("RGB").resize((120, 120), Image.Resampling.LANCZOS)
-    )
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("ffv1", rate=25)
-        video.width, video.height, video.pix_fmt = 176, 128, "yuv420p"
-        sound = container.add_stream("pcm_s16le", rate=8000)
-        sound.layout = "mono"
-        for number in range(FRAMES):
-            picture = Image.new("RGB", (176, 128), (90, 100, 110))
-            if number >= FACELESS:
-                picture.paste(portrait, (20 + number, 4))
-            frame = av.VideoFrame.from_image(picture)
-            frame.pts, frame.time_base = 40 * number + 7 * (number % 3), MS
-            container.mux(video.encode(frame))
-        container.mux(video.encode(None))
-        tone = av.AudioFrame.from_ndarray(np.arange(8000, dtype=np.int16)[None], "s16", "mono")
-        tone.sample_rate = 8000
-        container.mux(sound.encode(tone))
-        container.mux(sound.encode(None))
-    return path
-
-
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch):
     monkeypatch.setattr(segmenting, "LENGTH", 10)
@@ -86,11 +58,6 @@ def whole(restorer, clip, tmp_path_factory) -> tuple[Path, dict]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segmenting, "LENGTH", 10)
         return target, restore_video(clip, target, restorer, encoding=LOSSLESS, workers=2)
-
-
-def planes(path: Path) -> list[tuple[int, np.ndarray]]:
-    """Time and samples of each frame."""
-    return [(frame.time, frame.picture.to_ndarray()) for frame in read_frames(read_info(path))]
 
 
 def packets_of_sound(path: Path) -> list[tuple]:

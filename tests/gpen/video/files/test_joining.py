@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
-from videos import contents, make_video, rewrite
+from videos import contents, make_video, picture, rewrite
 
 from gpen_blocks.gpen.errors import VideoError
 from gpen_blocks.gpen.video.files import EncoderSettings, choose_encoder, join, read_info
@@ -119,3 +119,61 @@ def test_older_pyavs_turn_files_of_the_quicktime_family_too(tmp_path):
         assert write_matrix(path, matrix) == (suffix != ".mkv")
         assert read_info(path).rotation == (0 if suffix == ".mkv" else 90)
         assert contents(path) == before
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_second_video_with_reordered_frames_goes_along(tmp_path, suffix):
+    """Matroska says when frames are shown, and not when they are decoded."""
+    source = tmp_path / "source.mkv"
+    with av.open(str(source), "w") as container:
+        videos = [container.add_stream("libx264", rate=25, options={"bf": "3"}) for _ in range(2)]
+        for stream in videos:
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number, stream in enumerate(videos):
+            for time in range(20):
+                frame = picture(64, 48, number + time, "yuv420p")
+                frame.pts, frame.time_base = time, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    assert rewrite(source, tmp_path / f"result{suffix}") == []
+    before, after = contents(source), contents(tmp_path / f"result{suffix}")
+    assert [pts for _, pts, _ in after.streams[0][4]] == [pts for _, pts, _ in before.streams[0][4]]
+    assert len(after.streams[0][4]) == 20
+
+
+def test_texts_that_are_shown_at_the_same_time_stay_so(tmp_path):
+    source = tmp_path / "source.mkv"
+    make_video(tmp_path / "video.mkv")
+    with av.open(str(source), "w") as container, av.open(str(tmp_path / "video.mkv")) as video:
+        copy, text = container.add_stream_from_template(video.streams.video[0]), container.add_mux_stream("subrip")
+        text.time_base = Fraction(1, 1000)
+        container.start_encoding()
+        for words in (b"one", b"two"):
+            packet = av.Packet(words)
+            packet.pts = packet.dts = 40
+            packet.duration, packet.time_base, packet.stream = 100, Fraction(1, 1000), text
+            container.mux(packet)
+        for packet in video.demux(video.streams.video[0]):
+            if packet.size:
+                packet.stream = copy
+                container.mux(packet)
+    for suffix in (".mkv", ".mp4"):
+        rewrite(source, tmp_path / f"result{suffix}")
+        (stream,) = contents(tmp_path / f"result{suffix}").streams
+        shown = [(data[-3:], pts) for data, pts, _ in stream[4] if data[-3:] in (b"one", b"two")]
+        assert shown == [(b"one", Fraction(40, 1000)), (b"two", Fraction(40, 1000))]
+
+
+def test_names_of_streams_of_quicktimes_files_stay(tmp_path):
+    source = make_video(tmp_path / "video.mp4", sound=("deu",))
+    with av.open(str(source)) as old, av.open(str(tmp_path / "source.mp4"), "w") as container:
+        copies = {stream.index: container.add_stream_from_template(stream) for stream in old.streams}
+        copies[1].metadata["title"] = "Kommentar"
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream_index]
+                container.mux(packet)
+    for suffix, key in ((".mp4", "name"), (".mkv", "title")):
+        rewrite(tmp_path / "source.mp4", tmp_path / f"result{suffix}")
+        with av.open(str(tmp_path / f"result{suffix}")) as result:
+            assert result.streams.audio[0].metadata[key] == "Kommentar"

@@ -101,6 +101,8 @@ KINDS: list[tuple[str, str, dict[str, Any], tuple[str, str], float]] = [
         ("gif", "bgra"),
         0.01,
     ),
+    (".mxf", ".mxf", {"codec": "mpeg2video", "time_base": Fraction(1, 25), "times": range(10)}, H264, 0.01),
+    (".mkv", ".mkv", {"codec": "ffv1", "pixel_format": "bgr0"}, ("ffv1", "bgr0"), 1e-6),
     (".mkv", ".mkv", {"times": (5000, 5040, 5100), "sound": ("deu",)}, H264, 0.01),
     (".mp4", ".mp4", {"times": (5000, 5040, 5100)}, H264, 0.01),
     (".mp4", ".mp4", {"times": (-80, -40, 0, 40)}, H264, 0.01),
