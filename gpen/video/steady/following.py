@@ -31,8 +31,10 @@ _SIZES = 1.5
 _BRIDGED, _UNSEEN = 12, 4
 # Share of the last step that a face is expected to go again.
 _GOES_ON = 0.7
-# A track that one detection found and another one did not is kept from this score on.
-_SURE = 0.9
+# Evidence that a track is a face: each detection that finds it counts by the logarithm of the odds of its score, within
+# these limits, and each that does not is this much against it. A smudge that was taken for a face once and again has
+# scores of 0.9 to 0.997 in up to half of the detections; faces have 0.999 in nearly all of them.
+_FOR, _AGAINST = (1.0, 7.0), 4.0
 
 
 @dataclass(eq=False)
@@ -42,13 +44,13 @@ class _Track:
     Attributes:
         sights: by frame.
         steps: how the face came from the frame before, by frame; see `find_step`.
-        found, missed, unseen: how many detections found it, missed it, and missed it in a row.
+        evidence: that it is a face: logarithm of the odds, from all detections while it was followed.
+        unseen: how many detections in a row missed it.
     """
 
     sights: dict[int, Sight] = field(default_factory=dict)
     steps: dict[int, np.ndarray] = field(default_factory=dict)
-    found: int = 0
-    missed: int = 0
+    evidence: float = 0.0
     unseen: int = 0
 
     first: int = -1
@@ -73,9 +75,16 @@ class _Track:
             return own
         return own.moved(_GOES_ON * (own.centre - before.centre) * min(number - self.last, 3))
 
-    @property
-    def doubtful(self) -> bool:
-        return self.found < 2 and self.missed > 0 and max(one.score for one in self.sights.values()) < _SURE
+    def found(self, score: float) -> None:
+        """A detection found it."""
+        odds = float(np.log(max(score, 1e-6) / max(1 - score, 1e-6)))
+        self.evidence += min(max(odds, _FOR[0]), _FOR[1])
+        self.unseen = 0
+
+    def missed(self) -> None:
+        """A detection did not find it."""
+        self.evidence -= _AGAINST
+        self.unseen += 1
 
 
 class Follower:
@@ -152,7 +161,7 @@ class Follower:
 
     def tracks(self) -> Tracks:
         """The faces of all frames up to now."""
-        done = [track for track in (*self._ended, *self._lost, *self._live) if not track.doubtful]
+        done = [track for track in (*self._ended, *self._lost, *self._live) if track.evidence > 0]
         done.sort(key=lambda track: (track.first, -track.sights[track.first].score))
         rows = sorted((frame, number) for number, track in enumerate(done) for frame in track.sights)
         sights = [done[number].sights[frame] for frame, number in rows]
@@ -211,17 +220,17 @@ class Follower:
             own = track.sights[number]
             # All frames get their landmarks in the same way, so that detections are not seen as jumps.
             track.add(number, Sight(own.landmarks68, sight.box, sight.score, sight.detected))
-            track.found, track.unseen = track.found + 1, 0
+            track.found(sight.score)
         for track in self._live:
             if track.sights[number].detected is None:
-                track.missed, track.unseen = track.missed + 1, track.unseen + 1
+                track.missed()
         gone = [track for track in self._live if track.unseen >= _UNSEEN]
         for track, sight in _pairs(self._lost, left, number, _SAME_LATER):
             left.remove(sight)
             self._continue(track, frame, sight)
             self._lost.remove(track)
         for track in self._lost:
-            track.missed += 1
+            track.missed()
         for sight in left:
             self._continue(_Track(), frame, sight)
         self._live = [track for track in self._live if track not in gone]
@@ -248,7 +257,7 @@ class Follower:
             track.add(number, one)
         for earlier, later in pairwise([*self._recent, frame]):
             self._measure_step(track, earlier, later)
-        track.found, track.unseen = track.found + 1, 0
+        track.found(sight.score)
         self._live.append(track)
 
     def _measure_step(self, track: _Track, before: SeenFrame | None, frame: SeenFrame) -> None:

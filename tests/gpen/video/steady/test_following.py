@@ -15,6 +15,7 @@ from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.video.steady import Tracks, follow, smooth
 from gpen_blocks.gpen.video.steady.cuts import CutFinder, shrink
+from gpen_blocks.gpen.video.steady.following import EVERY, Follower
 
 SIZE = (180, 320)
 
@@ -99,6 +100,20 @@ def test_a_face_that_comes_inside_a_shot_fades_in(frames_of, networks):
         assert tracks.frame[own][0] >= 12
         assert tracks.share[own][0] < 0.05 and np.all(np.diff(tracks.share[own][:9]) > 0)
     assert tracks.share[own][-1] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("score", "searched", "there"), [(0.98, 2, False), (0.98, 4, True), (1.0, 2, True)])
+def test_what_few_detections_take_for_a_face_is_none(frames_of, networks, score, searched, there):
+    """Of five detections, the last ones see nothing there: a face that turned away was seen clearly before."""
+    follower = Follower(networks, Settings())
+    for number, frame in enumerate(frames_of(33)):
+        seen = follower.eye.see(number, frame, search=number % EVERY == 0)
+        if seen.faces:
+            faces = tuple(dataclasses.replace(one, score=score) for one in seen.faces)
+            seen = dataclasses.replace(seen, faces=faces if number < searched * EVERY else ())
+        follower.add(seen)
+    assert bool(follower.tracks().numbers) is there
 
 
 def test_tracks_survive_a_file(tmp_path, followed):
