@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -23,7 +24,7 @@ from ..wording import agree, count
 from .align import crop_aligned
 from .masks.parsing import FaceParser
 from .masks.paste_masks import draw_masks, require_masks
-from .place import NO_PIXELS, Place, find_places, overlap
+from .place import NO_PIXELS, Place, find_place, find_places, overlap
 
 # Standard deviation of the low band, as a share of the crop's side: 16 px at 512.
 _LOW_BAND = 1 / 32
@@ -37,6 +38,49 @@ _NOISE_MARGIN = 2.0
 # Quantile of the local variance for uniform areas. Their ratio to the mean is `evenness`: below the first value there
 # is no noise, above the second only noise.
 _CALM, _EVEN_WITHOUT, _EVEN_WITH = 0.25, 0.15, 0.7
+# The part of a crop in which noise is measured for a track.
+_INNER = (0.25, 0.75)
+
+
+@dataclass(frozen=True)
+class FineNoise:
+    """Local variance of detail that is too fine for a crop, in units of 0..1 squared.
+
+    Attributes:
+        mean: its mean.
+        calm: its value in uniform areas.
+    """
+
+    mean: float
+    calm: float
+
+    @property
+    def variance(self) -> float:
+        """That of the noise: all of it if it is the same everywhere, nothing where it has its places, as detail has."""
+        even = self.calm / self.mean if self.mean > 0 else 0.0
+        return self.mean * min(max((even - _EVEN_WITHOUT) / (_EVEN_WITH - _EVEN_WITHOUT), 0), 1)
+
+
+def measure_fine_noise(images: torch.Tensor, own: torch.Tensor, alignment: Alignment) -> FineNoise | None:
+    """Measure the noise in the inner part of a face that is finer than its crop.
+
+    Args:
+        images: B x 3 x H x W in 0..1.
+        own: 1 x 3 x S x S in 0..1, the crop from `align_faces`.
+        alignment: of the crop.
+
+    Returns:
+        The noise; None if that part is outside of the picture.
+    """
+    size = own.shape[-1]
+    mask = own.new_zeros((1, 1, size, size))
+    low, high = (round(part * size) for part in _INNER)
+    mask[..., low:high, low:high] = 1
+    place = find_place(mask, alignment)
+    if place is None:
+        return None
+    seen = warp(own, place.area_to_crop_matrix(size), place.size)
+    return _noise_in(_local_variance(images[alignment.image_index][place.area][None] - seen))
 
 
 def paste_faces(
@@ -54,6 +98,7 @@ def paste_faces(
     match_grain: float = 0.0,
     strength: float | Sequence[float] = 1.0,
     denoise: float = 0.5,
+    noises: Sequence[FineNoise | None] | None = None,
     progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Paste restored crops into their images.
@@ -86,6 +131,7 @@ def paste_faces(
         strength: 0 leaves the images unchanged, 1 uses the full result; one for all crops, or one for each.
         denoise: 0..1, how much noise finer than the network's input is removed from large faces: at 1 all, at 0.5 only
             noise above the grain of a print (8 levels of deviation), at 0 none.
+        noises: the noise of each face, such as that of its track in a video; None: measured.
         progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
@@ -143,7 +189,8 @@ def paste_faces(
             steps = steps_within(progress, n, n + 1, len(alignments))
             steps(0, 1)
             given = None if originals is None else originals[n : n + 1].to(images)
-            change = _change(images, crops[n : n + 1], given, place, color_match, match_grain, denoise, steps)
+            known = None if noises is None else noises[n]
+            change = _change(images, crops[n : n + 1], given, place, color_match, match_grain, denoise, known, steps)
             total = _claims(place, own)
             share = place.weight / total.clamp_min(torch.finfo(total.dtype).tiny)
             blend = strengths[n] * coverage[index][place.area] * share
@@ -174,6 +221,7 @@ def _change(
     color_match: str,
     match_grain: float,
     denoise: float,
+    known: FineNoise | None,
     progress: Steps,
 ) -> torch.Tensor:
     """Change of a face's area of the image at full strength, 3 x h x w."""
@@ -189,7 +237,7 @@ def _change(
     progress(1, 4)
     scale = 1 / matrix_scale(place.area_to_crop_matrix(size))
     variance = _local_variance(finest)
-    noise = _fine_noise(finest, variance, scale, denoise)
+    noise = _fine_noise(finest, variance, known or _noise_in(variance), scale, denoise)
     progress(2, 4)
     change = step
     if noise is not None:
@@ -205,19 +253,25 @@ def _change(
     return change[0]
 
 
-def _fine_noise(finest: torch.Tensor, variance: torch.Tensor, scale: float, denoise: float) -> torch.Tensor | None:
+def _noise_in(variance: torch.Tensor) -> FineNoise:
+    """The noise of an area by the local variance of its finest detail, 1 x 1 x h x w."""
+    calm = variance.flatten().kthvalue(max(1, int(_CALM * variance.numel()))).values
+    return FineNoise(float(variance.mean()), float(calm))
+
+
+def _fine_noise(
+    finest: torch.Tensor, variance: torch.Tensor, found: FineNoise, scale: float, denoise: float
+) -> torch.Tensor | None:
     """Removable noise in the detail that is too fine for the crop, 1 x 3 x h x w; None if there is none.
 
     Args:
         finest: 1 x 3 x h x w, the detail too fine for the crop.
         variance: its local variance, 1 x 1 x h x w.
+        found: the noise in it.
         scale: photograph pixels per crop pixel, along a side.
         denoise: as for `paste_faces`.
     """
-    mean = float(variance.mean())
-    calm = float(variance.flatten().kthvalue(max(1, int(_CALM * variance.numel()))).values)
-    even = calm / mean if mean > 0 else 0.0
-    noise = mean * min(max((even - _EVEN_WITHOUT) / (_EVEN_WITH - _EVEN_WITHOUT), 0), 1)
+    noise = found.variance
     if noise <= 0 or denoise == 0:
         return None
     # Share of the photograph's frequencies that the network has not seen.

@@ -14,6 +14,7 @@ from ..detail.spectrum.noise_limit import noise_floor
 from ..devices import in_pieces
 from ..faces.align import crop_aligned, cut_around
 from ..faces.masks.parts import Part, crop_landmarks, part_gains
+from ..faces.paste import measure_fine_noise
 from ..photograph.jpeg_quality import quality_of_pixels
 from ..pixels.color import luma
 from ..pixels.resize import resize
@@ -85,8 +86,11 @@ def keep_own_detail(
         tones = [_judge_tone(images, alignment) for alignment, _ in each(alignments, judging)]
     else:
         tones = [judgement.tone for judgement in judgements]
+    noises = [None if judgements is None else judgements[n].fine_noise for n in range(len(before))]
     after = keep_tones(after, tones, colour_rule(settings.colour, settings.keep_grayscale))
-    return RestoredFaces(before, after, tuple(map(FaceRecord, alignments, tones, left_alone)))
+    known = zip(alignments, tones, left_alone, noises, strict=True)
+    records = (FaceRecord(own, tone, left, fine_noise=noise) for own, tone, left, noise in known)
+    return RestoredFaces(before, after, tuple(records))
 
 
 def judge_faces(
@@ -102,7 +106,8 @@ def judge_faces(
         crop, restored = before[n : n + 1], answer[n : n + 1]
         quality = _jpeg_quality(images, alignment)
         left_alone = _why_left(images, crop, restored, alignment, quality) if settings.frequency_blend > 0 else None
-        judged.append(Judgement(find_crossover(crop, restored, [quality]), _judge_tone(images, alignment), left_alone))
+        crossover, tone = find_crossover(crop, restored, [quality]), _judge_tone(images, alignment)
+        judged.append(Judgement(crossover, tone, left_alone, measure_fine_noise(images, crop, alignment)))
     return tuple(judged)
 
 

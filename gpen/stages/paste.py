@@ -185,6 +185,7 @@ def paste_back(
             match_grain=settings.match_grain,
             strength=[settings.strength * record.share for record in faces.records],
             denoise=settings.denoise,
+            noises=[record.fine_noise for record in faces.records],
             progress=pasting,
         )
         return pasted, mask, places

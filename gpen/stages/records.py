@@ -8,6 +8,7 @@ import torch
 
 from ..detail.spectrum.crossover import Crossover
 from ..faces.change import Change
+from ..faces.paste import FineNoise
 from ..faces.place import Cover
 from ..pixels.tone import Tone
 from ..types import Alignment, Face
@@ -21,11 +22,13 @@ class Judgement:
         crossover: for frequency blending.
         tone: whether the face is in colour.
         left_alone: why the face stays unchanged; None if it is restored.
+        fine_noise: the noise finer than the crop; None: measured when the face is pasted.
     """
 
     crossover: Crossover
     tone: Tone
     left_alone: str | None = None
+    fine_noise: FineNoise | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,7 @@ class FaceRecord:
             pasting, or if there is no noise.
         cover: where it was pasted, on the CPU; None before pasting, or if it was not pasted.
         share: share of the settings' strength, 0..1, with which it is pasted.
+        fine_noise: the noise finer than the crop, if it is known before pasting.
     """
 
     alignment: Alignment
@@ -50,6 +54,7 @@ class FaceRecord:
     noise: tuple[float, float] | None = None
     cover: Cover | None = None
     share: float = 1.0
+    fine_noise: FineNoise | None = None
 
     @property
     def face(self) -> Face:

@@ -13,7 +13,7 @@ import torch
 
 # Largest share of the carried detail. The warping error of nine videos with known motion was 0.40 to 0.53 of that of
 # frames restored alone (0.73 for one that was hardly damaged), and the contrast of fine detail 0.99 or more.
-_MOST = 0.75
+_MOST = 0.8
 # Standard deviation of the low band, which is not carried, as a share of the crop's side: that of `faces.paste`, which
 # takes everything lower from the photograph.
 _LOW_BAND = 1 / 32

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ...detail.spectrum.crossover import Crossover
+from ...faces.paste import FineNoise
 from ...pixels.tone import Kind, Tone
 from ...stages import Judgement
 
@@ -22,6 +23,8 @@ _MEMORY = 8.0
 _ALONE_FROM, _ALONE_TO = 0.35, 0.75
 # A face keeps its kind of colour until another one has this share of the judgements.
 _OTHER_KIND = 0.75
+# Variance, in units of 0..1 squared, of no noise at all.
+_NO_NOISE = 1e-10
 _KINDS: tuple[Kind, ...] = ("colour", "toned", "black and white")
 
 
@@ -36,7 +39,8 @@ class SlowValues:
 
     Attributes:
         numbers: float64: logarithms of the cut-offs (3), square roots of the noise (3), blur, share of judgements that
-            leave the face alone, shares of `_KINDS` (3), and the tone.
+            leave the face alone, shares of `_KINDS` (3), logarithms of the fine noise's mean and calm variance, and the
+            tone.
         weight: how many judgements they stand for, limited.
         kind: index in `_KINDS`.
         left_alone: the last reason to leave the face alone; empty if there was none.
@@ -49,7 +53,7 @@ class SlowValues:
 
     def judgement(self) -> Judgement:
         """As a judgement; the share of being left alone is not in it, see `strength`."""
-        cutoff, noise, blur, tone = np.split(self.numbers, [3, 6, 7])[0:3] + [self.numbers[11:]]
+        cutoff, noise, blur, _, _, fine, tone = np.split(self.numbers, [3, 6, 7, 8, 11, 13])
         offsets, slopes = np.split(tone.astype(np.float32).reshape(-1, 3), [-2])
         crossover = Crossover(
             torch.from_numpy(np.exp(cutoff).astype(np.float32))[None].clamp(max=0.5),
@@ -57,7 +61,8 @@ class SlowValues:
             torch.from_numpy(blur.astype(np.float32)),
         )
         own = Tone(_KINDS[self.kind], torch.from_numpy(offsets), torch.from_numpy(slopes))
-        return Judgement(crossover, own, self.left_alone if self.strength == 0 else None)
+        left_alone = self.left_alone if self.strength == 0 else None
+        return Judgement(crossover, own, left_alone, FineNoise(*map(float, np.exp(fine))))
 
     @property
     def strength(self) -> float:
@@ -101,7 +106,7 @@ def _mean(before: SlowValues | None, judged: Sequence[Judgement]) -> SlowValues:
 
 
 def _numbers(judgement: Judgement) -> np.ndarray:
-    crossover, tone = judgement.crossover, judgement.tone
+    crossover, tone, fine = judgement.crossover, judgement.tone, judgement.fine_noise
     return np.concatenate(
         [
             np.log(crossover.cutoff[0].double().numpy().clip(1e-4)),
@@ -109,6 +114,7 @@ def _numbers(judgement: Judgement) -> np.ndarray:
             crossover.blur.double().numpy(),
             [float(judgement.left_alone is not None)],
             [float(tone.kind == kind) for kind in _KINDS],
+            np.log(np.maximum([fine.mean, fine.calm] if fine else [0, 0], _NO_NOISE)),
             tone.offsets.double().numpy().ravel(),
             tone.slopes.double().numpy().ravel(),
         ]

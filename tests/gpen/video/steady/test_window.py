@@ -10,6 +10,7 @@ import torch
 
 from gpen_blocks.gpen.detail.spectrum.crossover import Crossover
 from gpen_blocks.gpen.errors import ImageError
+from gpen_blocks.gpen.faces.paste import FineNoise, measure_fine_noise, paste_faces
 from gpen_blocks.gpen.jobs.flow import flow
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.pixels.tone import Tone
@@ -83,9 +84,9 @@ def test_a_face_that_fades_changes_less(chain, frames_of, followed, networks):
     assert not unchanged.any()
 
 
-def judgement(cutoff: float, *, kind="colour", left_alone=None) -> Judgement:
+def judgement(cutoff: float, *, kind="colour", left_alone=None, noise=None) -> Judgement:
     crossover = Crossover(torch.full((1, 3), cutoff), torch.full((1, 3), 1e-4), torch.ones(1))
-    return Judgement(crossover, Tone(kind, torch.zeros(9, 3), torch.zeros(2, 3)), left_alone)
+    return Judgement(crossover, Tone(kind, torch.zeros(9, 3), torch.zeros(2, 3)), left_alone, noise)
 
 
 def test_values_begin_with_the_first_judgements_and_change_slowly():
@@ -115,6 +116,39 @@ def test_one_other_judgement_neither_switches_colour_nor_leaves_alone():
     assert values.judgement().tone.kind == "colour"
     assert values.judgement().left_alone == "sharp already" and values.strength == 0
     assert np.abs(np.diff(strengths)).max() < 0.1
+
+
+def test_noise_that_is_seen_in_one_frame_and_not_in_the_next_is_removed_evenly():
+    """As in a JPEG of each frame: alone, noise was removed from one frame and kept in the next."""
+    values, variances = None, []
+    for n in range(16):
+        seen = FineNoise(4e-5, 4e-5 if n % 2 else 4e-6)  # all noise, and hardly any
+        each, values = go_on(values, [judgement(0.1, noise=seen)], 8)
+        fine = each[-1].judgement().fine_noise
+        assert fine is not None
+        variances.append(fine.variance)
+    assert min(variances[4:]) > 0 and max(np.abs(np.diff(variances[4:]))) < 0.3 * FineNoise(4e-5, 4e-5).variance
+
+
+@pytest.mark.slow
+def test_the_noise_of_a_face_decides_how_it_is_pasted(chain, frames_of):
+    """Not what is measured in a frame alone: with noise that the track has not, its own is kept."""
+    work = SteadyWork(range(1), torch.stack(frames_of(1)))
+    chain.cut_frames(work)
+    assert work.cut is not None
+    found = measure_fine_noise(work.cut.source, work.cut.before, work.cut.alignments[0])
+    assert found is not None and 2 / 255 < found.variance**0.5 < 14 / 255
+    images = [
+        paste_faces(work.images, work.cut.before, work.cut.alignments, noises=[noise])[0]
+        for noise in (None, found, FineNoise(1e-10, 1e-10))
+    ]
+    crops = work.cut.before.roll(3, -1)  # so that something is changed, and noise gives way
+    changed = [
+        paste_faces(work.images, crops, work.cut.alignments, noises=[noise])[0]
+        for noise in (found, FineNoise(1e-10, 1e-10))
+    ]
+    assert all(torch.allclose(image, work.images, atol=1e-4) for image in images)
+    assert (changed[0] - changed[1]).abs().max() > 0.01
 
 
 def textures(seed: int) -> torch.Tensor:
