@@ -183,7 +183,7 @@ def _network(model: str, faces: str, at_once: str, device: str) -> dict[str, Any
     import torch
     from speed import networks
 
-    from gpen_blocks.gpen.backends import backend_of, settle
+    from gpen_blocks.gpen.backends import backend_of, settled
     from gpen_blocks.gpen.devices import wait_for
     from gpen_blocks.gpen.models import load_generator
 
@@ -192,7 +192,6 @@ def _network(model: str, faces: str, at_once: str, device: str) -> dict[str, Any
     threads = max(usable_cores() // together, 1)
     torch.set_num_threads(threads)
     module = load_generator(model, device=place).module.to(place)
-    settle(module, faces=100)
     crops = networks.faces(module.config.size, 1 if on_cpu else together).to(place)
 
     def run(_: int) -> None:
@@ -202,12 +201,13 @@ def _network(model: str, faces: str, at_once: str, device: str) -> dict[str, Any
         wait_for(place)
 
     passes = int(faces) if on_cpu else -(-int(faces) // together)
-    with ThreadPoolExecutor(together if on_cpu else 1) as pool:
+    with settled(module, faces=100), ThreadPoolExecutor(together if on_cpu else 1) as pool:
         list(pool.map(run, range(together)))  # warms
         began = time.perf_counter()
         list(pool.map(run, range(passes)))
         seconds = time.perf_counter() - began
-    return {"seconds": seconds * int(faces) / (passes * len(crops)), "backend": backend_of(module)}
+        backend = backend_of(module)
+    return {"seconds": seconds * int(faces) / (passes * len(crops)), "backend": backend}
 
 
 if __name__ == "__main__":
