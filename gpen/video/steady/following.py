@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ...errors import ImageError
+from ...faces.detection.boxes import box_iou
 from ...settings import Settings
 from ...stages import Networks
 from ...types import Size
@@ -26,6 +27,8 @@ EVERY = 8
 _SAME, _SAME_LATER = 0.35, 0.8
 # Ratio of the sizes of two sights of the same face.
 _SIZES = 1.5
+# Share of the area of two boxes that they have in common (intersection over union) from which they show the same face.
+_OVERLAP = 0.5
 # A track that was lost is bridged over this many frames. One that is followed ends when so many detections in a row
 # do not find it.
 _BRIDGED, _UNSEEN = 12, 4
@@ -311,11 +314,18 @@ def _pairs(tracks: list[_Track], sights: list[Sight], number: int, most: float) 
 
 
 def _distance(one: Sight, other: Sight) -> float:
-    """Distance of two faces in widths of the larger; infinite if their sizes differ too much."""
+    """Distance of two faces in widths of the larger; infinite if their sizes differ too much.
+
+    Faces whose boxes have more than half of their area in common are the same, whatever their landmarks say: those of a
+    profile may lie anywhere.
+    """
     larger, smaller = max(one.width, other.width), min(one.width, other.width)
-    if larger > _SIZES * smaller:
-        return float("inf")
-    return float(np.linalg.norm(one.centre - other.centre)) / max(larger, 1e-6)
+    apart = float(np.linalg.norm(one.centre - other.centre)) / max(larger, 1e-6)
+    if apart < 1:
+        common = float(box_iou(*(torch.from_numpy(sight.box[None]).float() for sight in (one, other))))
+        if common > _OVERLAP:
+            return min(apart, _SAME * (1 - common))
+    return apart if larger <= _SIZES * smaller else float("inf")
 
 
 def _bridge(one: Sight, first: int, other: Sight, last: int) -> dict[int, Sight]:

@@ -116,6 +116,20 @@ def test_what_few_detections_take_for_a_face_is_none(frames_of, networks, score,
     assert bool(follower.tracks().numbers) is there
 
 
+@pytest.mark.slow
+def test_one_box_is_one_face_whatever_its_landmarks_say(frames_of, networks):
+    """Those of a profile lie here and there."""
+    follower = Follower(networks, Settings())
+    for number, frame in enumerate(frames_of(20)):
+        seen = follower.eye.see(number, frame, search=number % EVERY == 0)
+        if number and seen.faces:
+            (face,) = seen.faces
+            aside = face.landmarks68 + [0.6 * face.width, 0]
+            seen = dataclasses.replace(seen, faces=(dataclasses.replace(face, landmarks68=aside),))
+        follower.add(seen)
+    assert follower.tracks().numbers == (0,)
+
+
 def test_tracks_survive_a_file(tmp_path, followed):
     path = tmp_path / "a" / "tracks.npz"
     followed.save(path)
