@@ -93,9 +93,14 @@ def _make_folder(folder: Path, within: Path | None) -> None:
 def _put_in_place(files: Sequence[tuple[Path, Path]]) -> None:
     for temporary, path in files:
         temporary.replace(path)
+    for folder in {path.parent for _, path in files}:
+        synchronize_folder(folder)
+
+
+def synchronize_folder(folder: Path) -> None:
+    """Let the names in a folder survive a power failure."""
     if os.name != "nt":  # Windows opens no folders
-        for folder in {path.parent for _, path in files}:
-            _synchronize(folder)
+        _synchronize(folder)
 
 
 def remove_leftovers(folder: Path, older_than: float) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...weights.files import replacing
+from ...weights.files import replacing, synchronize_folder
 from ..errors import SettingsError, VideoError
 from .files import (
     EncoderSettings,
@@ -45,8 +46,8 @@ class Output(Protocol):
     described: dict[str, Any]
     suffix: str
 
-    def require_free(self, first: int, last: int) -> None:
-        """Check that no file is in the way; raises VideoError."""
+    def require_free(self, segment: Path, first: int, last: int) -> None:
+        """Check that no file of somebody else is in the way of a segment, given its frames; raises VideoError."""
         ...
 
     def segment(self, path: Path) -> AbstractContextManager[Segment]:
@@ -75,14 +76,17 @@ def choose_output(info: VideoInfo, target: Path, encoding: EncoderSettings, tell
 class _File:
     def __init__(self, info: VideoInfo, target: Path, encoding: EncoderSettings, overwrite: bool) -> None:
         self._info, self._target, self._overwrite = info, target, overwrite
-        self.require_free(0, 0)
+        self._require_free()
         self._encoder = choose_encoder(info, target, encoding)
         self.notes = self._encoder.notes
         encoder = self._encoder
         self.described = {"encoder": encoder.name, "pixel_format": encoder.pixel_format, "options": encoder.options}
         self.suffix = segment_suffix(encoder)
 
-    def require_free(self, first: int, last: int) -> None:
+    def require_free(self, segment: Path, first: int, last: int) -> None:
+        self._require_free()
+
+    def _require_free(self) -> None:
         target, source = self._target, self._info.path
         if target.exists() and source.exists() and target.samefile(source):
             raise VideoError(f"{target} is the source itself; give the result another name.")
@@ -93,7 +97,24 @@ class _File:
         return SegmentWriter(path, self._info, self._encoder)
 
     def finish(self, segments: Sequence[Path], tell: Tell, *, trimmed: bool) -> None:
-        join(segments, self._info, self._encoder, self._target, trimmed=trimmed, tell=tell)
+        # Beside the segments: what a crash leaves of it is removed there.
+        joined = segments[0].with_name(f"joined{self._target.suffix}")
+        join(segments, self._info, self._encoder, joined, trimmed=trimmed, tell=tell)
+        with _write_errors(self._target):
+            self._move(joined)
+
+    def _move(self, joined: Path) -> None:
+        """Give the result its name; what somebody else has put there meanwhile stays."""
+        if not self._overwrite:
+            try:
+                os.link(joined, self._target)  # fails if there is something, without a moment between
+            except OSError:  # that, or a file system without links
+                self._require_free()
+            else:
+                joined.unlink()
+        if joined.exists():
+            joined.replace(self._target)
+        synchronize_folder(self._target.parent)
 
 
 class _Pictures:
@@ -105,7 +126,9 @@ class _Pictures:
         self._writer = PictureWriter(target, info)
         self.described = {"encoder": "pictures"}
 
-    def require_free(self, first: int, last: int) -> None:
+    def require_free(self, segment: Path, first: int, last: int) -> None:
+        if _begun(segment).exists():
+            return  # pictures there are those of an earlier call, which was stopped
         sources = {path.resolve() for path in self._info.pictures}
         for path in map(self._writer.path_of, range(first, last)):
             if path.resolve() in sources:
@@ -115,8 +138,10 @@ class _Pictures:
 
     @contextmanager
     def segment(self, path: Path) -> Iterator[Segment]:
+        with _write_errors(_begun(path)):
+            _begun(path).touch()
         yield self
-        with replacing(path) as temporary:
+        with _write_errors(path), replacing(path) as temporary:
             temporary.touch()
 
     def write(self, frame: Frame) -> None:
@@ -126,3 +151,17 @@ class _Pictures:
     def finish(self, segments: Sequence[Path], tell: Tell, *, trimmed: bool) -> None:
         if self._info.streams:
             tell("Pictures hold no sound and no other streams; those of the video are left out.")
+
+
+def _begun(segment: Path) -> Path:
+    """Says that the first picture of a segment may have been written."""
+    return segment.with_suffix(".begun")
+
+
+@contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the system into one sentence; raises VideoError."""
+    try:
+        yield
+    except OSError as error:
+        raise VideoError(f"{path} cannot be written: {error.strerror or error}.") from error

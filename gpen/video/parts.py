@@ -133,6 +133,6 @@ def _read(path: Path) -> str:
 
 def _clear(folder: Path) -> None:
     """Remove the parts of another order, and only these: somebody may keep other files there."""
-    for pattern in ("segment-*", "tracks.npz", "times.npz"):
+    for pattern in ("segment-*", "joined.*", "tracks.npz", "times.npz"):
         for path in folder.glob(pattern):
             path.unlink()

@@ -114,7 +114,8 @@ def restore_video(
         smoothed = smooth(choose_tracks(tracks, restorer.settings, indices=indices), restorer.generator.template)
         there = parts.finished()
         if there < len(segments):
-            output.require_free(segments[there][0], tracks.stop)
+            for number, frames in enumerate(segments[there:], there):
+                output.require_free(parts.segment(number), *frames)
             _restore_segments(info, output, restorer, flowing, smoothed, times, segments, parts, notes, progress)
         numbers = range(len(segments))
         tally = Tally.sum_of([parts.tally(number) for number in numbers])

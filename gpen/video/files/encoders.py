@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import io
 import os
-import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +16,7 @@ from ...errors import SettingsError, VideoError
 from ...values import require_between
 from .color import ColorTags
 from .containers import format_of
+from .encoder_options import encoder_options
 from .info import VideoInfo
 from .opening import av_errors, reason, require_av
 from .pixel_formats import PALETTE, best_format, converted_color, has_alpha, losses
@@ -65,16 +66,6 @@ class Encoder:
     headers: bool = False
 
 
-@dataclass(frozen=True)
-class _Dial:
-    """How an encoder is told quality and speed: names of options; `quality` is visually lossless."""
-
-    option: str
-    quality: float
-    preset_option: str = ""
-    options: dict[str, str] = field(default_factory=dict)
-
-
 # What is encoded again as it was; older codecs give way to H.264.
 _KEPT = ("h264", "hevc", "av1", "vp9", "vp8", "prores", "ffv1", "mjpeg", "png", "huffyuv", "utvideo")
 # What is tried otherwise, in this order.
@@ -91,23 +82,6 @@ _SOFTWARE = {
 }
 # By maker, in the order in which they are tried.
 _HARDWARE = ("nvenc", "qsv", "amf", "videotoolbox")
-# The quality at which users of each encoder see no difference, by common judgement.
-_DIALS = {
-    "libx264": _Dial("crf", 16, "preset", {"preset": "medium"}),
-    "libx265": _Dial("crf", 18, "preset", {"preset": "medium", "x265-params": "log-level=error"}),
-    "libsvtav1": _Dial("crf", 20, "preset", {"preset": "6"}),
-    "libvpx-vp9": _Dial("crf", 18, "cpu-used", {"b": "0", "cpu-used": "3", "row-mt": "1"}),
-    "libvpx": _Dial("crf", 6, "cpu-used", {"b": "100M", "cpu-used": "2"}),
-    "nvenc": _Dial("cq", 18, "preset", {"preset": "p6", "rc": "vbr", "b": "0"}),
-    "qsv": _Dial("global_quality", 18, "preset"),
-    "amf": _Dial("qp_i", 18, "quality", {"rc": "cqp", "qp_p": "18", "qp_b": "18"}),
-    "videotoolbox": _Dial("q", 80),
-    "mjpeg": _Dial("q", 2),
-}
-# Of encoders without such a scale.
-_OTHER_OPTIONS = {"gif": {"global_palette": "0"}}  # or later segments would be shown in the colours of the first
-# FFmpeg's factor between `-q` and what an encoder is told.
-_QP_TO_LAMBDA = 118
 # AV_CODEC_FLAG_INTERLACED_DCT and AV_CODEC_FLAG_INTERLACED_ME; AV_CODEC_FLAG_GLOBAL_HEADER: headers apart from packets.
 _INTERLACED = 1 << 18 | 1 << 29
 _GLOBAL_HEADER = 1 << 22
@@ -132,6 +106,10 @@ def choose_encoder(info: VideoInfo, target: str | Path, settings: EncoderSetting
         if encoder is None:
             continue
         lost = losses(info.layout, encoder.pixel_format)
+        if settings.hardware and not encoder.name.endswith(_HARDWARE):
+            why = "; ".join(failure for failure in failures if failure.partition(":")[0].endswith(_HARDWARE))
+            note = f"No graphics card encodes this here ({why}); {encoder.name} is used."
+            encoder = replace(encoder, notes=(note, *encoder.notes))
         if codec != info.codec and not settings.codec and info.codec in _KEPT:
             why = f" ({failures[0]})" if failures else ""
             note = f"{info.codec} cannot be written to {Path(target).name} as it is{why}; {codec} is used."
@@ -179,6 +157,7 @@ def _first_that_opens(
     names = [f"{codec}_{maker}" for maker in _HARDWARE] if settings.hardware else []
     for name in [*names, _SOFTWARE.get(codec, codec)]:
         for even in (False, True):
+            said: list[str] = []
             try:
                 encoder = _planned(info, container, name, settings, even)
                 if encoder is None:
@@ -188,10 +167,12 @@ def _first_that_opens(
                 except av_errors():
                     # x265 has one block size for all encoders of a process, also for those that wait to be collected.
                     gc.collect()
-                    _try(encoder, info, container)
+                    with _listening(said):
+                        _try(encoder, info, container)
                 return encoder
             except (VideoError, *av_errors()) as error:
-                failures.append(f"{name}: {reason(error)}")
+                failure = f"{name}: {said[-1] if said else reason(error)}"
+                failures += [] if failure in failures else [failure]
     return None
 
 
@@ -222,52 +203,26 @@ def _planned(info: VideoInfo, container: str, name: str, settings: EncoderSettin
     if even:
         notes.append(f"{codec.canonical_name} needs even sizes: the last row or column is repeated.")
     color = converted_color(info.color, info.layout, pixel_format)
-    options = _options(info, name, pixel_format, settings)
+    options = encoder_options(info, name, pixel_format, settings.crf, settings.preset)
     if container in ("avi", "mxf"):
         options["bf"] = "0"  # AVI knows no order of showing, and that of MXF is read wrongly
     return Encoder(name, pixel_format, size, options, color, tuple(notes), container in ("mpegts", "avi", "mxf"))
 
 
-def _options(info: VideoInfo, name: str, pixel_format: str, settings: EncoderSettings) -> dict[str, str]:
-    dial = _DIALS.get(name) or _DIALS.get(name.rpartition("_")[2])
-    if settings.crf is not None and dial is None:
-        raise SettingsError(f"crf cannot be set for {name}, which has no such scale; leave it out.")
-    if settings.preset and (dial is None or not dial.preset_option):
-        raise SettingsError(f"preset cannot be set for {name}, which has none; leave it out.")
-    options = dict(dial.options) if dial else dict(_OTHER_OPTIONS.get(name, {}))
-    if dial is not None:
-        quality = dial.quality if settings.crf is None else settings.crf
-        if dial.option == "q":
-            options |= {"flags": "+qscale", "global_quality": str(round(quality * _QP_TO_LAMBDA))}
-        else:
-            options[dial.option] = f"{quality:g}"
-        if settings.preset:
-            options[dial.preset_option] = settings.preset
-    if name == "prores_ks":
-        options["profile"] = "4" if "444" in pixel_format else "3"
-    if name == "libx265":
-        options["x265-params"] += _hdr_of_x265(info)
-    return options
-
-
-def _hdr_of_x265(info: VideoInfo) -> str:
-    """Mastering display and light level as parameters of x265, which takes them from nowhere else here."""
-    told = ""
-    mastering = info.side_data.get("MASTERING_DISPLAY_METADATA")
-    if mastering:
-        # AVMasteringDisplayMetadata: x, y of red, green, blue and white, then least and most light, as fractions.
-        numbers = struct.unpack_from("20i", mastering)
-        values = [n / d if d else 0.0 for n, d in zip(numbers[::2], numbers[1::2], strict=True)]
-        red, green, blue, white = ([round(v * 50000) for v in values[k : k + 2]] for k in (0, 2, 4, 6))
-        least, most = (round(value * 10000) for value in values[8:])
-        points = "".join(
-            f"{n}({x},{y})" for n, (x, y) in zip(("G", "B", "R", "WP"), (green, blue, red, white), strict=True)
-        )
-        told += f":master-display={points}L({most},{least}):hdr10=1"
-    light = info.side_data.get("CONTENT_LIGHT_LEVEL")
-    if light:
-        told += ":max-cll={},{}".format(*struct.unpack_from("2I", light))
-    return told
+@contextmanager
+def _listening(said: list[str]) -> Iterator[None]:
+    """Add to a list the errors that FFmpeg logs inside: they say more than the error that is raised."""
+    logging = require_av().logging
+    before = logging.get_level()
+    logging.set_level(logging.ERROR)
+    try:
+        with logging.Capture() as logs:
+            try:
+                yield
+            finally:
+                said += [" ".join(str(message).split()).rstrip(".") for _, _, message in logs]
+    finally:
+        logging.set_level(before)
 
 
 def _try(encoder: Encoder, info: VideoInfo, container: str) -> None:
