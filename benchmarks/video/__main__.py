@@ -1,7 +1,8 @@
 """Measures how steady restored faces of a video are: figures go to docs/video/steady.json, pictures beside it.
 
-    python benchmarks video             # all, about an hour of one core
-    python benchmarks video --quick     # one of each kind of motion
+    python benchmarks video                                       # eighteen videos, half an hour of one core
+    python benchmarks video --quick                               # one of each kind of motion
+    python benchmarks video --stills FOLDER --figures held.json   # other stills, each once; no pictures
 
 Stills of examples/ move and bend in known ways, and are damaged frame by frame with new noise each. The input, each
 frame restored alone, the steady restoration and the truth are compared.
@@ -10,9 +11,7 @@ frame restored alone, the steady restoration and the truth are compared.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,69 +19,73 @@ import numpy as np
 import torch
 from PIL import Image
 
-from gpen_blocks.gpen.errors import GPENError
 from gpen_blocks.gpen.faces.align import align_faces
-from gpen_blocks.gpen.faces.identity import Recogniser, load_recogniser
-from gpen_blocks.gpen.images import read_picture
 from gpen_blocks.gpen.pipeline import restore_batch
+from gpen_blocks.gpen.pixels.warp import matrix_scale
+from gpen_blocks.gpen.restored import RestoredBatch
 from gpen_blocks.gpen.settings import Settings
-from gpen_blocks.gpen.stages import Networks, find_faces, load_networks
-from gpen_blocks.gpen.video.steady import SteadyChain, SteadyState, follow, smooth
+from gpen_blocks.gpen.stages import Networks, load_networks
+from gpen_blocks.gpen.types import Face
+from gpen_blocks.gpen.video.steady import SteadyChain, SteadyState, Tracks, follow, smooth
 
-from .measures import Unsteadiness, crops_of, effective_resolution, fidelity, fine_contrast, jitter
-from .motion import DAMAGES, WAYS, Scene
+from .cases import Case, all_cases, make_scene
+from .measures import Unsteadiness, agreeing_resolution, effective_resolution, fidelity, fine_contrast, jitter
+from .motion import DAMAGES, Scene
+from .recognition import Recognition
+from .summary import summarize
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "video"
 STILLS = ("face1", "face2", "face3")
-SIZE, SCALE, FRAMES, WINDOW = (240, 320), 0.36, 48, 8
+FRAMES, WINDOW = 48, 8
 # The case that is drawn, and its frames in the strip.
-_DRAWN, _STRIP = ("face1", "turn", "noisy"), range(16, 32, 2)
+_DRAWN, _STRIP = ("face1", "turn"), range(16, 32, 2)
+# Eyes and nose: the corners of a mouth move by themselves.
+_UPPER = slice(0, 3)
 
 
 def main() -> None:
     """Measure, keep the numbers, and draw the pictures."""
     parser = argparse.ArgumentParser("python benchmarks video", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="one still and one damage for each motion")
+    parser.add_argument("--quick", action="store_true", help="only the videos of the first still")
+    parser.add_argument("--stills", type=Path, help="folder with other stills, of which each is measured once")
+    parser.add_argument("--figures", type=Path, default=FOLDER / "steady.json", help="where the figures go")
     options = parser.parse_args()
     torch.set_num_threads(1)
     settings = Settings()
     networks = load_networks(
         "gpen-lite-256", "face-detector-lite", settings=settings, device=torch.device("cpu"), backend="eager"
     )
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    every = itertools.product(STILLS, WAYS, DAMAGES)
-    cases = [("face1", way, "noisy") for way in WAYS] if options.quick else list(every)
-    results = {" ".join(case): measure(case, networks, settings) for case in cases}
-    (FOLDER / "steady.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8", newline="\n")
+    if options.stills:
+        paths = sorted(path for path in options.stills.iterdir() if path.is_file())
+        cases = all_cases([(f"photograph {n}", path) for n, path in enumerate(paths, 1)], each=1)
+    else:
+        cases = all_cases([(name, ROOT / "examples" / "faces" / f"{name}.jpg") for name in STILLS])
+    cases = [case for case in cases if not options.quick or case.name == STILLS[0]]
+    recognition, results = Recognition(), {}
+    for case in cases:
+        results[str(case)] = measure(case, networks, settings, recognition)
+        told = {"summary": summarize(list(results.values())), "videos": results}
+        options.figures.parent.mkdir(parents=True, exist_ok=True)
+        options.figures.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
-def measure(case: tuple[str, str, str], networks: Networks, settings: Settings) -> dict[str, Any]:
-    """All measures of one still, motion and damage, by video."""
-    still, way, damage = case
-    pixels = read_picture(ROOT / "examples" / "faces" / f"{still}.jpg").pixels
-    scene = Scene(pixels[0].permute(1, 2, 0).numpy(), WAYS[way], SIZE, scale=SCALE)
+def measure(case: Case, networks: Networks, settings: Settings, recognition: Recognition) -> dict[str, Any]:
+    """All measures of one video."""
+    scene, face = make_scene(case, networks, settings)
     truth = _video([scene.frame(time) for time in range(FRAMES)])
-    given = _video([DAMAGES[damage].apply(scene.frame(time), time) for time in range(FRAMES)])
-    template = networks.generator.template
+    given = _video([DAMAGES[case.damage].apply(scene.frame(time), time) for time in range(FRAMES)])
     alone = restore_batch(given, networks, settings)
-    tracks = smooth(follow(enumerate(given), networks, settings), template)
-    chain, state, parts = SteadyChain(tracks, networks, settings), SteadyState(), []
-    for first in range(0, FRAMES, WINDOW):
-        part, state = chain.restore(given[first : first + WINDOW], range(first, first + WINDOW), state)
-        parts.append(part)
-    steady, masks = torch.cat([part.images for part in parts]), torch.cat([part.mask for part in parts])
-    alignments = align_faces(truth, tracks.faces_of(range(FRAMES))[0], 256, template)[1]
+    tracks, steady, masks = _restored_steadily(given, networks, settings)
+    template = networks.generator.template
+    faces = tracks.faces_of(range(FRAMES))[0]
+    alignments = align_faces(truth, faces, 256, template)[1]
+    # Crops as large as in the frame: in larger ones, all that is finer than its pixels would be chance.
+    in_frame = round(float(np.median([256 / matrix_scale(alignment.matrix) for alignment in alignments])))
+    fitting = align_faces(truth, faces, in_frame, template)[1]
     videos = {"input": given, "alone": alone.images, "steady": steady, "truth": truth}
-
-    (face,) = find_faces(pixels, networks.detector.module, settings, template=template).selected
-    true = np.stack([scene.to_frame(face.landmarks.astype(float), time) for time in range(FRAMES)])
-    at_100 = 100 / (face.width * SCALE)
-    found = {
-        "alone": np.stack([alone.faces.of_image(time)[0].landmarks for time in range(FRAMES)]),
-        "steady": tracks.landmarks,
-    }
-    unsteady = Unsteadiness(scene, truth, masks)
+    unsteady, jitters = Unsteadiness(scene, truth, masks), _jitters(scene, face, alone, tracks)
+    vectors = {name: recognition.vectors(video, alignments) for name, video in videos.items() if recognition.name}
     result: dict[str, Any] = {}
     for name, video in videos.items():
         inside, rim = unsteady.deviations(video)
@@ -90,32 +93,45 @@ def measure(case: tuple[str, str, str], networks: Networks, settings: Settings) 
             "warping error": unsteady.warping_error(video),
             "deviation inside": inside,
             "deviation at the rim": rim,
-            "effective resolution": effective_resolution(video, alignments),
+            "agreeing resolution": agreeing_resolution(video, truth, fitting),
+            "effective resolution": effective_resolution(video, fitting),
             "fine contrast": fine_contrast(video, masks),
             **({"fidelity": fidelity(video, truth, masks)} if name != "truth" else {}),
-            **({"jitter": jitter(found[name], true) * at_100} if name in found else {}),
-            **_identity(video, truth, alignments),
+            **({"jitter": jitters[name]} if name in jitters else {}),
+            **(recognition.compare(vectors[name], vectors["truth"]) if vectors else {}),
         }
-    if case == _DRAWN:
-        _draw(list(videos.values()), true.mean(axis=1))
-    print(*case, {name: round(one["warping error"], 2) for name, one in result.items()}, flush=True)
+    if (case.name, case.way) == _DRAWN:
+        way = [scene.to_frame(face.landmarks.astype(float), time).mean(axis=0) for time in range(FRAMES)]
+        _draw(list(videos.values()), np.array(way))
+    print(case, {name: round(one["warping error"], 2) for name, one in result.items()}, jitters, flush=True)
     return _rounded(result)
 
 
-def _identity(video: torch.Tensor, truth: torch.Tensor, alignments: Sequence[Any]) -> dict[str, float]:
-    """Similarity of the faces to the true ones; nothing if the recognizer is not on this machine."""
-    recogniser = _recogniser()
-    if recogniser is None:
-        return {}
-    vectors = [recogniser(crops_of(frames, alignments)) for frames in (video, truth)]
-    return {"identity": float((vectors[0] * vectors[1]).sum(dim=1).mean())}
+def _restored_steadily(
+    given: torch.Tensor, networks: Networks, settings: Settings
+) -> tuple[Tracks, torch.Tensor, torch.Tensor]:
+    """The track of the face, and the restored frames and masks. Only the longest track counts."""
+    tracks = smooth(follow(enumerate(given), networks, settings), networks.generator.template)
+    longest = max(tracks.numbers, key=lambda number: len(tracks.rows_of(number)))
+    tracks = tracks.take(tracks.rows_of(longest))
+    chain, state, parts = SteadyChain(tracks, networks, settings), SteadyState(), []
+    for first in range(0, FRAMES, WINDOW):
+        part, state = chain.restore(given[first : first + WINDOW], range(first, first + WINDOW), state)
+        parts.append(part)
+    return tracks, torch.cat([part.images for part in parts]), torch.cat([part.mask for part in parts])
 
 
-def _recogniser() -> Recogniser | None:
-    try:
-        return load_recogniser(torch.device("cpu"))
-    except GPENError:
-        return None
+def _jitters(scene: Scene, face: Face, alone: RestoredBatch, tracks: Tracks) -> dict[str, float]:
+    """Jitter of eyes and nose in pixels, in a face that is 100 pixels wide."""
+    true = np.stack([scene.to_frame(face.landmarks.astype(float), time) for time in range(FRAMES)])
+    nearest = np.full_like(true, np.nan)
+    for time, wanted in enumerate(true):
+        there = [one.landmarks for one in alone.faces.of_image(time)]
+        if there:
+            nearest[time] = min(there, key=lambda points: float(np.abs(points - wanted).max()))
+    found = {"alone": nearest, "steady": tracks.landmarks}
+    scale = 100 / (face.width * scene.scale)
+    return {name: jitter(points[:, _UPPER], true[:, _UPPER]) * scale for name, points in found.items()}
 
 
 def _draw(videos: list[torch.Tensor], way: np.ndarray) -> None:
@@ -127,7 +143,7 @@ def _draw(videos: list[torch.Tensor], way: np.ndarray) -> None:
         for video in levels
     ]
     slices = [
-        np.stack([frame[y - 18, 60:260] for frame, (y, _) in zip(video, places, strict=True)]) for video in levels
+        np.stack([frame[y - 10, 60:260] for frame, (y, _) in zip(video, places, strict=True)]) for video in levels
     ]
     for name, rows, across, down in (
         ("strip.jpg", np.concatenate(strip), 2, 2),
