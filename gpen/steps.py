@@ -100,18 +100,26 @@ def cut_window(
     networks: Networks,
     settings: Settings,
     *,
+    source: torch.Tensor | None = None,
     jpeg_tables: Sequence[JpegTables | None] | None = None,
     progress: Progress = silent,
     seconds: dict[str, float] | None = None,
 ) -> CutWindow:
-    """Prepare the images of a window and cut the crops of their faces; arguments as for `restore_window`."""
+    """Prepare the images of a window and cut the crops of their faces; other arguments as for `restore_window`.
+
+    Args:
+        source: B x 3 x H x W, the images if they are prepared already.
+    """
     seconds = {} if seconds is None else seconds
     generator = networks.generator
     shown = _move_if_it_fits(images, networks.place(generator.module))
     with timed(seconds, "prepare"):
-        source, prepared = prepare_images(
-            shown, faces, settings, jpeg_tables=jpeg_tables, progress=partial(progress, "prepare")
-        )
+        if source is None:
+            source, prepared = prepare_images(
+                shown, faces, settings, jpeg_tables=jpeg_tables, progress=partial(progress, "prepare")
+            )
+        else:
+            source, prepared = source.to(shown.device), (None,) * len(images)
     with timed(seconds, "align"):
         size, template = generator.module.config.size, generator.template
         before, alignments = align_faces(source, faces, size, template, progress=partial(progress, "align"))

@@ -45,7 +45,7 @@ class Case:
         return f"{self.name} {self.way} {self.damage} {self.width}"
 
 
-def all_cases(stills: Sequence[tuple[str, Path]], *, each: int = len(WAYS)) -> list[Case]:
+def all_cases(stills: Sequence[tuple[str, Path]], *, each: int) -> list[Case]:
     """Some motions of each still, all of them by turns, with damages and widths by turns."""
     ways, damages, cases = list(WAYS), list(DAMAGES), []
     for n, (name, path) in enumerate(stills):

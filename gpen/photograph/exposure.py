@@ -7,6 +7,7 @@ stops, its logarithm to base 2.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -73,7 +74,12 @@ class FaceLight:
 
 @torch.no_grad()
 def lift_faces(
-    images: torch.Tensor, faces: Faces, strength: float = 1.0, *, progress: Steps = no_steps
+    images: torch.Tensor,
+    faces: Faces,
+    strength: float = 1.0,
+    *,
+    known: Sequence[FaceLight] | None = None,
+    progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, tuple[FaceLight, ...]]:
     """Brighten the shadows of backlit faces.
 
@@ -89,6 +95,7 @@ def lift_faces(
         images: B x 3 x H x W in 0..1.
         faces: faces detected in these images.
         strength: 0..1, share of the correction in stops.
+        known: the light of each face, such as that of its track in a video; by default measured.
         progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
@@ -107,7 +114,9 @@ def lift_faces(
             f"of {tuple(images.shape[-2:])}; detect them on the images that are prepared."
         )
     measuring, lifting = steps_within(progress, 0, 1, 2), steps_within(progress, 1, 2, 2)
-    lights = tuple(_measure(images[face.image_index], face, strength) for face, _ in each(faces.faces, measuring))
+    if known is None:
+        known = [_measure(images[face.image_index], face, strength) for face, _ in each(faces.faces, measuring)]
+    lights = tuple(known)
     result = images
     for index, steps in each(sorted({light.image_index for light in lights if light.lift}), lifting):
         result = images.clone() if result is images else result

@@ -89,6 +89,15 @@ def restore_levels(
     return result, tuple(found)
 
 
+def line_of(fading: Fading, strength: float) -> tuple[float, float]:
+    """Factor and summand by which `restore_levels` maps the levels of a picture; (1, 0) if it was not faded."""
+    if fading.gain == 1:
+        return 1.0, 0.0
+    middle = (fading.black + fading.white) / 2
+    target = middle + strength * ((_BLACK + _WHITE) / 2 - middle)
+    return fading.gain, target - fading.gain * middle
+
+
 def _measure(image: torch.Tensor) -> Fading:
     step = max(1, int((image.shape[-1] * image.shape[-2] / _JUDGED) ** 0.5))
     values = luma(image[..., ::step, ::step].float()).flatten().sort().values

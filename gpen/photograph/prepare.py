@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, get_args
 
@@ -17,8 +18,8 @@ from ..types import Faces
 from ..wording import count
 from . import jpeg
 from .exposure import FaceLight, lift_faces
-from .levels import Fading, restore_levels
-from .white_balance import Cast, lab_balance, shades_of_grey
+from .levels import Fading, line_of, restore_levels
+from .white_balance import Cast, lab_balance, remove_cast, shades_of_grey
 
 JpegTables = Mapping[int, Sequence[int]] | Sequence[Sequence[int]]
 
@@ -104,6 +105,49 @@ def prepare(
             result = images.clone() if result is images else result
             result[index] = done[0]
     return result, reports
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What `prepare` does to one picture, apart from its faces: a mean of several is one too.
+
+    Attributes:
+        line: factor and summand of the levels.
+        cast: removed from it; `removed` is 0 or 1.
+        deblocked: share 0..1 of the correction of block edges.
+        phase: (x, y) of these.
+    """
+
+    line: tuple[float, float] = (1.0, 0.0)
+    cast: Cast = Cast(0.0, 0.0, 0.0, (1.0, 1.0, 1.0), False, 1.0)
+    deblocked: float = 0.0
+    phase: tuple[int, int] = (0, 0)
+
+
+def find_correction(image: torch.Tensor, *, white_balance: str, deblock: float, levels: float) -> Correction:
+    """What `prepare` would do to a picture, 1 x 3 x H x W; arguments as there."""
+    line, cast = (1.0, 0.0), Correction.cast
+    if levels != 0:
+        image, (fading,) = restore_levels(image, levels)
+        line = line_of(fading, levels)
+    if white_balance != "none":
+        image, (found,) = (shades_of_grey if white_balance == "shades_of_grey" else lab_balance)(image)
+        removed = (found.removed * found.a, found.removed * found.b)
+        cast = Cast(*removed, float(found.removed > 0), found.gains, found.monochrome, found.judged)
+    (blocks,) = jpeg.blockiness(image) if deblock else (None,)
+    visible = blocks is not None and blocks.visible
+    return Correction(line, cast, deblock * visible, blocks.phase if blocks else (0, 0))
+
+
+def correct(image: torch.Tensor, correction: Correction, *, white_balance: str) -> torch.Tensor:
+    """Do to a picture, 1 x 3 x H x W in 0..1, what a correction says; the tensor itself if that is nothing."""
+    if correction.line != (1.0, 0.0):
+        image = (image * correction.line[0] + correction.line[1]).clamp(0, 1)
+    if white_balance != "none" and correction.cast.removed:
+        image = remove_cast(image, correction.cast, white_balance)
+    if correction.deblocked:
+        image = jpeg.deblock(image, correction.deblocked, (jpeg.Blockiness(2.0, 2.0, correction.phase),))
+    return image
 
 
 def _prepare_one(

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from ..checks import require_finite_images
+from ..choices import WhiteBalance
 from ..pixels.colorspace import lab_to_linear, linear_to_lab, linear_to_srgb, luminance, srgb_to_linear
 from ..pixels.tone import is_monochrome
 from ..progress import Steps, each, no_steps, steps_within
@@ -95,10 +96,7 @@ def shades_of_grey(images: torch.Tensor, *, progress: Steps = no_steps) -> tuple
         _, a, b = linear_to_lab(light * (_middle_grey() / luminance(light)))[0, :, 0, 0].tolist()
         return a, b
 
-    def remove(linear: torch.Tensor, cast: Cast) -> torch.Tensor:
-        return linear * linear.new_tensor(cast.gains).view(1, 3, 1, 1)
-
-    return _balance(images, estimate, remove, progress)
+    return _balance(images, estimate, _by_gains, progress)
 
 
 @torch.no_grad()
@@ -124,12 +122,31 @@ def lab_balance(images: torch.Tensor, *, progress: Steps = no_steps) -> tuple[to
         _, a, b = linear_to_lab(linear)[0][:, weight[0, 0] > 0.5].median(dim=1).values.tolist()
         return a, b
 
-    def remove(linear: torch.Tensor, cast: Cast) -> torch.Tensor:
-        lab = linear_to_lab(linear)
-        shift = cast.removed * lab.new_tensor([0, cast.a, cast.b]).view(1, 3, 1, 1)
-        return lab_to_linear(lab - shift * (lab[:, :1] / _BLACKS).clamp(0, 1))
+    return _balance(images, estimate, _by_shift, progress)
 
-    return _balance(images, estimate, remove, progress)
+
+@torch.no_grad()
+def remove_cast(image: torch.Tensor, cast: Cast, method: WhiteBalance | str) -> torch.Tensor:
+    """Remove a known cast from one picture.
+
+    Args:
+        image: 1 x 3 x H x W in 0..1.
+        cast: such as the mean of those of a shot.
+        method: `shades_of_grey` or `lab`.
+    """
+    remove = _by_gains if method == "shades_of_grey" else _by_shift
+    rows = max(1, _STRIP_PIXELS // image.shape[-1])
+    return torch.cat([_without_cast(strip, cast, remove) for strip in image.split(rows, dim=2)], dim=2)
+
+
+def _by_gains(linear: torch.Tensor, cast: Cast) -> torch.Tensor:
+    return linear * linear.new_tensor(cast.gains).view(1, 3, 1, 1)
+
+
+def _by_shift(linear: torch.Tensor, cast: Cast) -> torch.Tensor:
+    lab = linear_to_lab(linear)
+    shift = cast.removed * lab.new_tensor([0, cast.a, cast.b]).view(1, 3, 1, 1)
+    return lab_to_linear(lab - shift * (lab[:, :1] / _BLACKS).clamp(0, 1))
 
 
 def _balance(

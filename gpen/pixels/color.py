@@ -62,13 +62,29 @@ def match_mean_std(crops: torch.Tensor, reference: torch.Tensor, mask: torch.Ten
     Returns:
         B x 3 x H x W, not clamped.
     """
+    mean, gain, target_mean = _mean_std(crops, reference, mask)
+    return (crops - mean) * gain + target_mean
+
+
+def mean_std_line(
+    crops: torch.Tensor, reference: torch.Tensor, mask: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Factor and summand, B x 3 x 1 x 1, by which `match_mean_std` maps the channels of crops."""
+    mean, gain, target_mean = _mean_std(crops, reference, mask)
+    return gain, target_mean - gain * mean
+
+
+def _mean_std(
+    crops: torch.Tensor, reference: torch.Tensor, mask: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean of the crops, factor and mean of the reference, B x 3 x 1 x 1."""
     weights = torch.ones_like(crops[:, :1]) if mask is None else mask
     weights = weights / weights.sum(dim=(2, 3), keepdim=True).clamp_min(1e-12)
     mean, deviation = _moments(crops, weights)
     target_mean, target_deviation = _moments(reference, weights)
     # A flat crop has no contrast to stretch.
     gain = torch.where(deviation > 1e-6, target_deviation / deviation.clamp_min(1e-6), 1.0)
-    return (crops - mean) * gain + target_mean
+    return mean, gain, target_mean
 
 
 def _moments(images: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

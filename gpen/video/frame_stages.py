@@ -117,7 +117,7 @@ class FrameStages:
     def _read(self, windows: Sequence[_Window], check: Check) -> Sequence[_Window]:
         for window in windows:
             check()
-            if not window.failed and len(self._chain.faces_of(window.numbers)):
+            if not window.failed and self._chain.changes(window.numbers):
                 window.images = torch.stack([frame.rgb() for frame in window.frames])
         return windows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,7 @@ def steady_stages(
         return len(work.track)
 
     return [
+        *([_alone("prepare", carried.prepare, in_order=True)] if chain.prepares else []),
         _alone("cut", chain.cut_frames, limit),
         Stage("restore", partial(_restore, networks, faces), limit, faces or 1, count if faces else lambda work: 1),
         _alone("judge", lambda work, progress: chain.judge_frames(work), limit),
@@ -49,20 +51,27 @@ def steady_stages(
 
 
 class _Carried:
-    """What the window before left behind, for the two steps that need it."""
+    """What the window before left behind, for the steps that need it."""
 
     def __init__(self, chain: SteadyChain, state: SteadyState) -> None:
         self._chain, self._values, self._details = chain, state.values, state.details
+        self._matches, self._preparation = state.matches, state.preparation
+
+    def prepare(self, work: SteadyWork, progress: Progress) -> None:
+        if not work.failed:
+            self._preparation = self._chain.prepare_frames(work, self._preparation, progress)
+        work.state = SteadyState(preparation=self._preparation)
 
     def settle(self, work: SteadyWork, progress: Progress) -> None:
         if not work.failed:
             self._values = self._chain.settle_frames(work, self._values)
-        work.state = SteadyState(self._values)
+        work.state = replace(work.state, values=self._values)
 
     def carry(self, work: SteadyWork, progress: Progress) -> None:
         if not work.failed:
             self._details = self._chain.carry_frames(work, self._details)
-        work.state = SteadyState(work.state.values, self._details)
+            self._matches = self._chain.match_frames(work, self._matches)
+        work.state = replace(work.state, details=self._details, matches=self._matches)
 
 
 def _alone(

@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import ImageError
 from .arrays import load_arrays, save_arrays
 from .carry import CarriedDetail
+from .preparing import SlowPreparation
 from .values import SlowValues
 
 
@@ -21,10 +22,14 @@ class SteadyState:
     Attributes:
         values: what was judged of the face.
         details: its detail in the last frame.
+        matches: its colour match, if that is `mean_std`; see `matching`.
+        preparation: of the whole frames, if they are prepared; not by track.
     """
 
     values: Mapping[int, SlowValues] = field(default_factory=dict)
     details: Mapping[int, CarriedDetail] = field(default_factory=dict)
+    matches: Mapping[int, np.ndarray] = field(default_factory=dict)
+    preparation: SlowPreparation | None = None
 
     def save(self, path: Path) -> None:
         """Write a `.npz` file, whole or not at all; what is loaded again gives the same results to the last bit.
@@ -39,7 +44,9 @@ class SteadyState:
             arrays[f"left alone {number}"] = np.array(one.left_alone)
         for number, one in self.details.items():
             arrays[f"luma {number}"], arrays[f"detail {number}"] = one.luma, one.detail
-
+        arrays |= {f"match {number}": one for number, one in self.matches.items()}
+        if self.preparation is not None:
+            arrays |= self.preparation.arrays()
         save_arrays(path, arrays)
 
     @classmethod
@@ -65,6 +72,8 @@ class SteadyState:
                     number: CarriedDetail(luma, arrays[f"detail {number}"])
                     for number, luma in _named(arrays, "luma").items()
                 },
+                _named(arrays, "match"),
+                SlowPreparation.of(arrays),
             )
         except (KeyError, IndexError, ValueError) as error:
             raise ImageError(f"{path} holds no state of a video ({error}); remove it.") from None

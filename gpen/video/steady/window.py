@@ -1,9 +1,11 @@
 """Restore the faces of frames so that they stay steady: in windows of consecutive frames, as steps and as stages.
 
-    cut_frames -> restore -> judge_frames -> settle_frames -> shape_frames -> carry_frames -> paste_frames
+    prepare_frames -> cut_frames -> restore -> judge_frames -> settle_frames -> shape_frames -> carry_frames ->
+    paste_frames
 
-Only `settle_frames` and `carry_frames` need what the window before left behind; both are quick. Everything else of
-several windows can run at the same time.
+Only `prepare_frames`, `settle_frames` and `carry_frames` need what the window before left behind. They are quick, but
+for the first, which does nothing unless the settings ask for it. Everything else of several windows can run at the same
+time.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 
 from ...progress import Progress, silent
@@ -20,6 +23,8 @@ from ...stages import Judgement, Networks, RestoredFaces, judge_faces, keep_own_
 from ...steps import CutWindow, cut_window, paste_window, restore_window_crops
 from ...types import Faces
 from .carry import CarriedDetail, carry_detail
+from .matching import match_slowly
+from .preparing import SlowPreparation, prepare_frame
 from .state import SteadyState
 from .tracks import Tracks
 from .values import SlowValues, go_on, is_judged
@@ -31,7 +36,8 @@ class SteadyWork:
 
     Attributes:
         numbers: of the frames, consecutive.
-        images: B x 3 x H x W in 0..1.
+        images: B x 3 x H x W in 0..1; no pixels if nothing is to be done.
+        source: the same prepared; None if the settings do not ask for it.
         cut: from `cut_frames`; None if there is no face.
         track, frame, share: of each face, its track, the number of its frame, and its share of the strength.
         answer: from the network.
@@ -47,6 +53,7 @@ class SteadyWork:
 
     numbers: Sequence[int]
     images: torch.Tensor
+    source: torch.Tensor | None = None
     cut: CutWindow | None = None
     track: Sequence[int] = ()
     frame: Sequence[int] = ()
@@ -62,7 +69,7 @@ class SteadyWork:
 
     def fail(self, reason: str) -> None:
         """Leave the frames as they are, whatever steps were done."""
-        self.failed, self.cut, self.answer, self.restored = reason, None, None, None
+        self.failed, self.source, self.cut, self.answer, self.restored = reason, None, None, None, None
         self.track, self.frame, self.share, self.values, self.judged = (), (), (), [], {}
         self.result = _unchanged(self.images)
 
@@ -93,12 +100,39 @@ class SteadyChain:
         """The faces in frames."""
         return self._tracks.faces_of(numbers)[0]
 
+    def changes(self, numbers: Sequence[int]) -> bool:
+        """Whether there is anything to do in frames: a face in one of them, or a preparation of all."""
+        return self.prepares or len(self.faces_of(numbers)) > 0
+
+    @property
+    def prepares(self) -> bool:
+        """Whether whole frames are prepared: all of a shot alike, with a face or without."""
+        return self._settings.prepares
+
+    def prepare_frames(
+        self, work: SteadyWork, before: SlowPreparation | None, progress: Progress = silent
+    ) -> SlowPreparation | None:
+        """Prepare whole frames, given what the window before left behind; returns what this one does."""
+        if not self.prepares:
+            return None
+        prepared, cuts, last = [], set(self._tracks.cuts.tolist()), before
+        for position, number in enumerate(work.numbers):
+            progress("prepare", position, len(work.numbers))
+            faces, rows = self._tracks.faces_of([number])
+            image, numbers = work.images[position : position + 1], self._tracks.track[rows].tolist()
+            image, last = prepare_frame(image, number, faces, numbers, last, cuts, self._settings)
+            prepared.append(image)
+        assert last is not None, "a window has frames"
+        work.source = torch.cat(prepared)
+        lights = {number: one for number, one in last.lights.items() if self._goes_on(number, work)}
+        return replace(last, lights=lights)
+
     def cut_frames(self, work: SteadyWork, progress: Progress = silent) -> None:
         """Cut the crops."""
         faces, rows = self._tracks.faces_of(work.numbers)
         if not len(faces):
             return
-        work.cut = cut_window(work.images, faces, self._networks, self._settings, progress=progress)
+        work.cut = cut_window(work.images, faces, self._networks, self._settings, source=work.source, progress=progress)
         work.track, work.frame = self._tracks.track[rows].tolist(), self._tracks.frame[rows].tolist()
         work.share = self._tracks.share[rows].tolist()
 
@@ -151,16 +185,35 @@ class SteadyChain:
                 work.restored.after[n] = crop
         return {number: one for number, one in details.items() if self._goes_on(number, work)}
 
+    def match_frames(self, work: SteadyWork, before: Mapping[int, np.ndarray]) -> Mapping[int, np.ndarray]:
+        """Match colours by `mean_std`, given what the window before left behind; returns what this one does."""
+        matches = dict(before)
+        if self._settings.color_match == "mean_std" and work.cut is not None and work.restored is not None:
+            for n, number in enumerate(work.track):
+                record = work.restored.records[n]
+                if record.left_alone is None:
+                    own, made, last = work.cut.before[n], work.restored.after[n], matches.get(number)
+                    crop, matches[number] = match_slowly(own, made, record.alignment, last, self._settings)
+                    work.restored.after[n] = crop
+        return {number: one for number, one in matches.items() if self._goes_on(number, work)}
+
     def paste_frames(self, work: SteadyWork, progress: Progress = silent) -> None:
         """Paste the faces."""
         if work.cut is None or work.restored is None:
             work.result = _unchanged(work.images)
+            if work.source is not None and not work.failed:
+                everywhere = torch.ones_like(work.images[:, :1])
+                work.result = replace(work.result, images=work.source, mask=everywhere)
             return
         shares = [share * one.strength for share, one in zip(work.share, work.values, strict=True)]
         records = zip(work.restored.records, shares, strict=True)
         restored = replace(work.restored, records=tuple(replace(record, share=share) for record, share in records))
-        work.result = paste_window(work.cut, restored, self._networks, self._settings, progress=progress)
-        work.cut = work.restored = None
+        matched = self._settings.color_match == "mean_std"  # in `match_frames`
+        settings = replace(self._settings, color_match="none") if matched else self._settings
+        work.result = paste_window(work.cut, restored, self._networks, settings, progress=progress)
+        if work.source is not None:
+            work.result = replace(work.result, mask=torch.ones_like(work.result.mask))
+        work.cut = work.restored = work.source = None
         work.values = []
 
     def restore(
@@ -191,6 +244,7 @@ class SteadyChain:
             GPENError: there is not enough memory.
         """
         work = SteadyWork(numbers, images)
+        preparation = self.prepare_frames(work, state.preparation, progress)
         self.cut_frames(work, progress)
         if work.cut is not None:
             work.answer = restore_window_crops(
@@ -199,10 +253,10 @@ class SteadyChain:
         self.judge_frames(work)
         values = self.settle_frames(work, state.values)
         self.shape_frames(work, progress)
-        details = self.carry_frames(work, state.details)
+        details, matches = self.carry_frames(work, state.details), self.match_frames(work, state.matches)
         self.paste_frames(work, progress)
         assert work.result is not None
-        return work.result, SteadyState(values, details)
+        return work.result, SteadyState(values, details, matches, preparation)
 
     def _goes_on(self, number: int, work: SteadyWork) -> bool:
         return self._last.get(number, -1) > work.numbers[-1]
