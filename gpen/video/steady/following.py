@@ -29,6 +29,9 @@ _SAME, _SAME_LATER = 0.35, 0.8
 _SIZES = 1.5
 # Share of the area of two boxes that they have in common (intersection over union) from which they show the same face.
 _OVERLAP = 0.5
+# A face that left the frame in part has this many frames in which nothing inside its box, and of at most this share of
+# its width, is a face: the detector takes a nose or an eye for one.
+_REMAINS, _PART = 48, 0.55
 # A track that was lost is bridged over this many frames. One that is followed ends when so many detections in a row
 # do not find it.
 _BRIDGED, _UNSEEN = 12, 4
@@ -235,9 +238,26 @@ class Follower:
         for track in self._lost:
             track.missed()
         for sight in left:
-            self._continue(_Track(), frame, sight)
+            if not self._is_part(sight, number):
+                self._continue(_Track(), frame, sight)
         self._live = [track for track in self._live if track not in gone]
         self._lost += gone
+
+    def _is_part(self, sight: Sight, number: int) -> bool:
+        """Whether this can be a part of a face that goes beyond the frame."""
+        assert self._size is not None
+        height, width = self._size
+        for track in (*self._live, *self._lost, *self._ended):
+            large = track.sights[track.last]
+            low, high = large.box[:2], large.box[2:]
+            if (
+                max(number - _REMAINS, self._begun[-1]) <= track.last
+                and (low.min() < 0 or high[0] > width or high[1] > height)
+                and sight.box[2] - sight.box[0] <= _PART * (high[0] - low[0])
+                and np.all((low <= (middle := sight.box.reshape(2, 2).mean(axis=0))) & (middle <= high))
+            ):
+                return True
+        return False
 
     def _continue(self, track: _Track, frame: SeenFrame, sight: Sight) -> None:
         """Go on with a track at a detection: follow the face back, and bridge what is left of the gap."""

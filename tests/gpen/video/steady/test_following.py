@@ -16,6 +16,7 @@ from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.video.steady import Tracks, follow, smooth
 from gpen_blocks.gpen.video.steady.cuts import CutFinder, shrink
 from gpen_blocks.gpen.video.steady.following import EVERY, Follower
+from gpen_blocks.gpen.video.steady.looking import Sight
 
 SIZE = (180, 320)
 
@@ -128,6 +129,23 @@ def test_one_box_is_one_face_whatever_its_landmarks_say(frames_of, networks):
             seen = dataclasses.replace(seen, faces=(dataclasses.replace(face, landmarks68=aside),))
         follower.add(seen)
     assert follower.tracks().numbers == (0,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("beyond", "tracks"), [(True, 1), (False, 2)])
+def test_a_nose_of_a_face_that_is_cut_off_is_no_other_face(frames_of, networks, beyond, tracks):
+    follower = Follower(networks, Settings())
+    for number, frame in enumerate(frames_of(20)):
+        seen = follower.eye.see(number, frame, search=number % EVERY == 0)
+        if seen.faces:
+            (face,) = seen.faces
+            face = dataclasses.replace(face, box=face.box - [face.box[0] + 9, 0, 0, 0]) if beyond else face
+            part = face.landmarks68[[30]] + [0.3 * face.width, 0] + 0.3 * (face.landmarks68 - face.centre)
+            middle = part.mean(axis=0)
+            nose = Sight(part, np.concatenate([middle - 12, middle + 12]), 1.0, face.landmarks)
+            seen = dataclasses.replace(seen, faces=(face, nose) if number else (face,))
+        follower.add(seen)
+    assert len(follower.tracks().numbers) == tracks
 
 
 def test_tracks_survive_a_file(tmp_path, followed):
