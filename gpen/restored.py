@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -88,15 +90,19 @@ class GatheredWindows:
         images: B x 3 x H x W, the input of the whole batch.
         faces: the faces that are restored.
         crop_side: side of the crops.
+        kept: positions of the faces whose crops are kept, rising; by default all.
     """
 
-    def __init__(self, images: torch.Tensor, faces: Faces, crop_side: int) -> None:
+    def __init__(
+        self, images: torch.Tensor, faces: Faces, crop_side: int, *, kept: Sequence[int] | None = None
+    ) -> None:
         self.images = self._input = images
         self._faces = faces.faces
+        self._kept = range(len(faces)) if kept is None else kept
         self.mask = torch.zeros_like(images[:, :1])
         # The channels of a pixel lie side by side, as ComfyUI and files have them: nobody copies them once more.
         self.before, self.after = (
-            images.new_empty((len(faces), crop_side, crop_side, 3)).movedim(-1, 1) for _ in range(2)
+            images.new_empty((len(self._kept), crop_side, crop_side, 3)).movedim(-1, 1) for _ in range(2)
         )
         self.records: list[FaceRecord] = []
         self.prepared: list[dict[str, Any] | None] = [None] * len(images)
@@ -112,7 +118,10 @@ class GatheredWindows:
         self.mask[first:last] = window.mask
         self.prepared[first:last] = window.prepared
         own = slice(done, done + len(window.records))
-        self.before[own], self.after[own] = window.before, window.after
+        first_kept, last_kept = bisect_left(self._kept, own.start), bisect_left(self._kept, own.stop)
+        positions = [position - done for position in self._kept[first_kept:last_kept]]
+        self.before[first_kept:last_kept] = window.before[positions]
+        self.after[first_kept:last_kept] = window.after[positions]
         self.records += [
             replace(record, alignment=replace(record.alignment, face=face))
             for record, face in zip(window.records, self._faces[own], strict=True)

@@ -21,6 +21,7 @@ from .presets import AllSettings, LoadPreset, SavePreset
 from .progress import log
 from .restore import FaceRestore, RestoreFaces
 from .spectrum import FrequencySpectrum
+from .video import RestoreVideo
 
 NODES: tuple[type[io.ComfyNode], ...] = (
     LoadModel,
@@ -37,6 +38,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     PrepareImage,
     Finish,
     FaceRestore,
+    RestoreVideo,
     LoadPreset,
     AllSettings,
     SavePreset,
@@ -46,7 +48,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
 _OWN_FOLDER = "gpen"
 _MODEL_FOLDERS = ("facerestore_models", "facedetection", _OWN_FOLDER)
 
-# The pictures of the workflow templates: ComfyUI's own example does not show a photographed face.
+# The pictures and the video of the workflow templates: ComfyUI's own example does not show a photographed face.
 _EXAMPLES_FOLDER = Path(__file__).resolve().parents[1] / "examples"
 EXAMPLES = {
     "gpen-example.jpg": "portrait-degraded.jpg",
@@ -54,6 +56,7 @@ EXAMPLES = {
         f"gpen-example-{name}.jpg": f"{name}.jpg"
         for name in ("old-print", "group", "small-face", "diffusion-face", "snapshot-1990s")
     },
+    "gpen-example.mp4": "living-room.mp4",
 }
 """Names in ComfyUI's input folder, and the files of this package's folder `examples`."""
 

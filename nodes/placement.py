@@ -124,11 +124,13 @@ def of_models(*handles: ModelHandle, load: Callable[..., None] | None = None) ->
         load: by default `comfy.model_management.load_models_gpu`.
     """
     by_module = {id(handle.loaded.module): handle for handle in handles}
+    one_at_a_time = threading.Lock()  # a video asks from several threads
 
     def place(module: torch.nn.Module) -> torch.device:
         handle = by_module[id(module)]
-        # Without force_full_load, a plain module would stay partly on the CPU if memory is short.
-        (load or _load_models)([handle.patcher], memory_required=handle.workspace, force_full_load=True)
+        with one_at_a_time:
+            # Without force_full_load, a plain module would stay partly on the CPU if memory is short.
+            (load or _load_models)([handle.patcher], memory_required=handle.workspace, force_full_load=True)
         # Not the device of the patcher: with --novram nothing is moved.
         return next(module.parameters()).device
 

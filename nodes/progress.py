@@ -96,9 +96,16 @@ def say(*sentences: str, otherwise: str = "") -> None:
     context, text = get_executing_context(), " ".join(filter(None, sentences))
     if not text and context is not None and context.node_id in _showing:
         text = otherwise
-    if not text:
-        return
-    log.info(text)
+    if text:
+        log.info(text)
+        show_line(text)
+
+
+def show_line(text: str) -> None:
+    """Show a line in the node running in this thread, which replaces the line before, and not in the log."""
+    from comfy_execution.utils import get_executing_context
+
+    context = get_executing_context()
     if context is not None:
         from server import PromptServer  # not there where a script runs a block
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
+from ..gpen.errors import SettingsError
 from ..gpen.faces.framing import misplaced_crops
 from ..gpen.models import LoadedModel, choose_landmarker
 from ..gpen.pipeline import SHARES, restore_batch
@@ -21,6 +22,7 @@ from ..gpen.settings import Settings
 from ..gpen.stages import Networks
 from ..gpen.tasks import TASKS
 from ..gpen.types import Faces
+from ..gpen.video.in_memory import restore_frames
 from . import core_faces, placement, progress, told
 from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
 from .inputs import fault_of_indices, require_images_of, require_square
@@ -39,7 +41,7 @@ from .schema import (
     unit_slider,
 )
 
-_PREVIEW_NOTE = (
+PREVIEW_SENTENCE = (
     "{model} is a small bundled model of preview quality; gpen-bfr-512 is better: choose it in GPEN Load Model, "
     "which downloads it (non-commercial licence)."
 )
@@ -48,6 +50,10 @@ _ALIASES = [
     *("face restoration", "restore photo", "fix faces", "face enhance", "face detailer", "修复人脸", "老照片修复"),
     *("FaceDetailer", "ReActor", "GFPGAN", "CodeFormer", "RestoreFormer", "facerestore"),
 ]
+_FOLLOWS_ITSELF = (
+    "frames_of_one_shot follows the faces from image to image itself; disconnect faces (regions and indices choose "
+    "among them), or turn it off."
+)
 # Number of crops of a batch that are looked at.
 _LOOKED_AT = 32
 _SHARES = {"look": 0.1, "restore": 0.9}
@@ -162,6 +168,14 @@ class FaceRestore(io.ComfyNode):
                     tooltip="From GPEN Load Face Parser, for presets with the mask_mode parsing. Not connected: the "
                     "best one here.",
                 ),
+                io.Boolean.Input(
+                    "frames_of_one_shot",
+                    default=False,
+                    optional=True,
+                    display_name="frames of one shot",
+                    tooltip="The images are consecutive frames of a video: faces are followed and restored steadily "
+                    "from one to the next, and begin anew at cuts. before and after then hold one crop of each face.",
+                ),
             ],
             outputs=[
                 io.Image.Output("restored", display_name="image", tooltip="The images with restored faces."),
@@ -196,26 +210,29 @@ class FaceRestore(io.ComfyNode):
         indices: str = "",
         regions: Any = None,
         face_parser: ModelHandle | None = None,
+        frames_of_one_shot: bool = False,
     ) -> io.NodeOutput:
         preset = preset or load_named(DEFAULT_NAME)
         settings = replace(preset.settings, strength=preset.settings.strength * strength)
-        networks = _networks(gpen_model, face_detector, face_parser, settings)
+        networks = networks_of(gpen_model, face_detector, face_parser, settings)
         images, bar = to_images(image), progress.node_progress(SHARES)
-        given = None if faces is None else _given_faces(faces, images)
-        batch = restore_batch(
-            images,
-            networks,
-            settings,
-            faces=given,
-            within=partial(within, regions=regions),
-            indices=indices,
-            batch_size=placement.batch_size(gpen_model, networks.place, 0),
-            progress=bar,
-        )
+        options: dict[str, Any] = {
+            "within": None if regions is None else partial(within, regions=regions),
+            "indices": indices,
+            "batch_size": placement.batch_size(gpen_model, networks.place, 0),
+            "progress": bar,
+        }
+        if frames_of_one_shot and faces is not None:
+            raise SettingsError(_FOLLOWS_ITSELF)
+        if frames_of_one_shot and len(images) > 1:
+            batch = restore_frames(images, networks, settings, **options)
+        else:
+            given = None if faces is None else _given_faces(faces, images)
+            batch = restore_batch(images, networks, settings, faces=given, **options)
         size = gpen_model.loaded.module.config.size
         restored = with_colours(image, images, batch.images)
         crops = to_crops(batch.before, size), to_crops(batch.after, size)
-        report = batch_report(batch, networks, replace(preset, settings=settings), _PREVIEW_NOTE, indices=indices)
+        report = batch_report(batch, networks, replace(preset, settings=settings), PREVIEW_SENTENCE, indices=indices)
         doubts = _doubts(batch, gpen_model.loaded)
         report["notes"] += doubts
         bar.complete()
@@ -244,7 +261,7 @@ def _restored_faces(batch: RestoredBatch) -> tuple[Faces, torch.Tensor]:
     return faces, to_mask(done.draw_face_masks() if len(faces) else torch.zeros_like(batch.mask[:1]))
 
 
-def _networks(
+def networks_of(
     gpen_model: ModelHandle, face_detector: ModelHandle, face_parser: ModelHandle | None, settings: Settings
 ) -> Networks:
     """The networks of a run of the chain, placed by ComfyUI's memory manager."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -91,6 +92,17 @@ def restored(batch: RestoredBatch, settings: Settings, indices: str) -> str:
         line += f"; {len(reasons)} left alone: {_listed(reasons)}"
     more = absent_numbers(indices, found.numbers.values()), _images_without(batch), _unprepared(batch, settings)
     return " ".join(filter(None, (f"{line}.", *more)))
+
+
+def video_restored(report: Mapping[str, Any]) -> str:
+    """The line of GPEN Video Restore, given the report of the engine."""
+    faces, frames = report["faces"], count(report["frames"], "frame")
+    done = [face for face in faces if face["restored_frames"]]
+    reasons = [face["left_alone"] for face in faces if "left_alone" in face]
+    if not faces:
+        return f"{frames}; no face was found."
+    line = f"{frames}; {count(len(done), 'face') if done else 'no face was'} restored"
+    return f"{line}; {len(reasons)} left alone: {_listed(reasons)}." if reasons else f"{line}."
 
 
 def _listed(reasons: Sequence[str]) -> str:

@@ -130,7 +130,7 @@ def test_the_wheel_holds_what_the_tree_holds(tmp_path):
     held = set(zipfile.ZipFile(wheel).namelist())
     shown = re.compile(
         r"__init__\.py|py\.typed|(gpen|nodes|weights)/.*|(presets|subgraphs)/.*\.json|locales/.*|example_workflows/.*"
-        r"|examples/[^/]*\.(jpg|png)"
+        r"|examples/[^/]*\.(jpg|png|mp4)"
     )
     missing = {name for name in files if shown.fullmatch(name) and f"gpen_blocks/{name}" not in held}
     assert not missing

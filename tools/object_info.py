@@ -10,6 +10,8 @@ Info = dict[str, dict[str, Any]]
 """Node types by id, as `/object_info` gives them."""
 
 _WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+# Menus whose choices bring further widgets; those that are saved without them get their defaults.
+_MENUS_WITH_MORE = "COMFY_DYNAMICCOMBO"
 # Widgets that only show something: the page draws them, and nothing of them is saved.
 _VIEWS = ("IMAGECOMPARE",)
 
@@ -48,7 +50,8 @@ class Input:
     def companions(self) -> list[str]:
         """Values of the further widgets that the page keeps, and saves, behind this one."""
         seed = self.options.get("control_after_generate") or self.name in ("seed", "noise_seed")
-        return ["fixed"] * bool(seed) + ["image"] * bool(self.options.get("image_upload"))
+        upload = self.options.get("image_upload") or self.options.get("video_upload")
+        return ["fixed"] * bool(seed) + ["image"] * bool(upload)
 
 
 def inputs_of(about: dict[str, Any]) -> Iterator[Input]:
@@ -59,4 +62,6 @@ def inputs_of(about: dict[str, Any]) -> Iterator[Input]:
             options = rest[0] if rest else {}
             if isinstance(kind, list):
                 kind, options = "COMBO", {"options": kind, **options}
+            elif kind.startswith(_MENUS_WITH_MORE):
+                kind, options = "COMBO", {**options, "options": [choice["key"] for choice in options["options"]]}
             yield Input(name, kind, options, section == "optional")

@@ -202,6 +202,11 @@ def _small_face(pictures: Pictures) -> Image.Image:
     return under_a_lens(picture, pictures["GPENRestoreFaces", "crops"][0], (104, 74, 138, 116))
 
 
+def _video(pictures: Pictures) -> Image.Image:
+    before, after = (pictures["GPENRestoreVideo", name][:2] for name in ("before", "after"))
+    return film([before[0], after[0], before[1], after[1]])
+
+
 DRAWINGS: dict[str, Callable[[Pictures], Image.Image]] = {
     "Restore a photograph": lambda made: split(
         made["LoadImage", "IMAGE"][0].crop(_TWO_IN_THE_SNAPSHOT),
@@ -226,6 +231,7 @@ DRAWINGS: dict[str, Callable[[Pictures], Image.Image]] = {
         made["LoadImage", "IMAGE"][0], made["GPENFaceRestore", "image"][0], knob=True
     ),
     "After a diffusion sampler": lambda made: out_of_noise(made["GPENFaceRestore", "image"][0].crop(_HOOD)),
+    "Restore a video": _video,
     "A batch of frames": lambda made: film(made["GPENFaceRestore", "after"]),
     "Block by block": lambda made: grid(
         [

@@ -13,15 +13,16 @@ SAMPLED = "gpen-example-diffusion-face.jpg"
 EXAMPLES = (
     "gpen-example.jpg",
     *(f"gpen-example-{name}.jpg" for name in ("old-print", "group", "small-face", "diffusion-face", "snapshot-1990s")),
+    "gpen-example.mp4",
 )
-"""The pictures that the package puts into ComfyUI's input folder."""
+"""The pictures and the video that the package puts into ComfyUI's input folder."""
 
 NOTES = ("MarkdownNote", "Note")
 SPEAKERS = tuple(
     f"GPEN{name}"
     for name in (
         *("DetectFaces", "SelectFaces", "AlignFaces", "RestoreFaces", "PasteFaces"),
-        *("FaceRestore", "Settings", "Preset"),
+        *("FaceRestore", "RestoreVideo", "Settings", "Preset"),
     )
 )
 """The blocks that say a few lines in themselves after a run, for which Nodes 2.0 makes them taller."""
@@ -53,7 +54,7 @@ def faults_of_template(workflow: dict[str, Any]) -> Iterator[str]:
         owner = "gpen-blocks" if node["type"].startswith("GPEN") else "comfy-core"
         if node["properties"].get("cnr_id") != owner:
             yield f"{_name(node)} is not marked as a node of {owner}; templates use no other packs."
-        if node["type"] == "LoadImage" and node["widgets_values"][0] not in EXAMPLES:
+        if node["type"] in ("LoadImage", "LoadVideo") and node["widgets_values"][0] not in EXAMPLES:
             yield f"{_name(node)} loads {node['widgets_values'][0]}; everybody has {', '.join(EXAMPLES)}."
         if node["type"] in _LOADERS and node["widgets_values"][0] != "auto":
             yield f"{_name(node)} loads {node['widgets_values'][0]}; everybody has what auto finds."

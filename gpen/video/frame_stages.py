@@ -45,6 +45,11 @@ class RestoredFrame:
     failed: str = ""
 
 
+def window_length(width: int, height: int) -> int:
+    """Frames of a window, by their size."""
+    return max(1, min(_FRAMES, _PIXELS // (width * height)))
+
+
 class _Window(SteadyWork):
     """Consecutive frames on their way; `images` is empty if they have no face."""
 
@@ -94,7 +99,7 @@ class FrameStages:
         Raises:
             Exception: what is wrong is wrong with more than some frames.
         """
-        length = max(1, min(_FRAMES, _PIXELS // (info.width * info.height)))
+        length = window_length(info.width, info.height)
         options, failures = self._flowing.how(info, frames=length, look=look), FailuresInARow()
         with closing(flow(self._windows(frames, length), self._stages, **options)) as windows:
             for done in windows:

@@ -87,6 +87,16 @@ class Parts:
             shutil.rmtree(self.folder)
 
 
+def is_free(folder: Path) -> bool:
+    """Whether no process is at work on the result that a folder of parts belongs to.
+
+    Raises:
+        JobError: the folder cannot be written.
+    """
+    with locked(folder / _LOCK) as was_free:
+        return was_free
+
+
 @contextmanager
 def kept_parts(target: Path, order: Mapping[str, Any], *, suffix: str) -> Iterator[Parts]:
     """Open the folder of parts of a result, and keep other processes from the same work.

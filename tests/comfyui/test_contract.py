@@ -156,6 +156,7 @@ CONTRACT = {
             "[indices]": "STRING",
             "[regions]": "MASK,BOUNDING_BOX,SEGS",
             "[face_parser]": "GPEN_FACE_PARSER",
+            "[frames_of_one_shot]": "BOOLEAN",
         },
         {
             "image": "IMAGE",
@@ -166,6 +167,20 @@ CONTRACT = {
             "faces": "GPEN_FACES",
             "face_masks": "MASK",
         },
+    ),
+    "GPENRestoreVideo": (
+        {
+            "video": "VIDEO",
+            "gpen_model": "GPEN_MODEL",
+            "face_detector": "GPEN_FACE_DETECTOR",
+            "strength": "FLOAT",
+            "[preset]": "GPEN_PRESET",
+            "[indices]": "STRING",
+            "[codec]": "COMBO",
+            "[crf]": "INT",
+            "[face_parser]": "GPEN_FACE_PARSER",
+        },
+        {"video": "VIDEO", "before": "IMAGE", "after": "IMAGE", "report": "STRING"},
     ),
     "GPENPreset": ({"preset": "COMBO"}, {"preset": "GPEN_PRESET"}),
     "GPENSettings": (
@@ -259,7 +274,7 @@ CONTRACT = {
 GROUPS = {
     node_id: "/".join(["GPEN Blocks", *group])
     for group, node_ids in {
-        (): ("GPENFaceRestore",),
+        (): ("GPENFaceRestore", "GPENRestoreVideo"),
         ("loaders",): ("GPENLoadModel", "GPENLoadFaceDetector", "GPENLoadFaceParser"),
         ("faces",): ("GPENDetectFaces", "GPENSelectFaces", "GPENAlignFaces", "GPENRestoreFaces", "GPENPasteFaces"),
         ("detail",): ("GPENFrequencySpectrum", "GPENFrequencyBlend", "GPENLocalAdaptiveEnhance"),
@@ -334,6 +349,7 @@ def test_menus_derive_from_the_engine(info):
 NAMESAKES = {
     ("GPENSelectFaces", "min_face_size"),  # of faces that were found already; 0 leaves none out
     ("GPENFaceRestore", "strength"),  # a share of the preset's
+    ("GPENRestoreVideo", "strength"),  # as above
 }
 
 

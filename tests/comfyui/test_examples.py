@@ -42,7 +42,8 @@ def test_every_template_is_offered_with_its_picture(comfyui):
 
 def test_the_templates_pictures_are_in_the_input_folder(comfyui, examples):
     for name in EXAMPLES:
-        source = "portrait-degraded.jpg" if name == "gpen-example.jpg" else name.removeprefix("gpen-example-")
+        named = {"gpen-example.jpg": "portrait-degraded.jpg", "gpen-example.mp4": "living-room.mp4"}
+        source = named.get(name, name.removeprefix("gpen-example-"))
         assert (comfyui.base / "input" / name).read_bytes() == (examples / source).read_bytes()
 
 

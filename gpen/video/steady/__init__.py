@@ -1,6 +1,6 @@
 """Steady faces: shots, tracks, smooth ways, slow values and carried detail."""
 
-from .choosing import choose_tracks
+from .choosing import choose_tracks, number_tracks
 from .following import Follower, follow
 from .smoothing import smooth
 from .stages import steady_stages
@@ -16,6 +16,7 @@ __all__ = [
     "Tracks",
     "choose_tracks",
     "follow",
+    "number_tracks",
     "smooth",
     "steady_stages",
 ]

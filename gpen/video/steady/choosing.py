@@ -31,8 +31,8 @@ def choose_tracks(
         settings: `order`, `max_faces` and `min_face_size` count. There may be more than `max_faces` in a shot, but not
             in a frame.
         indices: numbers of the faces of each shot, such as `0,2-4`; empty: all.
-        within: returns those of a frame's faces that may be chosen, such as those inside a region; a track may be if
-            most of its faces may.
+        within: returns those of the faces of all frames that may be chosen, such as those inside a region; a track may
+            be if most of its faces may.
 
     Returns:
         The rows of the chosen tracks.
@@ -40,20 +40,37 @@ def choose_tracks(
     Raises:
         SettingsError: `indices` cannot be parsed.
     """
-    allowed = [number for number in tracks.numbers if within is None or _is_within(tracks, number, within)]
+    chosen: list[int] = []
+    for ordered in _ordered(tracks, settings, indices, within):
+        chosen += _at_most(tracks, ordered, settings.max_faces)
+    return tracks.take(np.flatnonzero(np.isin(tracks.track, chosen)))
+
+
+def number_tracks(
+    tracks: Tracks, settings: Settings, *, within: Callable[[Faces], Faces] | None = None
+) -> dict[int, int]:
+    """The number of each track for `indices`; those that cannot be chosen have none. Arguments as `choose_tracks`."""
+    return {number: place for shot in _ordered(tracks, settings, "", within) for place, number in enumerate(shot)}
+
+
+def _ordered(
+    tracks: Tracks, settings: Settings, indices: str, within: Callable[[Faces], Faces] | None
+) -> list[list[int]]:
+    """The tracks of each shot, in the order in which they are numbered."""
+    allowed = tracks.numbers if within is None else _inside(tracks, within)
     shots: dict[int, list[int]] = {}
     for number in allowed:
         begins, _ = tracks.shot_of(int(tracks.frame[tracks.rows_of(number)[0]]))
         shots.setdefault(begins, []).append(number)
-    chosen: list[int] = []
+    result = []
     for numbers in shots.values() or [[]]:
         faces = [_typical(tracks, number) for number in numbers]
         ordered, _ = select_faces(
             Faces(tuple(faces), (tracks.size,)), settings.order, indices, min_face_size=settings.min_face_size
         )
         of_face = {id(face): number for face, number in zip(faces, numbers, strict=True)}
-        chosen += _at_most(tracks, [of_face[id(face)] for face in ordered], settings.max_faces)
-    return tracks.take(np.flatnonzero(np.isin(tracks.track, chosen)))
+        result.append([of_face[id(face)] for face in ordered])
+    return result
 
 
 def _typical(tracks: Tracks, number: int) -> Face:
@@ -63,11 +80,12 @@ def _typical(tracks: Tracks, number: int) -> Face:
     return Face(tuple(box), float(np.median(tracks.score[rows])), tracks.landmarks[middle])
 
 
-def _is_within(tracks: Tracks, number: int, within: Callable[[Faces], Faces]) -> bool:
-    rows = tracks.rows_of(number)
-    faces = tuple(Face(tuple(tracks.box[row]), float(tracks.score[row]), tracks.landmarks[row]) for row in rows)
-    inside = sum(len(within(Faces((face,), (tracks.size,)))) for face in faces)
-    return inside >= _INSIDE * len(rows)
+def _inside(tracks: Tracks, within: Callable[[Faces], Faces]) -> list[int]:
+    """The tracks most of whose faces may be chosen."""
+    faces, rows = tracks.faces_of(range(tracks.start, tracks.stop))
+    may = {id(face) for face in within(faces)}
+    kept = tracks.track[[row for face, row in zip(faces, rows.tolist(), strict=True) if id(face) in may]]
+    return [number for number in tracks.numbers if (kept == number).sum() >= _INSIDE * len(tracks.rows_of(number))]
 
 
 def _at_most(tracks: Tracks, numbers: list[int], most: int) -> list[int]:
