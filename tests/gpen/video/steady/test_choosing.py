@@ -28,6 +28,7 @@ def tracks_of(*faces: tuple[range, tuple[float, float, float, float], float], cu
         score=np.array([faces[number][2] for _, number in rows], np.float32),
         detected=np.full((count, 5, 2), np.nan, np.float32),
         share=np.ones(count, np.float32),
+        step=np.full((count, 2, 3), np.nan, np.float32),
     )
 
 
