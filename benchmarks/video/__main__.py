@@ -25,12 +25,11 @@ from gpen_blocks.gpen.pixels.warp import matrix_scale
 from gpen_blocks.gpen.restored import RestoredBatch
 from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.stages import Networks, load_networks
-from gpen_blocks.gpen.types import Face
 from gpen_blocks.gpen.video.steady import SteadyChain, SteadyState, Tracks, follow, smooth
 
 from .cases import Case, all_cases, make_scene
 from .measures import Unsteadiness, agreeing_resolution, effective_resolution, fidelity, fine_contrast, jitter
-from .motion import DAMAGES, Scene
+from .motion import DAMAGES
 from .recognition import Recognition
 from .summary import summarize
 
@@ -76,7 +75,8 @@ def measure(case: Case, networks: Networks, settings: Settings, recognition: Rec
     truth = _video([scene.frame(time) for time in range(FRAMES)])
     given = _video([DAMAGES[case.damage].apply(scene.frame(time), time) for time in range(FRAMES)])
     alone = restore_batch(given, networks, settings)
-    tracks, steady, masks = _restored_steadily(given, networks, settings)
+    true = np.stack([scene.to_frame(face.landmarks.astype(float), time) for time in range(FRAMES)])
+    tracks, steady, masks = _restored_steadily(given, true, networks, settings)
     template = networks.generator.template
     faces = tracks.faces_of(range(FRAMES))[0]
     alignments = align_faces(truth, faces, 256, template)[1]
@@ -84,7 +84,10 @@ def measure(case: Case, networks: Networks, settings: Settings, recognition: Rec
     in_frame = round(float(np.median([256 / matrix_scale(alignment.matrix) for alignment in alignments])))
     fitting = align_faces(truth, faces, in_frame, template)[1]
     videos = {"input": given, "alone": alone.images, "steady": steady, "truth": truth}
-    unsteady, jitters = Unsteadiness(scene, truth, masks), _jitters(scene, face, alone, tracks)
+    unsteady, jitters = (
+        Unsteadiness(scene, truth, masks),
+        _jitters(true, 100 / (face.width * scene.scale), alone, tracks),
+    )
     vectors = {name: recognition.vectors(video, alignments) for name, video in videos.items() if recognition.name}
     result: dict[str, Any] = {}
     for name, video in videos.items():
@@ -101,19 +104,18 @@ def measure(case: Case, networks: Networks, settings: Settings, recognition: Rec
             **(recognition.compare(vectors[name], vectors["truth"]) if vectors else {}),
         }
     if (case.name, case.way) == _DRAWN:
-        way = [scene.to_frame(face.landmarks.astype(float), time).mean(axis=0) for time in range(FRAMES)]
-        _draw(list(videos.values()), np.array(way))
+        _draw(list(videos.values()), true.mean(axis=1))
     print(case, {name: round(one["warping error"], 2) for name, one in result.items()}, jitters, flush=True)
     return _rounded(result)
 
 
 def _restored_steadily(
-    given: torch.Tensor, networks: Networks, settings: Settings
+    given: torch.Tensor, true: np.ndarray, networks: Networks, settings: Settings
 ) -> tuple[Tracks, torch.Tensor, torch.Tensor]:
-    """The track of the face, and the restored frames and masks. Only the longest track counts."""
+    """The track of the face with these landmarks, T x 5 x 2, and the restored frames and masks."""
     tracks = smooth(follow(enumerate(given), networks, settings), networks.generator.template)
-    longest = max(tracks.numbers, key=lambda number: len(tracks.rows_of(number)))
-    tracks = tracks.take(tracks.rows_of(longest))
+    off = np.abs(tracks.landmarks - true[tracks.frame]).max(axis=(1, 2))
+    tracks = tracks.take(np.flatnonzero(tracks.track == tracks.track[off.argmin()]))
     chain, state, parts = SteadyChain(tracks, networks, settings), SteadyState(), []
     for first in range(0, FRAMES, WINDOW):
         part, state = chain.restore(given[first : first + WINDOW], range(first, first + WINDOW), state)
@@ -121,16 +123,14 @@ def _restored_steadily(
     return tracks, torch.cat([part.images for part in parts]), torch.cat([part.mask for part in parts])
 
 
-def _jitters(scene: Scene, face: Face, alone: RestoredBatch, tracks: Tracks) -> dict[str, float]:
-    """Jitter of eyes and nose in pixels, in a face that is 100 pixels wide."""
-    true = np.stack([scene.to_frame(face.landmarks.astype(float), time) for time in range(FRAMES)])
+def _jitters(true: np.ndarray, scale: float, alone: RestoredBatch, tracks: Tracks) -> dict[str, float]:
+    """Jitter of eyes and nose in pixels, times a scale."""
     nearest = np.full_like(true, np.nan)
     for time, wanted in enumerate(true):
         there = [one.landmarks for one in alone.faces.of_image(time)]
         if there:
             nearest[time] = min(there, key=lambda points: float(np.abs(points - wanted).max()))
     found = {"alone": nearest, "steady": tracks.landmarks}
-    scale = 100 / (face.width * scene.scale)
     return {name: jitter(points[:, _UPPER], true[:, _UPPER]) * scale for name, points in found.items()}
 
 

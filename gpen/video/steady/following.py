@@ -50,12 +50,14 @@ class _Track:
     Attributes:
         sights: by frame.
         steps: how the face came from the frame before, by frame; see `find_step`.
+        bridged: frames between sights in which it was not seen.
         evidence: that it is a face: logarithm of the odds, from all detections while it was followed.
         unseen: how many detections in a row missed it.
     """
 
     sights: dict[int, Sight] = field(default_factory=dict)
     steps: dict[int, np.ndarray] = field(default_factory=dict)
+    bridged: set[int] = field(default_factory=set)
     evidence: float = 0.0
     unseen: int = 0
 
@@ -187,6 +189,7 @@ class Follower:
             score=_stack([one.score for one in sights]),
             detected=_stack([nowhere if one.detected is None else one.detected for one in sights], 5, 2),
             step=np.array(steps, np.float64).reshape(-1, 2, 3),
+            bridged=np.array([frame in done[number].bridged for frame, number in rows], bool),
             share=np.ones(len(rows), np.float32),
         )
 
@@ -275,7 +278,9 @@ class Follower:
                 break
             back[earlier.number] = again
         if last >= 0:
-            back |= _bridge(track.sights[last], last, back[min(back)], min(back))
+            between = _bridge(track.sights[last], last, back[min(back)], min(back))
+            back |= between
+            track.bridged |= between.keys()
         for number, one in back.items():
             track.add(number, one)
         for earlier, later in pairwise([*self._recent, frame]):

@@ -21,6 +21,8 @@ _SHAPE_WINDOW = 2.0
 _ARM = 0.2
 FADE = 8
 """Frames over which a face fades in or out inside a shot."""
+# A face that was not seen for so many frames has only been missed, and one for so many is hidden.
+_MISSED, _HIDDEN = 3, 8
 
 
 def smooth(tracks: Tracks, template: str) -> Tracks:
@@ -30,7 +32,8 @@ def smooth(tracks: Tracks, template: str) -> Tracks:
        network; the mean difference to the pose by the detector's own, which the networks were trained with, is added.
     2. The pose is smoothed by `join_way`, and the 68 landmarks within the crop by a Gaussian.
     3. The five landmarks become those of the template, mapped back by the pose, so that `align_faces` returns it.
-    4. Where a track begins or ends inside a shot, its share of the strength rises or falls over a few frames.
+    4. Where a track begins or ends inside a shot, its share of the strength rises or falls over a few frames; so it
+       does around a gap in which the face was not seen, as far as the gap is long: something may be before it.
 
     Args:
         tracks: from `follow`.
@@ -119,4 +122,14 @@ def _fade(tracks: Tracks, rows: np.ndarray) -> np.ndarray:
         share = np.minimum(share, (frames - frames[0] + 1) / (FADE + 1))
     if frames[-1] < ends - 1:
         share = np.minimum(share, (frames[-1] - frames + 1) / (FADE + 1))
+    for gap in _runs(frames[tracks.bridged[rows]]):
+        depth = np.clip((len(gap) - _MISSED) / (_HIDDEN - _MISSED), 0, 1)
+        off = np.maximum(np.maximum(gap[0] - frames, frames - gap[-1]), 0)
+        share = np.minimum(share, 1 - depth * np.maximum(1 - off / (FADE + 1), 0))
     return share * share * (3 - 2 * share)
+
+
+def _runs(numbers: np.ndarray) -> list[np.ndarray]:
+    """Rising numbers in runs without a gap."""
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    return [run for run in runs if len(run)]
