@@ -97,6 +97,7 @@ def flow(
     stages: Sequence[Stage],
     *,
     workers: int,
+    most: int = 0,
     cost: Callable[[Item], int] = lambda item: 1,
     fits: Callable[[int, int], bool] = lambda held, cost: True,
     kept: Callable[[Any], int] = lambda value: 0,
@@ -112,6 +113,7 @@ def flow(
         items: asked for in the caller's thread, one by one, not before there is room.
         stages: the first is given the items, each other what the one before it returned.
         workers: number of threads.
+        most: largest number of items on their way, those included that wait until they are asked for; 0: no limit.
         cost: memory that an item takes on its way, in any unit.
         fits: called with the sum of the costs of the items on their way and the cost of the next; whether it may enter.
             With none on its way, it always may.
@@ -127,7 +129,7 @@ def flow(
         Exception: whatever `items`, `cost`, `fits` or `look` raise. As when the iterator is closed, all threads have
             ended then: a run that calls its `Check` ends there, and another is awaited.
     """
-    return _Flow(stages, workers, cost, fits, kept, begin, look).run(items)
+    return _Flow(stages, workers, most, cost, fits, kept, begin, look).run(items)
 
 
 class _Flow(Generic[Item]):
@@ -135,13 +137,14 @@ class _Flow(Generic[Item]):
         self,
         stages: Sequence[Stage],
         workers: int,
+        most: int,
         cost: Callable[[Item], int],
         fits: Callable[[int, int], bool],
         kept: Callable[[Any], int],
         begin: Callable[[], object],
         look: Callable[[], object],
     ) -> None:
-        self._stages, self._workers = tuple(stages), workers
+        self._stages, self._workers, self._most = tuple(stages), workers, most
         self._cost, self._fits, self._kept, self._begin, self._look = cost, fits, kept, begin, look
         self._changed = threading.Condition()
         self._waiting: list[list[_Entry[Item]]] = [[] for _ in stages]
@@ -201,7 +204,8 @@ class _Flow(Generic[Item]):
 
     def _enter(self, entry: _Entry[Item]) -> bool:
         with self._changed:
-            self._open = not self._inside or self._fits(self._held, entry.cost)
+            full = self._most and self._inside >= self._most
+            self._open = not self._inside or (not full and self._fits(self._held, entry.cost))
             self._changed.notify_all()
             if not self._open:
                 return False

@@ -18,6 +18,9 @@ from .files import VideoInfo
 
 # Bytes for a pixel of a frame that only waits to be encoded.
 _BYTES_WAITING = 6
+# For each thread, so many frames may be on their way, but so many windows at least: where the caller is slower, what is
+# done waits for it, and would fill the memory.
+_FRAMES_AHEAD, _WINDOWS_AHEAD = 12, 3
 
 
 class FrameFlow:
@@ -49,6 +52,7 @@ class FrameFlow:
         each = BYTES_PER_PIXEL * pixels + self._generator.activation_bytes()
         return {
             "workers": self._workers,
+            "most": self._workers * max(_FRAMES_AHEAD // frames, _WINDOWS_AHEAD),
             "cost": lambda item: each,
             "fits": self._fits,
             "kept": lambda value: _BYTES_WAITING * pixels,

@@ -122,6 +122,24 @@ def test_items_are_asked_for_only_when_there_is_room_and_in_the_callers_thread()
     assert [done.item for done in results] == list(range(1, 100))
 
 
+@pytest.mark.parametrize("most", [1, 5])
+def test_no_more_items_are_on_their_way_than_allowed_where_the_caller_is_slow(most):
+    asked: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(40):
+            asked.append(number)
+            yield number
+
+    left = 0
+    for done in flow(numbers(), [one_by_one("work", lambda number: number)], workers=4, most=most):
+        left += 1
+        time.sleep(0.003)
+        assert len(asked) <= left + most + 1  # one is asked for before it may enter
+        assert done.value == left - 1
+    assert left == 40
+
+
 def test_the_work_furthest_down_the_line_comes_first():
     order: list[str] = []
 
