@@ -13,6 +13,8 @@ from .tracks import Tracks
 
 # A track is inside of regions if it is in this share of its frames.
 _INSIDE = 0.5
+# A track is left out by `focus` if more than this share of its detections say so.
+_ASIDE = 0.5
 
 
 def choose_tracks(
@@ -28,7 +30,8 @@ def choose_tracks(
 
     Args:
         tracks: of all faces.
-        settings: `order`, `max_faces` and `min_face_size` count. There may be more than `max_faces` in a shot, but not
+        settings: `order`, `max_faces`, `min_face_size` and `focus` count; by `focus`, a face is left out in all frames
+            if most of its detections say so. There may be more than `max_faces` in a shot, but not
             in a frame.
         indices: numbers of the faces of each shot, such as `0,2-4`; empty: all.
         within: returns those of the faces of all frames that may be chosen, such as those inside a region; a track may
@@ -42,6 +45,8 @@ def choose_tracks(
     """
     chosen: list[int] = []
     for ordered in _ordered(tracks, settings, indices, within):
+        if settings.focus:
+            ordered = [number for number in ordered if not _is_aside(tracks, number)]
         chosen += _at_most(tracks, ordered, settings.max_faces)
     return tracks.take(np.flatnonzero(np.isin(tracks.track, chosen)))
 
@@ -78,6 +83,12 @@ def _typical(tracks: Tracks, number: int) -> Face:
     middle = rows[len(rows) // 2]
     box = np.median(tracks.box[rows], axis=0)
     return Face(tuple(box), float(np.median(tracks.score[rows])), tracks.landmarks[middle])
+
+
+def _is_aside(tracks: Tracks, number: int) -> bool:
+    rows = tracks.rows_of(number)
+    detected = np.isfinite(tracks.detected[rows]).all(axis=(1, 2))
+    return bool(detected.any() and tracks.aside[rows][detected].mean() > _ASIDE)
 
 
 def _inside(tracks: Tracks, within: Callable[[Faces], Faces]) -> list[int]:

@@ -189,6 +189,7 @@ class Follower:
             score=_stack([one.score for one in sights]),
             detected=_stack([nowhere if one.detected is None else one.detected for one in sights], 5, 2),
             step=np.array(steps, np.float64).reshape(-1, 2, 3),
+            aside=np.array([one.aside for one in sights], bool),
             bridged=np.array([frame in done[number].bridged for frame, number in rows], bool),
             share=np.ones(len(rows), np.float32),
         )
@@ -228,7 +229,7 @@ class Follower:
             left.remove(sight)
             own = track.sights[number]
             # All frames get their landmarks in the same way, so that detections are not seen as jumps.
-            track.add(number, Sight(own.landmarks68, sight.box, sight.score, sight.detected))
+            track.add(number, Sight(own.landmarks68, sight.box, sight.score, sight.detected, sight.aside))
             track.found(sight.score)
         for track in self._live:
             if track.sights[number].detected is None:

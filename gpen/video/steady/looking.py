@@ -36,12 +36,14 @@ class Sight:
         box: (x0, y0, x1, y1).
         score: of the last detection.
         detected: 5 x 2, the landmarks of the detector, or None.
+        aside: whether this detection found it much smaller or less sharp than the main faces; see `faces.focus`.
     """
 
     landmarks68: np.ndarray
     box: np.ndarray
     score: float
     detected: np.ndarray | None = None
+    aside: bool = False
 
     @property
     def landmarks(self) -> np.ndarray:
@@ -108,13 +110,13 @@ class Eye:
         networks, template = self._networks, self._networks.generator.template
         networks.place(networks.detector.module)
         found = find_faces(image, networks.detector.module, self._every, template=template, progress=steps).selected
-        if self._settings.focus:
-            reasons = focused(image, found)
-            found = Faces(tuple(face for face, why in zip(found, reasons, strict=True) if why is None), found.sizes)
+        reasons = focused(image, found) if self._settings.focus else (None,) * len(found)
         networks.place(networks.landmarker.module)
         return tuple(
-            Sight(face.landmarks68.astype(np.float64), np.array(face.box), face.score, face.landmarks)
-            for face in find_landmarks68(networks.landmarker.module, image, found, steps)
+            Sight(face.landmarks68.astype(np.float64), np.array(face.box), face.score, face.landmarks, why is not None)
+            for face, why in zip(
+                find_landmarks68(networks.landmarker.module, image, found, steps), reasons, strict=True
+            )
             if face.landmarks68 is not None and np.isfinite(face.landmarks68).all()
         )
 

@@ -14,7 +14,7 @@ from ...types import Face, Faces, Size
 from .arrays import load_arrays, save_arrays
 
 # Raised when the meaning of a field changes, so that older files are refused.
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,7 @@ class Tracks:
         score: N float32, confidence of the last detection, 0..1.
         detected: N x 5 x 2 float32, the landmarks of the detector; NaN in frames that were not searched.
         step: N x 2 x 3 float64, from points of the face in the frame before to those in this one; NaN if not known.
+        aside: N bool, whether the detection in this frame found it much smaller or less sharp than the main faces.
         bridged: N bool, whether the face was not seen in this frame, but before and after.
         share: N float32 in 0..1, share of the strength: below 1 where a track begins or ends inside a shot, and where
             it was not seen for long.
@@ -53,6 +54,7 @@ class Tracks:
     score: np.ndarray
     detected: np.ndarray
     step: np.ndarray
+    aside: np.ndarray
     bridged: np.ndarray
     share: np.ndarray
 

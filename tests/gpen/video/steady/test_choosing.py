@@ -27,6 +27,8 @@ def tracks_of(*faces: tuple[range, tuple[float, float, float, float], float], cu
         box=boxes,
         score=np.array([faces[number][2] for _, number in rows], np.float32),
         detected=np.full((count, 5, 2), np.nan, np.float32),
+        aside=np.zeros(count, bool),
+        bridged=np.zeros(count, bool),
         share=np.ones(count, np.float32),
         step=np.full((count, 2, 3), np.nan, np.float32),
     )
@@ -69,3 +71,18 @@ def test_indices_that_are_none_are_refused_even_without_a_face():
     assert len(choose_tracks(nothing, Settings())) == 0
     with pytest.raises(SettingsError):
         choose_tracks(nothing, Settings(), indices="x")
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_a_face_is_in_focus_in_all_frames_or_in_none(share):
+    """A face at the limit was left out in some detections, and lost in between."""
+    detected = THREE.detected.copy()
+    detected[::2] = 1.0
+    aside = np.zeros(len(THREE), bool)
+    rows = THREE.rows_of(0)[::2]
+    aside[rows[: round(share * len(rows))]] = True
+    detected[THREE.rows_of(0)] = np.nan
+    detected[rows] = 1.0
+    tracks = THREE.take(np.arange(len(THREE)), detected=detected, aside=aside)
+    assert choose_tracks(tracks, Settings()).numbers == (0, 1, 2)
+    assert choose_tracks(tracks, Settings(focus=True)).numbers == ((0, 1, 2) if share < 0.5 else (1, 2))
