@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 from ...wording import count
 from .batches import batch_frames
 from .decoding import Decoder, without_order
+from .extent import ends_early
 from .frame import Frame
 from .info import VideoInfo
 from .opening import Tell, av_errors, main_stream, open_video, untold, video_errors
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 _SEEK_BACK = (0, 2, 10, 60)
 # Seconds before its declared end at which a file is cut off, if its frames followed each other faster before.
 _EARLY = 0.5
+# Share of the steps from frame to frame that must be equal, so that the rate is constant; and different ones at most.
+_EVEN, _STEPS = 0.95, 1000
 
 
 def read_frames(
@@ -111,15 +115,19 @@ class _Reader:
 
     def from_first(self) -> Iterator[Frame]:
         """All frames; then, what was missing is told."""
-        info, decoder = self._info, self._decoder
+        info, decoder, steps = self._info, self._decoder, _Steps()
         last = longest = number = 0
         for frame in self._framed(decoder.pictures(), 0):
             yield frame
-            last, longest = frame.time, max(longest, frame.time - last if frame.number else 0)
+            if frame.number:
+                longest = max(longest, frame.time - last)
+                steps.add(last, frame.time)
+            last = frame.time
             number = frame.number + 1
         missing = decoder.missing()
         rest = 0 if info.end is None else info.end - last
-        if decoder.cut or missing > 0 or (rest * info.time_base > _EARLY and rest > 2 * longest > 0):
+        early = rest * info.time_base > _EARLY and rest > 2 * longest > 0
+        if decoder.cut or missing > 0 or early or ends_early(info.path):
             lost = f": {count(missing, 'frame')} of {info.frame_count} are missing" if missing > 0 else ""
             self._tell(f"{info.path} is cut off{lost}; what could be decoded was read.")
         # With other codecs, a packet may hold no frame that is shown.
@@ -129,6 +137,12 @@ class _Reader:
         if damaged:
             places = count(damaged, "place")
             self._tell(f"{info.path} is damaged in {places}; frames there are missing or faulty.")
+
+        lost, place = steps.lost()
+        if lost and not missing and self._container.format.name != "avi":  # it leaves out frames that do not change
+            when = float(place * info.time_base)
+            frames = count(lost, "frame")
+            self._tell(f"{info.path} has no picture for {frames}, the first after {when:.2f} s; it may be damaged.")
 
     def from_near(self, start: int, times: np.ndarray) -> Iterator[Frame]:
         """Frames from a key frame that is not after `start`; none if there is no way to seek."""
@@ -165,3 +179,30 @@ class _Reader:
                 picture = reformatted(picture, *info.stored_size, layout.name)
             picture.pts = time
             yield Frame(number, time, key, picture, self._color, info.orientation)
+
+
+class _Steps:
+    """The steps from frame to frame: where nearly all are equal, longer ones tell that frames are missing."""
+
+    def __init__(self) -> None:
+        self._numbers: Counter[int] = Counter()
+        self._first: dict[int, int] = {}
+
+    def add(self, one: int, next_one: int) -> None:
+        """Take in the times of two frames that follow each other."""
+        step = next_one - one
+        if step in self._numbers or len(self._numbers) < _STEPS:
+            self._numbers[step] += 1
+            self._first.setdefault(step, one)
+
+    def lost(self) -> tuple[int, int]:
+        """Number of frames that are missing between others, and the time before the first one."""
+        if not self._numbers:
+            return 0, 0
+        usual = self._numbers.most_common(1)[0][0]
+        even = sum(number for step, number in self._numbers.items() if abs(step - usual) <= 1)
+        if even < _EVEN * self._numbers.total():
+            return 0, 0
+        long = [step for step in self._numbers if step > 1.5 * usual + 1]
+        lost = sum(self._numbers[step] * (round(step / usual) - 1) for step in long)
+        return lost, min((self._first[step] for step in long), default=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from fractions import Fraction
@@ -14,6 +15,7 @@ import numpy as np
 
 from ....weights.files import replacing
 from ...errors import VideoError
+from ...wording import agree, count
 from .containers import format_of, muxer_options, room, write_matrix
 from .copying import Span, add_streams, copied_packets, copy_about, stream_metadata
 from .encoders import Encoder, add_video_stream
@@ -88,11 +90,30 @@ def join(
         container.start_encoding()
         moments = (decoding - shift, times[ranks] - shift, durations[ranks])
         video = _video_packets(segments, stream, info, moments)
+        kinds = {own.index: own.type for own in container.streams}
+        damaged: Counter[int] = Counter()
         for _, packet in heapq.merge(video, copied, key=lambda pair: pair[0]):
-            container.mux_one(packet)
+            index = packet.stream_index
+            try:
+                container.mux_one(packet)
+            except _refused_packet():
+                if index == stream.index:
+                    raise
+                damaged[index] += 1
         container.close()
+        for index, number in damaged.items():
+            packets, are = count(number, "packet"), agree(number, "is", "are")
+            tell(
+                f"{packets} of {kinds[index]} stream {index} of the result {are} left out: damaged, or not held there."
+            )
         if not turned and not write_matrix(temporary, info.orientation.matrix):
             tell(f"The video is stored turned by {info.rotation} degrees, which could not be written to the file.")
+
+
+def _refused_packet() -> tuple[type[Exception], ...]:
+    """What is raised for a packet that is wrong, and not for a disk that is full."""
+    error = require_av().error
+    return (error.InvalidDataError, error.ArgumentError)
 
 
 def _others(info: VideoInfo) -> AbstractContextManager[InputContainer]:

@@ -11,6 +11,7 @@ import torch
 
 from ...errors import VideoError
 from ...images import READABLE, WRITABLE, Picture, read_picture, write_picture
+from ...wording import agree, named
 from .color import BT709, FULL_RANGE, ColorTags
 from .frame import Frame
 from .info import VideoInfo
@@ -19,6 +20,8 @@ from .planes import layout_of, picture_of
 
 _NUMBER = re.compile(r"%(0\d+)?d")
 _NAME = "frame_%06d.png"
+# Larger numbers in names are dates or the like.
+_MOST = 10_000_000
 # Transfer of sRGB: ITU-T H.273.
 _SRGB = 13
 USUAL_RATE = Fraction(25)
@@ -69,6 +72,7 @@ def read_sequence_info(path: str | Path, *, rate: Fraction = USUAL_RATE) -> Vide
         pixel_aspect=None,
         streams=(),
         stream=0,
+        notes=_gaps(pictures),
         pictures=pictures,
     )
 
@@ -146,6 +150,19 @@ def _pictures(path: Path) -> tuple[Path, ...]:
         return ()
     found = [file for file in folder.iterdir() if pattern.fullmatch(file.name) and not file.name.startswith(".")]
     return tuple(sorted((file for file in found if file.suffix.lower() in READABLE), key=_in_order))
+
+
+def _gaps(pictures: tuple[Path, ...]) -> tuple[str, ...]:
+    """A note if the numbers in the names leave some out."""
+    found = [re.findall(r"\d+", path.stem) for path in pictures]
+    numbers = [int(each[-1]) for each in found if each]
+    if len(numbers) < len(pictures) or len({re.sub(r"\d+$", "", path.stem) for path in pictures}) > 1:
+        return ()
+    missing = sorted(set(range(min(numbers), max(numbers))).difference(numbers)) if max(numbers) < _MOST else []
+    if not missing or len(missing) >= len(numbers):  # they count by tens, or mean something else
+        return ()
+    are = agree(len(missing), "is", "are")
+    return (f"Of the pictures, {named(missing)} {are} not there; those around follow each other at once.",)
 
 
 def _in_order(path: Path) -> list[tuple[int, str]]:

@@ -103,3 +103,20 @@ def test_what_is_no_sequence_is_refused(tmp_path):
     with pytest.raises(VideoError, match=r"1.png has 8 x 9 pixels and the first picture 8 x 8"):
         list(read_frames(read_sequence_info(tmp_path / "%d.png")))
     assert not is_sequence(make_video(tmp_path / "video.mp4"))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ((1, 2, 3, 5, 7), "4, 6 are not there"),
+        ((8, 9, 11), "10 is not there"),
+        ((1, 2, 3), ""),
+        ((10, 20, 30), ""),
+        ((20240101, 20240201), ""),
+    ],
+)
+def test_gaps_in_the_numbers_are_told(tmp_path, numbers, told):
+    for number in numbers:
+        Image.new("RGB", (8, 8)).save(tmp_path / f"f{number:04d}.png")
+    notes = read_sequence_info(tmp_path).notes
+    assert bool(notes) == bool(told) and all(told in note for note in notes)

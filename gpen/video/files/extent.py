@@ -1,0 +1,76 @@
+"""Whether a file ends before its own structure does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+# Boxes with which files of QuickTime's family begin.
+_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+
+
+def ends_early(path: Path) -> bool:
+    """Whether a file was cut off: its last part (box, segment or chunk) should be longer.
+
+    Files of QuickTime's family (ISO/IEC 14496-12), Matroska (RFC 9559) and AVI say how long they are; others do not.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(8)
+        file.seek(0)
+        if head[4:] in _BOXES:
+            return _end_of_boxes(file, size) > size
+        if head[:4] == b"RIFF":
+            return _end_of_chunks(file, size) > size
+        if head[:4] == _EBML:
+            return _end_of_segment(file) > size
+    return False
+
+
+def _end_of_boxes(file: BinaryIO, size: int) -> int:
+    place = 0
+    while place < size:
+        file.seek(place)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:], "big")
+        if length < 8:  # 0 is "to the end"; all else is no box
+            return 0
+        place += length
+    return place
+
+
+def _end_of_chunks(file: BinaryIO, size: int) -> int:
+    place = 0
+    while place < size:
+        file.seek(place)
+        head = file.read(8)
+        length = int.from_bytes(head[4:], "little")
+        if head[:4] != b"RIFF" or not length:
+            return 0
+        place += 8 + length
+    return place
+
+
+def _end_of_segment(file: BinaryIO) -> int:
+    file.seek(4)
+    header = _number(file)
+    if header is None:
+        return 0
+    file.seek(header, 1)
+    if file.read(4) != _SEGMENT:
+        return 0
+    length = _number(file)
+    return 0 if length is None else file.tell() + length
+
+
+def _number(file: BinaryIO) -> int | None:
+    """A number of variable length; None if it stands for "unknown"."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return None
+    more = 8 - first[0].bit_length()
+    value = int.from_bytes(bytes([first[0] & (0x7F >> more)]) + file.read(more), "big")
+    return None if value == (1 << 7 * (more + 1)) - 1 else value
