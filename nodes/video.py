@@ -146,9 +146,8 @@ class RestoreVideo(io.ComfyNode):
             overwrite=True,
             progress=bar,
         )
-        before, after = cut_moments(
-            source.info, target, report, source.trim, networks.generator.template, gpen_model.loaded.module.config.size
-        )
+        template, size = networks.generator.template, gpen_model.loaded.module.config.size
+        before, after = cut_moments(source.info, target, report, source.trim, template, size, look=bar.look)
         source.remove_copies()
         return _output(source, target, report, before, after, gpen_model, bar)
 

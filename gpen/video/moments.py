@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,14 @@ _MOST = 8
 
 
 def cut_moments(
-    info: VideoInfo, target: Path, report: Mapping[str, Any], trim: Trim, template: str, size: int
+    info: VideoInfo,
+    target: Path,
+    report: Mapping[str, Any],
+    trim: Trim,
+    template: str,
+    size: int,
+    *,
+    look: Callable[[], object] = lambda: None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Cut a crop of each restored face, in the frame that the report names, from the source and from the result.
 
@@ -29,6 +36,7 @@ def cut_moments(
         trim: the part of the source that the result is.
         template: landmark template of the crops.
         size: side S of the crops.
+        look: called after each crop; what it raises ends the work.
 
     Returns:
         N x 3 x S x S in 0..1, before and after, of at most 8 faces: those that were restored in most frames.
@@ -48,7 +56,9 @@ def cut_moments(
     for face in chosen:
         number = face["frame"]
         before.append(_crop(info, times, number, face, template, size))
+        look()
         after.append(_crop(result, own_times, number - first, face, template, size))
+        look()
     return torch.cat([crops, *before]), torch.cat([crops, *after])
 
 

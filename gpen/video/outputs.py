@@ -23,6 +23,8 @@ from .files import (
 )
 
 Tell = Callable[[str], None]
+Look = Callable[[], object]
+"""Called now and then; what it raises ends the work."""
 
 
 class Segment(Protocol):
@@ -50,11 +52,11 @@ class Output(Protocol):
         """Check that no file of somebody else is in the way of a segment, given its frames; raises VideoError."""
         ...
 
-    def segment(self, path: Path) -> AbstractContextManager[Segment]:
+    def segment(self, path: Path, look: Look) -> AbstractContextManager[Segment]:
         """Write a segment; `path` is there when the block ends without an error."""
         ...
 
-    def finish(self, segments: Sequence[Path], tell: Tell, *, trimmed: bool) -> None:
+    def finish(self, segments: Sequence[Path], tell: Tell, look: Look, *, trimmed: bool) -> None:
         """Make the result, when all segments are finished."""
         ...
 
@@ -93,13 +95,13 @@ class _File:
         if target.exists() and not self._overwrite:
             raise VideoError(f"{target} is there already; pass overwrite (--overwrite) to replace it.")
 
-    def segment(self, path: Path) -> SegmentWriter:
-        return SegmentWriter(path, self._info, self._encoder)
+    def segment(self, path: Path, look: Look) -> SegmentWriter:
+        return SegmentWriter(path, self._info, self._encoder, look=look)
 
-    def finish(self, segments: Sequence[Path], tell: Tell, *, trimmed: bool) -> None:
+    def finish(self, segments: Sequence[Path], tell: Tell, look: Look, *, trimmed: bool) -> None:
         # Beside the segments: what a crash leaves of it is removed there.
         joined = segments[0].with_name(f"joined{self._target.suffix}")
-        join(segments, self._info, self._encoder, joined, trimmed=trimmed, tell=tell)
+        join(segments, self._info, self._encoder, joined, trimmed=trimmed, tell=tell, look=look)
         with _write_errors(self._target):
             self._move(joined)
 
@@ -137,7 +139,7 @@ class _Pictures:
                 raise VideoError(f"{path} is there already; pass overwrite (--overwrite) to replace such files.")
 
     @contextmanager
-    def segment(self, path: Path) -> Iterator[Segment]:
+    def segment(self, path: Path, look: Look) -> Iterator[Segment]:
         with _write_errors(_begun(path)):
             _begun(path).touch()
         yield self
@@ -148,7 +150,7 @@ class _Pictures:
         for note in self._writer.write(frame):
             self._tell(note)
 
-    def finish(self, segments: Sequence[Path], tell: Tell, *, trimmed: bool) -> None:
+    def finish(self, segments: Sequence[Path], tell: Tell, look: Look, *, trimmed: bool) -> None:
         if self._info.streams:
             tell("Pictures hold no sound and no other streams; those of the video are left out.")
 

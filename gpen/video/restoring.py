@@ -121,7 +121,8 @@ def restore_video(
         tally = Tally.sum_of([parts.tally(number) for number in numbers])
         for note in tally.notes:
             notes.add(note)
-        output.finish([parts.segment(number) for number in numbers], notes.add, trimmed=trim != Trim())
+        total, finished = tracks.stop - tracks.start, [parts.segment(number) for number in numbers]
+        output.finish(finished, notes.add, lambda: progress("restore", total, total), trimmed=trim != Trim())
         parts.remove()
     seconds = time.perf_counter() - began
     return video_report(info, target, output.described, restorer, smoothed, tally, notes, seconds)
@@ -219,13 +220,17 @@ def _restore_segments(
     stages = FrameStages(restorer, tracks, state, segments[there:], flowing)
     frames = read_frames(info, start=first, stop=tracks.stop, times=times, tell=notes.add)
     done = first - tracks.start
-    running = stages.run(frames, info, look=lambda: progress("restore", done, total))
+
+    def look() -> None:
+        progress("restore", done, total)
+
+    running = stages.run(frames, info, look=look)
     # Of all faces, not of those that are left: another backend rounds otherwise.
     with flowing.threads(faces=len(tracks)), closing(frames), closing(running) as restored:
         progress("restore", done, total)
         for number, (begin, end) in enumerate(segments[there:], there):
             tally = Tally()
-            with output.segment(parts.segment(number)) as writer:
+            with output.segment(parts.segment(number), look) as writer:
                 for frame in _frames_of(restored, end - begin):
                     writer.write(frame.frame)
                     tally.add(frame.tracks, frame.records, frame.backend)

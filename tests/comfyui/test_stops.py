@@ -41,6 +41,15 @@ def chain(pictures: tuple[str, str], many: bool) -> Prompt:
         "prepare": prepared(levels=1.0, deblock=1.0, faces=["detect", 0]),
         "finish": finished("paste", sigma=2.0, reference=["image", 0]),
         "whole": whole(),
+        "steady": whole(frames_of_one_shot=True),
+        "film": node("CreateVideo", images=["image", 0], fps=10.0),
+        "video": node(
+            "GPENRestoreVideo",
+            video=["film", 0],
+            gpen_model=["model", 0],
+            face_detector=["detector", 0],
+            strength=1.0,
+        ),
         "spectrum": node("GPENFrequencySpectrum", image=["image", 0], dark=True),
         "select": node("GPENSelectFaces", faces=["detect", 0], order="largest", indices="", min_face_size=0),
     }
@@ -60,7 +69,7 @@ def upstream(prompt: Prompt, name: str) -> Prompt:
     return found
 
 
-SLOT = {"detect": 1, "select": 2}
+SLOT = {"detect": 1, "select": 2, "video": 1}
 # A value that changes nothing, but makes ComfyUI run the block again.
 AGAIN = {
     "detect": "score_threshold",
@@ -72,6 +81,8 @@ AGAIN = {
     "prepare": "deblock",
     "finish": "mix",
     "whole": "strength",
+    "steady": "strength",
+    "video": "strength",
     "spectrum": "dark",
     "select": "min_face_size",
 }

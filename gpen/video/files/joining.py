@@ -20,7 +20,7 @@ from .containers import format_of, muxer_options, room, write_matrix
 from .copying import Span, add_streams, copied_packets, copy_about, stream_metadata
 from .encoders import Encoder, add_video_stream
 from .info import VideoInfo
-from .opening import Tell, av_errors, disposition_of, open_video, require_av, untold, url_of, video_errors
+from .opening import Look, Tell, av_errors, disposition_of, open_video, require_av, unseen, untold, url_of, video_errors
 from .orientation import Orientation
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def join(
     *,
     trimmed: bool = False,
     tell: Tell = untold,
+    look: Look = unseen,
 ) -> None:
     """Join segments, and copy all other streams, chapters and metadata of the source.
 
@@ -54,6 +55,7 @@ def join(
         target: its suffix says the kind of file.
         trimmed: the segments are a part of the source: the result begins at 0, and the other streams are cut.
         tell: called with what could not be kept.
+        look: called after each packet; what it raises ends the work.
 
     Raises:
         VideoError: a segment is missing or was written otherwise, or the target cannot be written.
@@ -100,6 +102,7 @@ def join(
                 if index == stream.index:
                     raise
                 damaged[index] += 1
+            look()
         container.close()
         for index, number in damaged.items():
             packets, are = count(number, "packet"), agree(number, "is", "are")

@@ -29,6 +29,14 @@ _REASONS = {
 _ATTACHED_PICTURE = 1 << 10
 
 
+Look = Callable[[], object]
+"""Called now and then by work that takes long; what it raises ends the work."""
+
+
+def unseen() -> None:
+    """For who does not want to look."""
+
+
 def untold(note: str) -> None:
     """For who does not want to hear."""
 

@@ -11,7 +11,7 @@ from .containers import room
 from .encoders import Encoder, add_video_stream
 from .frame import Frame
 from .info import VideoInfo
-from .opening import av_errors, require_av, url_of, video_errors
+from .opening import Look, av_errors, require_av, unseen, url_of, video_errors
 from .pixel_formats import Converter, has_alpha
 
 # NUT keeps all times exactly; FFmpeg puts some codecs only into others.
@@ -33,13 +33,15 @@ class SegmentWriter:
         path: of the segment, with the suffix of `segment_suffix`.
         info: of the source.
         encoder: of `choose_encoder`.
+        look: called after each packet of the frames that the encoder has held back to the end; what it raises ends the
+            work.
 
     Raises:
         VideoError: the file cannot be written, here or later.
     """
 
-    def __init__(self, path: str | Path, info: VideoInfo, encoder: Encoder) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, info: VideoInfo, encoder: Encoder, *, look: Look = unseen) -> None:
+        self.path, self._look = Path(path), look
         self._time_base, self._room = info.time_base, room(info)
         self._convert = Converter(info.layout, encoder.color, encoder.pixel_format, encoder.size)
         scale = str(info.time_base.denominator)
@@ -72,4 +74,7 @@ class SegmentWriter:
                 self._files.__exit__(kind, error, trace)
             return
         with video_errors(self.path, "written"), self._files:
-            self._container.mux(self._stream.encode(None))
+            for packet in self._stream.encode_lazy(None):
+                packet.stream = self._stream
+                self._container.mux_one(packet)
+                self._look()

@@ -21,6 +21,7 @@ from gpen_blocks.gpen.models import cache
 from gpen_blocks.gpen.restorer import Restorer
 from gpen_blocks.gpen.video import segmenting
 from gpen_blocks.gpen.video.files import EncoderSettings, batch_info, digest_of, read_frames, read_info
+from gpen_blocks.gpen.video.moments import cut_moments
 from gpen_blocks.gpen.video.parts import kept_parts
 from gpen_blocks.gpen.video.restoring import restore_video
 from gpen_blocks.gpen.video.trim import Trim
@@ -112,6 +113,18 @@ def test_a_batch_of_frames_is_a_video_too_and_who_watches_sees_faces(restorer, c
     assert watcher.seen and {tuple(one.shape) for one in watcher.seen} == {(1, 3, size, 2 * size)}
     before, after = watcher.seen[-1].chunk(2, dim=-1)
     assert (before != after).any()
+
+
+@pytest.mark.slow
+def test_crops_of_the_faces_come_from_both_files(restorer, clip, whole):
+    path, report = whole
+    size = restorer.generator.module.config.size
+    before, after = cut_moments(read_info(clip), path, report, Trim(), restorer.generator.template, size)
+    assert before.shape == after.shape == (1, 3, size, size)
+    assert (before - after).abs().max() > 0.05
+    nothing = {"faces": [{**report["faces"][0], "restored_frames": 0}]}
+    none, _ = cut_moments(read_info(clip), path, nothing, Trim(), restorer.generator.template, size)
+    assert none.shape == (0, 3, size, size)
 
 
 class HaltError(Exception):
