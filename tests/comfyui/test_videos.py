@@ -179,5 +179,6 @@ def test_a_batch_stays_steady_by_an_option_of_the_chain(comfyui, portrait):
         min_face_size=0,
         max_faces=0,
         landmarks="refined",
+        rotated=False,
     )
     assert "disconnect faces" in comfyui.run(prompt).error
