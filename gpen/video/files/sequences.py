@@ -13,6 +13,7 @@ from ...errors import VideoError
 from ...images import READABLE, WRITABLE, Picture, read_picture, write_picture
 from ...wording import agree, named
 from .color import BT709, FULL_RANGE, ColorTags
+from .containers import FORMATS
 from .frame import Frame
 from .info import VideoInfo
 from .orientation import Orientation
@@ -29,8 +30,13 @@ USUAL_RATE = Fraction(25)
 
 
 def is_sequence(path: str | Path) -> bool:
-    """Whether a path means a sequence of pictures: a pattern with `%d`, a folder, or a new name without a suffix."""
+    """Whether a path means a sequence of pictures: a pattern with `%d`, a folder, or a new name without a suffix.
+
+    A file that is there is none, nor is a name of a video, whatever else is in it.
+    """
     path = Path(path)
+    if path.is_file() or path.suffix.lower() in FORMATS:
+        return path.is_dir()
     return bool(_NUMBER.search(path.name)) or path.is_dir() or not (path.suffix or path.exists())
 
 

@@ -120,3 +120,10 @@ def test_gaps_in_the_numbers_are_told(tmp_path, numbers, told):
         Image.new("RGB", (8, 8)).save(tmp_path / f"f{number:04d}.png")
     notes = read_sequence_info(tmp_path).notes
     assert bool(notes) == bool(told) and all(told in note for note in notes)
+
+
+def test_a_video_with_a_number_sign_in_its_name_is_no_sequence(tmp_path):
+    (tmp_path / "100%d").write_bytes(b"x")
+    (tmp_path / "folder.mp4").mkdir()
+    assert not is_sequence(tmp_path / "100%d") and not is_sequence(tmp_path / "take %02d.MP4")
+    assert is_sequence(tmp_path / "take %02d.png") and is_sequence(tmp_path / "folder.mp4")
