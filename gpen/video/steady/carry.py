@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import torch
 
-# Largest share of the carried detail. The warping error of nine videos with known motion was 0.40 to 0.53 of that of
-# frames restored alone (0.73 for one that was hardly damaged), and the contrast of fine detail 0.99 or more.
+# Largest share of the carried detail. The warping error of twelve videos with known motion was 0.24 to 0.64 of that of
+# frames restored alone, and the contrast of fine detail 0.93 to 1.00; at 0.75 and 0.85 hardly otherwise.
 _MOST = 0.8
 # Standard deviation of the low band, which is not carried, as a share of the crop's side: that of `faces.paste`, which
 # takes everything lower from the photograph.
