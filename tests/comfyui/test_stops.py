@@ -154,7 +154,7 @@ def test_one_bar_from_0_to_100_and_a_stop_within_two_seconds(comfyui, pictures, 
     obeys(comfyui, prompt, name)
 
 
-@pytest.mark.parametrize("name", ["detect", "paste", "prepare", "finish", "whole", "spectrum", "select"])
+@pytest.mark.parametrize("name", ["detect", "paste", "prepare", "finish", "whole", "video", "spectrum", "select"])
 def test_a_stop_is_obeyed_within_a_large_picture(comfyui, pictures, name):
     obeys(comfyui, chain(pictures, many=False), name)
 
