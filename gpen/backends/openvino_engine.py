@@ -56,6 +56,8 @@ class OpenVINOEngine:
         except ImportError as error:
             command = pip_install("openvino", "onnx")
             raise EngineError(f"OpenVINO is not installed ({error}); install it with {command}.") from error
+        # Two threads that use its types for the first time at once can wait for each other for ever.
+        openvino.Type.f32.to_dtype()
         self._core = openvino.Core()
         threads = torch.get_num_threads()
         streams = max(usable_cores() // threads, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -534,3 +535,36 @@ def test_fp16_that_comes_to_lie_on_a_processor_is_named_for_what_it_is(generator
     assert fault.startswith("The network runs in fp32") and "emulate" in fault
     assert compare(tiny.output, network(tiny.input))[1] < LARGEST
     assert precision_of(build_generator(tiny.state_dict).set_precision(torch.bfloat16)) == "bf16"
+
+
+# Builds an engine from the cache, if it is there, and lets threads use OpenVINO's types at once.
+_TYPES_AT_ONCE = """
+import sys, threading
+from pathlib import Path
+import openvino, torch
+from gpen_blocks.gpen.backends.openvino_engine import OpenVINOEngine
+from gpen_blocks.gpen.network import Generator, GeneratorConfig
+
+torch.manual_seed(0)
+generator = Generator(GeneratorConfig.from_multipliers(64)).eval()
+OpenVINOEngine(generator, torch.float32, torch.device("cpu"), Path(sys.argv[1]))
+sys.setswitchinterval(1e-6)
+together = threading.Barrier(4)
+
+def use():
+    together.wait()
+    openvino.Type.f32.to_dtype()
+
+threads = [threading.Thread(target=use, daemon=True) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+@pytest.mark.slow
+def test_threads_do_not_wait_for_each_other_for_ever_in_openvino(tmp_path):
+    """Its types are made at their first use, where two threads can each hold what the other one waits for."""
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", _TYPES_AT_ONCE, tmp_path / "engine"], check=True, timeout=120)
