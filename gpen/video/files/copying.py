@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...wording import pip_install
 from .containers import refusal
+from .continuity import Timeline
 from .info import VideoInfo
 from .opening import Tell, av_errors, disposition_of, is_cover, open_video, require_av
 from .subtitles import subtitle_converter
@@ -184,13 +185,13 @@ def _trimmed_chapter(chapter: Any, span: Span | None) -> Any:
 
 
 def copied_packets(
-    source: InputContainer, streams: dict[int, Copy], span: Span | None, tell: Tell
+    source: InputContainer, streams: dict[int, Copy], span: Span | None, tell: Tell, timeline: Timeline
 ) -> Iterator[tuple[float, Packet]]:
     """The packets of the other streams with the seconds at which they are due, in the order of the file."""
     if not streams:
         return
     due = float("-inf")
-    packets = source.demux([source.streams[index] for index in streams])
+    packets = timeline.mended(source.demux([source.streams[index] for index in streams]))
     while True:
         try:
             packet = next(packets, None)

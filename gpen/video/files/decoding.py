@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from .continuity import AS_IT_IS, Timeline
 from .opening import av_errors, require_av
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ def without_order(container: InputContainer) -> bool:
 class Decoder:
     """Decodes one stream from where its file stands.
 
+    Args:
+        container: the file.
+        stream: the stream.
+        timeline: of the file, which then stands at its beginning.
+
     Attributes:
         packets: how many packets were read.
         hidden: how many of them hold what the file says is not to be shown.
@@ -33,8 +39,8 @@ class Decoder:
         cut: whether the file ended within one.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self._container, self._stream = container, stream
+    def __init__(self, container: InputContainer, stream: VideoStream, timeline: Timeline = AS_IT_IS) -> None:
+        self._container, self._stream, self._timeline = container, stream, timeline
         self.packets = self.hidden = self.damaged = 0
         self.cut = False
         stream.thread_type = "AUTO"
@@ -56,7 +62,7 @@ class Decoder:
 
     def pictures(self) -> Iterator[VideoFrame]:
         """Pictures in the order in which they are shown; what cannot be decoded is counted and passed over."""
-        packets = self._container.demux(self._stream)
+        packets = self._timeline.mended(self._container.demux(self._stream))
         waiting: list[int] = []
         ended = False
         while not ended:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...wording import count
 from .batches import batch_frames
+from .continuity import timeline_of
 from .decoding import Decoder, without_order
 from .extent import ends_early
 from .frame import Frame
@@ -42,14 +43,14 @@ def read_frames(
 ) -> Generator[Frame, None, None]:
     """Read the frames of a video.
 
-    A file that is cut off or damaged gives what can be decoded, and a note tells. Times that do not rise are moved by
-    one unit.
+    A file that is cut off or damaged gives what can be decoded, and a note tells. Times that jump are made continuous,
+    and those that do not rise are moved by one unit.
 
     Args:
         info: of `read_info`.
         start, stop: numbers of the first frame, and of the one after the last.
         times: of all frames, from an earlier reading or of `read_times`. With them, `start` costs no more than the
-            frames since the key frame before it.
+            frames since the key frame before it, unless times jump.
         tell: called with notes.
 
     Yields:
@@ -64,7 +65,7 @@ def read_frames(
     if info.images is not None:
         yield from batch_frames(info, start, stop)
         return
-    if start and times is not None and start < len(times):
+    if start and times is not None and start < len(times) and not timeline_of(info.path):
         with open_video(info.path) as container, video_errors(info.path):
             reader = _Reader(info, container, tell)
             for frame in reader.from_near(start, times):
@@ -94,9 +95,8 @@ def read_times(info: VideoInfo) -> np.ndarray:
     if not info.is_file:
         return np.arange(info.frame_count or 0, dtype=np.int64)
     with open_video(info.path) as container, video_errors(info.path):
-        packets = [
-            packet for packet in container.demux(main_stream(container)) if packet.size and not packet.is_discard
-        ]
+        read = timeline_of(info.path).mended(container.demux(main_stream(container)))
+        packets = [packet for packet in read if packet.size and not packet.is_discard]
         times = [packet.dts if without_order(container) else packet.pts for packet in packets]
     return np.array(sorted(time for time in times if time is not None), np.int64)
 
@@ -109,7 +109,8 @@ class _Reader:
         assert stream is not None  # open_video looked
         self._info, self._container, self._stream, self._tell = info, container, stream, tell
         self._color = info.color_model()
-        self._decoder = Decoder(container, stream)
+        self._timeline = timeline_of(info.path)
+        self._decoder = Decoder(container, stream, self._timeline)
         self._other = False  # whether a frame was unlike the first
         self.found = False  # whether `from_near` got anywhere
 
@@ -117,6 +118,8 @@ class _Reader:
         """All frames; then, what was missing is told."""
         info, decoder, steps = self._info, self._decoder, _Steps()
         last = longest = number = 0
+        for note in self._timeline.notes:
+            self._tell(note)
         for frame in self._framed(decoder.pictures(), 0):
             yield frame
             if frame.number:

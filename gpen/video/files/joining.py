@@ -17,6 +17,7 @@ from ....weights.files import replacing
 from ...errors import VideoError
 from ...wording import agree, count
 from .containers import format_of, muxer_options, room, write_matrix
+from .continuity import AS_IT_IS, timeline_of
 from .copying import Span, add_streams, copied_packets, copy_about, stream_metadata
 from .encoders import Encoder, add_video_stream
 from .info import VideoInfo
@@ -88,7 +89,8 @@ def join(
                 stream.disposition = disposition_of(original)  # type: ignore[assignment]
             others = add_streams(source, container, info, tell)
             copy_about(source, container, span, tell)
-            copied = copied_packets(source, others, span, tell)
+            timeline = timeline_of(info.path) if info.is_file else AS_IT_IS
+            copied = copied_packets(source, others, span, tell, timeline)
         container.start_encoding()
         moments = (decoding - shift, times[ranks] - shift, durations[ranks])
         video = _video_packets(segments, stream, info, moments)
@@ -164,12 +166,15 @@ def _last_duration(info: VideoInfo, time: int) -> int:
     if not info.is_file:
         return 1
     with open_video(info.path) as source, video_errors(info.path):
-        stream = source.streams[info.stream]
-        if stream.duration:
+        stream, timeline = source.streams[info.stream], timeline_of(info.path)
+        if stream.duration and not timeline:
             duration = (stream.start_time or 0) + stream.duration - time
         try:
-            source.seek(time, stream=stream)
-            packets = [packet for packet in islice(source.demux(stream), _LOOK_AHEAD) if packet.pts is not None]
+            if timeline:  # times of the file itself say nothing
+                packets = [packet for packet in timeline.mended(source.demux(stream)) if packet.pts is not None]
+            else:
+                source.seek(time, stream=stream)
+                packets = [packet for packet in islice(source.demux(stream), _LOOK_AHEAD) if packet.pts is not None]
         except av_errors():
             packets = []
     later = [packet.pts - time for packet in packets if packet.pts is not None and packet.pts > time]
