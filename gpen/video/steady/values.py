@@ -37,6 +37,8 @@ def is_judged(frame: int, first: int) -> bool:
 class SlowValues:
     """Mean judgements of a track up to some frame.
 
+    What is measured in pixels counts in those of the frames: they stay alike where a face comes nearer.
+
     Attributes:
         numbers: float64: logarithms of the cut-offs (3), square roots of the noise (3), blur, share of judgements that
             leave the face alone, shares of `_KINDS` (3), logarithms of the fine noise's mean and calm variance, and the
@@ -51,14 +53,17 @@ class SlowValues:
     kind: int
     left_alone: str
 
-    def judgement(self) -> Judgement:
-        """As a judgement; the share of being left alone is not in it, see `strength`."""
+    def judgement(self, scale: float) -> Judgement:
+        """As a judgement of a crop with so many pixels for one of its frame.
+
+        The share of being left alone is not in it, see `strength`.
+        """
         cutoff, noise, blur, _, _, fine, tone = np.split(self.numbers, [3, 6, 7, 8, 11, 13])
         offsets, slopes = np.split(tone.astype(np.float32).reshape(-1, 3), [-2])
         crossover = Crossover(
-            torch.from_numpy(np.exp(cutoff).astype(np.float32))[None].clamp(max=0.5),
-            torch.from_numpy((noise**2).astype(np.float32))[None],
-            torch.from_numpy(blur.astype(np.float32)),
+            torch.from_numpy((np.exp(cutoff) / scale).astype(np.float32))[None].clamp(max=0.5),
+            torch.from_numpy(((noise * scale) ** 2).astype(np.float32))[None],
+            torch.from_numpy((blur * scale).astype(np.float32)),
         )
         own = Tone(_KINDS[self.kind], torch.from_numpy(offsets), torch.from_numpy(slopes))
         left_alone = self.left_alone if self.strength == 0 else None
@@ -72,13 +77,14 @@ class SlowValues:
 
 
 def go_on(
-    before: SlowValues | None, judged: Sequence[Judgement], frames: int
+    before: SlowValues | None, judged: Sequence[tuple[Judgement, float]], frames: int
 ) -> tuple[list[SlowValues], SlowValues | None]:
     """Take new judgements into the values of a track.
 
     Args:
         before: the values up to now; None for a new track.
-        judged: the judgements in the frames that follow; at least one for a new track.
+        judged: the judgements in the frames that follow, each with the number of crop pixels for one of the frame; at
+            least one for a new track.
         frames: number of these frames.
 
     Returns:
@@ -93,9 +99,9 @@ def go_on(
     return [SlowValues(numbers, after.weight, after.kind, after.left_alone) for numbers in steps], after
 
 
-def _mean(before: SlowValues | None, judged: Sequence[Judgement]) -> SlowValues:
-    new = np.mean([_numbers(one) for one in judged], axis=0)
-    reasons = [one.left_alone for one in judged if one.left_alone]
+def _mean(before: SlowValues | None, judged: Sequence[tuple[Judgement, float]]) -> SlowValues:
+    new = np.mean([_numbers(one, scale) for one, scale in judged], axis=0)
+    reasons = [one.left_alone for one, _ in judged if one.left_alone]
     if before is None:
         return SlowValues(new, float(len(judged)), int(new[8:11].argmax()), reasons[-1] if reasons else "")
     total = min(before.weight + len(judged), _MEMORY)
@@ -105,13 +111,13 @@ def _mean(before: SlowValues | None, judged: Sequence[Judgement]) -> SlowValues:
     return SlowValues(numbers, total, kind, reasons[-1] if reasons else before.left_alone)
 
 
-def _numbers(judgement: Judgement) -> np.ndarray:
+def _numbers(judgement: Judgement, scale: float) -> np.ndarray:
     crossover, tone, fine = judgement.crossover, judgement.tone, judgement.fine_noise
     return np.concatenate(
         [
-            np.log(crossover.cutoff[0].double().numpy().clip(1e-4)),
-            np.sqrt(crossover.noise[0].double().numpy().clip(0)),
-            crossover.blur.double().numpy(),
+            np.log(crossover.cutoff[0].double().numpy().clip(1e-4) * scale),
+            np.sqrt(crossover.noise[0].double().numpy().clip(0)) / scale,
+            crossover.blur.double().numpy() / scale,
             [float(judgement.left_alone is not None)],
             [float(tone.kind == kind) for kind in _KINDS],
             np.log(np.maximum([fine.mean, fine.calm] if fine else [0, 0], _NO_NOISE)),

@@ -10,6 +10,7 @@ time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -72,6 +73,11 @@ class SteadyWork:
         self.failed, self.source, self.cut, self.answer, self.restored = reason, None, None, None, None
         self.track, self.frame, self.share, self.values, self.judged = (), (), (), [], {}
         self.result = _unchanged(self.images)
+
+    def scale(self, number: int) -> float:
+        """Pixels of the crop of a face for one of its frame."""
+        assert self.cut is not None
+        return math.sqrt(abs(float(np.linalg.det(self.cut.alignments[number].matrix[:, :2]))))
 
     @property
     def crops(self) -> torch.Tensor | None:
@@ -151,7 +157,7 @@ class SteadyChain:
         after, settled = {}, dict[int, SlowValues]()
         for number in sorted(set(work.track)):
             own = [n for n, track in enumerate(work.track) if track == number]
-            new = [work.judged[n] for n in own if n in work.judged]
+            new = [(work.judged[n], work.scale(n)) for n in own if n in work.judged]
             each, after[number] = go_on(before.get(number), new, len(own))
             settled |= zip(own, each, strict=True)
         work.values = [settled[n] for n in range(len(work.track))]
@@ -161,7 +167,7 @@ class SteadyChain:
         """Keep the photograph's own detail."""
         if work.cut is None or work.answer is None:
             return
-        judgements, cut = [one.judgement() for one in work.values], work.cut
+        judgements, cut = [one.judgement(work.scale(n)) for n, one in enumerate(work.values)], work.cut
         work.restored = keep_own_detail(
             cut.source,
             cut.before,

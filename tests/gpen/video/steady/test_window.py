@@ -90,31 +90,41 @@ def judgement(cutoff: float, *, kind="colour", left_alone=None, noise=None) -> J
 
 
 def test_values_begin_with_the_first_judgements_and_change_slowly():
-    each, values = go_on(None, [judgement(0.1), judgement(0.1)], 8)
+    each, values = go_on(None, [(judgement(0.1), 1.0)] * 2, 8)
     assert len(each) == 8
     for one in each:
-        torch.testing.assert_close(one.judgement().crossover.cutoff, torch.full((1, 3), 0.1))
-        torch.testing.assert_close(one.judgement().crossover.noise, torch.full((1, 3), 1e-4))
+        torch.testing.assert_close(one.judgement(1.0).crossover.cutoff, torch.full((1, 3), 0.1))
+        torch.testing.assert_close(one.judgement(1.0).crossover.noise, torch.full((1, 3), 1e-4))
     cutoffs = []
     for _ in range(12):
-        each, values = go_on(values, [judgement(0.3)], 8)
-        cutoffs += [float(one.judgement().crossover.cutoff[0, 0]) for one in each]
+        each, values = go_on(values, [(judgement(0.3), 1.0)], 8)
+        cutoffs += [float(one.judgement(1.0).crossover.cutoff[0, 0]) for one in each]
     steps = np.diff([0.1, *cutoffs])
     assert (steps > 0).all() and steps.max() < 0.02 and cutoffs[-1] > 0.22
     unchanged, same = go_on(values, [], 3)
     assert same is values and unchanged == [values] * 3
 
 
+def test_values_follow_a_face_that_comes_nearer():
+    """What a lens and a sensor resolve is the same in pixels of the frame; a crop of a larger face shows more of it."""
+    _, values = go_on(None, [(judgement(0.1), 4.0)], 8)
+    assert values is not None
+    near = values.judgement(2.0).crossover
+    torch.testing.assert_close(near.cutoff, torch.full((1, 3), 0.2))
+    torch.testing.assert_close(near.blur, torch.full((1,), 0.5))
+    torch.testing.assert_close(near.noise, torch.full((1, 3), 0.25e-4))
+
+
 def test_one_other_judgement_neither_switches_colour_nor_leaves_alone():
-    _, values = go_on(None, [judgement(0.1, kind="toned")] * 3, 8)
-    _, values = go_on(values, [judgement(0.1, kind="colour", left_alone="sharp already")], 8)
-    assert values.judgement().tone.kind == "toned" and values.strength == 1
+    _, values = go_on(None, [(judgement(0.1, kind="toned"), 1.0)] * 3, 8)
+    _, values = go_on(values, [(judgement(0.1, kind="colour", left_alone="sharp already"), 1.0)], 8)
+    assert values.judgement(1.0).tone.kind == "toned" and values.strength == 1
     strengths = []
     for _ in range(20):
-        each, values = go_on(values, [judgement(0.1, kind="colour", left_alone="sharp already")], 8)
+        each, values = go_on(values, [(judgement(0.1, kind="colour", left_alone="sharp already"), 1.0)], 8)
         strengths += [one.strength for one in each]
-    assert values.judgement().tone.kind == "colour"
-    assert values.judgement().left_alone == "sharp already" and values.strength == 0
+    assert values.judgement(1.0).tone.kind == "colour"
+    assert values.judgement(1.0).left_alone == "sharp already" and values.strength == 0
     assert np.abs(np.diff(strengths)).max() < 0.1
 
 
@@ -123,8 +133,8 @@ def test_noise_that_is_seen_in_one_frame_and_not_in_the_next_is_removed_evenly()
     values, variances = None, []
     for n in range(16):
         seen = FineNoise(4e-5, 4e-5 if n % 2 else 4e-6)  # all noise, and hardly any
-        each, values = go_on(values, [judgement(0.1, noise=seen)], 8)
-        fine = each[-1].judgement().fine_noise
+        each, values = go_on(values, [(judgement(0.1, noise=seen), 1.0)], 8)
+        fine = each[-1].judgement(1.0).fine_noise
         assert fine is not None
         variances.append(fine.variance)
     assert min(variances[4:]) > 0 and max(np.abs(np.diff(variances[4:]))) < 0.3 * FineNoise(4e-5, 4e-5).variance
