@@ -242,7 +242,8 @@ class Restorer:
 
         Args:
             source: the video, or a sequence of pictures: a folder, or a pattern such as `frame_%06d.png`.
-            target: the result; its suffix decides the container. A folder or a pattern gives a sequence of pictures.
+            target: the result; its suffix decides the container. A folder or a pattern gives a sequence of pictures; a
+                folder that is not there yet is a text with a slash at its end.
             trim: restore only a part, which becomes the whole of the result, such as `10-25.5` or `1:30-2:00`.
             rate: frames a second of a sequence of pictures, such as `24` or `30000/1001`; empty: 25.
             indices: numbers of the faces to restore in each shot, such as `0,2-4`; empty: all.

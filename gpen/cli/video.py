@@ -24,14 +24,16 @@ def video(
         ),
     ],
     output: Annotated[
-        Path | None,
+        str,  # a path would lose the slash at its end
         typer.Option(
             "--output",
             "-o",
-            help="The result: a file, or a folder or pattern for pictures. Default: VIDEO-restored beside the video.",
+            help="The result: a file, or a folder (with a slash at its end, if it is new) or pattern for pictures. "
+            "Default: VIDEO-restored beside the video, of its kind of file.",
+            metavar="PATH",
             show_default=False,
         ),
-    ] = None,
+    ] = "",
     model: options.Model = "auto",
     detector: options.Detector = "auto",
     preset: options.Preset = None,
@@ -128,12 +130,13 @@ def video(
     change_settings(loaded.settings, set_options(settings))
     from ..restorer import Restorer
     from ..video.files import EncoderSettings
+    from ..video.outputs import usual_target
     from ..video.preview import write_preview
     from ..video.restoring import restore_video
     from ..video.trim import Trim, parse_rate
 
     part = Trim.parse(trim)
-    target = output or source.with_name(f"{source.stem}-restored{source.suffix}")
+    target = output or usual_target(source)
     frames_a_second = parse_rate(rate) if rate else None
     encoding = EncoderSettings(codec, crf, encoder_preset, hardware)
     with logging_to(log):
@@ -141,7 +144,7 @@ def video(
         restorer = Restorer(model, detector, loaded, device=device, **running, **set_options(settings))
         if preview:
             sheet = write_preview(
-                source, target, restorer, moments=preview, trim=part, rate=frames_a_second, overwrite=overwrite
+                source, Path(target), restorer, moments=preview, trim=part, rate=frames_a_second, overwrite=overwrite
             )
             say(f"→ {sheet}")
         open_report(report)

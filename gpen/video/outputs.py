@@ -19,6 +19,8 @@ from .files import (
     choose_encoder,
     is_sequence,
     join,
+    names_folder,
+    own_suffix,
     segment_suffix,
 )
 
@@ -61,14 +63,35 @@ class Output(Protocol):
         ...
 
 
-def choose_output(info: VideoInfo, target: Path, encoding: EncoderSettings, tell: Tell, *, overwrite: bool) -> Output:
+def usual_target(source: Path) -> Path:
+    """The result where none is named: `VIDEO-restored` beside the video, of its kind of file.
+
+    Raises:
+        VideoError: the source is no video.
+        MissingPackageError: PyAV is not installed, which has to look into a file without a usual suffix.
+    """
+    suffix = source.suffix if is_sequence(source) else own_suffix(source)
+    return source.with_name(f"{source.stem}-restored{suffix}")
+
+
+def choose_output(
+    info: VideoInfo, target: str | Path, encoding: EncoderSettings, tell: Tell, *, overwrite: bool
+) -> Output:
     """The output for a target: a sequence for a folder or a pattern with `%d`, otherwise a file.
 
     Raises:
-        VideoError: the target cannot be written, or something is there already.
+        VideoError: the target cannot be written, something is there already, or a video has a target that may mean a
+            file or a folder.
         SettingsError: the codec does not exist, or is given for pictures.
     """
-    if is_sequence(target):
+    sequence, told = is_sequence(target), target
+    target = Path(target)
+    if sequence:
+        if not (info.pictures or target.suffix or names_folder(told)):
+            suffix = own_suffix(info.path) if info.is_file else ".mp4"
+            raise VideoError(
+                f"{target} has no suffix: name a file such as {target}{suffix}, or {target}/ for a folder of pictures."
+            )
         if encoding != EncoderSettings():
             raise SettingsError(f"{target} is a sequence of pictures, which has no codec; leave codec and crf out.")
         return _Pictures(info, target, tell, overwrite)

@@ -76,7 +76,8 @@ def restore_video(
     Args:
         source: the video, or a sequence of pictures: a folder, or a pattern such as `frame_%06d.png`; or what is known
             of one, such as of `batch_info`.
-        target: the result; its suffix decides the container. A folder or a pattern gives a sequence of pictures.
+        target: the result; its suffix decides the container. A folder or a pattern gives a sequence of pictures; a
+            folder that is not there yet is a text with a slash at its end.
         restorer: models and settings.
         encoding: codec and quality; by default those of `choose_encoder`.
         trim: restore only a part, which becomes the whole of the result.
@@ -98,11 +99,12 @@ def restore_video(
         MissingPackageError: PyAV is not installed.
     """
     began = time.perf_counter()
-    target, trim = Path(target), trim or Trim()
+    trim = trim or Trim()
     parse_indices(indices)
     notes = _Notes()
     info = source if isinstance(source, VideoInfo) else info_of(Path(source), rate)
     output = choose_output(info, target, encoding or EncoderSettings(), notes.add, overwrite=overwrite)
+    target = Path(target)
     notes += [*info.notes, *output.notes]
     flowing = FrameFlow(restorer, workers=workers, memory=memory)
     order = _order(info, output, restorer, trim, indices)

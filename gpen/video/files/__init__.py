@@ -14,10 +14,11 @@ from .joining import join
 
 if TYPE_CHECKING:
     from .batches import batch_info, digest_of, write_sound
+    from .containers import own_suffix
     from .frame import Frame
     from .frames import read_frames, read_times
     from .segments import SegmentWriter, segment_suffix
-    from .sequences import USUAL_RATE, PictureWriter, is_sequence, read_sequence_info
+    from .sequences import USUAL_RATE, PictureWriter, is_sequence, names_folder, read_sequence_info
 
 __all__ = [
     "USUAL_RATE",
@@ -33,6 +34,8 @@ __all__ = [
     "digest_of",
     "is_sequence",
     "join",
+    "names_folder",
+    "own_suffix",
     "read_frames",
     "read_info",
     "read_sequence_info",
@@ -49,6 +52,8 @@ _MODULES = {
     "batch_info": "batches",
     "digest_of": "batches",
     "is_sequence": "sequences",
+    "names_folder": "sequences",
+    "own_suffix": "containers",
     "read_frames": "frames",
     "read_sequence_info": "sequences",
     "read_times": "frames",

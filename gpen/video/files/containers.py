@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import VideoError
-from .info import VideoInfo
+from .info import VideoInfo, read_info
 from .opening import av_errors, reason, require_av
 
 if TYPE_CHECKING:
@@ -44,6 +44,22 @@ def format_of(path: str | Path) -> str:
     if suffix not in FORMATS:
         raise VideoError(f"{path} has a suffix that is not written; choose one of {', '.join(FORMATS)}.")
     return FORMATS[suffix]
+
+
+def own_suffix(path: str | Path) -> str:
+    """The suffix of a video's own kind of file, or the nearest one that is written.
+
+    Raises:
+        VideoError: it has another suffix, and is no video.
+        MissingPackageError: it has another suffix, and PyAV is not installed.
+    """
+    suffix = Path(path).suffix
+    if suffix.lower() in FORMATS:
+        return suffix
+    info = read_info(path)
+    if "mov" in info.container:  # one reader for all of that family, in which only .mov holds ProRes
+        return ".mov" if info.codec == "prores" else ".mp4"
+    return next((own for own, name in FORMATS.items() if name == info.container), ".mkv")
 
 
 def refusal(container: str, build: Callable[[OutputContainer], object]) -> str:

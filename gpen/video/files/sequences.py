@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -32,12 +33,19 @@ USUAL_RATE = Fraction(25)
 def is_sequence(path: str | Path) -> bool:
     """Whether a path means a sequence of pictures: a pattern with `%d`, a folder, or a new name without a suffix.
 
-    A file that is there is none, nor is a name of a video, whatever else is in it.
+    A file that is there is none, nor is a name of a video, whatever else is in it; a text with a slash at its end is.
     """
+    if names_folder(path):
+        return True
     path = Path(path)
     if path.is_file() or path.suffix.lower() in FORMATS:
         return path.is_dir()
     return bool(_NUMBER.search(path.name)) or path.is_dir() or not (path.suffix or path.exists())
+
+
+def names_folder(path: str | Path) -> bool:
+    """Whether a path is a folder in any case: one that is there, or a text with a slash at its end."""
+    return str(path).endswith(("/", os.sep)) or Path(path).is_dir()
 
 
 def read_sequence_info(path: str | Path, *, rate: Fraction = USUAL_RATE) -> VideoInfo:

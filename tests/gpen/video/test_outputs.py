@@ -11,6 +11,8 @@ from videos import FRAMES, make_video
 
 from gpen_blocks.gpen.errors import VideoError
 from gpen_blocks.gpen.video import outputs, segmenting
+from gpen_blocks.gpen.video.files import EncoderSettings, read_info
+from gpen_blocks.gpen.video.outputs import choose_output, usual_target
 from gpen_blocks.gpen.video.restoring import restore_video
 
 
@@ -43,14 +45,17 @@ def test_a_file_that_appears_meanwhile_stays(restorer, faceless, tmp_path, monke
         restore_video(faceless, target, restorer, progress=put)
     assert target.read_bytes() == b"mine"
     target.unlink()
-    began: list[str] = []
-    restore_video(faceless, target, restorer, progress=lambda stage, done, total: began.append(stage))
-    assert not began and [path.name for path in tmp_path.iterdir()] == ["out.mkv"], "the parts were there"
+    done: set[tuple[str, int]] = set()
+    restore_video(faceless, target, restorer, progress=lambda stage, number, total: done.add((stage, number)))
+    # The parts were there.
+    assert done == {("restore", FRAMES)} and [path.name for path in tmp_path.iterdir()] == ["out.mkv"]
 
 
 @pytest.mark.slow
 def test_a_sequence_goes_on_after_a_stop_within_a_segment(restorer, faceless, tmp_path):
     folder, whole = tmp_path / "out", tmp_path / "whole"
+    folder.mkdir()
+    whole.mkdir()
 
     def halt(stage: str, done: int, total: int) -> None:
         if (stage, done) == ("restore", 15):
@@ -72,3 +77,30 @@ def test_a_sequence_goes_on_after_a_stop_within_a_segment(restorer, faceless, tm
     for name in names:
         with Image.open(folder / name) as one, Image.open(whole / name) as other:
             assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_without_a_name_the_result_is_of_the_sources_kind(tmp_path):
+    for suffix in (".mp4", ".mkv", ".ts"):
+        video = make_video(tmp_path / f"video{suffix}", times=(0, 40))
+        assert usual_target(video) == tmp_path / f"video-restored{suffix}"
+        for other in ("without", "with.other"):
+            path = tmp_path / other
+            path.write_bytes(video.read_bytes())
+            assert usual_target(path) == tmp_path / f"{path.stem}-restored{suffix}"
+    (tmp_path / "frames").mkdir()
+    assert usual_target(tmp_path / "frames") == tmp_path / "frames-restored"
+    assert usual_target(tmp_path / "a_%03d.png") == tmp_path / "a_%03d-restored.png"
+
+
+def test_a_name_without_a_suffix_is_no_folder_by_chance(tmp_path):
+    info = read_info(make_video(tmp_path / "video.mkv", times=(0, 40)))
+    new, there = tmp_path / "new", tmp_path / "there"
+    there.mkdir()
+
+    def kind(target: str | Path) -> str:
+        return choose_output(info, target, EncoderSettings(), print, overwrite=False).described["encoder"]
+
+    with pytest.raises(VideoError, match=r"new has no suffix: name a file such as .*new\.mkv, or .*new/ for a folder"):
+        kind(new)
+    assert kind(f"{new}/") == kind(there) == kind(tmp_path / "%d.png") == "pictures"
+    assert kind(tmp_path / "new.mkv") == "libx264"

@@ -190,7 +190,7 @@ def test_a_part_becomes_the_whole_result(restorer, clip, tmp_path):
 def test_sequences_of_pictures_in_and_out(restorer, clip, tmp_path):
     """The pictures of a video are restored as the video is, and the other way round."""
     folder, again = tmp_path / "frames", tmp_path / "restored"
-    report = restorer.restore_video(clip, folder, trim="0-0.5")
+    report = restorer.restore_video(clip, f"{folder}/", trim="0-0.5")
     names = [path.name for path in sorted(folder.iterdir())]
     assert names == [f"frame_{number:06d}.png" for number in range(1, report["frames"] + 1)]
     assert any("sound" in note for note in report["notes"])
@@ -215,8 +215,9 @@ def test_what_cannot_be_done_is_refused_before_any_work(clip, tmp_path):
         restore_video(clip, here, never)  # type: ignore[arg-type]
     with pytest.raises(VideoError, match="is the source itself"):
         restore_video(clip, clip, never, overwrite=True)  # type: ignore[arg-type]
-    with pytest.raises(VideoError, match="suffix"):
-        restore_video(clip, tmp_path / "out.txt", never)  # type: ignore[arg-type]
+    for name in ("out.txt", "out"):
+        with pytest.raises(VideoError, match="suffix"):
+            restore_video(clip, tmp_path / name, never)  # type: ignore[arg-type]
     assert here.read_bytes() == b"mine" and [path.name for path in tmp_path.iterdir()] == ["here.mkv"]
 
 
