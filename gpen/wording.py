@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from typing import Final
 
 # Of more numbers, a sentence names the first ones.
@@ -68,9 +69,13 @@ def named(numbers: Sequence[int]) -> str:
 
 
 def pip_install(*packages: str) -> str:
-    """The command that installs packages for the Python that runs this, such as that inside ComfyUI."""
+    """The command that installs packages for the Python that runs this, such as that inside ComfyUI.
+
+    It is one of uv where there is no pip, as in the environments that uv makes.
+    """
     python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
-    return f"`{python} -m pip install {' '.join(packages)}`"
+    install = f"{python} -m pip install" if find_spec("pip") else f"uv pip install --python {python}"
+    return f"`{install} {' '.join(packages)}`"
 
 
 def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -14,7 +14,7 @@ import json
 import os
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -66,7 +66,7 @@ def measure(name: str, folder: Path, frames: int, faces: int) -> dict[str, Any]:
         save_file(networks.official_tensors(512), model)
     restorer = Restorer(model, "face-detector-lite", device="cpu")
     loads, alone = [os.getloadavg()[0]], [network_seconds(restorer, frames, faces)]
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     began = time.perf_counter()
     with stages_timed(seconds):
         report = restorer.restore_video(source, folder / "restored.mp4", overwrite=True)
@@ -109,7 +109,7 @@ def network_seconds(restorer: Restorer, frames: int, faces: int) -> float:
 
 
 @contextmanager
-def stages_timed(seconds: Counter[str]) -> Iterator[None]:
+def stages_timed(seconds: defaultdict[str, float]) -> Iterator[None]:
     """Add up the seconds of what is done to frames, by stage."""
 
     def timed(name: str, run: Callable[..., Any]) -> Callable[..., Any]:

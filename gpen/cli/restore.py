@@ -102,7 +102,8 @@ def restore(
 
     With --engine ray, INPUT and --output may be URLs, such as s3://bucket/photographs.
 
-    Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130: interrupted.
+    Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130 or
+    143: interrupted.
     """
     from ..choices import Backend, Precision
     from ..faces.select import parse_indices

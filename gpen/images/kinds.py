@@ -106,7 +106,7 @@ def _boxed(head: bytes, name: str) -> tuple[str, Opener | None]:
     if brands & _HEIC:
         return "HEIC", _installed("pillow_heif", "HeifImageFile", f"{name} is a HEIC", "pillow-heif")
     if brands & _VIDEOS:
-        raise ImageError(f"{name} is a video, not a picture.")
+        raise ImageError(f"{name} is a video, not a picture; `gpen video` and GPEN Video Restore restore videos.")
     raise ImageError(f"{name} is not a known picture (its brand is {head[8:12].decode('ascii', 'replace')}).")
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gpen_blocks.gpen.wording import agree, came_of, count, faces_in_words, printable
+from gpen_blocks.gpen import wording
+from gpen_blocks.gpen.wording import agree, came_of, count, faces_in_words, pip_install, printable
 
 ROOT = Path(__file__).resolve().parents[2]
 # A number in braces, and a noun in the plural or a verb behind it: what `count` and `agree` are for.
@@ -24,6 +25,15 @@ def test_a_number_and_its_noun(number, words):
 def test_irregular_plurals_and_verbs():
     assert [count(number, "spectrum", "spectra") for number in (1, 2)] == ["1 spectrum", "2 spectra"]
     assert [agree(number, "has", "have") for number in (0, 1, 2)] == ["have", "has", "have"]
+
+
+@pytest.mark.parametrize(
+    "there, command", [(True, "`{} -m pip install a b`"), (None, "`uv pip install --python {} a b`")]
+)
+def test_packages_are_installed_by_what_is_there(monkeypatch, there, command):
+    monkeypatch.setattr(wording, "find_spec", {"pip": there}.get)
+    monkeypatch.setattr(wording.sys, "executable", "/env/bin/python")
+    assert pip_install("a", "b") == command.format("/env/bin/python")
 
 
 def test_no_sentence_has_its_plural_built_in():

@@ -12,6 +12,7 @@ import huggingface_hub.constants
 import pytest
 
 from gpen_blocks.gpen.errors import SettingsError
+from gpen_blocks.gpen.wording import pip_install
 from gpen_blocks.nodes import progress
 from gpen_blocks.nodes.model_menus import (
     Kind,
@@ -108,7 +109,7 @@ def test_an_onnx_file_without_onnx_runtime_is_told_with_the_command(folder, monk
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert "GPEN-BFR-512.onnx" in model_names("generator")
     fault = fault_of_choice("GPEN-BFR-512.onnx", "generator")
-    assert fault is not None and f"{sys.executable} -m pip install onnxruntime" in fault
+    assert fault is not None and pip_install("onnxruntime") in fault
 
 
 def test_what_is_told_of_a_missing_onnx_file_is_the_model_of_its_name():

@@ -35,6 +35,7 @@ from gpen_blocks.gpen.backends.trial import LARGEST, LARGEST_FP32, LARGEST_MEAN,
 from gpen_blocks.gpen.models import cache, load_generator
 from gpen_blocks.gpen.network import Generator, GeneratorConfig, build_generator
 from gpen_blocks.gpen.restore import restore_crops
+from gpen_blocks.gpen.wording import pip_install
 from gpen_blocks.weights import places
 
 CPU = torch.device("cpu")
@@ -127,7 +128,7 @@ def test_a_missing_package_is_named(generator, monkeypatch, backend: Any, packag
     monkeypatch.setitem(sys.modules, package, None)
     chosen = accelerate(generator, "tiny", backend, "fp32", CPU)
     assert chosen.backend == "eager"
-    assert f"{sys.executable} -m pip install {package}" in chosen.notes[0]
+    assert pip_install(package).rstrip("`") in chosen.notes[0]
 
 
 def off_by(error: float) -> Any:

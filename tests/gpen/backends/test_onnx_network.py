@@ -19,6 +19,7 @@ from gpen_blocks.gpen.errors import CheckpointError, MissingPackageError, NotGPE
 from gpen_blocks.gpen.models import load_generator
 from gpen_blocks.gpen.network import Generator
 from gpen_blocks.gpen.restore import restore_crops
+from gpen_blocks.gpen.wording import pip_install
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 
@@ -172,4 +173,4 @@ def test_without_onnx_runtime_the_command_that_installs_it_is_told(tmp_path, mon
     with pytest.raises(MissingPackageError) as caught:
         load_generator(str(path))
     assert "GPEN-BFR-512.onnx" in str(caught.value)
-    assert f"`{sys.executable} -m pip install onnxruntime`" in str(caught.value)
+    assert pip_install("onnxruntime") in str(caught.value)
