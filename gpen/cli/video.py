@@ -111,7 +111,7 @@ def video(
     Frames that cannot be restored stay as they are, and are told.
 
     Exit code 0: the result was written; 1: it was not, or some frames could not be restored; 2: the command line is
-    wrong; 130: interrupted.
+    wrong; 130 or 143: interrupted.
     """
     from ..choices import Backend, Precision
     from ..presets import DEFAULT_NAME, load_preset
