@@ -67,11 +67,17 @@ def usual_target(source: Path) -> Path:
     """The result where none is named: `VIDEO-restored` beside the video, of its kind of file.
 
     Raises:
-        VideoError: the source is no video.
+        VideoError: the source is no video, or the root of the file system.
         MissingPackageError: PyAV is not installed, which has to look into a file without a usual suffix.
     """
-    suffix = source.suffix if is_sequence(source) else own_suffix(source)
-    return source.with_name(f"{source.stem}-restored{suffix}")
+    if not is_sequence(source):
+        return source.with_name(f"{source.stem}-restored{own_suffix(source)}")
+    if not source.is_dir():
+        return source.with_name(f"{source.stem}-restored{source.suffix}")
+    folder = source if source.name not in ("", "..") else source.resolve()  # `.` has no name of its own
+    if not folder.name:
+        raise VideoError(f"{folder} has no name from which that of the result could be made; name the result.")
+    return folder.with_name(f"{folder.name}-restored")
 
 
 def choose_output(
@@ -86,6 +92,8 @@ def choose_output(
     """
     sequence, told = is_sequence(target), target
     target = Path(target)
+    if not target.absolute().name:
+        raise VideoError(f"{target} has no name; name a file or a folder for the result.")
     if sequence:
         if not (info.pictures or target.suffix or names_folder(told)):
             suffix = own_suffix(info.path) if info.is_file else ".mp4"

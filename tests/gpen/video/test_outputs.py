@@ -92,6 +92,19 @@ def test_without_a_name_the_result_is_of_the_sources_kind(tmp_path):
     assert usual_target(tmp_path / "a_%03d.png") == tmp_path / "a_%03d-restored.png"
 
 
+def test_folders_without_a_name_of_their_own(tmp_path, monkeypatch):
+    (tmp_path / "frames").mkdir()
+    monkeypatch.chdir(tmp_path / "frames")
+    assert usual_target(Path()) == tmp_path / "frames-restored"
+    assert usual_target(Path("..")) == tmp_path.with_name(f"{tmp_path.name}-restored")
+    root = Path(tmp_path.anchor)
+    with pytest.raises(VideoError, match="no name"):
+        usual_target(root)
+    info = read_info(make_video(tmp_path / "video.mp4", times=(0, 40)))
+    with pytest.raises(VideoError, match="no name"):
+        choose_output(info, root, EncoderSettings(), print, overwrite=False)
+
+
 def test_a_name_without_a_suffix_is_no_folder_by_chance(tmp_path):
     info = read_info(make_video(tmp_path / "video.mkv", times=(0, 40)))
     new, there = tmp_path / "new", tmp_path / "there"
