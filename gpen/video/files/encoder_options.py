@@ -45,6 +45,24 @@ _DIALS = {
     "videotoolbox": _Dial("q", 16, percent=True),
     "mjpeg": _Dial("q", 2),
 }
+_X26 = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_P, _MODES = [f"p{number}" for number in range(1, 8)], ("slow", "medium", "fast", "hp", "hq", "bd")
+_LATENCY = ("ll", "llhq", "llhp", "lossless", "losslesshp")
+# The presets of each; what else is given makes some of them print to the terminal and others fail when they open.
+_PRESETS = {
+    "libx264": _X26,
+    "libx265": _X26,
+    "libsvtav1": tuple(map(str, range(-1, 14))),
+    "libvpx-vp9": tuple(map(str, range(-8, 9))),
+    "libvpx": tuple(map(str, range(-16, 17))),
+    "h264_nvenc": ("default", *_P, *_MODES, *_LATENCY),
+    "hevc_nvenc": ("default", *_P, *_MODES, *_LATENCY),
+    "av1_nvenc": ("default", *_P, *_MODES[:3]),
+    "qsv": _X26[2:9],
+    "h264_amf": ("speed", "balanced", "quality"),
+    "hevc_amf": ("speed", "balanced", "quality"),
+    "av1_amf": ("speed", "balanced", "quality", "high_quality"),
+}
 # Of encoders without such a scale.
 _OTHER_OPTIONS = {"gif": {"global_palette": "0"}}  # or later segments would be shown in the colours of the first
 # FFmpeg's factor between `-q` and what an encoder is told.
@@ -69,6 +87,9 @@ def encoder_options(info: VideoInfo, name: str, pixel_format: str, crf: float | 
         raise SettingsError(f"crf cannot be set for {name}, which has no such scale; leave it out.")
     if preset and (dial is None or not dial.preset_option):
         raise SettingsError(f"preset cannot be set for {name}, which has none; leave it out.")
+    presets = _PRESETS.get(name) or _PRESETS.get(name.rpartition("_")[2], ())
+    if preset and presets and preset not in presets:
+        raise SettingsError(f"{name} has no preset {preset!r}; choose {_listed(presets)}.")
     options = dict(dial.options) if dial else dict(_OTHER_OPTIONS.get(name, {}))
     if dial is not None:
         quality = dial.quality if crf is None else crf
@@ -85,6 +106,13 @@ def encoder_options(info: VideoInfo, name: str, pixel_format: str, crf: float | 
     if name == "libx265":
         options["x265-params"] += _hdr_of_x265(info)
     return options
+
+
+def _listed(presets: tuple[str, ...]) -> str:
+    numbers = [preset for preset in presets if preset.lstrip("-").isdigit()]
+    if len(numbers) == len(presets):
+        return f"a number from {numbers[0]} to {numbers[-1]}"
+    return f"one of {', '.join(presets)}"
 
 
 def _hdr_of_x265(info: VideoInfo) -> str:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from videos import make_video
 
-from gpen_blocks.gpen.errors import VideoError
+from gpen_blocks.gpen.errors import SettingsError, VideoError
 from gpen_blocks.gpen.video.files import EncoderSettings, choose_encoder, read_info
-from gpen_blocks.gpen.video.files.encoder_options import encoder_options
+from gpen_blocks.gpen.video.files.encoder_options import _PRESETS, encoder_options
 from gpen_blocks.gpen.video.files.pixel_formats import Converter
 from gpen_blocks.gpen.video.files.planes import layout_of, planes_of
 
@@ -19,6 +19,10 @@ HARDWARE = tuple(
 )
 # Types of options that take numbers: AV_OPT_TYPE_INT, INT64, DOUBLE and FLOAT.
 NUMBERS = (2, 3, 4, 5)
+
+
+def presets_of(name: str) -> tuple[str, ...]:
+    return _PRESETS.get(name) or _PRESETS.get(name.rpartition("_")[2], ())
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +40,61 @@ def test_encoders_have_the_options_that_they_are_told(info, name, crf, preset):
         pytest.skip("not part of this PyAV")
     if not hasattr(context, "supported_options"):
         pytest.skip("before PyAV 18")
-    if (crf is not None and name in ("prores_ks", "gif")) or (preset and name in ("prores_ks", "gif", "mjpeg")):
+    if (crf is not None and name in ("prores_ks", "gif")) or (preset and not presets_of(name)):
         pytest.skip("has no such scale")
+    preset = preset and presets_of(name)[0]
     options = encoder_options(info, name, "yuv420p", crf, preset)
     known = {option.name: option for option in (*context.supported_options.generic, *context.supported_options.private)}
     assert options.keys() <= known.keys()
     for key, value in options.items():
         option, choices = known[key], {choice.name for choice in known[key].choices}
-        if value == "one" or int(option.type) not in NUMBERS:
+        if value == preset or int(option.type) not in NUMBERS:
             continue
         if value not in choices:
             assert option.min <= float(value.replace("M", "e6")) <= option.max, (key, value)
+
+
+@pytest.mark.parametrize("name", [*SOFTWARE, *HARDWARE, "vp9_qsv"])
+def test_presets_that_are_listed_are_those_that_it_has(info, name):
+    listed = presets_of(name)
+    if not listed:
+        return
+    try:
+        context = av.CodecContext.create(name, "w")
+    except ValueError:
+        pytest.skip("not part of this PyAV")
+    if not hasattr(context, "supported_options"):
+        pytest.skip("before PyAV 18")
+    asked = encoder_options(info, name, "yuv420p", None, listed[0])
+    (key,) = [key for key, value in asked.items() if value == listed[0] and key in ("preset", "quality", "cpu-used")]
+    option = next(option for option in context.supported_options.private if option.name == key)
+    choices = {choice.name for choice in option.choices}
+    if choices:
+        assert set(listed) <= choices and len(choices - set(listed)) <= 1
+    elif int(option.type) in NUMBERS:
+        assert option.min <= int(listed[0]) and int(listed[-1]) <= option.max
+
+
+@pytest.mark.parametrize("name", ["libx264", "libx265"])
+def test_each_preset_opens(info, name, tmp_path):
+    for preset in presets_of(name):
+        settings = EncoderSettings(codec=name, preset=preset)
+        assert choose_encoder(info, tmp_path / "result.mkv", settings).options["preset"] == preset
+
+
+@pytest.mark.parametrize(
+    ("codec", "words"),
+    [
+        ("", "libx264 has no preset 'nonsense'; choose one of ultrafast, superfast"),
+        ("hevc", "libx265 has no preset 'nonsense'; choose one of ultrafast"),
+        ("av1", "libsvtav1 has no preset 'nonsense'; choose a number from -1 to 13"),
+        ("vp9", "libvpx-vp9 has no preset 'nonsense'; choose a number from -8 to 8"),
+    ],
+)
+def test_a_preset_that_is_none_is_told_before_anything_is_tried(info, capfd, codec, words):
+    with pytest.raises(SettingsError, match=words):
+        choose_encoder(info, "result.mkv", EncoderSettings(codec, preset="nonsense"))
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(("name", "preset"), [("h264_nvenc", "p6"), ("hevc_qsv", "slow"), ("h264_amf", "quality")])
