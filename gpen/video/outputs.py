@@ -23,10 +23,13 @@ from .files import (
     own_suffix,
     segment_suffix,
 )
+from .parts import is_own_result
 
 Tell = Callable[[str], None]
 Look = Callable[[], object]
 """Called now and then; what it raises ends the work."""
+Keep = Callable[[Path], None]
+"""Called with a result that is whole."""
 
 
 class Segment(Protocol):
@@ -58,8 +61,8 @@ class Output(Protocol):
         """Write a segment; `path` is there when the block ends without an error."""
         ...
 
-    def finish(self, segments: Sequence[Path], tell: Tell, look: Look, *, trimmed: bool) -> None:
-        """Make the result, when all segments are finished."""
+    def finish(self, segments: Sequence[Path], tell: Tell, look: Look, keep: Keep, *, trimmed: bool) -> None:
+        """Make the result, when all segments are finished; `keep` is called before a file gets its name."""
         ...
 
 
@@ -123,16 +126,17 @@ class _File:
         target, source = self._target, self._info.path
         if target.exists() and source.exists() and target.samefile(source):
             raise VideoError(f"{target} is the source itself; give the result another name.")
-        if target.exists() and not self._overwrite:
+        if target.exists() and not self._overwrite and not is_own_result(target):
             raise VideoError(f"{target} is there already; pass overwrite (--overwrite) to replace it.")
 
     def segment(self, path: Path, look: Look) -> SegmentWriter:
         return SegmentWriter(path, self._info, self._encoder, look=look)
 
-    def finish(self, segments: Sequence[Path], tell: Tell, look: Look, *, trimmed: bool) -> None:
+    def finish(self, segments: Sequence[Path], tell: Tell, look: Look, keep: Keep, *, trimmed: bool) -> None:
         # Beside the segments: what a crash leaves of it is removed there.
         joined = segments[0].with_name(f"joined{self._target.suffix}")
         join(segments, self._info, self._encoder, joined, trimmed=trimmed, tell=tell, look=look)
+        keep(joined)
         with _write_errors(self._target):
             self._move(joined)
 
@@ -181,7 +185,7 @@ class _Pictures:
         for note in self._writer.write(frame):
             self._tell(note)
 
-    def finish(self, segments: Sequence[Path], tell: Tell, look: Look, *, trimmed: bool) -> None:
+    def finish(self, segments: Sequence[Path], tell: Tell, look: Look, keep: Keep, *, trimmed: bool) -> None:
         if self._info.streams:
             tell("Pictures hold no sound and no other streams; those of the video are left out.")
 

@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 
 from ...weights.files import remove_leftovers, replacing
-from ..errors import JobError
+from ..errors import GPENError, JobError
+from ..files import write_whole
+from ..jobs.entries import stamp_of
 from ..jobs.exclusion import locked
 from .steady.arrays import load_arrays, save_arrays
 
-_ORDER, _LOCK = "order.json", "lock"
+_ORDER, _RESULT, _LOCK = "order.json", "result.json", "lock"
+# What is work, which takes time to do again.
+_WORK = ("segment-*", "tracks.npz", "times.npz", _RESULT)
 
 
 class Parts:
@@ -28,11 +32,14 @@ class Parts:
     Attributes:
         folder: the folder.
         resumed: whether an earlier call with the same order left it.
-        changed: whether an earlier call with another order left it, whose parts are gone.
+        changed: whether an earlier call with another order left work, which is gone.
+        report: of an earlier call with the same order whose result is in its place already, or None.
     """
 
-    def __init__(self, folder: Path, suffix: str, *, resumed: bool, changed: bool) -> None:
-        self.folder, self.resumed, self.changed = folder, resumed, changed
+    def __init__(
+        self, folder: Path, suffix: str, *, resumed: bool, changed: bool, report: dict[str, Any] | None
+    ) -> None:
+        self.folder, self.resumed, self.changed, self.report = folder, resumed, changed, report
         self._suffix = suffix
 
     @property
@@ -81,9 +88,21 @@ class Parts:
             number += 1
         return number
 
+    def keep_report(self, result: Path, report: Mapping[str, Any]) -> None:
+        """Write the report of a result that is whole and gets its name next, whole or not at all.
+
+        Raises:
+            ImageError: the folder cannot be written to.
+        """
+        text = json.dumps({"stamp": stamp_of(result), "order": _read(self.folder / _ORDER), "report": report})
+        write_whole(self.folder / _RESULT, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
     def remove(self) -> None:
-        """Remove the folder, when the result is in its place."""
+        """Remove the folder, when the result is in its place; last what tells so."""
         with suppress(OSError):  # the result is whole; another program may look into the folder
+            for path in self.folder.iterdir():
+                if path.name not in (_RESULT, _LOCK):
+                    path.unlink()
             shutil.rmtree(self.folder)
 
 
@@ -97,9 +116,16 @@ def is_free(folder: Path) -> bool:
         return was_free
 
 
+def is_own_result(target: Path) -> bool:
+    """Whether a file is the result of the parts beside it, which an earlier call could not remove any more."""
+    return target.exists() and _result(target).get("stamp") == _stamp(target)
+
+
 @contextmanager
 def kept_parts(target: Path, order: Mapping[str, Any], *, suffix: str) -> Iterator[Parts]:
     """Open the folder of parts of a result, and keep other processes from the same work.
+
+    If the block is left by a `GPENError` before there is work in it, it goes.
 
     Args:
         target: the result.
@@ -110,20 +136,33 @@ def kept_parts(target: Path, order: Mapping[str, Any], *, suffix: str) -> Iterat
         JobError: another process is at work, or the folder cannot be written.
     """
     target = target.absolute()
-    folder = target.with_name(f"{target.name}.parts")
+    folder = _folder(target)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise JobError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    with locked(folder / _LOCK) as was_free:
-        if not was_free:
-            raise JobError(f"Another process is making {target}; wait for it, or end it.")
-        yield _begin(folder, json.dumps(order, sort_keys=True, indent=1), suffix)
-
-
-def _begin(folder: Path, order: str, suffix: str) -> Parts:
     try:
-        before = _read(folder / _ORDER)
+        with locked(folder / _LOCK) as was_free:
+            if not was_free:
+                raise JobError(f"Another process is making {target}; wait for it, or end it.")
+            try:
+                yield _begin(target, json.dumps(order, sort_keys=True, indent=1), suffix)
+            except GPENError:
+                if not _has_work(folder):
+                    with suppress(OSError):
+                        (folder / _ORDER).unlink()
+                raise
+    finally:
+        with suppress(OSError):  # there is work, or a file of somebody else
+            folder.rmdir()
+
+
+def _begin(target: Path, order: str, suffix: str) -> Parts:
+    folder = _folder(target)
+    try:
+        result = _result(target)
+        done = result if is_own_result(target) and result.get("order") == order else {}
+        before, worked = _read(folder / _ORDER), _has_work(folder)
         if before != order:
             _clear(folder)
             with replacing(folder / _ORDER) as temporary:
@@ -131,7 +170,32 @@ def _begin(folder: Path, order: str, suffix: str) -> Parts:
         remove_leftovers(folder, 0)  # nobody else is at work here
     except OSError as error:
         raise JobError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    return Parts(folder, suffix, resumed=before == order, changed=before not in ("", order))
+    return Parts(
+        folder,
+        suffix,
+        resumed=before == order,
+        changed=worked and not done and before not in ("", order),
+        report=done.get("report"),
+    )
+
+
+def _folder(target: Path) -> Path:
+    return target.with_name(f"{target.name}.parts")
+
+
+def _has_work(folder: Path) -> bool:
+    return any(any(folder.glob(pattern)) for pattern in _WORK)
+
+
+def _result(target: Path) -> dict[str, Any]:
+    """What `keep_report` wrote; empty if it did not."""
+    text = _read(_folder(target) / _RESULT)
+    return json.loads(text) if text else {}
+
+
+def _stamp(path: Path) -> list[int] | None:
+    stamp = stamp_of(path)
+    return None if stamp is None else list(stamp)
 
 
 def _read(path: Path) -> str:
@@ -143,6 +207,6 @@ def _read(path: Path) -> str:
 
 def _clear(folder: Path) -> None:
     """Remove the parts of another order, and only these: somebody may keep other files there."""
-    for pattern in ("segment-*", "joined.*", "tracks.npz", "times.npz"):
+    for pattern in (*_WORK, "joined.*"):
         for path in folder.glob(pattern):
             path.unlink()

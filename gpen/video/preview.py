@@ -55,9 +55,7 @@ def write_preview(
         raise VideoError(f"{path} is there already; pass --overwrite to replace it.")
     info = info_of(Path(source), rate)
     times = read_times(info)
-    first, last = (trim or Trim()).numbers(times, info.time_base)
-    if first >= last:
-        raise VideoError(f"{info.path} has no frame in that part.")
+    first, last = (trim or Trim()).frames_of(info.path, times, info.time_base)
     rows = []
     for number in sorted(set(np.linspace(first, last - 1, moments + 2)[1:-1].round().astype(int).tolist())):
         frame = next(read_frames(info, start=number, stop=number + 1, times=times), None)

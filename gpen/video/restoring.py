@@ -109,9 +109,13 @@ def restore_video(
     flowing = FrameFlow(restorer, workers=workers, memory=memory)
     order = _order(info, output, restorer, trim, indices)
     with kept_parts(target, order, suffix=output.suffix) as parts:
+        if parts.report is not None:
+            parts.remove()
+            return parts.report
+        output.require_free(parts.segment(0), 0, 0)
         if parts.changed:
             notes.add("An earlier call had begun this with other settings or another file; it was begun anew.")
-        tracks, times = _tracks(info, restorer, flowing, trim, parts, notes, progress)
+        tracks, times = _tracks(info, restorer, flowing, trim, output, parts, notes, progress)
         segments = plan_segments(tracks.start, tracks.stop, tracks.cuts.tolist())
         smoothed = smooth(choose_tracks(tracks, restorer.settings, indices=indices), restorer.generator.template)
         there = parts.finished()
@@ -124,10 +128,20 @@ def restore_video(
         for note in tally.notes:
             notes.add(note)
         total, finished = tracks.stop - tracks.start, [parts.segment(number) for number in numbers]
-        output.finish(finished, notes.add, lambda: progress("restore", total, total), trimmed=trim != Trim())
+
+        def report() -> dict[str, Any]:
+            seconds = time.perf_counter() - began
+            return video_report(info, target, output.described, restorer, smoothed, tally, notes, seconds)
+
+        output.finish(
+            finished,
+            notes.add,
+            lambda: progress("restore", total, total),
+            lambda whole: parts.keep_report(whole, report()),
+            trimmed=trim != Trim(),
+        )
         parts.remove()
-    seconds = time.perf_counter() - began
-    return video_report(info, target, output.described, restorer, smoothed, tally, notes, seconds)
+    return report()
 
 
 def info_of(source: Path, rate: Fraction | None) -> VideoInfo:
@@ -167,6 +181,7 @@ def _tracks(
     restorer: Restorer,
     flowing: FrameFlow,
     trim: Trim,
+    output: Output,
     parts: Parts,
     notes: _Notes,
     progress: Progress,
@@ -181,10 +196,10 @@ def _tracks(
     planned = np.zeros(0, np.int64)
     if trim != Trim():
         planned = read_times(info)
-        start, stop = trim.numbers(planned, info.time_base)
-        if start >= stop:
-            raise VideoError(f"{info.path} has no frame in the part from {trim.start:g} s on; it is shorter.")
+        start, stop = trim.frames_of(info.path, planned, info.time_base)
         total = stop - start
+    # As early as it can be known; of a file that does not count its frames, by the first one.
+    output.require_free(parts.segment(0), start, start + (total if info.frame_count else 1))
     with flowing.threads(faces=0):
         tracks, read = follow_video(
             info,

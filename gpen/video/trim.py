@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
-from ..errors import SettingsError
+from ..errors import SettingsError, VideoError
 
 _TIME = r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)"
 _PART = re.compile(rf"(?:{_TIME})?-(?:{_TIME})?")
@@ -57,6 +58,26 @@ class Trim:
         half = 0.5 * float(time_base)  # of rounding
         first = int(np.searchsorted(seconds, self.start - half))
         last = len(times) if self.stop is None else int(np.searchsorted(seconds, self.stop - half))
+        return first, last
+
+    def frames_of(self, path: Path, times: np.ndarray, time_base: Fraction) -> tuple[int, int]:
+        """As `numbers`, of a video that has frames there.
+
+        Raises:
+            VideoError: it has none.
+        """
+        if not len(times):
+            raise VideoError(f"{path} holds no frame that can be read.")
+        first, last = self.numbers(times, time_base)
+        if first == len(times):
+            length = float((times[-1] - times[0]) * time_base)
+            raise VideoError(f"{path} has no frame from {self.start:g} s on; its last one begins at {length:g} s.")
+        if first >= last:
+            after = float((times[first] - times[0]) * time_base)
+            raise VideoError(
+                f"No frame of {path} begins in the part from {self.start:g} to {self.stop:g} s; "
+                f"the next one begins at {after:g} s."
+            )
         return first, last
 
 

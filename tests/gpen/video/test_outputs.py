@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +11,14 @@ import pytest
 from PIL import Image
 from videos import FRAMES, make_video
 
-from gpen_blocks.gpen.errors import VideoError
+from gpen_blocks.gpen.errors import SettingsError, VideoError
+from gpen_blocks.gpen.restorer import Restorer
 from gpen_blocks.gpen.video import outputs, segmenting
 from gpen_blocks.gpen.video.files import EncoderSettings, read_info
 from gpen_blocks.gpen.video.outputs import choose_output, usual_target
+from gpen_blocks.gpen.video.parts import Parts
 from gpen_blocks.gpen.video.restoring import restore_video
+from gpen_blocks.gpen.video.trim import Trim
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +82,74 @@ def test_a_sequence_goes_on_after_a_stop_within_a_segment(restorer, faceless, tm
     for name in names:
         with Image.open(folder / name) as one, Image.open(whole / name) as other:
             assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", ["named", "removing"])
+def test_a_result_that_is_whole_after_a_kill_is_taken_for_its_own(restorer, faceless, tmp_path, monkeypatch, at):
+    """The kill came after the result got its name, before its parts were gone, or while they went."""
+    target = tmp_path / "out.mkv"
+
+    class KillError(BaseException):
+        pass
+
+    def kill(parts: Parts) -> None:
+        if at == "removing":
+            for name in ("order.json", "tracks.npz", "segment-00000.nut"):
+                (parts.folder / name).unlink()
+        raise KillError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Parts, "remove", kill)
+        with pytest.raises(KillError):
+            restore_video(faceless, target, restorer)
+    whole, folder = target.read_bytes(), tmp_path / "out.mkv.parts"
+    assert folder.is_dir()
+    worked: list[str] = []
+    weaker = Restorer("gpen-lite-256", "face-detector-lite", device="cpu", backend="eager", strength=0.5)
+    if at == "named":
+        shutil.copytree(folder, tmp_path / "kept")
+        with pytest.raises(VideoError, match="is there already"):
+            restore_video(faceless, target, weaker)
+        assert not folder.exists()
+        (tmp_path / "kept").rename(folder)
+    report = restore_video(faceless, target, restorer, progress=lambda stage, done, total: worked.append(stage))
+    assert not worked and report["frames"] == FRAMES and report["output"] == str(target)
+    assert target.read_bytes() == whole and [path.name for path in tmp_path.iterdir()] == ["out.mkv"]
+    with pytest.raises(VideoError, match="is there already"):
+        restore_video(faceless, target, restorer)
+
+
+@pytest.mark.slow
+def test_a_refused_call_leaves_no_parts(restorer, faceless, tmp_path):
+    frames, out = tmp_path / "frames", tmp_path / "out"
+    frames.mkdir()
+    out.mkdir()
+    for number, width in enumerate((64, 64, 80)):
+        Image.new("RGB", (width, 48)).save(frames / f"{number}.png")
+    with pytest.raises(VideoError, match="all must have one size"):
+        restore_video(frames, tmp_path / "out.mkv", restorer)
+    with pytest.raises(VideoError, match=r"No frame of .* begins"):
+        restore_video(faceless, tmp_path / "out.mkv", restorer, trim=Trim(0.1, 0.1001))
+    for codec in ("mp3", "prores"):
+        with pytest.raises((VideoError, SettingsError)):
+            restore_video(faceless, tmp_path / "out.mp4", restorer, encoding=EncoderSettings(codec))
+    (out / "frame_000001.png").write_bytes(b"mine")
+    worked: list[str] = []
+    with pytest.raises(VideoError, match="is there already"):
+        restore_video(faceless, out, restorer, progress=lambda stage, done, total: worked.append(stage))
+    assert not worked
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "out"]
+    report = restore_video(faceless, tmp_path / "out.mkv", restorer, trim=Trim(0, 0.2))
+    assert not any("earlier" in note for note in report["notes"])
+
+
+def test_a_part_without_a_frame_is_told_as_it_is():
+    times = np.arange(25) * 40
+    with pytest.raises(VideoError, match=r"No frame of a\.mp4 begins in the part from 0\.1 to 0\.1001 s; the next one"):
+        Trim(0.1, 0.1001).frames_of(Path("a.mp4"), times, Fraction(1, 1000))
+    with pytest.raises(VideoError, match=r"no frame from 1 s on; its last one begins at 0\.96 s"):
+        Trim(1.0).frames_of(Path("a.mp4"), times, Fraction(1, 1000))
 
 
 def test_without_a_name_the_result_is_of_the_sources_kind(tmp_path):
