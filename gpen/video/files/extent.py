@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_EBML, _SEGMENT, _CLUSTER = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
 # Boxes with which files of QuickTime's family begin.
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
@@ -24,7 +24,7 @@ def ends_early(path: Path) -> bool:
         if head[:4] == b"RIFF":
             return _end_of_chunks(file, size) > size
         if head[:4] == _EBML:
-            return _end_of_segment(file) > size
+            return _end_of_segment(file, size) > size
     return False
 
 
@@ -54,7 +54,7 @@ def _end_of_chunks(file: BinaryIO, size: int) -> int:
     return place
 
 
-def _end_of_segment(file: BinaryIO) -> int:
+def _end_of_segment(file: BinaryIO, size: int) -> int:
     file.seek(4)
     header = _number(file)
     if header is None:
@@ -63,7 +63,26 @@ def _end_of_segment(file: BinaryIO) -> int:
     if file.read(4) != _SEGMENT:
         return 0
     length = _number(file)
-    return 0 if length is None else file.tell() + length
+    return _end_of_elements(file, size) if length is None else file.tell() + length
+
+
+def _end_of_elements(file: BinaryIO, size: int) -> int:
+    """Of a segment that does not say how long it is, as recorders write it: its elements say it, or their own ones."""
+    place = file.tell()
+    while place < size:
+        file.seek(place)
+        name = file.read(4)
+        width = 9 - name[0].bit_length()
+        if width > len(name):
+            return 0  # damaged
+        file.seek(place + width)
+        length = _number(file)
+        place = file.tell()
+        if length is not None:
+            place += length
+        elif name != _CLUSTER:
+            return 0
+    return place
 
 
 def _number(file: BinaryIO) -> int | None:

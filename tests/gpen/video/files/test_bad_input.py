@@ -113,6 +113,24 @@ def test_a_file_that_ends_within_its_structure_is_told(tmp_path, suffix, share):
     assert not whole
 
 
+@pytest.mark.parametrize("share", [0.2, 0.6, 0.95])
+@pytest.mark.parametrize("sound", [(), ("deu",)], ids=["silent", "sound"])
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("frames", [24, 100])
+def test_a_matroska_file_that_is_cut_is_told_wherever_that_is(tmp_path, share, sound, live, frames):
+    """Files of recorders do not say how long they are, but how long their parts are."""
+    options = {"live": "1", "cluster_time_limit": "500"} if live else {}
+    whole, cut = tmp_path / "whole.mkv", tmp_path / "cut.mkv"
+    make_video(whole, times=range(0, 40 * frames, 40), sound=sound, container_options=options)
+    data = whole.read_bytes()
+    cut.write_bytes(data[: int(len(data) * share)])
+    told: list[str] = []
+    assert len(list(read_frames(read_info(cut), tell=told.append))) < frames
+    assert any("is cut off" in note for note in told)
+    told.clear()
+    assert len(list(read_frames(read_info(whole), tell=told.append))) == frames and not told
+
+
 def test_damaged_sound_does_not_end_the_work(tmp_path):
     """The frames were restored by then; what of the sound is no sound is left out and told."""
     data = make_video(tmp_path / "whole.ts", times=LONG, sound=("deu",), options={"g": "10"}).read_bytes()
