@@ -82,6 +82,10 @@ _SOFTWARE = {
 }
 # By maker, in the order in which they are tried.
 _HARDWARE = ("nvenc", "qsv", "amf", "videotoolbox")
+# Lets x264 say with each frame when it is shown. Otherwise, FFmpeg and what is built on it show H.264 in AVI a frame
+# late, for fear of reordered ones. The rate that must be named with it is more than is ever used; lossless H.264 (a crf
+# of 0) has no such thing.
+_TIMED = {"nal-hrd": "vbr", "maxrate": "240M", "bufsize": "240M"}
 # AV_CODEC_FLAG_INTERLACED_DCT and AV_CODEC_FLAG_INTERLACED_ME; AV_CODEC_FLAG_GLOBAL_HEADER: headers apart from packets.
 _INTERLACED = 1 << 18 | 1 << 29
 _GLOBAL_HEADER = 1 << 22
@@ -206,6 +210,8 @@ def _planned(info: VideoInfo, container: str, name: str, settings: EncoderSettin
     options = encoder_options(info, name, pixel_format, settings.crf, settings.preset)
     if container in ("avi", "mxf"):
         options["bf"] = "0"  # AVI knows no order of showing, and that of MXF is read wrongly
+    if container == "avi" and name == "libx264":
+        options |= _TIMED
     return Encoder(name, pixel_format, size, options, color, tuple(notes), container in ("mpegts", "avi", "mxf"))
 
 

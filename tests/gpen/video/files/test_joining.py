@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from videos import contents, make_video, picture, rewrite
 
@@ -43,6 +44,29 @@ def test_frames_times_and_all_other_streams_stay(tmp_path, suffix):
     assert after.chapters == before.chapters and len(after.chapters) == 2
     assert after.metadata == before.metadata
     assert read_info(tmp_path / f"result{suffix}").orientation == read_info(source).orientation
+
+
+@pytest.mark.parametrize("options", [{"bf": "2"}, {"bf": "0"}], ids=["reordered", "plain"])
+def test_picture_and_sound_stay_together_in_avi(tmp_path, options, capfd):
+    """FFmpeg itself reads there when frames are shown; AVI has no place for it."""
+    video = make_video(tmp_path / "video.mkv", times=range(0, 2000, 40), options=options)
+    source = tmp_path / "source.mkv"
+    with av.open(str(video)) as old, av.open(str(source), "w") as new:
+        copy, sound = new.add_stream_from_template(old.streams.video[0]), new.add_stream("pcm_s16le", rate=8000)
+        sound.layout = "mono"
+        tone = av.AudioFrame.from_ndarray(np.arange(16000, dtype=np.int16)[None], "s16", "mono")
+        tone.sample_rate = 8000
+        new.start_encoding()
+        new.mux(sound.encode(tone))
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = copy
+                new.mux(packet)
+    assert rewrite(source, tmp_path / "result.avi", length=20) == []
+    before, after = contents(source), contents(tmp_path / "result.avi")
+    assert after.times == before.times
+    assert after.streams[0][4][0][1] == before.streams[0][4][0][1] == 0
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_trimmed_video_begins_at_nought_and_cuts_the_other_streams(tmp_path):
