@@ -117,6 +117,15 @@ def test_a_new_user_opens_a_template_presses_run_and_sees_the_faces_restored(com
     assert not comfy.errors
 
 
+def _without_own_ways(workflow: dict[str, Any]) -> dict[str, Any]:
+    """A workflow without what Save Video decides itself: its height, and the widgets behind that of its format."""
+    nodes = [
+        {**node, "size": None, "widgets_values": node["widgets_values"][:2]} if node["type"] == "SaveVideo" else node
+        for node in workflow["nodes"]
+    ]
+    return {**workflow, "nodes": nodes}
+
+
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_templates_open_with_all_their_wires(comfy: Any, name: str) -> None:
     """A slot that was renamed or moved would lose its wire without a word."""
@@ -141,7 +150,7 @@ def test_templates_open_with_all_their_wires(comfy: Any, name: str) -> None:
     assert not comfy.errors
     # What somebody saves who has changed nothing is, tidied, the file.
     saved = comfy.js("return JSON.parse(JSON.stringify(app.graph.serialize()))")
-    assert workflows.tidy(saved, known) == workflow
+    assert _without_own_ways(workflows.tidy(saved, known)) == _without_own_ways(workflow)
 
 
 def test_nodes_2_0_do_not_cover_each_other(comfy: Any) -> None:
