@@ -150,9 +150,10 @@ class _Way:
         lag = int(np.median(lags))
         for first, last in list(pairwise(self.odd)):
             before, gap = first - 1, float(self.times[last] - self.times[first - 1])
-            if before in wrong or not (
-                last - first <= _MOST_WRONG and 0 <= gap <= _USUAL + 3 * self.step * (last - before)
-            ):
+            # Times that only rise are right, however uneven they are.
+            back = min(self.times[first] - self.times[before], self.times[last] - self.times[last - 1]) < -_BACK
+            near = last - first <= _MOST_WRONG and 0 <= gap <= _USUAL + 3 * self.step * (last - before)
+            if before in wrong or not back or not near:
                 continue
             self.times[before : last + 1] = np.linspace(self.times[before], self.times[last], last - before + 1)
             for number in range(first, last):

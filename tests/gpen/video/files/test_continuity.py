@@ -134,6 +134,15 @@ def write_stamp(data: bytearray, place: int, value: int) -> None:
     )
 
 
+def test_pauses_again_and_again_stay(tmp_path):
+    """Two of them are no way out and back."""
+    times = tuple(40 * number + 1200 * (number // 20) for number in range(60))
+    source = clip(tmp_path / "pauses.mkv", times=times)
+    notes = rewrite(source, tmp_path / "result.mkv")
+    assert not any("jump" in note or "mended" in note for note in notes)
+    assert contents(tmp_path / "result.mkv").times == [Fraction(time, 1000) for time in times]
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".ts"])
 def test_pictures_that_stand_for_long_stay_so(tmp_path, suffix):
     source = clip(tmp_path / f"slides{suffix}", times=(0, 40, 80, 15_000, 30_000, 30_040), options={"bf": "0"})
