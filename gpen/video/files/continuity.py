@@ -32,6 +32,8 @@ _BACK, _FORTH = 0.1, 10.0
 _USUAL = 1.0
 # Packets that share one wrong time at most: a damaged packet of a transport stream may hold many of sound.
 _MOST_WRONG = 64
+# Frames that may be shown while one that is decoded already waits: 16 in H.264 and HEVC, and some to spare.
+_REORDERED = 20
 # Seconds by which the jumps of two streams differ at most that are one.
 _ALIKE = 5.0
 
@@ -160,7 +162,9 @@ class _Way:
                 own = lags[number] if 0 <= lags[number] * self.unit <= _USUAL else lag
                 decoded = round(self.times[number] / self.unit)
                 wrong[number] = decoded + int(own), decoded
-        for number in np.flatnonzero(np.abs(lags - lag) * self.unit > _FORTH):
+        # Frames that are reordered wait for as long as those stand that are shown before them.
+        most = max(_FORTH, _REORDERED * float(np.diff(self.times).max(initial=0.0)))
+        for number in np.flatnonzero(np.abs(lags - lag) * self.unit > most):
             if int(number) not in wrong:
                 decoded = self._decoded[number]
                 wrong[int(number)] = decoded + lag, decoded

@@ -143,6 +143,14 @@ def test_pauses_again_and_again_stay(tmp_path):
     assert contents(tmp_path / "result.mkv").times == [Fraction(time, 1000) for time in times]
 
 
+def test_reordered_pictures_that_stand_for_long_stay_so(tmp_path):
+    times = (*range(0, 2000, 40), *range(20_000, 140_000, 20_000), *range(140_000, 142_000, 40))
+    source = clip(tmp_path / "slides.mkv", times=times, sound=(), options={"bf": "3", "b_strategy": "0"}, same=True)
+    notes = rewrite(source, tmp_path / "result.mkv", length=200)
+    assert not any("jump" in note or "mended" in note for note in notes)
+    assert contents(tmp_path / "result.mkv").times == [Fraction(time, 1000) for time in times]
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".ts"])
 def test_pictures_that_stand_for_long_stay_so(tmp_path, suffix):
     source = clip(tmp_path / f"slides{suffix}", times=(0, 40, 80, 15_000, 30_000, 30_040), options={"bf": "0"})
