@@ -14,6 +14,7 @@ from torch import Tensor
 from ..devices import wait_for
 from ..network import Generator
 from .accelerated import Accelerated
+from .engine import Engine
 from .trial import Trial, likely_cost
 
 # Maximum ratio to eager's time for a backend to be worth its memory and start.
@@ -65,8 +66,8 @@ class Automatic(Accelerated):
         self._seconds = float("inf")  # best time of one face so far
         self._calls = self._seen = self._waiting = 0
         self._way: Callable[[Tensor], Tensor] | None = None  # inside of `settled`
-        # The engine of `settled` and the number of threads that it has.
-        self._ranked: tuple[int, Callable[[Tensor], Tensor]] | None = None
+        # Of `settled`: the number of threads, the engine that has them, and its name.
+        self._ranked: tuple[int, Engine | None, str] | None = None
 
     def expect(self, faces: int) -> None:
         """As `Accelerated.expect`."""
@@ -92,9 +93,9 @@ class Automatic(Accelerated):
             if self._ranked is None or self._ranked[0] != threads:
                 with torch.inference_mode(False):
                     chosen = self._start(False)
-                way = partial(self._run_by, chosen._engine, chosen._name) if chosen and chosen._engine else None
-                self._ranked = threads, way or self._run_as_written
-            return self._ranked[1]
+                self._ranked = threads, chosen and chosen._engine, chosen._name if chosen else "eager"
+            _, engine, name = self._ranked
+        return partial(self._run_by, engine, name) if engine else self._run_as_written
 
     def forward(self, x: Tensor) -> Tensor:
         """As `Generator.forward`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from command import run_gpen
 from PIL import Image
 from videos import FACELESS, FRAMES, planes
 
-from gpen_blocks.gpen.backends import automatic
 from gpen_blocks.gpen.errors import JobError, SettingsError, VideoError
 from gpen_blocks.gpen.models import cache
 from gpen_blocks.gpen.restorer import Restorer
@@ -30,20 +28,13 @@ LOSSLESS = EncoderSettings(codec="ffv1")
 
 
 def new_restorer() -> Restorer:
-    """As in a process that has just begun; where an engine is installed, it is used for these few faces too."""
+    """As in a process that has just begun."""
     cache.clear()
-    return Restorer("gpen-lite-256", "face-detector-lite", device="cpu")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(automatic, "_MARGIN", 0)
-        yield
+    return Restorer("gpen-lite-256", "face-detector-lite", device="cpu", backend="eager")
 
 
 @pytest.fixture(scope="module")
-def restorer(engine) -> Restorer:
+def restorer() -> Restorer:
     return new_restorer()
 
 
