@@ -33,12 +33,11 @@ from .schema import (
     FaceParserWire,
     FacesWire,
     Model,
-    PresetWire,
     describe,
     faces_input,
+    preset_inputs,
     regions_input,
     setting_widget,
-    unit_slider,
 )
 
 PREVIEW_SENTENCE = (
@@ -139,12 +138,7 @@ class FaceRestore(io.ComfyNode):
                 io.Image.Input("image", tooltip="The images to restore. A batch keeps its length and size."),
                 Model.Input("gpen_model", tooltip="From GPEN Load Model."),
                 FaceDetector.Input("face_detector", tooltip="From GPEN Load Face Detector."),
-                PresetWire.Input(
-                    "preset",
-                    optional=True,
-                    tooltip="From GPEN Preset or GPEN Settings; not connected: the preset natural.",
-                ),
-                unit_slider("strength", 1.0, "Factor for the strength of the preset; 0 leaves the faces unchanged."),
+                *preset_inputs(),
                 faces_input(
                     "Faces found elsewhere, from GPEN Detect Faces, GPEN Select Faces or MediaPipe; the block then "
                     "searches for none.",
@@ -212,8 +206,8 @@ class FaceRestore(io.ComfyNode):
         face_parser: ModelHandle | None = None,
         frames_of_one_shot: bool = False,
     ) -> io.NodeOutput:
-        preset = preset or load_named(DEFAULT_NAME)
-        settings = replace(preset.settings, strength=preset.settings.strength * strength)
+        preset = chosen_preset(preset, strength)
+        settings = preset.settings
         networks = networks_of(gpen_model, face_detector, face_parser, settings)
         images, bar = to_images(image), progress.node_progress(SHARES)
         options: dict[str, Any] = {
@@ -232,7 +226,7 @@ class FaceRestore(io.ComfyNode):
         size = gpen_model.loaded.module.config.size
         restored = with_colours(image, images, batch.images)
         crops = to_crops(batch.before, size), to_crops(batch.after, size)
-        report = batch_report(batch, networks, replace(preset, settings=settings), PREVIEW_SENTENCE, indices=indices)
+        report = batch_report(batch, networks, preset, PREVIEW_SENTENCE, indices=indices)
         doubts = _doubts(batch, gpen_model.loaded)
         report["notes"] += doubts
         bar.complete()
@@ -259,6 +253,12 @@ def _restored_faces(batch: RestoredBatch) -> tuple[Faces, torch.Tensor]:
     done = replace(batch, records=tuple(record for record in batch.records if record.left_alone is None))
     faces = Faces(tuple(record.face for record in done.records), batch.faces.sizes)
     return faces, to_mask(done.draw_face_masks() if len(faces) else torch.zeros_like(batch.mask[:1]))
+
+
+def chosen_preset(preset: Preset | None, strength: float) -> Preset:
+    """The connected preset, or else the usual one, with its strength times a factor."""
+    preset = preset or load_named(DEFAULT_NAME)
+    return replace(preset, settings=replace(preset.settings, strength=preset.settings.strength * strength))
 
 
 def networks_of(

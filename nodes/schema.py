@@ -72,6 +72,18 @@ def regions_input(tooltip: str) -> Any:
     )
 
 
+def preset_inputs() -> tuple[Any, Any]:
+    """Optional inputs of whole chains: a preset, and a factor for its strength; see `restore.chosen_preset`."""
+    return (
+        PresetWire.Input(
+            "preset",
+            optional=True,
+            tooltip="From GPEN Preset or GPEN Settings; not connected: the preset natural.",
+        ),
+        unit_slider("strength", 1.0, "Factor for the strength of the preset; 0 leaves the faces unchanged."),
+    )
+
+
 def unit_slider(name: str, default: float, tooltip: str) -> Any:
     """A number from 0 to 1 as a slider."""
     return io.Float.Input(
@@ -127,6 +139,7 @@ __all__ = [
     "PresetWire",
     "describe",
     "faces_input",
+    "preset_inputs",
     "regions_input",
     "setting_widget",
     "unit_slider",

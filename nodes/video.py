@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from comfy_api.latest import InputImpl, io
 
-from ..gpen.presets import DEFAULT_NAME, Preset, load_named
+from ..gpen.presets import Preset
 from ..gpen.report import PREVIEW_NOTE
 from ..gpen.restorer import Restorer
 from ..gpen.stages import Networks
@@ -20,8 +20,8 @@ from . import placement, progress, told
 from .convert import to_crops, to_report
 from .inputs import fault_of_indices
 from .placement import ModelHandle
-from .restore import PREVIEW_SENTENCE, networks_of
-from .schema import FaceDetector, FaceParserWire, Model, PresetWire, describe, unit_slider
+from .restore import PREVIEW_SENTENCE, chosen_preset, networks_of
+from .schema import FaceDetector, FaceParserWire, Model, describe, preset_inputs
 from .video_files import VideoSource, is_batch, open_source, remove_older_runs, temporary_place
 
 _ALIASES = [
@@ -55,12 +55,7 @@ class RestoreVideo(io.ComfyNode):
                 io.Video.Input("video", tooltip="The video to restore, of any length, such as from Load Video."),
                 Model.Input("gpen_model", tooltip="From GPEN Load Model."),
                 FaceDetector.Input("face_detector", tooltip="From GPEN Load Face Detector."),
-                PresetWire.Input(
-                    "preset",
-                    optional=True,
-                    tooltip="From GPEN Preset or GPEN Settings; not connected: the preset natural.",
-                ),
-                unit_slider("strength", 1.0, "Factor for the strength of the preset; 0 leaves the faces unchanged."),
+                *preset_inputs(),
                 io.String.Input(
                     "indices",
                     default="",
@@ -126,8 +121,7 @@ class RestoreVideo(io.ComfyNode):
         crf: int = -1,
         face_parser: ModelHandle | None = None,
     ) -> io.NodeOutput:
-        preset = preset or load_named(DEFAULT_NAME)
-        preset = replace(preset, settings=replace(preset.settings, strength=preset.settings.strength * strength))
+        preset = chosen_preset(preset, strength)
         networks = networks_of(gpen_model, face_detector, face_parser, preset.settings)
         bar, place = _VideoProgress(progress.node_progress(_SHARES)), temporary_place()
         encoding = EncoderSettings("" if codec == "auto" else codec, None if crf < 0 else float(crf))

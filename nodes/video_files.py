@@ -16,7 +16,7 @@ import io
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -34,8 +34,10 @@ from ..gpen.video.files import (
     digest_of,
     read_frames,
     read_info,
+    usual_suffix,
     write_sound,
 )
+from ..gpen.video.files.opening import Look
 from ..gpen.video.parts import is_free
 from ..gpen.video.trim import Trim
 from ..weights.files import replacing
@@ -43,14 +45,10 @@ from .inputs import require_image
 
 # Of all runs that were stopped, these last ones can be gone on with.
 _KEPT_RUNS = 3
-# Suffixes by the kind of file, for bytes that have no name.
-_SUFFIXES = {"mov": ".mp4", "matroska": ".mkv", "avi": ".avi", "mpegts": ".ts", "gif": ".gif"}
 # Kinds of files in the order in which they are tried where that of the source does not hold the result.
 _OTHERWISE = (".mp4", ".mov", ".mkv")
 # Largest denominator of a rate that comes as a decimal number: that of 24000/1001.
 _RATES = 1001
-
-Look = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -123,13 +121,10 @@ def _of_file(video: Any, decides: Mapping[str, Any], place: Path) -> VideoSource
             with replacing(path) as temporary:
                 temporary.write_bytes(source.getbuffer())
         info = read_info(path)
-        suffix = next((suffix for kind, suffix in _SUFFIXES.items() if kind in info.container), ".mkv")
+        suffix = usual_suffix(info)
     else:
         path = Path(source)
-        stamp = stamp_of(path)
-        folder = _folder(
-            place, {"file": str(path.absolute()), "stamp": list(stamp) if stamp else None, **window, **decides}
-        )
+        folder = _folder(place, {"file": str(path.absolute()), "stamp": stamp_of(path), **window, **decides})
         info, suffix = read_info(path), path.suffix.lower()
     return VideoSource(info, suffix, _trim(info, start, duration), folder)
 

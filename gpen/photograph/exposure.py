@@ -114,15 +114,21 @@ def lift_faces(
             f"of {tuple(images.shape[-2:])}; detect them on the images that are prepared."
         )
     measuring, lifting = steps_within(progress, 0, 1, 2), steps_within(progress, 1, 2, 2)
-    if known is None:
-        known = [_measure(images[face.image_index], face, strength) for face, _ in each(faces.faces, measuring)]
-    lights = tuple(known)
+    lights = measure_light(images, faces, strength, progress=measuring) if known is None else tuple(known)
     result = images
     for index, steps in each(sorted({light.image_index for light in lights if light.lift}), lifting):
         result = images.clone() if result is images else result
         own = [(face, light) for face, light in zip(faces, lights, strict=True) if light.image_index == index]
         _lift_shadows(result[index], [pair for pair in own if pair[1].lift], steps)
     return result, lights
+
+
+@torch.no_grad()
+def measure_light(
+    images: torch.Tensor, faces: Faces, strength: float, *, progress: Steps = no_steps
+) -> tuple[FaceLight, ...]:
+    """The light of each face, and how far `lift_faces` would lift it; arguments as there, unchecked."""
+    return tuple(_measure(images[face.image_index], face, strength) for face, _ in each(faces.faces, progress))
 
 
 def _measure(image: torch.Tensor, face: Face, strength: float) -> FaceLight:

@@ -18,8 +18,7 @@ from ..stages.find import NOT_CHOSEN
 from ..steps import timed
 from ..types import Face, Faces
 from .frame_stages import window_length
-from .steady import Follower, SteadyChain, SteadyState, Tracks, choose_tracks, number_tracks, smooth
-from .steady.following import EVERY
+from .steady import SteadyChain, SteadyState, Tracks, choose_tracks, follow, number_tracks, smooth
 
 
 def restore_frames(
@@ -58,7 +57,13 @@ def restore_frames(
     networks.require(settings)
     seconds: dict[str, float] = {}
     with timed(seconds, "detect"):
-        every = _follow(images, networks, settings, progress)
+        detecting = partial(progress, "detect")
+        every = follow(
+            enumerate(images),
+            networks,
+            settings,
+            steps_of=lambda number: steps_within(detecting, number, number + 1, len(images)),
+        )
     numbers = number_tracks(every, settings, within=within)
     tracks = smooth(choose_tracks(every, settings, indices=indices, within=within), networks.generator.template)
     faces, rows = tracks.faces_of(range(len(images)))
@@ -86,15 +91,6 @@ def restore_frames(
             )
         gathered.add(restored, first, changed=restored.images is not given)
     return gathered.batch(found, seconds, running=networks.generator.running)
-
-
-def _follow(images: torch.Tensor, networks: Networks, settings: Settings, progress: Progress) -> Tracks:
-    follower = Follower(networks, settings)
-    for number, image in enumerate(images):
-        steps = steps_within(partial(progress, "detect"), number, number + 1, len(images))
-        follower.add(follower.eye.see(number, image, search=number % EVERY == 0, steps=steps))
-        steps(1, 1)
-    return follower.tracks()
 
 
 def _found(every: Tracks, tracks: Tracks, faces: Faces, numbers: list[int], settings: Settings) -> FoundFaces:

@@ -23,11 +23,9 @@ from .files import (
     own_suffix,
     segment_suffix,
 )
+from .files.opening import Look, Tell
 from .parts import is_own_result
 
-Tell = Callable[[str], None]
-Look = Callable[[], object]
-"""Called now and then; what it raises ends the work."""
 Keep = Callable[[Path], None]
 """Called with a result that is whole."""
 

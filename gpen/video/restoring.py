@@ -166,7 +166,7 @@ def _order(info: VideoInfo, output: Output, restorer: Restorer, trim: Trim, indi
         "version": package_version(),
         "source": str(info.path.absolute()),
         "digest": info.digest,
-        "stamps": [list(stamp) if stamp else None for stamp in stamps],
+        "stamps": stamps,
         "rate": str(info.rate),
         "trim": [trim.start, trim.stop],
         "indices": indices,

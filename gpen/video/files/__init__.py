@@ -14,7 +14,7 @@ from .joining import join
 
 if TYPE_CHECKING:
     from .batches import batch_info, digest_of, write_sound
-    from .containers import own_suffix
+    from .containers import own_suffix, usual_suffix
     from .frame import Frame
     from .frames import read_frames, read_times
     from .segments import SegmentWriter, segment_suffix
@@ -41,6 +41,7 @@ __all__ = [
     "read_sequence_info",
     "read_times",
     "segment_suffix",
+    "usual_suffix",
     "write_sound",
 ]
 
@@ -54,6 +55,7 @@ _MODULES = {
     "is_sequence": "sequences",
     "names_folder": "sequences",
     "own_suffix": "containers",
+    "usual_suffix": "containers",
     "read_frames": "frames",
     "read_sequence_info": "sequences",
     "read_times": "frames",

@@ -56,7 +56,11 @@ def own_suffix(path: str | Path) -> str:
     suffix = Path(path).suffix
     if suffix.lower() in FORMATS:
         return suffix
-    info = read_info(path)
+    return usual_suffix(read_info(path))
+
+
+def usual_suffix(info: VideoInfo) -> str:
+    """The suffix of a video's own kind of file, whatever its name is, or the nearest one that is written."""
     if "mov" in info.container:  # one reader for all of that family, in which only .mov holds ProRes
         return ".mov" if info.codec == "prores" else ".mp4"
     return next((own for own, name in FORMATS.items() if name == info.container), ".mkv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,38 +21,36 @@ def ends_early(path: Path) -> bool:
         head = file.read(8)
         file.seek(0)
         if head[4:] in _BOXES:
-            return _end_of_boxes(file, size) > size
+            return _end_of_parts(file, size, _length_of_box) > size
         if head[:4] == b"RIFF":
-            return _end_of_chunks(file, size) > size
+            return _end_of_parts(file, size, _length_of_chunk) > size
         if head[:4] == _EBML:
             return _end_of_segment(file, size) > size
     return False
 
 
-def _end_of_boxes(file: BinaryIO, size: int) -> int:
+def _end_of_parts(file: BinaryIO, size: int, length_of: Callable[[bytes], int]) -> int:
+    """Where the last of the parts that follow each other ends, by the lengths in their first 16 bytes."""
     place = 0
     while place < size:
         file.seek(place)
-        head = file.read(16)
-        length = int.from_bytes(head[:4], "big")
-        if length == 1:
-            length = int.from_bytes(head[8:], "big")
-        if length < 8:  # 0 is "to the end"; all else is no box
+        length = length_of(file.read(16))
+        if not length:
             return 0
         place += length
     return place
 
 
-def _end_of_chunks(file: BinaryIO, size: int) -> int:
-    place = 0
-    while place < size:
-        file.seek(place)
-        head = file.read(8)
-        length = int.from_bytes(head[4:], "little")
-        if head[:4] != b"RIFF" or not length:
-            return 0
-        place += 8 + length
-    return place
+def _length_of_box(head: bytes) -> int:
+    length = int.from_bytes(head[:4], "big")
+    if length == 1:
+        length = int.from_bytes(head[8:], "big")
+    return length if length >= 8 else 0  # 0 is "to the end"; all else is no box
+
+
+def _length_of_chunk(head: bytes) -> int:
+    length = int.from_bytes(head[4:8], "little")
+    return 8 + length if head[:4] == b"RIFF" and length else 0
 
 
 def _end_of_segment(file: BinaryIO, size: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -12,6 +12,7 @@ import torch
 
 from ...errors import ImageError
 from ...faces.detection.boxes import box_iou
+from ...progress import Steps, no_steps
 from ...settings import Settings
 from ...stages import Networks
 from ...types import Size
@@ -300,13 +301,20 @@ class Follower:
             track.steps[frame.number] = step
 
 
-def follow(frames: Iterable[tuple[int, torch.Tensor]], networks: Networks, settings: Settings) -> Tracks:
+def follow(
+    frames: Iterable[tuple[int, torch.Tensor]],
+    networks: Networks,
+    settings: Settings,
+    *,
+    steps_of: Callable[[int], Steps] = lambda number: no_steps,
+) -> Tracks:
     """Follow the faces of a video.
 
     Args:
         frames: number and pixels, 3 x H x W in 0..1, of consecutive frames.
         networks: detector and landmarker are used.
         settings: those of detection: `score_threshold`, `min_face_size`, `rotated` and `focus`.
+        steps_of: returns, for the number of a frame, what is called while it is searched and after it.
 
     Returns:
         All faces, chosen or not, as they were found: see `smooth` and `choose_tracks`.
@@ -316,7 +324,9 @@ def follow(frames: Iterable[tuple[int, torch.Tensor]], networks: Networks, setti
     """
     follower = Follower(networks, settings)
     for number, frame in frames:
-        follower.add(follower.eye.see(number, frame, search=number % EVERY == 0))
+        steps = steps_of(number)
+        follower.add(follower.eye.see(number, frame, search=number % EVERY == 0, steps=steps))
+        steps(1, 1)
     return follower.tracks()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from ...photograph.exposure import FaceLight, lift_faces
+from ...photograph.exposure import FaceLight, lift_faces, measure_light
 from ...photograph.prepare import Correction, correct, find_correction
 from ...photograph.white_balance import Cast
 from ...settings import Settings
@@ -121,7 +121,7 @@ def prepare_frame(
         whole, phase, lights = before.whole.next(), before.phase, dict(before.lights)
     image = correct(image, _correction(whole.now, phase), white_balance=settings.white_balance)
     if settings.exposure > 0 and len(faces):
-        _, seen = lift_faces(image, faces, settings.exposure)
+        seen = measure_light(image, faces, settings.exposure)
         for track, light in zip(tracks, seen, strict=True):
             new = _light_numbers(light)
             lights[track] = lights[track].judged(new).next() if track in lights else SlowNumbers(new, new)
