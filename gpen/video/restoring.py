@@ -172,7 +172,7 @@ def _order(info: VideoInfo, output: Output, restorer: Restorer, trim: Trim, indi
         "indices": indices,
         "output": output.described,
         "settings": asdict(settings),
-        "models": model_hashes(generator.name, restorer.detector.name, settings),
+        "models": model_hashes(str(generator.path), str(restorer.detector.path), settings),
     }
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from command import run_gpen
 from PIL import Image
+from safetensors.torch import save_file
 from videos import FACELESS, FRAMES, planes
 
 from gpen_blocks.gpen.errors import JobError, SettingsError, VideoError
@@ -23,6 +24,7 @@ from gpen_blocks.gpen.video.moments import cut_moments
 from gpen_blocks.gpen.video.parts import kept_parts
 from gpen_blocks.gpen.video.restoring import restore_video
 from gpen_blocks.gpen.video.trim import Trim
+from gpen_blocks.weights.checkpoint import read
 
 LOSSLESS = EncoderSettings(codec="ffv1")
 
@@ -104,6 +106,20 @@ def test_a_batch_of_frames_is_a_video_too_and_who_watches_sees_faces(restorer, c
     assert watcher.seen and {tuple(one.shape) for one in watcher.seen} == {(1, 3, size, 2 * size)}
     before, after = watcher.seen[-1].chunk(2, dim=-1)
     assert (before != after).any()
+
+
+@pytest.mark.slow
+def test_models_from_files_of_any_name_are_taken(restorer, clip, tmp_path):
+    """As a user's own trained model: it is in no registry, and in none of the model folders."""
+    save_file(read(restorer.generator.path).tensors, own := tmp_path / "own.safetensors")
+    report = restore_video(
+        clip,
+        tmp_path / "out.mkv",
+        Restorer(str(own), str(restorer.detector.path), device="cpu", backend="eager"),
+        encoding=LOSSLESS,
+        trim=Trim(0, 0.8),
+    )
+    assert report["model"] == "own" and report["faces"]
 
 
 @pytest.mark.slow
