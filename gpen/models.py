@@ -35,7 +35,11 @@ cache = ModelCache()
 
 
 def _task_of(resolved: store.ResolvedModel) -> str:
-    """Task of a model, from the registry; an unknown file with a registered name has the task of that model."""
+    """Task of a model: from the registry, else from its file, else that of the model after which it is named."""
+    if resolved.record is None and contents.identify(resolved.path) is Form.SAFETENSORS:
+        written = checkpoint.read_metadata(resolved.path).get("task")
+        if written:
+            return written
     record = resolved.record or registry.namesake(resolved.path.name)
     return (record and record.task) or RESTORATION.name
 

@@ -90,7 +90,7 @@ def restore_crops(
         piece = base[first:last]
         with torch.inference_mode():
             shown = (piece.pin_memory() if overlap else piece).to(device, non_blocking=overlap)
-            result = task.use(generator(task.feed(shown)), shown)
+            result = task.result(generator(task.feed(shown)), shown)
             restored[first:last].copy_(result, non_blocking=overlap)
         if rule != "keep":
             wait_for(device)

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from ..gpen.backends import import_onnx_runtime
 from ..gpen.errors import SettingsError
 from ..gpen.models import AUTO_DETECTORS, AUTO_GENERATORS, AUTO_PARSERS
-from ..gpen.tasks import RESTORATION, TASKS, require_task
+from ..gpen.tasks import RESTORATION, require_task
 from ..weights import places, registry, store
 from ..weights.download import download
 from ..weights.registry import ModelRecord
@@ -33,10 +33,10 @@ _ONNX = ".onnx"
 # Every file in this package's own folder that has no other kind in its name counts as a generator.
 _OWN_FOLDER = "gpen"
 _WORDS = {"generator": ("gpen",), "detector": ("retinaface",), "parser": ("parsing", "parsenet", "bisenet")}
-# Names of files that no block can run: a discriminator (GPEN-BFR-512-D.pth) serves training only, and some tasks of
-# GPEN are not supported yet.
+# Names of files that no block can run: a discriminator (GPEN-BFR-512-D.pth) serves training only, and the other tasks
+# of GPEN are those of the library and the command line.
 _DISCRIMINATOR = ("-d", "_d", "discriminator")
-_OTHER_TASKS = tuple(task for task in get_args(registry.Task) if task not in TASKS)
+_OTHER_TASKS = tuple(task for task in get_args(registry.Task) if task != RESTORATION.name)
 
 
 def model_names(kind: Kind) -> list[str]:
@@ -47,7 +47,7 @@ def model_names(kind: Kind) -> list[str]:
 
 
 def _is_offered(record: ModelRecord, kind: Kind) -> bool:
-    return record.kind == kind and (record.task is None or record.task in TASKS)
+    return record.kind == kind and (record.task is None or record.task == RESTORATION.name)
 
 
 def _loose_files(kind: Kind) -> Iterable[Path]:

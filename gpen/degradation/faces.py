@@ -23,7 +23,9 @@ HELD_OUT = 10  # every tenth face is never used for training
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
-def read_faces(path: Path, limit: int | None = None, size: int = 256, every: int = 1) -> np.ndarray:
+def read_faces(
+    path: Path, limit: int | None = None, size: int = 256, every: int = 1, *, nearest: bool = False
+) -> np.ndarray:
     """Read faces from a folder, a parquet file or a `datasets` folder, in the order of names or rows.
 
     Args:
@@ -31,6 +33,7 @@ def read_faces(path: Path, limit: int | None = None, size: int = 256, every: int
         limit: how many; None for all.
         size: side S to which they are resized.
         every: read only every n-th; `HELD_OUT` gives the held-out faces.
+        nearest: resize to the nearest pixel, for maps whose colours must not be mixed.
 
     Returns:
         N x S x S x 3 uint8 RGB.
@@ -47,7 +50,7 @@ def read_faces(path: Path, limit: int | None = None, size: int = 256, every: int
     faces = np.empty((len(sources), size, size, 3), np.uint8)
     enlarged = 0
     for face, (name, source) in zip(faces, sources, strict=True):
-        face[:], side = _decode(name, source, size)
+        face[:], side = _decode(name, source, size, nearest)
         enlarged += side < size
     if enlarged:
         log.warning("%d of %d pictures are smaller than %d pixels and were enlarged", enlarged, len(sources), size)
@@ -125,7 +128,7 @@ def _column(path: Path, files: list[Path]) -> list[tuple[str, Any]]:
     return found
 
 
-def _decode(name: str, source: Any, size: int) -> tuple[np.ndarray, int]:
+def _decode(name: str, source: Any, size: int, nearest: bool) -> tuple[np.ndarray, int]:
     """A resized picture, and its original side."""
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
@@ -139,5 +142,5 @@ def _decode(name: str, source: Any, size: int) -> tuple[np.ndarray, int]:
         )
     side = picture.width
     if side != size:
-        picture = picture.resize((size, size), Image.Resampling.LANCZOS)
+        picture = picture.resize((size, size), Image.Resampling.NEAREST if nearest else Image.Resampling.LANCZOS)
     return np.asarray(picture), side

@@ -11,12 +11,37 @@ from .filters import gaussian_blur
 
 # ITU-R BT.709-6, item 3.2; sRGB has the same primaries, so these are also its luminance weights.
 LUMA = (0.2126, 0.7152, 0.0722)
+# ITU-R BT.601-7, item 2.5.1: the luma of JPEG files and of OpenCV's grey and YUV.
+LUMA_601 = (0.299, 0.587, 0.114)
 
 
 def luma(images: torch.Tensor) -> torch.Tensor:
     """BT.709 luma, B x 1 x H x W."""
     red, green, blue = images.unbind(dim=1)
     return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).unsqueeze(1)
+
+
+def luma_601(images: torch.Tensor) -> torch.Tensor:
+    """BT.601 luma, B x 1 x H x W."""
+    red, green, blue = images.unbind(dim=1)
+    return (LUMA_601[0] * red + LUMA_601[1] * green + LUMA_601[2] * blue).unsqueeze(1)
+
+
+def add_colour(gray: torch.Tensor, colour: torch.Tensor) -> torch.Tensor:
+    """Give a luma its colours and keep it exactly.
+
+    Colours that would leave 0..1 are reduced towards grey, as clipping them would change the luma.
+
+    Args:
+        gray: B x 1 x H x W in 0..1.
+        colour: B x 3 x H x W, difference of each channel from the luma; the luma of the difference is 0.
+
+    Returns:
+        B x 3 x H x W in 0..1.
+    """
+    high, low = colour.amax(dim=1, keepdim=True), colour.amin(dim=1, keepdim=True)
+    room = torch.minimum((1 - gray) / high.clamp_min(1e-6), gray / (-low).clamp_min(1e-6))
+    return (gray + colour * room.clamp(max=1)).clamp(0, 1)
 
 
 def luma_chroma(images: torch.Tensor) -> torch.Tensor:

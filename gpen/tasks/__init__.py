@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from ..errors import SettingsError
+from .colorization import COLORIZATION
+from .drawing import DRAWING
+from .inpainting import INPAINTING
 from .restoration import RESTORATION
 from .task import Task
 
-TASKS = {task.name: task for task in (RESTORATION,)}
+TASKS = {task.name: task for task in (RESTORATION, COLORIZATION, INPAINTING, DRAWING)}
 """The supported tasks, by their names in the registry."""
 
-__all__ = ["RESTORATION", "TASKS", "Task", "require_task"]
+__all__ = ["COLORIZATION", "DRAWING", "INPAINTING", "RESTORATION", "TASKS", "Task", "require_task"]
 
 
 def require_task(model: str, taught: str, wanted: str) -> None:
@@ -25,5 +28,4 @@ def require_task(model: str, taught: str, wanted: str) -> None:
     """
     if taught == wanted:
         return
-    built = "" if taught in TASKS else ", which GPEN Blocks cannot run yet"
-    raise SettingsError(f"{model} is a GPEN for {taught}{built}; choose a model for {wanted}.")
+    raise SettingsError(f"{model} is a GPEN for {taught}; choose a model for {wanted}.")

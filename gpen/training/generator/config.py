@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from ....weights.registry import Task as TaskName
 from ....weights.toml import tomllib
 from ...degradation.degrade import Degradation
 from ...errors import SettingsError
@@ -40,6 +41,7 @@ class Model:
         size, style_dim, n_mlp, channel_multiplier, narrow: parameters of the authors' code.
         start: a checkpoint to start from; empty: random weights.
         template: alignment template of the faces, written to the output.
+        task: what it is taught, see `lessons.py`; written to the output.
     """
 
     size: int = 256
@@ -49,8 +51,10 @@ class Model:
     narrow: float = 0.5
     start: str = ""
     template: str = "ffhq"
+    task: TaskName = "restoration"
 
     def __post_init__(self) -> None:
+        require_choice("task", self.task, get_args(TaskName))
         require_choice("template", self.template, tuple(TEMPLATES))
         if self.size < 8 or self.size & (self.size - 1):
             raise SettingsError(f"size must be a power of two of 8 or more, got {self.size}.")

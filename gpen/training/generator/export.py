@@ -47,7 +47,10 @@ def export(
     path = folder / "gpen.safetensors"
     step = int(line["step"])
     recipe = json.dumps(asdict(config), default=dict)
-    metadata = {"template": config.model.template, "steps": str(step), "faces": str(taught), "recipe": recipe}
+    metadata = {
+        **{"template": config.model.template, "task": config.model.task},
+        **{"steps": str(step), "faces": str(taught), "recipe": recipe},
+    }
     write_network(generator.state_dict(), path, metadata)
     card = _card(generator, config, line, taught, path.stat().st_size)
     if len(history) > 1:
@@ -68,7 +71,8 @@ def _card(generator: Generator, config: TrainingConfig, line: dict[str, float], 
         "",
         f"GPEN with size {shape.size}, style_dim {shape.style_dim}, n_mlp {shape.n_mlp}, channels "
         f"{', '.join(map(str, shape.channels))} (4 to {shape.size} pixels): {parameters / 1e6:.2f} M parameters, "
-        f"{size / 1e6:.1f} MB in half precision. Template `{config.model.template}`.",
+        f"{size / 1e6:.1f} MB in half precision. Template `{config.model.template}`, "
+        f"task {config.model.task}.",
         "",
         "| | |",
         "|---|---|",

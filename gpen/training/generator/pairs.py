@@ -5,11 +5,10 @@ The order depends only on the seed: a run stopped at step n continues with the p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import cv2
 import numpy as np
-import torch
 
 from ...degradation.degrade import Degradation, degrade, generator_of
 
@@ -40,24 +39,32 @@ def training_pair(
         Degraded and original picture, S x S x 3 uint8.
     """
     rng = generator_of(face, index, seed)
-    side = len(face)
-    turn = rng.normal(0, _TURN / 3)
-    matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), turn, np.exp(rng.uniform(-_SCALE, _SCALE)))
-    matrix[:, 2] += rng.uniform(-_SHIFT, _SHIFT, 2) * side
-    moved = cv2.warpAffine(face, matrix, (side, side), flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT)
+    moved = moving(len(face), rng)(face, cv2.INTER_LANCZOS4)
     if rng.random() < 0.5:
-        moved = _develop(moved, rng)
+        moved = develop(moved, rng)
     pair = degrade(np.ascontiguousarray(moved[:, ::-1]) if mirror else moved, index, seed, degradation)
     return pair.degraded, pair.truth
 
 
-def _develop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def moving(side: int, rng: np.random.Generator) -> Callable[[np.ndarray, int], np.ndarray]:
+    """A random slight misalignment, as a function of a picture of this side and OpenCV's interpolation."""
+    turn = rng.normal(0, _TURN / 3)
+    matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), turn, np.exp(rng.uniform(-_SCALE, _SCALE)))
+    matrix[:, 2] += rng.uniform(-_SHIFT, _SHIFT, 2) * side
+
+    def move(picture: np.ndarray, interpolation: int) -> np.ndarray:
+        return cv2.warpAffine(picture, matrix, (side, side), flags=interpolation, borderMode=cv2.BORDER_REFLECT)
+
+    return move
+
+
+def develop(picture: np.ndarray, rng: np.random.Generator, cast: float = _CAST) -> np.ndarray:
     """Vary gamma, contrast and colour cast of a picture: one curve per colour."""
     gamma = np.exp(rng.uniform(-_GAMMA, _GAMMA))
     contrast = 1 + rng.uniform(-_CONTRAST, _CONTRAST)
     levels = np.linspace(0, 1, 256) ** gamma
     curve = 0.5 + (levels - 0.5) * contrast
-    curves = curve[:, None] * (1 + rng.uniform(-_CAST, _CAST, 3))
+    curves = curve[:, None] * (1 + rng.uniform(-cast, cast, 3))
     curves = (curves.clip(0, 1) * 255).round().astype(np.uint8)
     return np.stack([curves[picture[..., colour], colour] for colour in range(3)], axis=2)
 
@@ -94,46 +101,3 @@ class PairOrder:
             partner = (face + turn) % self.partners  # a round mixes all versions
             found.append((face, partner, (face + partner + cycle) % 2 == 1))
         return found
-
-
-class Batches(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
-    """The batches of a run from a given step on, for one of several processes.
-
-    Yields degraded and original pictures, B x S x S x 3 uint8. Each worker process of a loader makes every n-th batch.
-
-    Args:
-        faces: N x S x S x 3 uint8.
-        order: order of whole batches; process `rank` of `world` takes every `world`-th position.
-        degradation: strengths and probabilities.
-        start, stop: range of steps, excluding `stop`.
-        rank, world: index of this process and number of processes.
-    """
-
-    def __init__(
-        self,
-        faces: np.ndarray,
-        order: PairOrder,
-        degradation: Degradation,
-        start: int,
-        stop: int,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        self.faces = faces
-        self.order = order
-        self.degradation = degradation
-        self.steps = range(start, stop)
-        self.rank = rank
-        self.world = world
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        worker = torch.utils.data.get_worker_info()
-        first, every = (worker.id, worker.num_workers) if worker else (0, 1)
-        for step in self.steps[first::every]:
-            places = self.order.at(step)[self.rank :: self.world]
-            pairs = [
-                training_pair(self.faces[face], partner, self.order.seed, self.degradation, mirror=mirror)
-                for face, partner, mirror in places
-            ]
-            degraded, truth = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
-            yield degraded, truth

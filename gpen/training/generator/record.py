@@ -17,8 +17,9 @@ from ...errors import SettingsError
 from ...evaluation.metrics import DetailAgreement, compare_detail, psnr
 from ...network import Generator
 from ...sheets import to_pil
+from ...tasks import TASKS
 from .config import TrainingConfig
-from .pairs import training_pair
+from .lessons import answered, make_lesson
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +37,22 @@ class Record:
         faces: N x S x S x 3 uint8, held out; each is measured with one of its degraded versions.
         config: configuration of the run.
         writes: whether this process writes the log; only one of several does.
+        labels: N x S x S uint8, maps of the faces; only for drawing.
 
     Raises:
         SettingsError: the folder is not writable, or its log file is not a log.
     """
 
-    def __init__(self, folder: Path, step: int, faces: np.ndarray, config: TrainingConfig, writes: bool = True) -> None:
-        self.folder, self.faces, self.config = folder, faces, config
+    def __init__(
+        self,
+        folder: Path,
+        step: int,
+        faces: np.ndarray,
+        config: TrainingConfig,
+        writes: bool = True,
+        labels: np.ndarray | None = None,
+    ) -> None:
+        self.folder, self.faces, self.config, self.labels = folder, faces, config, labels
         self.lines: list[dict[str, float]] = []
         self._tensorboard = None
         if not writes:
@@ -68,31 +78,39 @@ class Record:
         return self.folder / "log.jsonl"
 
     @cached_property
-    def _pairs(self) -> tuple[Tensor, Tensor]:
-        """The degraded and the original held-out faces, N x 3 x S x S; the same at every interval."""
-        pairs = [
-            training_pair(face, index, self.config.run.seed, self.config.degradation, mirror=False)
+    def _lessons(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What is shown of the held-out faces, N x 3 x S x S, what is right, and where it counts; always the same."""
+        config = self.config
+        lessons = [
+            make_lesson(
+                *(config.model.task, face, index, config.run.seed, config.degradation),
+                mirror=False,
+                labels=None if self.labels is None else self.labels[index],
+            )
             for index, face in enumerate(self.faces)
         ]
-        degraded, truth = (to_images(np.stack(side)) for side in zip(*pairs, strict=True))
-        return degraded, truth
+        shown, truth, counts = (np.stack(side) for side in zip(*lessons, strict=True))
+        return to_images(shown), to_images(truth), to_images(counts[..., None])
 
     @cached_property
     def _before(self) -> tuple[Tensor, DetailAgreement]:
-        """PSNR and detail of the degraded faces."""
-        return psnr(*self._pairs), compare_detail(*self._pairs)
+        """PSNR and detail of what is shown."""
+        shown, truth, _ = self._lessons
+        return psnr(shown, truth), compare_detail(shown, truth)
 
     @torch.no_grad()
     def measure(self, generator: Generator) -> dict[str, float]:
         """Measure the averaged network on the held-out faces, and store a sample sheet."""
         device = next(generator.parameters()).device
-        degraded, truth = self._pairs
-        restored = torch.cat([
-            (generator(part.to(device) * 2 - 1).cpu() + 1) / 2 for part in degraded.split(_BATCH)
-        ]).clamp(0, 1)  # fmt: skip
+        task = self.config.model.task
+        shown, truth, counts = self._lessons
+        answers = torch.cat([
+            generator(TASKS[task].feed(part.to(device))).cpu() for part in shown.split(_BATCH)
+        ])  # fmt: skip
+        restored = answered(task, answers, shown, truth, counts).clamp(0, 1)
         psnr_before, before = self._before
         psnr_after, after = psnr(restored, truth), compare_detail(restored, truth)
-        rows = [torch.cat(list(side[:_SHOWN]), dim=2) for side in (degraded, restored, truth)]
+        rows = [torch.cat(list(side[:_SHOWN]), dim=2) for side in (shown, restored, truth)]
         self.sheet = torch.cat(rows, dim=1)
         return {
             "psnr_gain": float((psnr_after - psnr_before).mean()),

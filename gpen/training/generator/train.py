@@ -28,15 +28,18 @@ from ...devices import select_device
 from ...errors import MissingPackageError, SettingsError, TrainingError
 from ...network import Generator, GeneratorConfig, build_generator
 from ...network.discriminator import Discriminator
+from ...tasks import TASKS
 from ...wording import count
 from ..shared.ema import MovingAverage, warm_cosine
 from ..shared.state import load_state, save_state
+from .batches import Batches
 from .config import TrainingConfig
 from .export import export
 from .identity_start import start_as_identity
+from .lessons import answered
 from .losses import discriminator_adversarial, generator_adversarial, r1_penalty
 from .objective import Objective
-from .pairs import Batches, PairOrder
+from .pairs import PairOrder
 from .record import Record
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,7 @@ class Trainer:
         config: configuration of the run.
         faces: N x S x S x 3 uint8; every tenth is held out.
         folder: folder of the run; an existing run is continued.
+        labels: N x S x S uint8, maps of the faces in the classes of `tasks.maps`; only for drawing.
 
     Raises:
         MissingPackageError: accelerate is not installed.
@@ -64,7 +68,9 @@ class Trainer:
         TrainingError: the state in the folder is damaged.
     """
 
-    def __init__(self, config: TrainingConfig, faces: np.ndarray, folder: Path) -> None:
+    def __init__(
+        self, config: TrainingConfig, faces: np.ndarray, folder: Path, labels: np.ndarray | None = None
+    ) -> None:
         try:
             from accelerate import Accelerator
         except ImportError as error:
@@ -74,6 +80,7 @@ class Trainer:
         self.accelerator = Accelerator(mixed_precision=precision, cpu=select_device().type == "cpu")
         torch.manual_seed(config.run.seed)
         self.taught, self.held_out = split(faces)
+        self.labels, self.held_out_labels = (None, None) if labels is None else split(labels)
         generator = start_generator(config)
         if faces.shape[1] != generator.config.size or len(self.taught) < config.run.batch:
             raise SettingsError(
@@ -106,15 +113,17 @@ class Trainer:
     def run(self, stop_after: int | None = None) -> None:
         """Train to the end, or for some steps, saving and measuring at each interval."""
         run = self.config.run
+        shown_labels = None if self.held_out_labels is None else self.held_out_labels[: run.measured]
         record = Record(
-            self.folder, self.step, self.held_out[: run.measured], self.config, self.accelerator.is_main_process
+            *(self.folder, self.step, self.held_out[: run.measured], self.config, self.accelerator.is_main_process),
+            shown_labels,
         )
         last = run.steps if stop_after is None else min(run.steps, self.step + stop_after)
         began, first = time.monotonic(), self.step
         sums: dict[str, float] = {}
         summed = 0
-        for degraded, truth in self._batches(last):
-            for name, value in self._teach_step(degraded, truth).items():
+        for lessons in self._batches(last):
+            for name, value in self._teach_step(*lessons).items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach())
             self.step, summed = self.step + 1, summed + 1
             if self.step % run.interval and self.step < last:
@@ -181,19 +190,24 @@ class Trainer:
             )
         order = PairOrder(len(self.taught), run.partners, run.batch, run.seed)
         ranks = accelerator.process_index, accelerator.num_processes
-        batches = Batches(self.taught, order, self.config.degradation, self.step, last, *ranks)
+        batches = Batches(
+            *(self.config.model.task, self.taught, order, self.config.degradation, self.step, last, *ranks),
+            self.labels,
+        )
         return DataLoader(batches, batch_size=None, num_workers=run.workers, prefetch_factor=4 if run.workers else None)
 
-    def _teach_step(self, degraded: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    def _teach_step(self, shown: Tensor, truth: Tensor, counts: Tensor) -> dict[str, Tensor]:
         """One step of the generator, and one of the discriminator once it has started."""
         config, device = self.config, self.accelerator.device
-        degraded, truth = (to_images(side.to(device)) for side in (degraded, truth))
+        task = config.model.task
+        shown, truth, counts = (to_images(side.to(device)) for side in (shown, truth, counts[..., None]))
         for group in self.generator_optimizer.param_groups:
             group["lr"] = config.run.rate * warm_cosine(self.step, config.run.steps, config.run.warm)
         with self.accelerator.autocast():
-            restored = self.paint(degraded * 2 - 1)
-        restored = restored.float()
-        total, parts = self.objective((restored + 1) / 2, truth)
+            answer = self.paint(TASKS[task].feed(shown))
+        output = answered(task, answer.float(), shown, truth, counts)
+        restored = output * 2 - 1
+        total, parts = self.objective(output, truth)
         adversarial = config.losses.adversarial * min(
             1.0, (self.step - config.adversary.start + 1) / config.adversary.ramp
         )

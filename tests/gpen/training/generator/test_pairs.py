@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader
 from gpen_blocks.gpen.degradation.degrade import MIXED
 from gpen_blocks.gpen.degradation.faces import read_faces, split
 from gpen_blocks.gpen.errors import MissingPackageError, SettingsError
-from gpen_blocks.gpen.training.generator.pairs import Batches, PairOrder, training_pair
+from gpen_blocks.gpen.training.generator.batches import Batches
+from gpen_blocks.gpen.training.generator.pairs import PairOrder, training_pair
 
 
 def face(number: int, side: int = 16) -> np.ndarray:
@@ -99,18 +100,18 @@ def test_a_round_has_every_face_once_and_partners_take_turns():
 def test_batches_from_a_step_are_those_the_whole_run_had(faces):
     """A stopped run goes on with the very pairs, bit for bit; also with worker processes."""
     order = PairOrder(len(faces), 5, 4, seed=1)
-    whole = list(Batches(faces, order, MIXED, 0, 6))
-    rest = list(Batches(faces, order, MIXED, 3, 6))
-    loaded = list(DataLoader(Batches(faces, order, MIXED, 3, 6), batch_size=None, num_workers=2))
+    whole = list(Batches("restoration", faces, order, MIXED, 0, 6))
+    rest = list(Batches("restoration", faces, order, MIXED, 3, 6))
+    loaded = list(DataLoader(Batches("restoration", faces, order, MIXED, 3, 6), batch_size=None, num_workers=2))
     assert len(whole) == 6 and len(rest) == len(loaded) == 3
-    for (a, b), (c, d), (e, f) in zip(whole[3:], rest, loaded, strict=True):
+    for (a, b, _), (c, d, _), (e, f, _) in zip(whole[3:], rest, loaded, strict=True):
         assert a.equal(c) and b.equal(d) and a.equal(e) and b.equal(f)
 
 
 def test_processes_share_a_batch_out(faces):
     order = PairOrder(len(faces), 5, 4, seed=1)
-    (whole,) = Batches(faces, order, MIXED, 2, 3)
-    parts = [next(iter(Batches(faces, order, MIXED, 2, 3, rank, 2))) for rank in (0, 1)]
+    (whole,) = Batches("restoration", faces, order, MIXED, 2, 3)
+    parts = [next(iter(Batches("restoration", faces, order, MIXED, 2, 3, rank, 2))) for rank in (0, 1)]
     for rank, part in enumerate(parts):
         assert part[0].equal(whole[0][rank::2]) and part[1].equal(whole[1][rank::2])
 

@@ -19,8 +19,11 @@ from typer.testing import CliRunner
 from gpen_blocks.gpen.cli.commands import app
 from gpen_blocks.gpen.degradation.faces import read_faces
 from gpen_blocks.gpen.errors import MissingPackageError, SettingsError, TrainingError
+from gpen_blocks.gpen.models import load_generator
 from gpen_blocks.gpen.network import build_generator
+from gpen_blocks.gpen.tasks.maps import colour_of
 from gpen_blocks.gpen.training.generator.config import CONFIGS, TrainingConfig, find_config, read_config
+from gpen_blocks.gpen.training.generator.maps import read_maps
 from gpen_blocks.gpen.training.generator.objective import part_plane
 from gpen_blocks.gpen.training.generator.train import Trainer, face_size
 from gpen_blocks.gpen.training.shared.ema import MovingAverage
@@ -309,3 +312,29 @@ def test_the_moving_average_follows_and_is_saved():
     again.update(layer)
     assert average.tensors["weight"].item() == again.tensors["weight"].item()
     assert 0 < average.tensors["weight"].item() < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["colorization", "inpainting", "seg2face"])
+def test_the_other_tasks_are_taught_and_told_in_the_file(task, config, faces, tmp_path):
+    """Each learns in a few steps, and its file is refused for restoration."""
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    for path in sorted(faces.iterdir()):
+        grey = np.asarray(Image.open(path).convert("L"))
+        Image.fromarray(colour_of(np.where(grey > 120, 1, 0).astype(np.uint8))).save(maps / path.name)
+    more = ["--task", task, *(["--maps", str(maps)] if task == "seg2face" else [])]
+    run = tmp_path / "run"
+    done = CliRunner().invoke(app, ["train", str(config), "--faces", str(faces), "-o", str(run), *more])
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert lines[-1]["step"] == 12 and lines[-1]["smooth_l1"] < lines[0]["smooth_l1"]
+    with safe_open(run / "gpen.safetensors", "numpy") as file:
+        assert file.metadata()["task"] == task
+    with pytest.raises(SettingsError, match=f"is a GPEN for {task}"):
+        load_generator(str(run / "gpen.safetensors"))
+
+
+def test_maps_must_be_as_many_as_the_faces(faces):
+    with pytest.raises(SettingsError, match="40 maps for 41 faces"):
+        read_maps(faces, 41, 32)
