@@ -11,7 +11,6 @@ frame restored alone, the steady restoration and the truth are compared.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +23,30 @@ from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.pixels.warp import matrix_scale
 from gpen_blocks.gpen.restored import RestoredBatch
 from gpen_blocks.gpen.settings import Settings
-from gpen_blocks.gpen.stages import Networks, load_networks
-from gpen_blocks.gpen.video.steady import SteadyChain, SteadyState, Tracks, follow, smooth
+from gpen_blocks.gpen.stages import Networks
+from gpen_blocks.gpen.video.steady import Tracks
 
-from .cases import Case, all_cases, make_scene
+from .cases import Case, make_scene
+from .common import (
+    FOLDER,
+    FRAMES,
+    STILLS,
+    UPPER,
+    as_video,
+    choose_cases,
+    load,
+    nearest_faces,
+    restore_steadily,
+    rounded,
+    write,
+)
 from .measures import Unsteadiness, agreeing_resolution, effective_resolution, fidelity, fine_contrast, jitter
 from .motion import DAMAGES
 from .recognition import Recognition
 from .summary import summarize
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "docs" / "video"
-STILLS = ("face1", "face2", "face3")
-FRAMES, WINDOW = 32, 8
 # The case that is drawn, and its frames in the strip.
 _DRAWN, _STRIP = ("face1", "turn"), range(16, 32, 2)
-# Eyes and nose: the corners of a mouth move by themselves.
-_UPPER = slice(0, 3)
 
 
 def main() -> None:
@@ -50,33 +56,23 @@ def main() -> None:
     parser.add_argument("--stills", type=Path, help="folder with other stills, of which each is measured once")
     parser.add_argument("--figures", type=Path, default=FOLDER / "steady.json", help="where the figures go")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    settings = Settings()
-    networks = load_networks(
-        "gpen-lite-256", "face-detector-lite", settings=settings, device=torch.device("cpu"), backend="eager"
-    )
-    if options.stills:
-        paths = sorted(path for path in options.stills.iterdir() if path.is_file())
-        cases = all_cases([(f"photograph {n}", path) for n, path in enumerate(paths, 1)], each=1)
-    else:
-        cases = all_cases([(name, ROOT / "examples" / "faces" / f"{name}.jpg") for name in STILLS], each=3)
+    networks, settings = load()
+    cases = choose_cases(options.stills)
     cases = [case for case in cases if not options.quick or case.name == STILLS[0]]
     recognition, results = Recognition(), {}
     for case in cases:
         results[str(case)] = measure(case, networks, settings, recognition)
-        told = {"summary": summarize(list(results.values())), "videos": results}
-        options.figures.parent.mkdir(parents=True, exist_ok=True)
-        options.figures.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8", newline="\n")
+        write(options.figures, {"summary": summarize(list(results.values())), "videos": results})
 
 
 def measure(case: Case, networks: Networks, settings: Settings, recognition: Recognition) -> dict[str, Any]:
     """All measures of one video."""
     scene, face = make_scene(case, networks, settings)
-    truth = _video([scene.frame(time) for time in range(FRAMES)])
-    given = _video([DAMAGES[case.damage].apply(scene.frame(time), time) for time in range(FRAMES)])
+    truth = as_video([scene.frame(time) for time in range(FRAMES)])
+    given = as_video([DAMAGES[case.damage].apply(scene.frame(time), time) for time in range(FRAMES)])
     alone = restore_batch(given, networks, settings)
     true = np.stack([scene.to_frame(face.landmarks.astype(float), time) for time in range(FRAMES)])
-    tracks, steady, masks = _restored_steadily(given, true, networks, settings)
+    tracks, steady, masks = restore_steadily(given, true, networks, settings)
     template = networks.generator.template
     faces = tracks.faces_of(range(FRAMES))[0]
     alignments = align_faces(truth, faces, 256, template)[1]
@@ -106,32 +102,13 @@ def measure(case: Case, networks: Networks, settings: Settings, recognition: Rec
     if (case.name, case.way) == _DRAWN:
         _draw(list(videos.values()), true.mean(axis=1))
     print(case, {name: round(one["warping error"], 2) for name, one in result.items()}, jitters, flush=True)
-    return _rounded(result)
-
-
-def _restored_steadily(
-    given: torch.Tensor, true: np.ndarray, networks: Networks, settings: Settings
-) -> tuple[Tracks, torch.Tensor, torch.Tensor]:
-    """The track of the face with these landmarks, T x 5 x 2, and the restored frames and masks."""
-    tracks = smooth(follow(enumerate(given), networks, settings), networks.generator.template)
-    off = np.abs(tracks.landmarks - true[tracks.frame]).max(axis=(1, 2))
-    tracks = tracks.take(np.flatnonzero(tracks.track == tracks.track[off.argmin()]))
-    chain, state, parts = SteadyChain(tracks, networks, settings), SteadyState(), []
-    for first in range(0, FRAMES, WINDOW):
-        part, state = chain.restore(given[first : first + WINDOW], range(first, first + WINDOW), state)
-        parts.append(part)
-    return tracks, torch.cat([part.images for part in parts]), torch.cat([part.mask for part in parts])
+    return rounded(result)
 
 
 def _jitters(true: np.ndarray, scale: float, alone: RestoredBatch, tracks: Tracks) -> dict[str, float]:
     """Jitter of eyes and nose in pixels, times a scale."""
-    nearest = np.full_like(true, np.nan)
-    for time, wanted in enumerate(true):
-        there = [one.landmarks for one in alone.faces.of_image(time)]
-        if there:
-            nearest[time] = min(there, key=lambda points: float(np.abs(points - wanted).max()))
-    found = {"alone": nearest, "steady": tracks.landmarks}
-    return {name: jitter(points[:, _UPPER], true[:, _UPPER]) * scale for name, points in found.items()}
+    found = {"alone": nearest_faces(true, alone), "steady": tracks.landmarks}
+    return {name: jitter(points[:, UPPER], true[:, UPPER]) * scale for name, points in found.items()}
 
 
 def _draw(videos: list[torch.Tensor], way: np.ndarray) -> None:
@@ -151,14 +128,6 @@ def _draw(videos: list[torch.Tensor], way: np.ndarray) -> None:
     ):
         large = rows.repeat(down, axis=0).repeat(across, axis=1)
         Image.fromarray(large).save(FOLDER / name, quality=88)
-
-
-def _video(frames: list[np.ndarray]) -> torch.Tensor:
-    return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
-
-
-def _rounded(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: _rounded(value) if isinstance(value, dict) else round(value, 3) for name, value in values.items()}
 
 
 if __name__ == "__main__":

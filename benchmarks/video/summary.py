@@ -10,15 +10,19 @@ from typing import Any
 JITTER, JITTER_PIXELS, WARPING, RESOLUTION = 0.3, 0.2, 0.6, 0.95
 
 
-def summarize(videos: list[dict[str, Any]]) -> dict[str, Any]:
-    """Medians of each measure of input, alone, steady and truth, and the number of videos that keep each bound."""
-    medians = {
+def medians_of(videos: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Median of each measure of each way."""
+    return {
         name: {
             measure: round(statistics.median(video[name][measure] for video in videos), 3)
             for measure in videos[0][name]
         }
         for name in videos[0]
     }
+
+
+def summarize(videos: list[dict[str, Any]]) -> dict[str, Any]:
+    """Medians of each measure of input, alone, steady and truth, and the number of videos that keep each bound."""
     kept = {
         "jitter at most 0.3 of alone": [_ratio(video, "jitter") <= JITTER for video in videos],
         "jitter at most 0.2 px": [video["steady"]["jitter"] <= JITTER_PIXELS for video in videos],
@@ -44,7 +48,7 @@ def summarize(videos: list[dict[str, Any]]) -> dict[str, Any]:
     }
     return {
         "videos": len(videos),
-        "medians": medians,
+        "medians": medians_of(videos),
         "videos that keep a bound": {name: sum(values) for name, values in kept.items()},
         "largest": {name: round(value, 3) for name, value in largest.items()},
         "least share of alone": {name: round(value, 3) for name, value in least.items()},
