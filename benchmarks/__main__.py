@@ -7,6 +7,7 @@
     python benchmarks many.killed --help  # jobs that are killed at random moments leave nothing half done
     python benchmarks video --help        # how steady the faces of videos are: docs/video.md
     python benchmarks video.popping --help # whether faces pop in or out within a shot: docs/video.md
+    python benchmarks video.live --help   # how steady faces are live, frame by frame: docs/video.md
     python benchmarks video.memory --help # peak memory over the length of a video: docs/video.md
     python benchmarks video.speed --help  # frames a second of videos, by stage: docs/video.md
     python benchmarks training --help     # what losses and widths bring: docs/training.md

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -26,6 +26,9 @@ from .stages import Networks, load_networks
 from .tasks import TASKS
 from .types import Alignment, Faces
 from .wording import count
+
+if TYPE_CHECKING:
+    from .video.live import LiveVideo
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -283,6 +286,30 @@ class Restorer:
             memory=memory,
             progress=progress,
         )
+
+    def live(self, *, indices: str = "") -> LiveVideo:
+        """Begin a video whose frames come one by one, such as those of a camera: each is restored at once, steadily.
+
+        Args:
+            indices: numbers of the faces to restore, such as `0,2-4`; empty: all. A face has its number as long as it
+                is there.
+
+        Raises:
+            SettingsError: `indices` cannot be parsed, or a network for the settings is missing.
+
+        Example:
+            >>> import numpy as np
+            >>> from PIL import Image
+            >>> from gpen_blocks import Restorer
+            >>> live = Restorer("gpen-lite-256").live()
+            >>> frame = np.asarray(Image.open("examples/portrait-degraded.jpg"))
+            >>> restored = live.restore(frame)
+            >>> restored.shape, restored.dtype, len(live.faces)
+            ((512, 512, 3), dtype('uint8'), 1)
+        """
+        from .video.live import LiveVideo
+
+        return LiveVideo(self, indices=indices)
 
     def complete(
         self,

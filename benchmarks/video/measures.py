@@ -28,6 +28,23 @@ def jitter(points: np.ndarray, true: np.ndarray) -> float:
     return float(np.sqrt(np.nanmean((np.diff(points - true, n=2, axis=0) ** 2).sum(axis=-1))))
 
 
+def lag(points: np.ndarray, true: np.ndarray) -> float:
+    """Number of frames by which points T x K x 2 are behind their true ways; NaN is left out.
+
+    Their mean distance is explained by the speed, by least squares; what they are off on average does not count.
+    """
+    off, speed = (points - true).mean(axis=1), np.gradient(true.mean(axis=1), axis=0)
+    known = np.isfinite(off).all(axis=1)
+    off, speed = off[known] - off[known].mean(axis=0), speed[known]
+    return -float((off * speed).sum() / (speed**2).sum())
+
+
+def misplacement(points: np.ndarray, true: np.ndarray) -> float:
+    """Root mean square of the distance of points T x K x 2 to their true ways, less its mean, without NaN."""
+    off = points - true
+    return float(np.sqrt(np.nanmean(((off - np.nanmean(off, axis=0)) ** 2).sum(axis=-1))))
+
+
 class Unsteadiness:
     """Compares each frame with the one before, moved along the known way.
 

@@ -2,6 +2,7 @@
 
 from .choosing import choose_tracks, number_tracks
 from .following import Follower, follow
+from .live import LiveFollower
 from .smoothing import smooth
 from .stages import steady_stages
 from .state import SteadyState
@@ -10,6 +11,7 @@ from .window import SteadyChain, SteadyWork
 
 __all__ = [
     "Follower",
+    "LiveFollower",
     "SteadyChain",
     "SteadyState",
     "SteadyWork",

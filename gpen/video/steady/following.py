@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 import torch
 
 from ...errors import ImageError
-from ...faces.detection.boxes import box_iou
 from ...progress import Steps, no_steps
 from ...settings import Settings
 from ...stages import Networks
@@ -19,81 +17,19 @@ from ...types import Size
 from .cuts import CutFinder
 from .looking import Eye, SeenFrame, Sight
 from .steps import find_step
+from .track import SAME, Track, bridge, distance, pair_up
 from .tracks import Tracks
 
 EVERY = 8
 """Frames from one detection to the next."""
-# Distance of the centres of two faces, in widths of the face, up to which they are the same: a detection and a track,
-# and a detection and a track that was lost before.
-_SAME, _SAME_LATER = 0.35, 0.8
-# Ratio of the sizes of two sights of the same face.
-_SIZES = 1.5
-# Share of the area of two boxes that they have in common (intersection over union) from which they show the same face.
-_OVERLAP = 0.5
+# The same as `track.SAME` for a detection and a track that was lost before.
+_SAME_LATER = 0.8
 # A face that left the frame in part has this many frames in which nothing inside its box, and of at most this share of
 # its width, is a face: the detector takes a nose or an eye for one.
 _REMAINS, _PART = 48, 0.55
 # A track that was lost is bridged over this many frames. One that is followed ends when so many detections in a row
 # do not find it.
 _BRIDGED, _UNSEEN = 12, 4
-# Share of the last step that a face is expected to go again.
-_GOES_ON = 0.7
-# Evidence that a track is a face: each detection that finds it counts by the logarithm of the odds of its score, within
-# these limits, and each that does not is this much against it. A smudge that was taken for a face once and again has
-# scores of 0.9 to 0.997 in up to half of the detections; faces have 0.999 in nearly all of them.
-_FOR, _AGAINST = (1.0, 7.0), 4.0
-
-
-@dataclass(eq=False)
-class _Track:
-    """A face on its way.
-
-    Attributes:
-        sights: by frame.
-        steps: how the face came from the frame before, by frame; see `find_step`.
-        bridged: frames between sights in which it was not seen.
-        evidence: that it is a face: logarithm of the odds, from all detections while it was followed.
-        unseen: how many detections in a row missed it.
-    """
-
-    sights: dict[int, Sight] = field(default_factory=dict)
-    steps: dict[int, np.ndarray] = field(default_factory=dict)
-    bridged: set[int] = field(default_factory=set)
-    evidence: float = 0.0
-    unseen: int = 0
-
-    first: int = -1
-    last: int = -1
-
-    def add(self, number: int, sight: Sight) -> None:
-        """Take in a sight; kept in 32 bits, since there may be very many."""
-        self.sights[number] = replace(sight, landmarks68=sight.landmarks68.astype(np.float32))
-        self.first = number if self.first < 0 else min(self.first, number)
-        self.last = max(self.last, number)
-
-    def drop_last(self) -> None:
-        """Forget the last sight."""
-        del self.sights[self.last]
-        self.steps.pop(self.last, None)
-        self.last -= 1
-
-    def expected(self, number: int) -> Sight:
-        """Where the face should be in a later frame."""
-        own, before = self.sights[self.last], self.sights.get(self.last - 1)
-        if before is None:
-            return own
-        return own.moved(_GOES_ON * (own.centre - before.centre) * min(number - self.last, 3))
-
-    def found(self, score: float) -> None:
-        """A detection found it."""
-        odds = float(np.log(max(score, 1e-6) / max(1 - score, 1e-6)))
-        self.evidence += min(max(odds, _FOR[0]), _FOR[1])
-        self.unseen = 0
-
-    def missed(self) -> None:
-        """A detection did not find it."""
-        self.evidence -= _AGAINST
-        self.unseen += 1
 
 
 class Follower:
@@ -107,19 +43,20 @@ class Follower:
     Args:
         networks: detector and landmarker are used.
         settings: those of detection.
+        back: number of frames over which a new face is followed back; 0 if those before are not needed any more.
     """
 
-    def __init__(self, networks: Networks, settings: Settings) -> None:
+    def __init__(self, networks: Networks, settings: Settings, *, back: int = EVERY) -> None:
         self.eye = Eye(networks, settings)
         self._cuts = CutFinder()
         self._begun: list[int] = []
         self._start = self._stop = 0
         self._size: Size | None = None
-        self._live: list[_Track] = []
-        self._lost: list[_Track] = []
-        self._ended: list[_Track] = []
+        self._live: list[Track] = []
+        self._lost: list[Track] = []
+        self._ended: list[Track] = []
         # The frames since the last detection, for following back.
-        self._recent: deque[SeenFrame] = deque(maxlen=EVERY)
+        self._recent: deque[SeenFrame] = deque(maxlen=back)
         self._before: SeenFrame | None = None
 
     def add(self, frame: SeenFrame) -> None:
@@ -168,6 +105,31 @@ class Follower:
         self._live = []
         self._recent.clear()
 
+    @property
+    def next_number(self) -> int:
+        """The number that the next frame has."""
+        return self._stop
+
+    @property
+    def shot(self) -> int:
+        """Number of the first frame of the shot."""
+        return self._begun[-1]
+
+    @property
+    def present(self) -> tuple[Track, ...]:
+        """The tracks that may go on, whether they were found in the last frame or lost before."""
+        return (*self._live, *self._lost)
+
+    def forget(self) -> None:
+        """Forget what following on does not need, so that there may be any number of frames.
+
+        `tracks` has no more than the last two frames of each face then.
+        """
+        self._ended = [track for track in self._ended if track.last >= max(self._stop - _REMAINS, self.shot)]
+        for track in (*self.present, *self._ended):
+            track.forget()
+        del self._begun[:-1]
+
     def tracks(self) -> Tracks:
         """The faces of all frames up to now."""
         done = [track for track in (*self._ended, *self._lost, *self._live) if track.evidence > 0]
@@ -212,13 +174,13 @@ class Follower:
         self._lost += lost
         return bool(lost)
 
-    def _doubles(self, number: int) -> list[_Track]:
+    def _doubles(self, number: int) -> list[Track]:
         """The younger of two tracks that have come to the same face."""
-        doubles: list[_Track] = []
+        doubles: list[Track] = []
         own = [track for track in self._live if number in track.sights]
         own.sort(key=lambda track: track.first)
         for n, track in enumerate(own):
-            if any(_distance(track.sights[number], other.sights[number]) < _SAME / 2 for other in own[:n]):
+            if any(distance(track.sights[number], other.sights[number]) < SAME / 2 for other in own[:n]):
                 track.drop_last()
                 doubles += [track] if track.sights else []
         return doubles
@@ -226,7 +188,7 @@ class Follower:
     def _compare(self, frame: SeenFrame, faces: tuple[Sight, ...]) -> None:
         """Compare the tracks with the faces of a detection."""
         number, left = frame.number, list(faces)
-        for track, sight in _pairs(self._live, left, number, _SAME):
+        for track, sight in pair_up(self._live, left, number, SAME):
             left.remove(sight)
             own = track.sights[number]
             # All frames get their landmarks in the same way, so that detections are not seen as jumps.
@@ -236,7 +198,7 @@ class Follower:
             if track.sights[number].detected is None:
                 track.missed()
         gone = [track for track in self._live if track.unseen >= _UNSEEN]
-        for track, sight in _pairs(self._lost, left, number, _SAME_LATER):
+        for track, sight in pair_up(self._lost, left, number, _SAME_LATER):
             left.remove(sight)
             self._continue(track, frame, sight)
             self._lost.remove(track)
@@ -244,7 +206,7 @@ class Follower:
             track.missed()
         for sight in left:
             if not self._is_part(sight, number):
-                self._continue(_Track(), frame, sight)
+                self._continue(Track(), frame, sight)
         self._live = [track for track in self._live if track not in gone]
         self._lost += gone
 
@@ -264,7 +226,7 @@ class Follower:
                 return True
         return False
 
-    def _continue(self, track: _Track, frame: SeenFrame, sight: Sight) -> None:
+    def _continue(self, track: Track, frame: SeenFrame, sight: Sight) -> None:
         """Go on with a track at a detection: follow the face back, and bridge what is left of the gap."""
         last = track.last
         back = {frame.number: sight}
@@ -274,13 +236,13 @@ class Follower:
                 break
             (again,) = self.eye.find_again(earlier.image, [known])
             if again is None or any(
-                earlier.number in other.sights and _distance(other.sights[earlier.number], again) < _SAME
+                earlier.number in other.sights and distance(other.sights[earlier.number], again) < SAME
                 for other in (*self._live, *self._lost)
             ):
                 break
             back[earlier.number] = again
         if last >= 0:
-            between = _bridge(track.sights[last], last, back[min(back)], min(back))
+            between = bridge(track.sights[last], last, back[min(back)], min(back))
             back |= between
             track.bridged |= between.keys()
         for number, one in back.items():
@@ -290,7 +252,7 @@ class Follower:
         track.found(sight.score)
         self._live.append(track)
 
-    def _measure_step(self, track: _Track, before: SeenFrame | None, frame: SeenFrame) -> None:
+    def _measure_step(self, track: Track, before: SeenFrame | None, frame: SeenFrame) -> None:
         """Measure how a face came from one frame to the next, if it was seen in both and that is not known."""
         was = None if before is None else track.sights.get(before.number)
         now = track.sights.get(frame.number)
@@ -328,53 +290,6 @@ def follow(
         follower.add(follower.eye.see(number, frame, search=number % EVERY == 0, steps=steps))
         steps(1, 1)
     return follower.tracks()
-
-
-def _pairs(tracks: list[_Track], sights: list[Sight], number: int, most: float) -> list[tuple[_Track, Sight]]:
-    """Tracks and the faces that continue them, the nearest first; each once."""
-    candidates = sorted(
-        (
-            (_distance(track.expected(number), sight), n, m)
-            for n, track in enumerate(tracks)
-            for m, sight in enumerate(sights)
-        ),
-    )
-    pairs, used_tracks, used_sights = [], set[int](), set[int]()
-    for distance, n, m in candidates:
-        if distance > most or n in used_tracks or m in used_sights:
-            continue
-        used_tracks.add(n)
-        used_sights.add(m)
-        pairs.append((tracks[n], sights[m]))
-    return pairs
-
-
-def _distance(one: Sight, other: Sight) -> float:
-    """Distance of two faces in widths of the larger; infinite if their sizes differ too much.
-
-    Faces whose boxes have more than half of their area in common are the same, whatever their landmarks say: those of a
-    profile may lie anywhere.
-    """
-    larger, smaller = max(one.width, other.width), min(one.width, other.width)
-    apart = float(np.linalg.norm(one.centre - other.centre)) / max(larger, 1e-6)
-    if apart < 1:
-        common = float(box_iou(*(torch.from_numpy(sight.box[None]).float() for sight in (one, other))))
-        if common > _OVERLAP:
-            return min(apart, _SAME * (1 - common))
-    return apart if larger <= _SIZES * smaller else float("inf")
-
-
-def _bridge(one: Sight, first: int, other: Sight, last: int) -> dict[int, Sight]:
-    """The sights between two, on a straight way."""
-    return {
-        number: Sight(
-            one.landmarks68 + part * (other.landmarks68 - one.landmarks68),
-            one.box + part * (other.box - one.box),
-            one.score,
-        )
-        for number in range(first + 1, last)
-        for part in ((number - first) / (last - first),)
-    }
 
 
 def _stack(values: list, *shape: int) -> np.ndarray:

@@ -53,6 +53,11 @@ class SlowValues:
     kind: int
     left_alone: str
 
+    def towards(self, other: SlowValues, share: float) -> SlowValues:
+        """A share of the way to other values; what is no number is theirs."""
+        numbers = self.numbers + (other.numbers - self.numbers) * share
+        return SlowValues(numbers, other.weight, other.kind, other.left_alone)
+
     def judgement(self, scale: float) -> Judgement:
         """As a judgement of a crop with so many pixels for one of its frame.
 
@@ -95,8 +100,7 @@ def go_on(
     assert after is not None, "a track is judged in its first frame"
     if before is None or after is before:
         return [after] * frames, after
-    steps = [before.numbers + (after.numbers - before.numbers) * (n + 1) / frames for n in range(frames)]
-    return [SlowValues(numbers, after.weight, after.kind, after.left_alone) for numbers in steps], after
+    return [before.towards(after, (n + 1) / frames) for n in range(frames)], after
 
 
 def _mean(before: SlowValues | None, judged: Sequence[tuple[Judgement, float]]) -> SlowValues:

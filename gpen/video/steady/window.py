@@ -93,14 +93,23 @@ class SteadyChain:
         networks: from `load_networks`; a backend `auto` is settled, see `backends.settled`, or the network could change
             within the video.
         settings: what to restore and how.
+        spans: first and last frame of each track, for those that go beyond the frames of `tracks`.
     """
 
-    def __init__(self, tracks: Tracks, networks: Networks, settings: Settings) -> None:
+    def __init__(
+        self,
+        tracks: Tracks,
+        networks: Networks,
+        settings: Settings,
+        *,
+        spans: Mapping[int, tuple[int, int]] | None = None,
+    ) -> None:
         networks.require(settings)
         self._tracks, self._networks, self._settings = tracks, networks, settings
         own = {number: tracks.frame[tracks.rows_of(number)] for number in tracks.numbers}
-        self._first = {number: int(frames[0]) for number, frames in own.items()}
-        self._last = {number: int(frames[-1]) for number, frames in own.items()}
+        ends = {number: (int(frames[0]), int(frames[-1])) for number, frames in own.items()} | dict(spans or {})
+        self._first = {number: first for number, (first, _) in ends.items()}
+        self._last = {number: last for number, (_, last) in ends.items()}
 
     def faces_of(self, numbers: Sequence[int]) -> Faces:
         """The faces in frames."""
