@@ -144,7 +144,14 @@ def video(
         restorer = Restorer(model, detector, loaded, device=device, **running, **set_options(settings))
         if preview:
             sheet = write_preview(
-                source, Path(target), restorer, moments=preview, trim=part, rate=frames_a_second, overwrite=overwrite
+                source,
+                target,
+                restorer,
+                moments=preview,
+                encoding=encoding,
+                trim=part,
+                rate=frames_a_second,
+                overwrite=overwrite,
             )
             say(f"→ {sheet}")
         open_report(report)

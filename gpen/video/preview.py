@@ -12,7 +12,8 @@ from ..errors import VideoError
 from ..files import save_png
 from ..restorer import Restorer
 from ..sheets import to_pil
-from .files import read_frames, read_times
+from .files import EncoderSettings, read_frames, read_times
+from .outputs import choose_output
 from .restoring import info_of
 from .trim import Trim
 
@@ -24,10 +25,11 @@ _WIDTH = 800
 
 def write_preview(
     source: str | Path,
-    target: Path,
+    target: str | Path,
     restorer: Restorer,
     *,
     moments: int,
+    encoding: EncoderSettings | None = None,
     trim: Trim | None = None,
     rate: Fraction | None = None,
     overwrite: bool = False,
@@ -36,9 +38,10 @@ def write_preview(
 
     Args:
         source: the video.
-        target: the result that there will be; the sheet lies beside it.
+        target: the result that there will be, as for `restore_video`; the sheet lies beside it.
         restorer: models and settings.
         moments: number of frames, evenly over the video or its part.
+        encoding: codec and quality of the result.
         trim: the part.
         rate: frames a second of a sequence of pictures.
         overwrite: replace a file that is there.
@@ -47,13 +50,16 @@ def write_preview(
         The path of the sheet.
 
     Raises:
-        VideoError: the video cannot be read, or the sheet is there already.
+        VideoError: the video cannot be read, the result could not be written, or the sheet is there already.
+        SettingsError: the codec does not exist.
         ImageError: the folder cannot be written to.
     """
-    path = target.with_name(f"{target.stem}-preview.png")
+    result = Path(target)
+    path = result.with_name(f"{result.stem}-preview.png")
     if path.exists() and not overwrite:
         raise VideoError(f"{path} is there already; pass --overwrite to replace it.")
     info = info_of(Path(source), rate)
+    choose_output(info, target, encoding or EncoderSettings(), lambda _: None, overwrite=overwrite)
     times = read_times(info)
     first, last = (trim or Trim()).frames_of(info.path, times, info.time_base)
     rows = []
@@ -62,9 +68,9 @@ def write_preview(
         if frame is None:
             continue  # the file is cut off
         before = frame.rgb()
-        result = restorer.restore(before.permute(1, 2, 0).numpy())
+        after = restorer.restore(before.permute(1, 2, 0).numpy()).restored
         seconds = float((times[number] - times[0]) * info.time_base)
-        rows.append((f"{seconds:.2f} s, frame {number}", to_pil(before[None]), to_pil(result.restored)))
+        rows.append((f"{seconds:.2f} s, frame {number}", to_pil(before[None]), to_pil(after)))
     if not rows:
         raise VideoError(f"No frame of {info.path} can be decoded there.")
     save_png(_drawn(rows), path)

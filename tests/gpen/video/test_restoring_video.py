@@ -249,3 +249,6 @@ def test_the_command(clip, tmp_path):
     assert json.loads(report.read_text())["output"] == str(out)
     with pytest.raises(VideoError, match="is there already"):
         run_gpen("video", clip, "-o", out, *models)
+    with pytest.raises(VideoError, match="suffix"):
+        run_gpen("video", clip, "-o", tmp_path / "other.txt", *models, "--preview", 2)
+    assert not (tmp_path / "other-preview.png").exists(), "nothing is written for a result that is refused"
