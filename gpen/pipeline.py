@@ -36,6 +36,7 @@ def restore_batch(
     faces: Faces | None = None,
     within: Callable[[Faces], Faces] | None = None,
     indices: str = "",
+    area: torch.Tensor | None = None,
     batch_size: int = 0,
     jpeg_tables: Sequence[JpegTables | None] | None = None,
     progress: Progress = silent,
@@ -54,6 +55,8 @@ def restore_batch(
             with 68 landmarks keep them.
         within: returns the faces that may be numbered and selected, such as those inside a region.
         indices: numbers of the faces of each image to restore, such as `0,2-4`; empty: all.
+        area: B x 1 x H x W, or 1 x 1 x H x W for all images, in 0..1: where faces may change, see `area_of`; None:
+            everywhere. The preparation of whole images is not bound to it.
         batch_size: faces per forward pass, no more than a window holds; 0: as many as memory allows.
         jpeg_tables: quantisation tables of each image's file, if any; used in the report of the preparation.
         progress: called regularly; an exception it raises ends the work.
@@ -88,6 +91,7 @@ def restore_batch(
             window,
             networks,
             settings,
+            area=area[first:last] if area is not None and len(area) > 1 else area,
             batch_size=batch_size,
             announced=True,
             jpeg_tables=jpeg_tables and jpeg_tables[first:last],
@@ -105,6 +109,7 @@ def restore_window(
     networks: Networks,
     settings: Settings,
     *,
+    area: torch.Tensor | None = None,
     batch_size: int = 0,
     announced: bool = False,
     jpeg_tables: Sequence[JpegTables | None] | None = None,
@@ -118,6 +123,7 @@ def restore_window(
         faces: the faces to restore, with 68 landmarks; a face whose landmarks cannot be aligned must not be among them.
         networks: from `load_networks`.
         settings: what to restore and how.
+        area: as for `restore_batch`.
         batch_size: faces per forward pass, no more than a window holds; 0: as many as memory allows.
         announced: whether the caller has told the network the number of faces, see `backends.expect`.
         jpeg_tables: quantisation tables of each image's file, if any; used in the report of the preparation.
@@ -129,7 +135,16 @@ def restore_window(
         GPENError: there is not enough memory.
     """
     seconds = {} if seconds is None else seconds
-    cut = cut_window(images, faces, networks, settings, jpeg_tables=jpeg_tables, progress=progress, seconds=seconds)
+    cut = cut_window(
+        images,
+        faces,
+        networks,
+        settings,
+        area=area,
+        jpeg_tables=jpeg_tables,
+        progress=progress,
+        seconds=seconds,
+    )
     answer = restore_window_crops(
         cut.before,
         networks,

@@ -13,7 +13,7 @@ import torch
 from .backends import Backend, Network, Precision, expect
 from .devices import select_device
 from .faces.detection import FaceDetector
-from .images import Picture, from_array, read_picture, to_array, write_picture
+from .images import Picture, area_of, from_array, mask_of, read_picture, to_array, write_picture
 from .models import LoadedModel
 from .pipeline import restore_batch
 from .presets import DEFAULT_NAME, Preset, load_preset
@@ -174,6 +174,8 @@ class Restorer:
         image: Any,
         *,
         indices: str = "",
+        only_here: Any = None,
+        not_here: Any = None,
         batch_size: int = 0,
         pictures_left: int = 0,
         progress: Progress = silent,
@@ -184,6 +186,9 @@ class Restorer:
             image: an RGB array H x W x 3 (or H x W, or H x W x 4) of uint8, uint16 or float in 0..1; a PIL image; a
                 path; or a `Picture`.
             indices: numbers of the faces to restore, such as `0,2-4`; empty: all.
+            only_here: a mask of the picture's size, of the kinds of `image`: faces change only where it is white (1);
+                None: everywhere.
+            not_here: another: faces do not change where it is white, such as a hand before a face; None: nowhere.
             batch_size: faces per forward pass; 0: as many as memory allows.
             pictures_left: number of pictures that will follow; with enough of them, the backend `auto` starts a faster
                 one.
@@ -210,12 +215,15 @@ class Restorer:
         source = read_picture(image) if isinstance(image, str | Path) else image if isinstance(image, Picture) else None
         pixels = source.pixels if source else from_array(image)
         read_seconds = time.perf_counter() - start
+        only, out = (None if mask is None else mask_of(mask) for mask in (only_here, not_here))
+        area = area_of(only, out, (pixels.shape[-2], pixels.shape[-1]))
         expect(self.generator.module, pictures_left=pictures_left)
         batch = restore_batch(
             pixels,
             self.networks,
             self.settings,
             indices=indices,
+            area=area,
             batch_size=batch_size,
             jpeg_tables=[source.info.jpeg_tables] if source else None,
             progress=progress,

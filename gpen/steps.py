@@ -54,6 +54,7 @@ class CutWindow:
         prepared: report of the preparation of each image.
         before: N x 3 x S x S in 0..1, the aligned crops.
         alignments: the alignment of each crop.
+        area: B x 1 x H x W, or 1 x 1 x H x W for all images, in 0..1: where faces may change; None: everywhere.
     """
 
     given: torch.Tensor
@@ -62,6 +63,7 @@ class CutWindow:
     prepared: tuple[dict[str, Any] | None, ...]
     before: torch.Tensor
     alignments: tuple[Alignment, ...]
+    area: torch.Tensor | None = None
 
 
 def find_chosen(
@@ -101,6 +103,7 @@ def cut_window(
     settings: Settings,
     *,
     source: torch.Tensor | None = None,
+    area: torch.Tensor | None = None,
     jpeg_tables: Sequence[JpegTables | None] | None = None,
     progress: Progress = silent,
     seconds: dict[str, float] | None = None,
@@ -109,6 +112,7 @@ def cut_window(
 
     Args:
         source: B x 3 x H x W, the images if they are prepared already.
+        area: as in `CutWindow`.
     """
     seconds = {} if seconds is None else seconds
     generator = networks.generator
@@ -123,7 +127,7 @@ def cut_window(
     with timed(seconds, "align"):
         size, template = generator.module.config.size, generator.template
         before, alignments = align_faces(source, faces, size, template, progress=partial(progress, "align"))
-    return CutWindow(images, shown, source, prepared, before, alignments)
+    return CutWindow(images, shown, source, prepared, before, alignments, area)
 
 
 def restore_window_crops(
@@ -219,7 +223,9 @@ def paste_window(
 ) -> RestoredWindow:
     """Paste the faces of a window; `restored` is from `keep_own_detail`, other arguments as for `restore_window`."""
     with timed({} if seconds is None else seconds, "paste"):
-        pasted = paste_back(cut.source, restored, networks, settings, progress=partial(progress, "paste"))
+        pasted = paste_back(
+            cut.source, restored, networks, settings, area=cut.area, progress=partial(progress, "paste")
+        )
         left_alone = [record.left_alone is not None for record in pasted.records]
         restored.after[left_alone] = cut.before[left_alone]  # what is shown as the result must be what was pasted
         device = cut.given.device

@@ -15,6 +15,7 @@ import torch
 from ..gpen.checks import all_finite
 from ..gpen.errors import GPENError, ImageError
 from ..gpen.faces.select import parse_indices
+from ..gpen.images import area_of
 from ..gpen.types import Alignment, Faces
 from ..gpen.wording import count
 
@@ -96,6 +97,33 @@ def require_fit(
     if advice:
         needed = f"{other} holds {_pictures(number, wanted) if size else count(number, 'picture')}"
         raise refusal(name, held, needed, " and ".join(advice))
+
+
+def require_area(
+    only_here: torch.Tensor | None, not_here: torch.Tensor | None, images: torch.Tensor
+) -> torch.Tensor | None:
+    """The area of images that may change, as for `area_of`, from MASKs.
+
+    Args:
+        only_here, not_here: a mask for each image, or one for all.
+        images: B x 3 x H x W.
+
+    Returns:
+        B x 1 x H x W or 1 x 1 x H x W; None if everything may change.
+
+    Raises:
+        ImageError: a mask is none, or is for images of another number or size.
+    """
+    given: list[torch.Tensor | None] = []
+    for name, mask in (("only_here", only_here), ("not_here", not_here)):
+        if mask is not None:
+            mask = mask.reshape(-1, *mask.shape[-2:])
+            require_image(name, mask[..., None])
+            require_fit(name, mask, "image", images, one_for_all=True)
+            mask = mask[:, None].clamp(0, 1).to(images)
+        given.append(mask)
+    only, out = given
+    return area_of(only, out, (images.shape[-2], images.shape[-1]))
 
 
 def fault_of(check: Callable[..., Any], value: Any, *more: Any) -> str | None:

@@ -16,9 +16,9 @@ from ..gpen.types import Alignment
 from . import placement, progress, told
 from .block_settings import setting_widgets
 from .convert import to_images, to_mask, with_colours
-from .inputs import require_crops_of, require_images_of_crops
+from .inputs import require_area, require_crops_of, require_images_of_crops
 from .placement import ModelHandle
-from .schema import AlignmentWire, FaceParserWire, describe, setting_widget
+from .schema import AlignmentWire, FaceParserWire, area_inputs, describe, setting_widget
 
 _NOT_CONNECTED = object()
 
@@ -44,6 +44,7 @@ class PasteFaces(io.ComfyNode):
                     optional=True,
                     tooltip="From GPEN Load Face Parser, for the mask_mode parsing. Not connected: the best one here.",
                 ),
+                *area_inputs(),
             ],
             outputs=[
                 io.Image.Output("pasted", display_name="image", tooltip="The images with the pasted crops."),
@@ -76,6 +77,8 @@ class PasteFaces(io.ComfyNode):
         strength: float,
         denoise: float = Settings().denoise,
         face_parser: ModelHandle | None = None,
+        only_here: torch.Tensor | None = None,
+        not_here: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         images = to_images(image)
         # Without a face the only crop is a black placeholder, which is not pasted; see `convert.to_crops`.
@@ -91,6 +94,7 @@ class PasteFaces(io.ComfyNode):
             mask_mode=mask_mode,
             feather=feather,
             parser=parser,
+            area=require_area(only_here, not_here, images),
             color_match=color_match,
             match_grain=match_grain,
             strength=strength,

@@ -25,7 +25,7 @@ from ..gpen.types import Faces
 from ..gpen.video.in_memory import restore_frames
 from . import core_faces, placement, progress, told
 from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
-from .inputs import fault_of_indices, require_images_of, require_square
+from .inputs import fault_of_indices, require_area, require_images_of, require_square
 from .placement import ModelHandle
 from .regions import within
 from .schema import (
@@ -33,6 +33,7 @@ from .schema import (
     FaceParserWire,
     FacesWire,
     Model,
+    area_inputs,
     describe,
     faces_input,
     preset_inputs,
@@ -170,6 +171,7 @@ class FaceRestore(io.ComfyNode):
                     tooltip="The images are consecutive frames of a video: faces are followed and restored steadily "
                     "from one to the next, and begin anew at cuts. before and after then hold one crop of each face.",
                 ),
+                *area_inputs(),
             ],
             outputs=[
                 io.Image.Output("restored", display_name="image", tooltip="The images with restored faces."),
@@ -205,6 +207,8 @@ class FaceRestore(io.ComfyNode):
         regions: Any = None,
         face_parser: ModelHandle | None = None,
         frames_of_one_shot: bool = False,
+        only_here: torch.Tensor | None = None,
+        not_here: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         preset = chosen_preset(preset, strength)
         settings = preset.settings
@@ -213,6 +217,7 @@ class FaceRestore(io.ComfyNode):
         options: dict[str, Any] = {
             "within": None if regions is None else partial(within, regions=regions),
             "indices": indices,
+            "area": require_area(only_here, not_here, images),
             "batch_size": placement.batch_size(gpen_model, networks.place, 0),
             "progress": bar,
         }

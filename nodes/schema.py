@@ -72,6 +72,24 @@ def regions_input(tooltip: str) -> Any:
     )
 
 
+def area_inputs() -> tuple[Any, Any]:
+    """Optional inputs for masks of what may change, see `inputs.require_area`."""
+    return (
+        io.Mask.Input(
+            "only_here",
+            optional=True,
+            display_name="only here",
+            tooltip="Faces change only where this mask is 1: a mask for each image, or one for all.",
+        ),
+        io.Mask.Input(
+            "not_here",
+            optional=True,
+            display_name="not here",
+            tooltip="Faces do not change where this mask is 1, such as at a hand before a face, from any segmentation.",
+        ),
+    )
+
+
 def preset_inputs() -> tuple[Any, Any]:
     """Optional inputs of whole chains: a preset, and a factor for its strength; see `restore.chosen_preset`."""
     return (

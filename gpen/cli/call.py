@@ -85,8 +85,10 @@ class Call:
 
         Raises:
             SettingsError: they do not, or a setting is out of range.
+        NoPictureError: there is no such mask.
         """
         change_settings(self.preset.settings, dict(self.settings))
+        self.restoring["areas"].require()
         for option in (*self.job_options, *(["--pattern"] if self.pattern else ())):
             if self.folder is None:
                 raise SettingsError(f"{option} needs a folder for the results; add --output FOLDER.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
@@ -24,6 +25,25 @@ def restore(
     detector: options.Detector = "auto",
     preset: options.Preset = None,
     indices: options.Indices = "",
+    only_here: Annotated[
+        Path | None,
+        typer.Option(
+            "--only-here",
+            "--mask",
+            help="Faces change only where this picture, of the same size, is white. Or a folder with a mask for each "
+            "picture, of its name.",
+            metavar="MASK",
+            show_default=False,
+        ),
+    ] = None,
+    not_here: Annotated[
+        Path | None,
+        typer.Option(
+            help="Faces do not change where this picture is white, such as a hand before a face. Or a folder.",
+            metavar="MASK",
+            show_default=False,
+        ),
+    ] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Also write a before-and-after sheet.")] = False,
     save_faces: Annotated[bool, typer.Option("--save-faces", help="Also write all crops, before and after.")] = False,
     quality: Annotated[
@@ -107,6 +127,7 @@ def restore(
     """
     from ..choices import Backend, Precision
     from ..faces.select import parse_indices
+    from ..jobs.areas import AreaFiles
     from ..jobs.inputs import parse_shard
     from ..jobs.plan import check_pattern
     from ..presets import DEFAULT_NAME, load_preset
@@ -146,6 +167,7 @@ def restore(
         running={"backend": backend, "precision": precision},
         restoring={
             "indices": indices,
+            "areas": AreaFiles(only_here, not_here),
             "batch_size": batch_size,
             "quality": quality,
             "compare": compare,

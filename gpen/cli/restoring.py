@@ -225,7 +225,8 @@ class Restoring:
         """What decides about the pixels of a result. How fast it is made does not belong to it."""
         call = self._call
         options = {name: call.restoring[name] for name in ("indices", "quality")}
-        return {"settings": asdict(self._settings), "precision": call.running["precision"], **options}
+        areas = call.restoring["areas"].digests()  # without any, the recipe is that of earlier versions
+        return {"settings": asdict(self._settings), "precision": call.running["precision"], **options, **areas}
 
 
 def _say_plan(work: WorkList, journal: Journal | None) -> None:

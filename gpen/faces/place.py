@@ -18,6 +18,8 @@ from .align import crop_to_image_matrix
 
 # Reason why nothing is pasted if `find_place` returns None.
 NO_PIXELS = "no pixel of the picture lies within its mask"
+# And if that is so because of the area.
+NOT_IN_AREA = "it lies where nothing may change"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,15 +70,29 @@ class Cover:
 
 
 def find_places(
-    masks: torch.Tensor, alignments: tuple[Alignment, ...], *, progress: Steps = no_steps
+    masks: torch.Tensor,
+    alignments: tuple[Alignment, ...],
+    *,
+    area: torch.Tensor | None = None,
+    progress: Steps = no_steps,
 ) -> tuple[Place | None, ...]:
-    """Map masks, N x 1 x M x M in 0..1, to their images; None for a mask that contains no pixel of its image."""
-    pairs = each(list(zip(masks, alignments, strict=True)), progress)
-    return tuple(find_place(mask[None], alignment) for (mask, alignment), _ in pairs)
+    """Map masks to their images; None for a mask that contains no pixel of its image.
+
+    Args:
+        masks: N x 1 x M x M in 0..1.
+        alignments: one for each.
+        area: B x 1 x H x W, or 1 x 1 x H x W for all images, in 0..1: where the images may change; None: everywhere.
+        progress: called with (done, total) regularly; an exception it raises ends the work.
+    """
+    found = []
+    for (mask, alignment), _ in each(list(zip(masks, alignments, strict=True)), progress):
+        own = None if area is None else area[alignment.image_index if len(area) > 1 else 0]
+        found.append(find_place(mask[None], alignment, own))
+    return tuple(found)
 
 
-def find_place(mask: torch.Tensor, alignment: Alignment) -> Place | None:
-    """Map a mask, 1 x 1 x M x M, to the image; None if it contains no pixel of the image."""
+def find_place(mask: torch.Tensor, alignment: Alignment, area: torch.Tensor | None = None) -> Place | None:
+    """Map a mask, 1 x 1 x M x M, to the image, within an area, 1 x H x W; None if it contains no pixel of both."""
     used_rows, used_columns = mask[0, 0].amax(dim=1).nonzero(), mask[0, 0].amax(dim=0).nonzero()
     if not len(used_rows):
         return None
@@ -92,6 +108,8 @@ def find_place(mask: torch.Tensor, alignment: Alignment) -> Place | None:
     matrix = _area_to_crop_matrix(alignment, mask.shape[-1], rows, columns)
     size = (rows.stop - rows.start, columns.stop - columns.start)
     cover = warp(mask, matrix, size, mode="bilinear", border="zeros")[0].clamp(0, 1)
+    if area is not None:
+        cover = cover * area[:, rows, columns].to(cover)
     if not cover.any():
         return None
     side = alignment.crop_size / matrix_scale(alignment.matrix)

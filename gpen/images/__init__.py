@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .formats import MAX_PIXELS, RAW_SUFFIXES, READABLE, WRITABLE, WRITABLE_FORMATS
 
 if TYPE_CHECKING:
+    from .area import area_of, mask_of
     from .arrays import from_array, to_array
     from .picture import FileInfo, Picture
     from .read import read_picture
@@ -25,7 +26,9 @@ __all__ = [
     "WRITABLE_FORMATS",
     "FileInfo",
     "Picture",
+    "area_of",
     "from_array",
+    "mask_of",
     "page_note",
     "read_picture",
     "to_array",
@@ -36,7 +39,9 @@ __all__ = [
 _MODULES = {
     "FileInfo": "picture",
     "Picture": "picture",
+    "area_of": "area",
     "from_array": "arrays",
+    "mask_of": "area",
     "page_note": "read_tiff",
     "read_picture": "read",
     "to_array": "arrays",

@@ -27,6 +27,7 @@ from ..steps import (
     restore_window_crops,
     timed,
 )
+from .areas import AreaFiles
 from .flow import Check, Limit, Stage
 from .pages import has_pages
 from .tasks import Task
@@ -49,6 +50,7 @@ class _Work:
     progress: Progress
     seconds: dict[str, float]
     paged: bool = False
+    area: torch.Tensor | None = None
     shown: torch.Tensor | None = None
     found: FoundFaces | None = None
     cut: CutWindow | None = None
@@ -66,7 +68,7 @@ class PictureStages:
     """The stages for one restorer and its options.
 
     Args:
-        restorer, indices, batch_size, progress: as for `restore_files`.
+        restorer, indices, areas, batch_size, progress: as for `restore_files`.
         writing: how results are written.
     """
 
@@ -75,10 +77,12 @@ class PictureStages:
         restorer: Restorer,
         writing: Writing,
         indices: str,
+        areas: AreaFiles,
         batch_size: int,
         progress: TaskProgress,
     ) -> None:
-        self._restorer, self._writing, self._indices, self._progress = restorer, writing, indices, progress
+        self._restorer, self._writing, self._progress = restorer, writing, progress
+        self._indices, self._areas = indices, areas
         self._networks, self._settings = restorer.networks, restorer.settings
         self._networks.require(self._settings)
         self._on_gpu = restorer.device.type != "cpu"
@@ -126,7 +130,13 @@ class PictureStages:
         began = perf_counter()
         picture = read_picture(task.source, allow_damaged=self._writing.allow_damaged)
         seconds = {"read": perf_counter() - began}
-        return [_Work(task, picture, progress, seconds, paged=has_pages(picture, task.targets.main))]
+        paged = has_pages(picture, task.targets.main)
+        area = None if paged else self._area(task, picture)
+        return [_Work(task, picture, progress, seconds, paged=paged, area=area)]
+
+    def _area(self, task: Task, picture: Picture) -> torch.Tensor | None:
+        height, width = picture.pixels.shape[-2:]
+        return self._areas.of(task.source, (height, width))
 
     def _find(self, work: _Work) -> None:
         work.shown, work.found = find_chosen(
@@ -146,6 +156,7 @@ class PictureStages:
                 work.found.selected,
                 self._networks,
                 self._settings,
+                area=work.area,
                 jpeg_tables=[work.picture.info.jpeg_tables],
                 progress=work.progress,
                 seconds=work.seconds,
@@ -220,4 +231,11 @@ class PictureStages:
 
     def _restore_page(self, work: _Work, page: Picture, number: int) -> Restoration:
         progress = part_of(work.progress, number, number + 1, page.n_frames)
-        return self._restorer.restore(page, indices=self._indices, batch_size=self._pass, progress=progress)
+        area = self._area(work.task, page)
+        return self._restorer.restore(
+            page,
+            indices=self._indices,
+            only_here=None if area is None else area[0, 0].numpy(),
+            batch_size=self._pass,
+            progress=progress,
+        )

@@ -14,6 +14,7 @@ import torch
 from ..backends import settled
 from ..devices import free_memory, usable_cores
 from ..restorer import Restorer
+from .areas import AreaFiles
 from .flow import flow
 from .picture_stages import PictureStages, TaskProgress
 from .tasks import Announce, Outcome, Task
@@ -33,6 +34,7 @@ def restore_files(
     restorer: Restorer,
     *,
     indices: str = "",
+    areas: AreaFiles | None = None,
     batch_size: int = 0,
     quality: int | None = None,
     compare: bool = False,
@@ -54,6 +56,7 @@ def restore_files(
         tasks: the pictures, asked for in the caller's thread, shortly before they are begun.
         restorer: the models and settings. Its backend `auto` is settled, see `backends.settled`.
         indices: as for `Restorer.restore`.
+        areas: where pictures may change; None: everywhere.
         batch_size: faces per forward pass, of several pictures; 0: on a GPU 8, on a CPU those of one picture. The
             rounding of a pass depends on its number of faces, so the last one is filled up with empty crops.
         quality: as for `Restoration.save`.
@@ -82,7 +85,12 @@ def restore_files(
     if not first:
         return
     chained = PictureStages(
-        restorer, Writing(quality, compare, save_faces, allow_damaged, announce), indices, batch_size, progress
+        restorer,
+        Writing(quality, compare, save_faces, allow_damaged, announce),
+        indices,
+        areas or AreaFiles(),
+        batch_size,
+        progress,
     )
     pictures = max(pictures, len(first))
     # Of all pictures, not of those that are left: another number of threads rounds otherwise.

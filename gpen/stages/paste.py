@@ -19,7 +19,7 @@ from ..faces.looks import find_misordered, find_strangers, find_unlike, looks_cu
 from ..faces.masks import draw_masks
 from ..faces.masks.parsing import FaceParser
 from ..faces.paste import check_crops, paste_faces
-from ..faces.place import NO_PIXELS, Cover, Place, find_places
+from ..faces.place import NO_PIXELS, NOT_IN_AREA, Cover, Place, find_places
 from ..progress import Steps, each, no_steps, steps_within
 from ..settings import Settings
 from ..types import Alignment
@@ -73,6 +73,7 @@ def paste_crops(
     mask_mode: MaskMode | str = "landmarks",
     feather: float = 0.1,
     parser: FaceParser | None = None,
+    area: torch.Tensor | None = None,
     progress: Steps = no_steps,
     **how: Any,
 ) -> PastedCrops:
@@ -85,6 +86,7 @@ def paste_crops(
         crops: N x 3 x S x S in 0..1, in the order of `alignments`.
         alignments: result of `align_faces` for these images.
         mask_mode, feather, parser: as for `draw_masks`.
+        area: as for `find_places`.
         progress: called with (done, total) regularly; an exception it raises ends the work.
         **how: `color_match`, `match_grain`, `strength` and `denoise` of `paste_faces`.
 
@@ -105,7 +107,12 @@ def paste_crops(
         masks, why = draw_masks(placed, own.shape[-1], mask_mode, feather, crops=own, parser=parser, progress=drawing)
         for n, fault in zip(numbers, why, strict=True):
             faults[n] = fault
-        pasted, coverage[index : index + 1] = paste_faces(given, own, placed, masks=masks, progress=pasting, **how)
+        within = None if area is None else area[index : index + 1] if len(area) > 1 else area
+        places = find_places(masks.to(given), placed, area=within)
+        for n, place in zip(numbers, places, strict=True):
+            if area is not None and place is None:
+                faults[n] = faults[n] or NOT_IN_AREA
+        pasted, coverage[index : index + 1] = paste_faces(given, own, placed, places=places, progress=pasting, **how)
         if pasted is not given:
             result = images.clone() if result is images else result
             result[index : index + 1] = pasted
@@ -139,7 +146,13 @@ def _doubts(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignme
 
 
 def paste_back(
-    images: torch.Tensor, faces: RestoredFaces, networks: Networks, settings: Settings, *, progress: Steps = no_steps
+    images: torch.Tensor,
+    faces: RestoredFaces,
+    networks: Networks,
+    settings: Settings,
+    *,
+    area: torch.Tensor | None = None,
+    progress: Steps = no_steps,
 ) -> PastedFaces:
     """Paste restored faces into their images.
 
@@ -148,6 +161,7 @@ def paste_back(
         faces: result of `keep_own_detail` for these images.
         networks: the parser is used for the mask mode `parsing`.
         settings: mask and strength settings.
+        area: as for `find_places`.
         progress: called with (done, total) regularly; an exception it raises ends the work.
     """
     # Shares of the time, in percent.
@@ -174,7 +188,7 @@ def paste_back(
         faults[n] = fault
 
     def paste(images: torch.Tensor, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tuple[Place | None, ...]]:
-        places = find_places(masks.to(images), alignments, progress=placing)
+        places = find_places(masks.to(images), alignments, area=area, progress=placing)
         pasted, mask = paste_faces(
             images,
             crops,
@@ -198,7 +212,10 @@ def paste_back(
     records = tuple(
         replace(
             record,
-            left_alone=record.left_alone or fault or _why_unchanged(change, settings.strength * record.share),
+            left_alone=record.left_alone
+            or fault
+            or (NOT_IN_AREA if area is not None and place is None else None)
+            or _why_unchanged(change, settings.strength * record.share),
             change=change,
             noise=noise_around(images, pasted, record.alignment),
             cover=place and Cover.of(place),

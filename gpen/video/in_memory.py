@@ -28,6 +28,7 @@ def restore_frames(
     *,
     within: Callable[[Faces], Faces] | None = None,
     indices: str = "",
+    area: torch.Tensor | None = None,
     batch_size: int = 0,
     progress: Progress = silent,
 ) -> RestoredBatch:
@@ -42,6 +43,7 @@ def restore_frames(
         settings: what to restore and how.
         within: returns those of the faces that may be chosen, see `choose_tracks`.
         indices: numbers of the faces of each shot to restore, such as `0,2-4`; empty: all.
+        area: as for `restore_batch`.
         batch_size: faces per forward pass, no more than a window holds; 0: as many as memory allows.
         progress: called regularly with the stages of `pipeline.SHARES`; an exception it raises ends the work.
 
@@ -69,7 +71,7 @@ def restore_frames(
     faces, rows = tracks.faces_of(range(len(images)))
     found = _found(every, tracks, faces, [numbers[int(tracks.track[row])] for row in rows], settings)
     expect(networks.generator.module, faces=len(faces))
-    chain, state = SteadyChain(tracks, networks, settings), SteadyState()
+    chain, state = SteadyChain(tracks, networks, settings, area=area), SteadyState()
     shown = {int(own[len(own) // 2]) for own in map(tracks.rows_of, tracks.numbers)}
     kept = [position for position, row in enumerate(rows) if int(row) in shown]
     with timed(seconds, "gather"):

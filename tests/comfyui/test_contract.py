@@ -120,6 +120,8 @@ CONTRACT = {
             "strength": "FLOAT",
             "[denoise]": "FLOAT",
             "[face_parser]": "GPEN_FACE_PARSER",
+            "[only_here]": "MASK",
+            "[not_here]": "MASK",
         },
         {"image": "IMAGE", "paste_mask": "MASK"},
     ),
@@ -157,6 +159,8 @@ CONTRACT = {
             "[regions]": "MASK,BOUNDING_BOX,SEGS",
             "[face_parser]": "GPEN_FACE_PARSER",
             "[frames_of_one_shot]": "BOOLEAN",
+            "[only_here]": "MASK",
+            "[not_here]": "MASK",
         },
         {
             "image": "IMAGE",

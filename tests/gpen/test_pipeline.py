@@ -112,6 +112,33 @@ def test_batch_keeps_length_and_untouched_frames(restorer, examples):
     assert (result.images[1:2] - alone.images).abs().max() < 1e-4
 
 
+def test_faces_change_only_in_their_area(restorer, portrait, restoration):
+    half = np.zeros_like(portrait[..., 0])
+    half[:, 204:] = 255  # the edge goes through the face
+    inside = half > 0
+    for name, mask in (("only_here", half), ("not_here", 255 - half)):
+        result = restorer.restore(portrait, **{name: mask})
+        assert np.array_equal(result.image[~inside], portrait[~inside])
+        assert np.array_equal(result.image[inside], restoration.image[inside])
+        assert not result.mask[0, 0].numpy()[~inside].any()
+        (face,) = result.report["faces"]
+        assert face["restored"] and face["changed"]["share"] > 0
+    result = restorer.restore(portrait, not_here=np.ones_like(half, np.float32))
+    (face,) = result.report["faces"]
+    assert face["skipped"] == "it lies where nothing may change" and np.array_equal(result.image, portrait)
+    with pytest.raises(ImageError, match="only_here has 512 x 10 pixels, but the picture 512 x 512"):
+        restorer.restore(portrait, only_here=half[:10])
+
+
+def test_each_image_of_a_batch_has_its_area(restorer, examples):
+    face = read_tensor(examples / "portrait-degraded.jpg")
+    batch, area = torch.cat([face, face]), torch.zeros(2, 1, *face.shape[-2:])
+    area[1] = 1
+    result = restore_batch(batch, restorer.networks, Settings(), area=area)
+    assert torch.equal(result.images[0], batch[0]) and not torch.equal(result.images[1], batch[1])
+    assert [record.left_alone is None for record in result.records] == [False, True]
+
+
 def read_tensor(path):
     pixels = torch.from_numpy(np.array(Image.open(path).convert("RGB")))
     return pixels.permute(2, 0, 1)[None].float() / 255

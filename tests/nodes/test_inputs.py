@@ -61,6 +61,21 @@ def test_a_number_is_not_mended_by_resizing_and_a_size_is():
     )
 
 
+def test_an_area_is_of_the_images():
+    area = inputs.require_area
+    assert area(None, None, IMAGES) is None
+    one, each = torch.ones(1, 480, 640), torch.zeros(2, 480, 640)
+    assert area(one, None, IMAGES).shape == (1, 1, 480, 640)  # type: ignore[union-attr]
+    assert area(one[0], each, IMAGES).min() == 1 and area(one, each, IMAGES).shape == (2, 1, 480, 640)  # type: ignore[union-attr]
+    wanted = "but image holds 2 pictures of 640 x 480; resize not_here to 640 x 480, such as with Convert Mask to Image"
+    with pytest.raises(ImageError, match=wanted):
+        area(None, torch.zeros(1, 64, 64), IMAGES)
+    with pytest.raises(ImageError, match="only_here holds 3 pictures of 640 x 480"):
+        area(torch.zeros(3, 480, 640), None, IMAGES)
+    with pytest.raises(ImageError, match="NaN or infinity"):
+        area(one * float("nan"), None, IMAGES)
+
+
 def test_pictures_of_other_faces_are_told():
     faces = Faces((FACE,), ((480, 640), (480, 640)))
     inputs.require_images_of(faces, IMAGES)

@@ -94,6 +94,7 @@ class SteadyChain:
             within the video.
         settings: what to restore and how.
         spans: first and last frame of each track, for those that go beyond the frames of `tracks`.
+        area: a mask for each frame, by its number, or one for all, as for `restore_batch`.
     """
 
     def __init__(
@@ -103,9 +104,10 @@ class SteadyChain:
         settings: Settings,
         *,
         spans: Mapping[int, tuple[int, int]] | None = None,
+        area: torch.Tensor | None = None,
     ) -> None:
         networks.require(settings)
-        self._tracks, self._networks, self._settings = tracks, networks, settings
+        self._tracks, self._networks, self._settings, self._area = tracks, networks, settings, area
         own = {number: tracks.frame[tracks.rows_of(number)] for number in tracks.numbers}
         ends = {number: (int(frames[0]), int(frames[-1])) for number, frames in own.items()} | dict(spans or {})
         self._first = {number: first for number, (first, _) in ends.items()}
@@ -147,7 +149,16 @@ class SteadyChain:
         faces, rows = self._tracks.faces_of(work.numbers)
         if not len(faces):
             return
-        work.cut = cut_window(work.images, faces, self._networks, self._settings, source=work.source, progress=progress)
+        area = self._area
+        work.cut = cut_window(
+            work.images,
+            faces,
+            self._networks,
+            self._settings,
+            source=work.source,
+            area=area[list(work.numbers)] if area is not None and len(area) > 1 else area,
+            progress=progress,
+        )
         work.track, work.frame = self._tracks.track[rows].tolist(), self._tracks.frame[rows].tolist()
         work.share = self._tracks.share[rows].tolist()
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from command import run_gpen
 from many.killed import OPTIONS, begin, draw_pictures, end_of, kill_jobs, load_models, results_of
+from PIL import Image
 
 from gpen_blocks.gpen.cli import bars, restoring
 from gpen_blocks.gpen.errors import JobError, NoPictureError, SettingsError
@@ -124,6 +125,27 @@ def test_what_a_dry_run_says_is_what_happens(photos, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_mask_that_has_changed_is_another_job(photos, tmp_path, monkeypatch):
+    masks, words = tmp_path / "masks", ("restore", photos, "-o", tmp_path / "out", *OPTIONS)
+    masks.mkdir()
+
+    def draw_masks(value: int) -> None:
+        for photo in photos.iterdir():
+            with Image.open(photo) as own:
+                Image.new("L", own.size, value).save(masks / f"{photo.stem}.png")
+
+    draw_masks(0)
+    masked = (*words, "--mask", masks)
+    assert "0 restored, 5 left alone, 1 without a face, 0 failed." in run_gpen(*masked)
+    assert "6 were there already." in run_gpen(*masked)
+    time.sleep(0.02)  # at least a tick of the clock of files
+    draw_masks(255)
+    assert "there already" not in (said := run_gpen(*masked)) and "5 restored" in said
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NoPictureError, match=r"There is no gone\.png, the mask not_here"):
+        run_gpen("restore", photos, "--not-here", "gone.png")
+
+
 def test_sheets_that_are_asked_for_later_are_written(photos, tmp_path):
     out = tmp_path / "out"
     words = ("restore", photos, "-o", out, *OPTIONS)

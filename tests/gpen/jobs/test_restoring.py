@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from gpen_blocks.gpen.images import read_picture
+from gpen_blocks.gpen.jobs.areas import AreaFiles
 from gpen_blocks.gpen.jobs.plan import Targets
 from gpen_blocks.gpen.jobs.restoring import restore_files
 from gpen_blocks.gpen.jobs.tasks import Outcome, Task
@@ -203,6 +204,23 @@ def test_sheets_and_crops_are_written_beside(restorer, sources, tmp_path):
     with Image.open(sheet) as shown, Image.open(folder / "face01-after.png") as crop:
         assert np.array_equal(np.asarray(shown), np.asarray(restoration_sheet(alone)))
         assert np.array_equal(np.asarray(crop), np.asarray(to_pil(alone.after[1:])))
+
+
+def test_pictures_change_only_in_their_areas(restorer, sources, tmp_path):
+    """One mask for each, a picture without one is an error of its own, and pages have the mask of their file."""
+    masks, pages = tmp_path / "masks", tmp_path / "pages.tif"
+    masks.mkdir()
+    with tifffile.TiffWriter(pages) as file:
+        for _ in range(2):
+            file.write(np.asarray(Image.open(sources[4]).convert("RGB")), photometric="rgb")
+    given = [sources[0], sources[4], pages]
+    for source in given[1:]:
+        Image.new("L", Image.open(source).size, 0).save(masks / f"{source.stem}.png")
+    done = list(restore_files(tasks_of(given, tmp_path), restorer, areas=AreaFiles(masks)))
+    assert "has no mask for 0.png" in str(done[0].error)
+    assert done[1].report is not None and done[2].report is not None
+    faces = [*done[1].report["faces"], *done[2].report["faces"]]
+    assert len(faces) == 3 and {face["skipped"] for face in faces} == {"it lies where nothing may change"}
 
 
 def test_the_pages_of_a_tiff_keep_together(restorer, sources, tmp_path):
