@@ -107,7 +107,7 @@ def restore_video(
     target = Path(target)
     notes += [*info.notes, *output.notes]
     flowing = FrameFlow(restorer, workers=workers, memory=memory)
-    order = _order(info, output, restorer, trim, indices)
+    order = order_of(info, output, restorer, trim, indices)
     with kept_parts(target, order, suffix=output.suffix) as parts:
         if parts.report is not None:
             parts.remove()
@@ -158,7 +158,7 @@ def info_of(source: Path, rate: Fraction | None) -> VideoInfo:
     return read_info(source)
 
 
-def _order(info: VideoInfo, output: Output, restorer: Restorer, trim: Trim, indices: str) -> dict[str, Any]:
+def order_of(info: VideoInfo, output: Output, restorer: Restorer, trim: Trim, indices: str) -> dict[str, Any]:
     """Everything that decides about the frames and how they are encoded."""
     stamps = [stamp_of(path) for path in info.pictures or (info.path,)] if info.images is None else []
     generator, settings = restorer.generator, restorer.settings

@@ -22,6 +22,7 @@ from gpen_blocks.gpen.video import segmenting
 from gpen_blocks.gpen.video.files import EncoderSettings, batch_info, digest_of, read_frames, read_info
 from gpen_blocks.gpen.video.moments import cut_moments
 from gpen_blocks.gpen.video.parts import kept_parts
+from gpen_blocks.gpen.video.preview import write_preview
 from gpen_blocks.gpen.video.restoring import restore_video
 from gpen_blocks.gpen.video.trim import Trim
 from gpen_blocks.weights.checkpoint import read
@@ -238,6 +239,21 @@ def test_two_processes_do_not_make_the_same_result(tmp_path):
 def test_parts_that_are_none(text):
     with pytest.raises(SettingsError, match="part"):
         Trim.parse(text)
+
+
+def test_the_same_call_takes_up_its_preview_and_no_other(clip, restorer, tmp_path):
+    target, part = tmp_path / "out.mkv", Trim(0.9)
+    sheet = write_preview(clip, target, restorer, moments=1, trim=part)
+    before = sheet.stat()
+    assert write_preview(clip, target, restorer, moments=1, trim=part) == sheet
+    assert (sheet.stat().st_ino, sheet.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns), "not made again"
+    with pytest.raises(VideoError, match="is there already"):
+        write_preview(clip, target, restorer, moments=2, trim=part)
+    write_preview(clip, target, restorer, moments=2, trim=part, overwrite=True)
+    sheet.write_bytes(b"mine")
+    with pytest.raises(VideoError, match="is there already"):
+        write_preview(clip, target, restorer, moments=2, trim=part)
+    assert sheet.read_bytes() == b"mine"
 
 
 @pytest.mark.slow
