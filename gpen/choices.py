@@ -1,8 +1,10 @@
-"""Choices of settings and functions. Imports nothing, so that menus can be shown at once."""
+"""Choices of settings and functions. Imports nothing that takes time, so that menus can be shown at once."""
 
 from __future__ import annotations
 
 from typing import Literal
+
+from .errors import SettingsError
 
 FaceOrder = Literal["largest", "left_to_right", "top_to_bottom", "centre", "score"]
 """Order of the faces of an image."""
@@ -28,3 +30,20 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 Backend = Literal["auto", "eager", "compile", "openvino", "onnxruntime", "cudagraph", "tensorrt"]
 """What runs a generator, see `models.load_generator`."""
+
+FACTORS = (1, 2, 3, 4)
+"""Factors by which a photograph can be enlarged; 1 leaves its size."""
+LANCZOS = "lanczos"
+"""The background of an enlarged photograph that needs no network."""
+
+
+def require_enlargement(factor: object, background: str) -> None:
+    """Check the factor and the background of an enlargement, before any file is read.
+
+    Raises:
+        SettingsError: the factor is not in `FACTORS`, or there is a background without a factor.
+    """
+    if type(factor) is not int or factor not in FACTORS:
+        raise SettingsError(f"upscale is {factor!r}; choose from {', '.join(map(str, FACTORS))}.")
+    if factor == 1 and background != LANCZOS:
+        raise SettingsError(f"The background {background} needs a factor; add --upscale 2 or 4 (upscale=2 in Python).")

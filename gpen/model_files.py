@@ -5,7 +5,10 @@ What is loaded from them: `models`.
 
 from __future__ import annotations
 
-from ..weights import store
+from pathlib import Path
+
+from ..weights import digest, store
+from .choices import LANCZOS
 from .errors import ModelNotFoundError
 from .settings import Settings
 
@@ -63,3 +66,12 @@ def model_hashes(model: str, detector: str, settings: Settings) -> dict[str, str
     if settings.mask_mode == "parsing":
         wanted.append(resolve_model("auto", AUTO_PARSERS, "parser"))
     return {one.record.name if one.record else str(one.path): one.sha256 for one in wanted}
+
+
+def background_hashes(background: str) -> dict[str, str]:
+    """SHA-256 of the file that enlarges pictures, as that of `background`; empty for `lanczos`.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+    return {} if background == LANCZOS else {"background": digest.sha256_of(Path(background).expanduser())}

@@ -11,15 +11,25 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from .backends import expect
+from .enlarging import Enlarger
 from .photograph.prepare import JpegTables
 from .progress import Progress, part_of, silent
 from .restored import GatheredWindows, RestoredBatch, RestoredWindow
 from .settings import Settings
-from .stages import Networks
-from .steps import cut_window, find_chosen, finish_window, restore_window_crops, timed
+from .stages import FoundFaces, Networks
+from .steps import cut_window, enlarge_image, find_chosen, finish_window, restore_window_crops, timed
 from .types import Faces
 
-SHARES = {"detect": 48, "landmarks": 1, "prepare": 10, "align": 1, "restore": 20, "detail": 12, "paste": 8}
+SHARES = {
+    "detect": 48,
+    "landmarks": 1,
+    "prepare": 10,
+    "align": 1,
+    "restore": 20,
+    "detail": 12,
+    "enlarge": 0,
+    "paste": 8,
+}
 """Shares of the stages of the time, in percent: between those of 20 frames of 768 x 432 with all settings on and with
 the defaults, measured on a CPU with gpen-lite-256, and more for the network, since other models are larger."""
 
@@ -39,6 +49,7 @@ def restore_batch(
     area: torch.Tensor | None = None,
     batch_size: int = 0,
     jpeg_tables: Sequence[JpegTables | None] | None = None,
+    enlarger: Enlarger | None = None,
     progress: Progress = silent,
 ) -> RestoredBatch:
     """Restore the faces of a batch of images; the network processes faces of several images together.
@@ -59,15 +70,20 @@ def restore_batch(
             everywhere. The preparation of whole images is not bound to it.
         batch_size: faces per forward pass, no more than a window holds; 0: as many as memory allows.
         jpeg_tables: quantisation tables of each image's file, if any; used in the report of the preparation.
+        enlarger: enlarges the images. Faces are found in the given images and pasted at the enlarged size, and
+            everything in the result but the crops is that of the enlarged images.
         progress: called regularly; an exception it raises ends the work.
 
     Raises:
-        ImageError: the images have a wrong shape or contain NaN, or `faces` are not theirs.
+        ImageError: the images have a wrong shape or contain NaN, `faces` are not theirs, or an enlarged one is too
+            large.
         SettingsError: `indices` cannot be parsed, or a network for the settings is missing.
         GPENError: there is not enough memory.
     """
     settings = settings or Settings()
     networks.require(settings)
+    if enlarger is not None:
+        enlarger.check((images.shape[-2], images.shape[-1]))
     seconds: dict[str, float] = {}
     shown, found = find_chosen(
         images,
@@ -81,6 +97,21 @@ def restore_batch(
     )
     chosen = found.selected
     expect(networks.generator.module, faces=len(chosen))
+    if enlarger is not None:
+        return _restore_enlarged(
+            images,
+            shown,
+            found,
+            networks,
+            settings,
+            enlarger,
+            area=area,
+            batch_size=batch_size,
+            jpeg_tables=jpeg_tables,
+            progress=progress,
+            seconds=seconds,
+            searched=faces is None,
+        )
     with timed(seconds, "gather"):
         gathered = GatheredWindows(images, chosen, networks.generator.module.config.size)
     for first, last in _windows(chosen, shown, gathered.before.shape[-1], batch_size):
@@ -101,6 +132,48 @@ def restore_batch(
         gathered.add(restored, first, changed=restored.images is not given)
         del restored  # or it would be held beside the next one
     return gathered.batch(found, seconds, running=networks.generator.running, searched=faces is None)
+
+
+def _restore_enlarged(
+    images: torch.Tensor,
+    shown: torch.Tensor,
+    found: FoundFaces,
+    networks: Networks,
+    settings: Settings,
+    enlarger: Enlarger,
+    *,
+    area: torch.Tensor | None,
+    batch_size: int,
+    jpeg_tables: Sequence[JpegTables | None] | None,
+    progress: Progress,
+    seconds: dict[str, float],
+    searched: bool,
+) -> RestoredBatch:
+    """The rest of `restore_batch`, one image after another, since an enlarged one may be as large as a window."""
+    chosen, large = found.selected, found.enlarged(enlarger.factor)
+    size = networks.generator.module.config.size
+    gathered = GatheredWindows.enlarged(images, large.selected, size, enlarger.factor)
+    for index in range(len(images)):
+        own, steps = chosen.window(index, index + 1), part_of(progress, index, index + 1, len(images))
+        one = shown[index : index + 1]
+        if not len(own):
+            window = enlarge_image(one, enlarger, index, crop_side=size, progress=steps, seconds=seconds)
+        else:
+            tables = jpeg_tables and jpeg_tables[index : index + 1]
+            within = area[index : index + 1] if area is not None and len(area) > 1 else area
+            cut = cut_window(
+                one, own, networks, settings, jpeg_tables=tables, area=within, progress=steps, seconds=seconds
+            )
+            answer = restore_window_crops(
+                cut.before, networks, batch_size=batch_size, announced=True, progress=steps, seconds=seconds
+            )
+            window = finish_window(
+                cut, answer, networks, settings, enlarger=enlarger, index=index, progress=steps, seconds=seconds
+            )
+        gathered.add(window, index, changed=True)
+        del window  # or it would be held beside the next one
+    running = networks.generator.running
+    return gathered.batch(large, seconds, running=running, searched=searched, enlarger=enlarger)
 
 
 def restore_window(

@@ -66,12 +66,14 @@ def batch_report(
         "notes": [
             *filter(None, [absent_numbers(indices, numbers.values())]),
             *_notes(batch, generator, preset.settings, preview_note),
+            *(batch.enlarger.notes if batch.enlarger else ()),
             *networks.notes,
             *preset.notes,
         ],
         "faces": chosen + skipped,
         "images": len(batch.images),
         "size": {"width": width, "height": height},
+        **({"enlarged": batch.enlarger.describe()} if batch.enlarger else {}),
         "model": generator.name,
         "backend": generator.running,
         "detector": detector.name if batch.searched else None,
@@ -156,7 +158,8 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
         if not batch.faces.of_image(index):
             which = "The image" if len(batch.images) == 1 else f"Image {index}"
             why = _why_none_restored(batch, index, settings)
-            notes.append(f"{which} was not changed{_NOT_PREPARED if settings.prepares else ''}: {why}.")
+            what = "was enlarged and not otherwise changed" if batch.enlarger else "was not changed"
+            notes.append(f"{which} {what}{_NOT_PREPARED if settings.prepares else ''}: {why}.")
     passed_over = [
         reason
         for face, reason in zip(batch.found.rejected, batch.found.reasons, strict=True)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from .devices import refuse_out_of_memory
+from .enlarging import Enlarger
 from .stages import FaceRecord, FoundFaces
 from .types import Alignment, Faces
 from .wording import count
@@ -70,12 +71,14 @@ class RestoredBatch(RestoredWindow):
         seconds: time spent per stage.
         searched: whether the faces were searched; False if the caller knew them.
         running: backend and number format that restored its faces, or would, such as `openvino, bf16`.
+        enlarger: what enlarged the images, to which faces, mask and records belong then; None if nothing did.
     """
 
     found: FoundFaces
     seconds: dict[str, float] = field(default_factory=dict)
     searched: bool = True
     running: str = ""
+    enlarger: Enlarger | None = None
 
     @property
     def faces(self) -> Faces:
@@ -107,6 +110,14 @@ class GatheredWindows:
         self.records: list[FaceRecord] = []
         self.prepared: list[dict[str, Any] | None] = [None] * len(images)
 
+    @classmethod
+    def enlarged(cls, images: torch.Tensor, faces: Faces, crop_side: int, factor: int) -> GatheredWindows:
+        """For windows of images enlarged by a factor, each of which is added; `faces` are those in them."""
+        height, width = images.shape[-2:]
+        # Takes no memory before the first of several windows is added.
+        empty = torch.zeros(()).expand(len(images), 3, factor * height, factor * width)
+        return cls(empty, faces, crop_side)
+
     def add(self, window: RestoredWindow, first: int, *, changed: bool) -> None:
         """Add the result of the window that begins with image `first`; `changed`: whether its images changed."""
         last, done = first + len(window.images), len(self.records)
@@ -128,7 +139,13 @@ class GatheredWindows:
         ]
 
     def batch(
-        self, found: FoundFaces, seconds: dict[str, float], *, running: str, searched: bool = True
+        self,
+        found: FoundFaces,
+        seconds: dict[str, float],
+        *,
+        running: str,
+        searched: bool = True,
+        enlarger: Enlarger | None = None,
     ) -> RestoredBatch:
         """The result of the whole batch; arguments as the attributes of `RestoredBatch`."""
         return RestoredBatch(
@@ -142,4 +159,5 @@ class GatheredWindows:
             seconds=seconds,
             searched=searched,
             running=running,
+            enlarger=enlarger,
         )

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .backends import Backend, Network, Precision, expect
+from .choices import LANCZOS, require_enlargement
 from .devices import select_device
+from .enlarging import load_enlargement
+from .errors import SettingsError
 from .faces.detection import FaceDetector
 from .images import Picture, area_of, from_array, mask_of, read_picture, to_array, write_picture
 from .models import LoadedModel
@@ -44,7 +47,8 @@ class Restoration:
         mask: 1 x 1 x H x W in 0..1; pixels outside it did not change.
         report: JSON-serialisable report of what was found and done: sizes and boxes in pixels, times in seconds.
         original: 1 x 3 x H x W in 0..1, the input picture.
-        restored: 1 x 3 x H x W in 0..1, the result; the same tensor as `original` if nothing changed.
+        restored: 1 x 3 x H x W in 0..1, the result; the same tensor as `original` if nothing changed. If it was
+            enlarged, its size is a multiple, and `faces`, `alignment` and `mask` belong to it.
         picture: the result with its file's metadata if the input was a path or `Picture`.
         source: the input.
     """
@@ -96,12 +100,19 @@ class Restorer:
         preset: the name of a preset, the path of a preset file, a `Preset`, or None for `natural`, whose
             settings are the defaults of `Settings`.
         device: `auto`, or a torch device such as `cuda:1`.
-        backend, precision: for the generator, see `models.load_generator`.
+        backend, precision: for the generator, see `models.load_generator`; the precision is also that of a network in
+            `background`.
+        upscale: factor by which whole photographs are enlarged, 1 to 4; 1 leaves their size. Faces are restored at the
+            enlarged size.
+        background: what enlarges the rest of a photograph: `lanczos`, or the file of a network such as Real-ESRGAN,
+            see `enlarging.load_upscaler`.
         **settings: fields of `Settings` that take precedence over the preset's.
 
     Raises:
         ModelNotFoundError: a model is not on this machine (nothing is downloaded here).
-        SettingsError: a preset, a setting or the device does not exist.
+        SettingsError: a preset, a setting, the factor or the device does not exist.
+        CheckpointError: the background is a file that is no network for enlarging.
+        MissingPackageError: the background is a file, and spandrel is not installed.
 
     Example:
         >>> from gpen_blocks import Restorer
@@ -122,14 +133,18 @@ class Restorer:
         backend: Backend = "auto",
         *,
         precision: Precision = "fp32",
+        upscale: int = 1,
+        background: str | Path = LANCZOS,
         **settings: Any,
     ) -> None:
+        require_enlargement(upscale, str(background))
         loaded = preset if isinstance(preset, Preset) else load_preset(preset or DEFAULT_NAME)
         self._preset = replace(loaded, settings=change_settings(loaded.settings, settings))
         self.device = select_device(device)
         self.networks = load_networks(
             model, detector, settings=self.settings, device=self.device, backend=backend, precision=precision
         )
+        self.enlargement = load_enlargement(upscale, background, device=self.device, precision=precision)
 
     @classmethod
     def of_networks(cls, networks: Networks, preset: Preset, device: torch.device) -> Restorer:
@@ -141,7 +156,7 @@ class Restorer:
             device: where the networks run.
         """
         made = cls.__new__(cls)
-        made.networks, made._preset, made.device = networks, preset, device
+        made.networks, made._preset, made.device, made.enlargement = networks, preset, device, None
         return made
 
     @property
@@ -226,6 +241,7 @@ class Restorer:
             area=area,
             batch_size=batch_size,
             jpeg_tables=[source.info.jpeg_tables] if source else None,
+            enlarger=self.enlargement,
             progress=progress,
         )
         return self.complete(image, source, pixels, batch, indices=indices, read_seconds=read_seconds)
@@ -277,6 +293,8 @@ class Restorer:
             SettingsError: an option does not exist or is out of range.
             MissingPackageError: PyAV is not installed.
         """
+        if self.enlargement is not None:
+            raise SettingsError("A video keeps its size; leave upscale out.")
         from .video.files import EncoderSettings
         from .video.restoring import restore_video
         from .video.trim import Trim, parse_rate
@@ -339,7 +357,8 @@ class Restorer:
             indices: as for `restore`.
             read_seconds: time spent on reading.
         """
-        picture = source.with_pixels(batch.images) if source else None
+        made = batch.images
+        picture = (source.enlarged(made) if batch.enlarger else source.with_pixels(made)) if source else None
         report = batch_report(batch, self.networks, self._preset, indices=indices)
         report["seconds"] = {"read": round(read_seconds, 4), **report["seconds"]}
         report["notes"] = [*(source.notes if source else ()), *report["notes"]]

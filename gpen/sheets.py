@@ -95,7 +95,8 @@ def restoration_sheet(result: Restoration) -> Image.Image:
         x, y = _GAP + column * (2 * cell + _GAP), faces_top + row * (cell + _GAP)
         # Cut from the result, since it contains a restored crop only within its mask.
         for offset, image in enumerate((result.original, result.restored)):
-            face = to_pil(crop_aligned(image, result.alignment[index], side).clamp(0, 1)).resize(
+            alignment = result.alignment[index].resized(image.shape[-1] / result.restored.shape[-1])
+            face = to_pil(crop_aligned(image, alignment, side).clamp(0, 1)).resize(
                 (cell, cell), Image.Resampling.LANCZOS
             )
             sheet.paste(face, (x + offset * cell, y))

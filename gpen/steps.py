@@ -17,9 +17,11 @@ from typing import Any
 import torch
 
 from .devices import free_memory, refuse_out_of_memory
+from .enlarging import Enlarger, enlarge_plainly
 from .faces.align import align_faces
 from .faces.landmarks import Landmarker, find_landmarks68
 from .photograph.prepare import JpegTables
+from .pixels.resize import resize
 from .progress import Progress, Steps, silent
 from .restore import restore_crops
 from .restored import RestoredWindow
@@ -195,6 +197,8 @@ def finish_window(
     networks: Networks,
     settings: Settings,
     *,
+    enlarger: Enlarger | None = None,
+    index: int = 0,
     progress: Progress = silent,
     seconds: dict[str, float] | None = None,
 ) -> RestoredWindow:
@@ -203,13 +207,64 @@ def finish_window(
     Args:
         cut: from `cut_window`.
         answer: N x 3 x S x S in 0..1, from `restore_window_crops`.
+        enlarger: enlarges the image, which must be a single one; its faces are pasted at the enlarged size.
+        index: place of that image in the batch of the enlarger.
+
+    Returns:
+        The window; with an enlarger, its images, mask and records are those of the enlarged image.
     """
     seconds = {} if seconds is None else seconds
     with timed(seconds, "detail"):
         restored = keep_own_detail(
-            cut.source, cut.before, answer, cut.alignments, settings, progress=partial(progress, "detail")
+            cut.source,
+            cut.before,
+            answer,
+            cut.alignments,
+            settings,
+            enlarged=enlarger is not None,
+            progress=partial(progress, "detail"),
         )
-    return paste_window(cut, restored, networks, settings, progress=progress, seconds=seconds)
+    if enlarger is None:
+        return paste_window(cut, restored, networks, settings, progress=progress, seconds=seconds)
+    # On the CPU: an enlarged picture seldom fits beside the networks.
+    plain, ground = _enlarge(cut.source.cpu(), enlarger, index, progress, seconds)
+    with timed(seconds, "paste"):
+        records = tuple(
+            replace(record, alignment=record.alignment.resized(enlarger.factor)) for record in restored.records
+        )
+        faces = replace(restored, records=records)
+        area = None if cut.area is None else resize(cut.area, (plain.shape[-2], plain.shape[-1]), "bilinear")
+        pasted = paste_back(
+            plain, faces, networks, settings, area=area, background=ground, progress=partial(progress, "paste")
+        )
+        left_alone = [record.left_alone is not None for record in pasted.records]
+        faces.after[left_alone] = cut.before[left_alone]
+        before, after = cut.before.to(cut.given.device), faces.after.to(cut.given.device)
+    return RestoredWindow(pasted.images, pasted.mask, pasted.records, before, after, cut.prepared)
+
+
+def enlarge_image(
+    image: torch.Tensor,
+    enlarger: Enlarger,
+    index: int = 0,
+    *,
+    crop_side: int,
+    progress: Progress = silent,
+    seconds: dict[str, float] | None = None,
+) -> RestoredWindow:
+    """The window of an enlarged image without faces; arguments as for `finish_window`, and the side of crops."""
+    _, ground = _enlarge(image.cpu(), enlarger, index, progress, {} if seconds is None else seconds)
+    crops = image.new_empty((0, 3, crop_side, crop_side))
+    return RestoredWindow(ground, torch.zeros_like(ground[:, :1]), (), crops, crops, (None,))
+
+
+def _enlarge(
+    image: torch.Tensor, enlarger: Enlarger, index: int, progress: Progress, seconds: dict[str, float]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The image enlarged plainly, and as the enlarger does."""
+    with timed(seconds, "enlarge"):
+        plain = enlarge_plainly(image, enlarger.factor)
+        return plain, enlarger(image, index, plain, partial(progress, "enlarge"))
 
 
 def paste_window(

@@ -58,6 +58,20 @@ class Face:
         if self.landmarks68 is not None:
             object.__setattr__(self, "landmarks68", _frozen(self.landmarks68, (68, 2), np.float32, "landmarks68"))
 
+    def resized(self, factor: float) -> Face:
+        """The same face in its image resized by a factor."""
+
+        def scaled(points: np.ndarray) -> np.ndarray:
+            return factor * points + (factor - 1) / 2
+
+        x0, y0, x1, y1 = scaled(np.array(self.box)).tolist()
+        return replace(
+            self,
+            box=(x0, y0, x1, y1),
+            landmarks=scaled(self.landmarks),
+            landmarks68=None if self.landmarks68 is None else scaled(self.landmarks68),
+        )
+
     @property
     def width(self) -> float:
         """Width of the box in pixels."""
@@ -138,6 +152,14 @@ class Alignment:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "matrix", _frozen(self.matrix, (2, 3), np.float64, "matrix"))
+
+    def resized(self, factor: float) -> Alignment:
+        """The alignment of the same crop in its image resized by a factor."""
+        linear = self.matrix[:, :2] / factor
+        shift = self.matrix[:, 2:] + linear.sum(axis=1, keepdims=True) * (1 - factor) / 2
+        height, width = (round(factor * side) for side in self.image_size)
+        matrix = np.concatenate([linear, shift], axis=1)
+        return replace(self, matrix=matrix, image_size=(height, width), face=self.face.resized(factor))
 
     @property
     def image_index(self) -> int:

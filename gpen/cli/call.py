@@ -30,6 +30,7 @@ class Call:
         dry_run: only say what would be done.
         watch: wait for new pictures.
         model, detector, device, running: as for `Restorer`; `running` holds backend and precision.
+        enlarging: as for `Restorer`: factor and background; empty if pictures keep their size.
         preset, settings: the preset, and the settings that take precedence.
         restoring: options of `restore_files` that change the results.
         spread: its options that do not.
@@ -53,6 +54,7 @@ class Call:
     settings: Mapping[str, Any]
     device: str
     running: Mapping[str, Any]
+    enlarging: Mapping[str, Any]
     restoring: Mapping[str, Any]
     spread: Mapping[str, Any]
     cluster: Mapping[str, Any] | None = None

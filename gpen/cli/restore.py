@@ -44,6 +44,20 @@ def restore(
             show_default=False,
         ),
     ] = None,
+    upscale: Annotated[
+        int,
+        typer.Option(
+            help="Factor by which whole pictures are enlarged, 1 to 4; faces are restored at the enlarged size."
+        ),
+    ] = 1,
+    background: Annotated[
+        str,
+        typer.Option(
+            help="What enlarges the rest of a picture: lanczos, or the file of a network such as Real-ESRGAN, BSRGAN "
+            "or SwinIR (needs spandrel).",
+            metavar="lanczos|FILE",
+        ),
+    ] = "lanczos",
     compare: Annotated[bool, typer.Option("--compare", help="Also write a before-and-after sheet.")] = False,
     save_faces: Annotated[bool, typer.Option("--save-faces", help="Also write all crops, before and after.")] = False,
     quality: Annotated[
@@ -115,7 +129,8 @@ def restore(
 ) -> None:
     """Restore the faces of photographs; the rest of each picture stays unchanged.
 
-    Only levels, white balance, deblocking and exposure, which are off by default, change more than the faces.
+    With --upscale 2, 3 or 4, whole pictures are enlarged. Otherwise only levels, white balance, deblocking and
+    exposure, which are off by default, change more than the faces.
 
     With five or more pictures and --output FOLDER, this is a job: FOLDER keeps a journal. If the job is stopped, the
     same command does what is left, and `gpen job FOLDER` shows how far it is.
@@ -125,7 +140,7 @@ def restore(
     Exit code 0: all pictures were written; 1: some were not; 2: the command line is wrong; 130 or
     143: interrupted.
     """
-    from ..choices import Backend, Precision
+    from ..choices import Backend, Precision, require_enlargement
     from ..faces.select import parse_indices
     from ..jobs.areas import AreaFiles
     from ..jobs.inputs import parse_shard
@@ -141,6 +156,7 @@ def restore(
     parse_indices(indices)  # all checks before any work
     require_choice("backend", backend, get_args(Backend))
     require_choice("precision", precision, get_args(Precision))
+    require_enlargement(upscale, background)
     require_choice("engine", engine, ("local", "ray"))
     spread = options.require_spread(workers, memory)
     require_between("--gpus-per-worker", gpus_per_worker, 0, _MOST_GPUS)
@@ -165,6 +181,7 @@ def restore(
         settings=set_options(settings),
         device=device,
         running={"backend": backend, "precision": precision},
+        enlarging={"upscale": upscale, "background": background} if upscale > 1 else {},
         restoring={
             "indices": indices,
             "areas": AreaFiles(only_here, not_here),

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..choices import LANCZOS
 from ..errors import NoPictureError
 from ..jobs.collect import Job
 from ..jobs.entries import Recipe, name_of, stamp_of
@@ -118,13 +119,19 @@ class Restoring:
             say(_postponed(postponed))
 
     def _do_job(self, jobs: Sequence[Job]) -> None:
-        from ..model_files import model_hashes
+        from ..model_files import background_hashes, model_hashes
 
         call, folder = self._call, self._call.folder
         assert folder is not None  # or it is no job
         order = Order(
             folder,
-            Recipe(self._recipe, model_hashes(call.model, call.detector, self._settings)),
+            Recipe(
+                self._recipe,
+                {
+                    **model_hashes(call.model, call.detector, self._settings),
+                    **background_hashes(call.enlarging.get("background", LANCZOS)),
+                },
+            ),
             call.endings,
             call.pattern,
             call.overwrite,
@@ -195,7 +202,7 @@ class Restoring:
         call = self._call
         restorer = {"model": call.model, "detector": call.detector, "preset": call.preset, "device": call.device}
         return Setup(
-            {**restorer, **call.running, **call.settings},
+            {**restorer, **call.running, **call.enlarging, **call.settings},
             {**call.restoring, "pictures": pictures},
             recipe,
             **call.spread,
@@ -209,7 +216,13 @@ class Restoring:
 
         call = self._call
         restorer = Restorer(
-            call.model, call.detector, call.preset, device=call.device, **call.running, **dict(call.settings)
+            call.model,
+            call.detector,
+            call.preset,
+            device=call.device,
+            **call.running,
+            **call.enlarging,
+            **dict(call.settings),
         )
         self._preview = PREVIEW_NOTE.format(model=restorer.generator.name)
         self._run.say_once(*restorer.notes)
@@ -226,6 +239,8 @@ class Restoring:
         call = self._call
         options = {name: call.restoring[name] for name in ("indices", "quality")}
         areas = call.restoring["areas"].digests()  # without any, the recipe is that of earlier versions
+        if call.enlarging:  # as without
+            options["upscale"] = call.enlarging["upscale"]  # its network is among the models
         return {"settings": asdict(self._settings), "precision": call.running["precision"], **options, **areas}
 
 

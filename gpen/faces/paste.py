@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..checks import all_finite, require_between, require_finite_images, require_images
+from ..checks import all_finite, require_between, require_finite_images, require_images, require_same_shape
 from ..choices import ColorMatch, MaskMode
 from ..errors import ImageError, MaskError, SettingsError
 from ..pixels.color import match_low_band, match_mean_std
@@ -99,6 +99,7 @@ def paste_faces(
     strength: float | Sequence[float] = 1.0,
     denoise: float = 0.5,
     noises: Sequence[FineNoise | None] | None = None,
+    background: torch.Tensor | None = None,
     progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Paste restored crops into their images.
@@ -132,11 +133,14 @@ def paste_faces(
         denoise: 0..1, how much noise finer than the network's input is removed from large faces: at 1 all, at 0.5 only
             noise above the grain of a print (8 levels of deviation), at 0 none.
         noises: the noise of each face, such as that of its track in a video; None: measured.
+        background: B x 3 x H x W in 0..1, pictures that the faces are pasted into instead of `images`, such as the same
+            photographs enlarged by a network. A face becomes what it becomes in `images`, with the grain of the
+            background.
         progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Returns:
-        The images, and B x 1 x H x W masks in 0..1 of the pasted faces. Pixels with mask 0, or all at strength 0, equal
-        the input bit for bit. If nothing is pasted, the tensor `images` itself is returned.
+        The images (or backgrounds), and B x 1 x H x W masks in 0..1 of the pasted faces. Pixels with mask 0, or all at
+        strength 0, equal the input bit for bit. If nothing is pasted, the tensor itself is returned.
 
     Raises:
         ImageError: images, crops, masks and alignments do not match, or crops or masks contain NaN or infinity.
@@ -157,12 +161,16 @@ def paste_faces(
     """
     require_images(images)
     check_crops(images, crops, alignments)
+    if background is not None:
+        require_finite_images(background, "Backgrounds")
+        require_same_shape(images, background)
+    ground = images if background is None else background
     strengths = [strength] * len(crops) if isinstance(strength, float | int) else strength
     _check_settings(color_match, match_grain, strengths, denoise)
     _check_masks(crops, masks)
     coverage = torch.zeros_like(images[:, :1])
     if not alignments:
-        return images, coverage
+        return ground, coverage
     crops = crops.to(images)
     drawn = masks is None and places is None
     if drawn:
@@ -173,7 +181,7 @@ def paste_faces(
         places = find_places(masks.to(images).clamp(0, 1), alignments)
     if drawn and None in places:
         raise MaskError({n: NO_PIXELS for n, place in enumerate(places) if place is None})
-    result = images
+    result = ground
     for index in sorted({alignment.image_index for alignment in alignments}):
         pasted = {n: place for n, place in enumerate(places) if place and place.alignment.image_index == index}
         own = list(pasted.values())
@@ -182,7 +190,7 @@ def paste_faces(
             part.copy_(1 - (1 - part) * (1 - place.cover))
         if not any(strengths[n] for n in pasted):
             continue
-        result = images.clone() if result is images else result
+        result = ground.clone() if result is ground else result
         for n, place in pasted.items():
             if strengths[n] == 0:
                 continue
@@ -190,7 +198,9 @@ def paste_faces(
             steps(0, 1)
             given = None if originals is None else originals[n : n + 1].to(images)
             known = None if noises is None else noises[n]
-            change = _change(images, crops[n : n + 1], given, place, color_match, match_grain, denoise, known, steps)
+            change = _change(
+                images, ground, crops[n : n + 1], given, place, color_match, match_grain, denoise, known, steps
+            )
             total = _claims(place, own)
             share = place.weight / total.clamp_min(torch.finfo(total.dtype).tiny)
             blend = strengths[n] * coverage[index][place.area] * share
@@ -215,6 +225,7 @@ def _claims(place: Place, places: list[Place]) -> torch.Tensor:
 
 def _change(
     images: torch.Tensor,
+    ground: torch.Tensor,
     crop: torch.Tensor,
     own: torch.Tensor | None,
     place: Place,
@@ -224,7 +235,7 @@ def _change(
     known: FineNoise | None,
     progress: Steps,
 ) -> torch.Tensor:
-    """Change of a face's area of the image at full strength, 3 x h x w."""
+    """Change of a face's area of the ground at full strength, 3 x h x w."""
     size = crop.shape[-1]
     if own is None:
         own = crop_aligned(images, place.alignment, size)
@@ -244,6 +255,9 @@ def _change(
         # Each crop pixel is the mean of `scale` squared pixels, so it has less noise accordingly.
         yielding = _local_variance(step).mul_(_GIVE_WAY * max(1.0, scale**2))
         change = step - noise * (yielding / (yielding + variance).clamp_min(1e-12))
+    if ground is not images:
+        under = ground[place.alignment.image_index][place.area][None]
+        before, change = under, change + (before - under)
     if match_grain > 0:
         # Whole pixels, since another device rounds landmarks otherwise, and would get another grain.
         seed = zlib.crc32(np.rint(place.alignment.face.landmarks).astype("<i4").tobytes())

@@ -10,6 +10,8 @@ from PIL import Image
 
 from ..errors import ImageError
 from ..pixels.color import luma
+from ..pixels.resize import resize
+from ..types import Size
 from .modes import has_alpha, image_into, plain_image
 from .samples import bands, check_images, integer_array, is_grey, quantize, scale_into, to_planes
 
@@ -58,17 +60,18 @@ def to_array(pixels: torch.Tensor, like: Any) -> Any:
 
     Args:
         pixels: 1 x 3 x H x W in 0..1.
-        like: the input of `from_array`, of the same height and width.
+        like: the input of `from_array`, of the same height and width, or of a whole part of both. Then its alpha is
+            enlarged (bicubic).
 
     Raises:
-        ImageError: the sizes differ, or the result holds NaN.
+        ImageError: the sizes do not fit, or the result holds NaN.
     """
     check_images(pixels)
     if isinstance(like, Image.Image):
         return _to_pil(pixels, like)
     like = _checked(like, keep_shape=True)
-    if like.shape[:2] != pixels.shape[-2:]:
-        raise ImageError(f"The result has {tuple(pixels.shape[-2:])} pixels, the original {like.shape[:2]}.")
+    height, width = pixels.shape[-2:]
+    _require_multiple((height, width), (like.shape[0], like.shape[1]))
     channels = 1 if like.ndim == 2 else like.shape[2]
     if channels == 1:
         grey = _grey(pixels)
@@ -78,8 +81,22 @@ def to_array(pixels: torch.Tensor, like: Any) -> Any:
     else:
         result = integer_array(pixels, like.dtype)
     if channels == 4:
-        result = np.concatenate([result, like[..., 3:]], axis=2)
-    return result.reshape(like.shape)
+        result = np.concatenate([result, _enlarged(like[..., 3], (height, width))[..., None]], axis=2)
+    return result.reshape(height, width, *like.shape[2:])
+
+
+def _require_multiple(size: Size, own: Size) -> None:
+    if size[0] // own[0] < 1 or size != tuple(size[0] // own[0] * side for side in own):
+        raise ImageError(f"The result has {size} pixels, the original {own}.")
+
+
+def _enlarged(plane: np.ndarray, size: Size) -> np.ndarray:
+    """H x W as size, in the same dtype."""
+    if plane.shape == size:
+        return plane
+    whole = np.iinfo(plane.dtype).max if plane.dtype.kind == "u" else 1
+    made = resize(torch.from_numpy(plane.astype(np.float32) / whole)[None, None], size).clamp_(0, 1)[0, 0].numpy()
+    return made.astype(plane.dtype) if whole == 1 else quantize(made, plane.dtype)
 
 
 def _checked(image: Any, keep_shape: bool = False) -> np.ndarray:
@@ -108,13 +125,13 @@ def _grey(pixels: torch.Tensor) -> np.ndarray:
 
 
 def _to_pil(pixels: torch.Tensor, like: Image.Image) -> Image.Image:
-    if like.size != (pixels.shape[3], pixels.shape[2]):
-        raise ImageError(f"The result has {tuple(pixels.shape[-2:])} pixels, the original {like.size[::-1]}.")
+    size = pixels.shape[2], pixels.shape[3]
+    _require_multiple(size, (like.height, like.width))
     plain, _ = plain_image(like)
     dtype = np.dtype(np.uint16 if plain.mode == "I;16" else np.uint8)
     is_color = plain.mode.startswith("RGB")
     samples = integer_array(pixels, dtype) if is_color else quantize(_grey(pixels), dtype)
     result = Image.fromarray(samples)
     if has_alpha(plain):
-        result.putalpha(plain.getchannel("A"))
+        result.putalpha(Image.fromarray(_enlarged(np.asarray(plain.getchannel("A")), size)))
     return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -10,6 +12,8 @@ import numpy as np
 import torch
 
 from ..errors import ImageError
+from ..pixels.resize import resize
+from .metadata import upright_exif
 from .modes import Mode
 from .samples import check_images, integer_array
 
@@ -110,6 +114,18 @@ class Picture:
         if pixels.shape != self.pixels.shape:
             raise ImageError(f"The result must be {tuple(self.pixels.shape)}, not {tuple(pixels.shape)}.")
         return replace(self, pixels=pixels)
+
+    def enlarged(self, pixels: torch.Tensor) -> Picture:
+        """The same picture enlarged to `pixels`, 1 x 3 x H' x W' in 0..1: alpha grows with it (bicubic), and EXIF tells
+        the new size.
+        """
+        height, width = pixels.shape[-2:]
+        alpha = None if self.alpha is None else resize(self.alpha, (height, width)).clamp_(0, 1)
+        exif = self.exif
+        if exif is not None:
+            with suppress(struct.error):  # damaged: it stays as it is
+                exif = upright_exif(exif, height, width)
+        return replace(self, pixels=pixels, alpha=alpha, exif=exif, source=None)
 
     def to_array(self) -> np.ndarray:
         """H x W x 3 RGB, uint8 or uint16 depending on `bit_depth`."""

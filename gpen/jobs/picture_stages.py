@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..backends import expect
+from ..enlarging import BYTES_PER_PIXEL as ENLARGED_BYTES_PER_PIXEL
 from ..images import Picture, read_picture
 from ..images.extent import pixels_of
 from ..progress import Progress, part_of
@@ -21,6 +22,7 @@ from ..steps import (
     GPU_PASS,
     CutWindow,
     cut_window,
+    enlarge_image,
     find_chosen,
     finish_window,
     restore_together,
@@ -83,7 +85,7 @@ class PictureStages:
     ) -> None:
         self._restorer, self._writing, self._progress = restorer, writing, progress
         self._indices, self._areas = indices, areas
-        self._networks, self._settings = restorer.networks, restorer.settings
+        self._networks, self._settings, self._enlargement = restorer.networks, restorer.settings, restorer.enlargement
         self._networks.require(self._settings)
         self._on_gpu = restorer.device.type != "cpu"
         self._pass = batch_size or (GPU_PASS if self._on_gpu else 0)
@@ -106,7 +108,10 @@ class PictureStages:
 
     def cost(self, task: Task) -> int:
         """Bytes that a picture takes on its way."""
-        return BYTES_PER_PIXEL * pixels_of(task.source) + self._restorer.generator.module.activation_bytes()
+        per_pixel = BYTES_PER_PIXEL
+        if self._enlargement is not None:
+            per_pixel += ENLARGED_BYTES_PER_PIXEL * self._enlargement.factor**2
+        return per_pixel * pixels_of(task.source) + self._restorer.generator.module.activation_bytes()
 
     @staticmethod
     def _alone(name: str, run: Callable[[_Work], None], limit: Limit) -> Stage:
@@ -129,6 +134,8 @@ class PictureStages:
 
         began = perf_counter()
         picture = read_picture(task.source, allow_damaged=self._writing.allow_damaged)
+        if self._enlargement is not None:
+            self._enlargement.check(picture.size)
         seconds = {"read": perf_counter() - began}
         paged = has_pages(picture, task.targets.main)
         area = None if paged else self._area(task, picture)
@@ -198,25 +205,29 @@ class PictureStages:
 
     def _finish(self, work: _Work) -> None:
         assert work.found is not None
-        pixels = work.picture.pixels
+        pixels, found, side = work.picture.pixels, work.found, self._networks.generator.module.config.size
+        enlargement = self._enlargement
+        if enlargement is not None:
+            found = found.enlarged(enlargement.factor)
         with timed(work.seconds, "gather"):
-            gathered = GatheredWindows(pixels, work.found.selected, self._networks.generator.module.config.size)
+            if enlargement is None:
+                gathered = GatheredWindows(pixels, found.selected, side)
+            else:
+                gathered = GatheredWindows.enlarged(pixels, found.selected, side, enlargement.factor)
+        following: dict[str, Any] = {"progress": work.progress, "seconds": work.seconds}
         if work.cut and work.answer is not None:
             window = finish_window(
-                work.cut,
-                work.answer,
-                self._networks,
-                self._settings,
-                progress=work.progress,
-                seconds=work.seconds,
+                work.cut, work.answer, self._networks, self._settings, enlarger=enlargement, **following
             )
-            gathered.add(window, 0, changed=window.images is not work.shown)
+            gathered.add(window, 0, changed=enlargement is not None or window.images is not work.shown)
+        elif enlargement is not None:
+            gathered.add(enlarge_image(pixels, enlargement, crop_side=side, **following), 0, changed=True)
         read_seconds = work.seconds.pop("read")
         work.result = self._restorer.complete(
             work.task.source,
             work.picture,
             pixels,
-            gathered.batch(work.found, work.seconds, running=work.running),
+            gathered.batch(found, work.seconds, running=work.running, enlarger=enlargement),
             indices=self._indices,
             read_seconds=read_seconds,
         )

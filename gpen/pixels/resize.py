@@ -14,19 +14,25 @@ from ..types import Size
 _BLOCK = 16
 # From this reduction on, PyTorch's kernel for GPUs needs more shared memory than they have: 149 kB at 74, of 48.
 _STEEP = 16
-# Radius of the filters at the scale of the result: a cubic convolution with a = -0.5, and a triangle.
-_RADIUS = {"bicubic": 2.0, "bilinear": 1.0}
+# Radius of the filters at the scale of the result: a cubic convolution with a = -0.5, a triangle, and a sinc windowed
+# by the middle lobe of a wider one.
+_RADIUS = {"bicubic": 2.0, "bilinear": 1.0, "lanczos": 3.0}
 
 
-def resize(images: torch.Tensor, size: Size, mode: Literal["bicubic", "bilinear"] = "bicubic") -> torch.Tensor:
+def resize(
+    images: torch.Tensor, size: Size, mode: Literal["bicubic", "bilinear", "lanczos"] = "bicubic"
+) -> torch.Tensor:
     """Resize pictures as `F.interpolate(images, size, mode=mode, antialias=True)` does, up to rounding.
+
+    `lanczos`, which `F.interpolate` does not have, is that of Pillow (Duchon, "Lanczos filtering in one and two
+    dimensions", 1979), with three lobes.
 
     On a CPU in half of its time: the rows come first, of which a processor multiplies many neighbours at once.
 
     Args:
         images: B x C x H x W floating point; planes, or with the channels of a pixel side by side.
         size: (height, width) of the result.
-        mode: kernel. Bicubic may slightly overshoot the range of the images.
+        mode: kernel. Bicubic and Lanczos may slightly overshoot the range of the images.
 
     Returns:
         B x C x height x width.
@@ -35,6 +41,8 @@ def resize(images: torch.Tensor, size: Size, mode: Literal["bicubic", "bilinear"
     if images.device.type != "cpu" and max(height / size[0], width / size[1]) > _STEEP:
         return _resize_whole(images, size, mode)
     if images.device.type != "cpu" or images.dtype != torch.float32 or images.requires_grad:
+        if mode == "lanczos":
+            return _resize_whole(images, size, mode)
         return F.interpolate(images, size, mode=mode, antialias=True)
     reduced = images.new_empty(count, channels, size[0], width)
     matrix, spans = _matrix(height, size[0], mode)
@@ -86,6 +94,8 @@ def _matrix(length: int, made: int, mode: str) -> tuple[torch.Tensor, Spans]:
     if mode == "bicubic":
         weights = torch.where(away < 1, (1.5 * away - 2.5) * away**2 + 1, ((-0.5 * away + 2.5) * away - 4) * away + 2)
         weights = torch.where(away < 2, weights, 0.0)
+    elif mode == "lanczos":
+        weights = torch.where(away < 3, torch.sinc(away) * torch.sinc(away / 3), 0.0)
     else:
         weights = (1 - away).clamp(min=0)
     weights = torch.where(index < last[:, None], weights, 0.0)

@@ -50,6 +50,7 @@ def keep_own_detail(
     settings: Settings,
     *,
     judgements: Sequence[Judgement] | None = None,
+    enlarged: bool = False,
     progress: Steps = no_steps,
 ) -> RestoredFaces:
     """Keep the photograph's detail and tone in each restored face, and decide which faces stay unchanged.
@@ -61,6 +62,8 @@ def keep_own_detail(
         alignments: alignment of each crop.
         settings: how much to keep.
         judgements: one for each face, instead of judging it, such as those of a face in a video; see `judge_faces`.
+        enlarged: whether the faces will be pasted into enlarged images. Then a face with fewer pixels than its crop is
+            restored however sharp those pixels are, since the enlarged picture lacks what is finer.
         progress: called with (done, total) regularly; an exception it raises ends the work.
 
     Raises:
@@ -71,7 +74,9 @@ def keep_own_detail(
     def shape(first: int, last: int) -> tuple[torch.Tensor, tuple[str | None, ...]]:
         own, steps = slice(first, last), steps_within(shaping, first, last, len(before))
         known = None if judgements is None else judgements[own]
-        return shape_detail(images, before[own], answer[own], alignments[own], settings, known, progress=steps)
+        return shape_detail(
+            images, before[own], answer[own], alignments[own], settings, known, enlarged=enlarged, progress=steps
+        )
 
     pieces = in_pieces(
         len(before),
@@ -126,6 +131,7 @@ def shape_detail(
     settings: Settings,
     judgements: Sequence[Judgement] | None = None,
     *,
+    enlarged: bool = False,
     progress: Steps = no_steps,
 ) -> tuple[torch.Tensor, tuple[str | None, ...]]:
     """Blend and enhance the detail; also returns, for each face, why it stays unchanged, or None.
@@ -140,7 +146,9 @@ def shape_detail(
         quality = [_jpeg_quality(images, alignment) for alignment in alignments]
         faces = list(zip(before, after, alignments, quality, strict=True))
         left_alone = tuple(
-            _why_left(images, crop[None], restored[None], alignment, saved)
+            None
+            if enlarged and matrix_scale(alignment.inverse) < _ENLARGED
+            else _why_left(images, crop[None], restored[None], alignment, saved)
             for (crop, restored, alignment, saved), _ in each(faces, steps_within(progress, 0, 40, 100))
         )
     chosen = [n for n, reason in enumerate(left_alone) if reason is None]

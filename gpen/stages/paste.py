@@ -74,6 +74,7 @@ def paste_crops(
     feather: float = 0.1,
     parser: FaceParser | None = None,
     area: torch.Tensor | None = None,
+    background: torch.Tensor | None = None,
     progress: Steps = no_steps,
     **how: Any,
 ) -> PastedCrops:
@@ -87,6 +88,7 @@ def paste_crops(
         alignments: result of `align_faces` for these images.
         mask_mode, feather, parser: as for `draw_masks`.
         area: as for `find_places`.
+        background: pictures of the same shape that are pasted into instead, see `paste_faces`.
         progress: called with (done, total) regularly; an exception it raises ends the work.
         **how: `color_match`, `match_grain`, `strength` and `denoise` of `paste_faces`.
 
@@ -95,7 +97,8 @@ def paste_crops(
         SettingsError: a setting is unknown or out of range.
     """
     check_crops(images, crops, alignments)
-    result, coverage = images, torch.zeros_like(images[:, :1])
+    ground = images if background is None else background
+    result, coverage = ground, torch.zeros_like(images[:, :1])
     faults: list[str | None] = [None] * len(alignments)
     by_image: dict[int, list[int]] = {}
     for n, alignment in enumerate(alignments):
@@ -112,9 +115,12 @@ def paste_crops(
         for n, place in zip(numbers, places, strict=True):
             if area is not None and place is None:
                 faults[n] = faults[n] or NOT_IN_AREA
-        pasted, coverage[index : index + 1] = paste_faces(given, own, placed, places=places, progress=pasting, **how)
-        if pasted is not given:
-            result = images.clone() if result is images else result
+        own_ground = None if background is None else background[index : index + 1]
+        pasted, coverage[index : index + 1] = paste_faces(
+            given, own, placed, places=places, background=own_ground, progress=pasting, **how
+        )
+        if pasted is not (given if own_ground is None else own_ground):
+            result = ground.clone() if result is ground else result
             result[index : index + 1] = pasted
     return PastedCrops(result, coverage, tuple(faults), _doubts(images, crops, alignments))
 
@@ -152,6 +158,7 @@ def paste_back(
     settings: Settings,
     *,
     area: torch.Tensor | None = None,
+    background: torch.Tensor | None = None,
     progress: Steps = no_steps,
 ) -> PastedFaces:
     """Paste restored faces into their images.
@@ -162,6 +169,8 @@ def paste_back(
         networks: the parser is used for the mask mode `parsing`.
         settings: mask and strength settings.
         area: as for `find_places`.
+        background: pictures of the same shape that are pasted into instead, see `paste_faces`. The crops are cut again
+            from `images`, which may be enlarged.
         progress: called with (done, total) regularly; an exception it raises ends the work.
     """
     # Shares of the time, in percent.
@@ -194,7 +203,8 @@ def paste_back(
             crops,
             alignments,
             places=places,
-            originals=faces.before if faces.before.shape == crops.shape else None,
+            originals=faces.before if faces.before.shape == crops.shape and background is None else None,
+            background=background,
             color_match=settings.color_match,
             match_grain=settings.match_grain,
             strength=[settings.strength * record.share for record in faces.records],
@@ -204,11 +214,12 @@ def paste_back(
         )
         return pasted, mask, places
 
+    ground = images if background is None else background
     pasted, mask, places = _here_or_on_the_cpu(paste, images, faces.after)
-    if pasted is not images:
+    if pasted is not ground:
         sharpen = partial(finish, sigma=settings.finish_sigma, mix=settings.finish_mix, progress=finishing)
         pasted = _here_or_on_the_cpu(lambda pasted, mask: sharpen(pasted, mask=mask), pasted, mask)
-    changes = measure_changes(images, pasted, alignments, places=places, progress=measuring)
+    changes = measure_changes(ground, pasted, alignments, places=places, progress=measuring)
     records = tuple(
         replace(
             record,
@@ -217,7 +228,7 @@ def paste_back(
             or (NOT_IN_AREA if area is not None and place is None else None)
             or _why_unchanged(change, settings.strength * record.share),
             change=change,
-            noise=noise_around(images, pasted, record.alignment),
+            noise=noise_around(ground, pasted, record.alignment),
             cover=place and Cover.of(place),
         )
         for (record, fault, change, place), _ in each(
