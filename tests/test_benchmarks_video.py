@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from video.measures import Unsteadiness, fidelity, fine_contrast, jitter
+from video.measures import Unsteadiness, fidelity, fine_contrast, jitter, lag, misplacement
 from video.motion import DAMAGES, WAYS, Damage, Scene
 
 from gpen_blocks.gpen.images import read_picture
@@ -44,6 +44,21 @@ def test_points_on_their_true_way_do_not_shake():
     assert jitter(way, way) == 0 and jitter(way + [3, 4], way) == pytest.approx(0, abs=1e-9)
     noisy = way + np.random.default_rng(1).normal(0, 0.1, way.shape)
     assert jitter(noisy, way) == pytest.approx(0.1 * (6 * 2) ** 0.5, rel=0.1)
+
+
+def test_points_behind_their_way_lag_by_as_many_frames_as_they_are_behind():
+    time = np.arange(80.0)
+
+    def way(moments: np.ndarray) -> np.ndarray:
+        return np.stack([30 * np.sin(moments / 9), 20 * np.cos(moments / 7)], -1)[:, None] + np.zeros((5, 2))
+
+    shaking = np.random.default_rng(0).normal(0, 0.2, (80, 5, 2))
+    assert lag(way(time - 0.8) + shaking + [3, 4], way(time)) == pytest.approx(0.8, abs=0.05)
+    assert lag(way(time) + shaking, way(time)) == pytest.approx(0, abs=0.05)
+    some = way(time - 0.8)
+    some[10:20] = np.nan
+    assert lag(some, way(time)) == pytest.approx(0.8, abs=0.05)
+    assert misplacement(way(time) + shaking + [3, 4], way(time)) == pytest.approx(0.2 * 2**0.5, rel=0.1)
 
 
 def test_damage_is_the_same_in_every_frame_but_for_its_noise(scene):

@@ -129,8 +129,7 @@ class LiveFollower:
         try:
             follower.add(follower.eye.see(number, frame, search=number % EVERY == _TURN))
         except Exception:
-            if follower.next_number == number:
-                follower.miss(number, size)
+            follower.miss(number, size)
             raise
         present = follower.present
         self._faces = {track: self._faces.get(track) or self._new() for track in present}

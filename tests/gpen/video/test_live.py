@@ -12,6 +12,7 @@ from video.motion import DAMAGES, WAYS, Scene
 from gpen_blocks import Restorer
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.images import read_picture
+from gpen_blocks.gpen.video.steady.looking import Eye
 
 SIZE = (128, 176)
 
@@ -110,14 +111,42 @@ def test_what_cannot_be_done_is_refused_at_once(restorer):
 
 
 @pytest.mark.slow
+def test_a_frame_that_fails_is_told_and_the_next_goes_on(frames, restorer, monkeypatch):
+    live, find_again = restorer.live(), Eye.find_again
+
+    def fail(self, image, known):
+        raise MemoryError("no room")
+
+    live.restore(frames[0])
+    monkeypatch.setattr(Eye, "find_again", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        live.restore(frames[1])
+    monkeypatch.setattr(Eye, "find_again", find_again)
+    for frame in frames[2:8]:
+        after = live.restore(frame)
+    assert len(live.faces) == 1 and (after != frames[7]).any()
+
+
+@pytest.mark.slow
+def test_the_example_of_the_documentation_runs(clip, examples):
+    page = (examples.parent / "docs" / "video.md").read_text(encoding="utf-8").partition("## Live")[2]
+    code = page.partition("```python\n")[2].partition("```")[0]
+    own = 'Restorer("gpen-lite-256", "face-detector-lite", device="cpu", backend="eager")'
+    assert code.count("Restorer()") == code.count('"film.mp4"') == 1
+    known: dict = {}
+    exec(code.replace("Restorer()", own).replace('"film.mp4"', repr(str(clip))), known)
+    assert len(known["live"].faces) == 1 and known["restored"].shape == (128, 176, 3)
+    assert (known["restored"] != known["frame"].to_ndarray(format="rgb24")).any()
+
+
+@pytest.mark.slow
 def test_what_is_judged_of_a_face_goes_slowly_to_new_values(frames, restorer):
     live, used = restorer.live(), []
     for frame in frames:
         live.restore(frame)
-        ((number, values),) = live._values.items()
-        used.append(values.numbers)
-        assert live._state.values.keys() == live._state.details.keys() == {number}
+        assert live._values.keys() == live._state.values.keys() == live._state.details.keys() == {0}
+        used.append(live._values[0].numbers)
     steps = np.abs(np.diff(np.stack(used), axis=0))
     assert (steps[:8] > 0).any(), "there were other judgements"
-    far = np.abs(live._state.values[number].numbers - used[7])
+    far = np.abs(live._state.values[0].numbers - used[7])
     assert (steps[7:] <= far / 4 + 1e-9).all(), "no value jumps"
