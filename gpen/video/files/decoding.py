@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .continuity import AS_IT_IS, Timeline
@@ -55,10 +56,18 @@ class Decoder:
         """Of all that was announced, how many packets did not come; 0 where a kind of file does not count exactly."""
         name, announced = self._container.format.name, self._stream.frames
         if "mov" in name:
-            return max(0, announced - self.packets)
+            return max(0, announced - self._stored()) if announced > self.packets else 0
         if name == "avi":  # it counts moments, also those without a new frame
             return max(0, announced - max(self.packets, self._stream.duration or 0))
         return 0
+
+    def _stored(self) -> int:
+        """How many packets there are, with those that an edit list passes over: they are counted, but not read."""
+        number, how = 0, {"options": {"ignore_editlist": "1"}, "metadata_errors": "surrogateescape"}
+        with suppress(*av_errors()), require_av().open(self._container.name, **how) as file:
+            for packet in file.demux(file.streams[self._stream.index]):
+                number += packet.size > 0
+        return number
 
     def pictures(self) -> Iterator[VideoFrame]:
         """Pictures in the order in which they are shown; what cannot be decoded is counted and passed over."""

@@ -79,6 +79,24 @@ def test_of_a_file_that_is_cut_off_the_beginning_is_taken(tmp_path, suffix, opti
     assert re.search(told, notes[0])
 
 
+def test_frames_that_an_edit_list_passes_over_are_not_missing(tmp_path):
+    """Editors trim a file without a change of its frames: those before the last key frame are not even read."""
+    whole, trimmed = make_video(tmp_path / "whole.mp4", times=LONG, options={"g": "12"}), tmp_path / "trimmed.mp4"
+    options = {"use_editlist": "1", "avoid_negative_ts": "disabled", "movflags": "faststart"}
+    with av.open(str(whole)) as source, av.open(str(trimmed), "w", options=options) as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                before = int(Fraction(LONG[30], 1000) / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - before, packet.dts - before, stream
+                target.mux(packet)
+    notes: list[str] = []
+    assert len(list(read_frames(read_info(trimmed), tell=notes.append))) == len(LONG) - 30 and not notes
+    trimmed.write_bytes(trimmed.read_bytes()[: trimmed.stat().st_size // 2])
+    list(read_frames(read_info(trimmed), tell=notes.append))
+    assert "frames of 100 are missing" in notes[0]
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".webm"])
 def test_a_hole_in_a_file_is_told(tmp_path, suffix):
     """Matroska does not count frames; the even steps of those around tell."""
