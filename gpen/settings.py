@@ -87,6 +87,10 @@ def _share(default: float, help: str) -> Any:
     return _number(default, 0.0, 1.0, "detail", f"Share of the local enhancement for {help}.", late=True, rare=True)
 
 
+def _strength(part: str) -> Any:
+    return _number(1.0, 0.0, 1.0, "paste", f"Share of the strength for {part}.", late=True, rare=True)
+
+
 def _choice(default: str, choices: object, group: Group, help: str, **more: Any) -> Any:
     return _declare(Setting(default=default, choices=get_args(choices), group=group, help=help, **more))
 
@@ -259,6 +263,12 @@ class Settings:
     enhance_lips: float = _share(0.8, "the lips")
     enhance_cheeks: float = _share(0.5, "the cheekbones")
     enhance_hairline: float = _share(0.7, "the band between forehead and hair")
+    strength_brows: float = _strength("the brows")
+    strength_eyes: float = _strength("the eyes")
+    strength_nose: float = _strength("the nose")
+    strength_lips: float = _strength("the lips")
+    strength_skin: float = _strength("the skin, without eyes, nose and lips")
+    strength_hair: float = _strength("the hair and the surroundings of the face, where the mask reaches them")
     landmarks68: InitVar[bool | None] = None
 
     @property

@@ -73,5 +73,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "enhance_lips": ("嘴唇增强", "局部增强在嘴唇处的强度比例。"),
     "enhance_cheeks": ("脸颊增强", "局部增强在颧骨处的强度比例。"),
     "enhance_hairline": ("发际线增强", "局部增强在额头与头发之间的强度比例。"),
+    "strength_brows": ("眉毛强度", "眉毛处的强度比例。"),
+    "strength_eyes": ("眼部强度", "眼睛处的强度比例。"),
+    "strength_nose": ("鼻子强度", "鼻子处的强度比例。"),
+    "strength_lips": ("嘴唇强度", "嘴唇处的强度比例。"),
+    "strength_skin": ("皮肤强度", "皮肤处的强度比例，不含眼睛、鼻子和嘴唇。"),
+    "strength_hair": ("头发强度", "头发及人脸周围的强度比例，以遮罩所及为限。"),
 }
 """Label and help of each setting."""

@@ -18,6 +18,7 @@ from ..faces.change import Change, measure_changes
 from ..faces.looks import find_misordered, find_strangers, find_unlike, looks_cut, looks_of
 from ..faces.masks import draw_masks
 from ..faces.masks.parsing import FaceParser
+from ..faces.masks.parts import Part, crop_landmarks, part_gains
 from ..faces.paste import check_crops, paste_faces
 from ..faces.place import NO_PIXELS, NOT_IN_AREA, Cover, Place, find_places
 from ..progress import Steps, each, no_steps, steps_within
@@ -195,6 +196,10 @@ def paste_back(
     )
     for n, fault in zip(changing, why, strict=True):
         faults[n] = fault
+    shares = _shares_of_parts(settings)
+    if shares and changing:
+        points = crop_landmarks(tuple(alignments[n] for n in changing), masks.shape[-1])
+        masks[changing] *= part_gains(points, masks.shape[-1], shares, elsewhere=settings.strength_skin)
 
     def paste(images: torch.Tensor, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tuple[Place | None, ...]]:
         places = find_places(masks.to(images), alignments, area=area, progress=placing)
@@ -236,6 +241,19 @@ def paste_back(
         )
     )
     return PastedFaces(pasted, mask, records)
+
+
+def _shares_of_parts(settings: Settings) -> dict[Part, float]:
+    """Shares of the strength by part of the face; empty if all are 1. The eyes are those without the brows."""
+    shares: dict[Part, float] = {
+        "brows": settings.strength_brows,
+        "eyes": settings.strength_eyes,
+        "lips": settings.strength_lips,
+        "nose": settings.strength_nose,
+        "skin": settings.strength_skin,
+        "hair": settings.strength_hair,
+    }
+    return {} if set(shares.values()) == {1.0} else shares
 
 
 def _why_unchanged(change: Change | None, strength: float) -> str | None:

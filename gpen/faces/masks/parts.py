@@ -1,4 +1,4 @@
-"""Soft masks of the parts of a face: eyes, lips, cheeks, hairline, skin and hair.
+"""Soft masks of the parts of a face: brows, eyes, lips, nose, cheeks, hairline, skin and hair.
 
 Convention: points are (x, y) in pixels of the crop; 68 landmarks are in iBUG order.
 """
@@ -19,7 +19,7 @@ from ...types import Alignment
 from ..align import TEMPLATES
 from .contour import convex_hull, head_outline, landmark_outline, signed_distance
 
-Part = Literal["eyes", "lips", "cheeks", "hairline", "skin", "hair"]
+Part = Literal["brows", "eyes", "lips", "nose", "cheeks", "hairline", "skin", "hair"]
 
 # Shapes are drawn on a grid of this side and enlarged: a soft edge has no finer detail.
 _GRID = 64
@@ -68,9 +68,9 @@ def part_masks(landmarks: np.ndarray, size: int) -> dict[Part, torch.Tensor]:
         size: side S of the crops in pixels.
 
     Returns:
-        For each part, N x 1 x S x S float32 in 0..1 with soft edges of S / 32. Eyes extend to the brows; hairline is
-        the band between forehead and hair; skin is the face without eyes and lips, including cheeks; hair is the area
-        within an eye distance above and beside the face, down to the ears.
+        For each part, N x 1 x S x S float32 in 0..1 with soft edges of S / 32. Eyes extend to the brows, which
+        are a part of them; hairline is the band between forehead and hair; skin is the face without eyes and lips,
+        including nose and cheeks; hair is the area within an eye distance above and beside the face, down to the ears.
 
     Raises:
         ImageError: the landmarks have a wrong shape, are not finite or coincide, or the side is below 1.
@@ -144,7 +144,7 @@ def _draw(points: np.ndarray) -> dict[Part, np.ndarray]:
         face, inner = head_outline(points), _mean_face(points)
     else:
         face, inner = landmark_outline(points), points[_JAW_POINTS:]
-    brows, eyes, mouth = inner[:10], inner[19:31], inner[31:43]
+    brows, nose, eyes, mouth = inner[:10], inner[10:19], inner[19:31], inner[31:43]
     centres = eyes[:6].mean(axis=0), eyes[6:].mean(axis=0)
     across = centres[1] - centres[0]
     up = eyes.mean(axis=0) - mouth.mean(axis=0)
@@ -155,6 +155,7 @@ def _draw(points: np.ndarray) -> dict[Part, np.ndarray]:
     in_face = _soft(beyond)
     eye_mask = np.maximum(*(_soft(_hull_distance(brows[half * 5 :][:5], eyes[half * 6 :][:6])) for half in (0, 1)))
     lips = _soft(_hull_distance(mouth))
+    brow_mask = np.maximum(*(_soft(_hull_distance(brows[half * 5 :][:5])) for half in (0, 1)))
     # The cheekbones: below the outer half of each eye, above the height of the nose's tip.
     down = mouth.mean(axis=0) - eyes.mean(axis=0)
     bones = (centre + 0.45 * down + side * across for centre, side in zip(centres, (-0.25, 0.25), strict=True))
@@ -163,8 +164,10 @@ def _draw(points: np.ndarray) -> dict[Part, np.ndarray]:
     beside = _ramp((_POINTS - eyes.mean(axis=0)) @ up + 0.5 * reach, 0.25 * reach)
     skin = in_face * (1 - eye_mask) * (1 - lips)
     return {
+        "brows": brow_mask,
         "eyes": eye_mask,
         "lips": lips,
+        "nose": _soft(_hull_distance(nose)) * (1 - lips),
         "cheeks": cheeks * skin,
         "hairline": _ramp(0.3 * reach - np.abs(beyond), 0.15 * reach) * above * (1 - eye_mask),
         "skin": skin,
