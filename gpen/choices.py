@@ -31,6 +31,9 @@ Precision = Literal["fp32", "bf16", "fp16"]
 Backend = Literal["auto", "eager", "compile", "openvino", "onnxruntime", "cudagraph", "tensorrt"]
 """What runs a generator, see `models.load_generator`."""
 
+Elsewhere = Literal["diffuse", "leave"]
+"""Treatment of covered pixels outside of faces, see `redraw.inpainting`."""
+
 FACTORS = (1, 2, 3, 4)
 """Factors by which a photograph can be enlarged; 1 leaves its size."""
 LANCZOS = "lanczos"

@@ -12,8 +12,14 @@ from .choices import LANCZOS
 from .errors import ModelNotFoundError
 from .settings import Settings
 
-# Candidates for `auto`, best first. Each list ends with a bundled model, so one is always found.
+# Candidates for `auto`, best first. Lists that end with a bundled model always find one.
 AUTO_GENERATORS = ("gpen-bfr-512", "gpen-bfr-1024", "gpen-bfr-256", "gpen-lite-256")
+AUTO_OF_TASK = {
+    "restoration": AUTO_GENERATORS,
+    "colorization": ("gpen-colorization-1024", "gpen-colorize-lite"),
+    "inpainting": ("gpen-inpainting-1024",),
+    "seg2face": ("gpen-seg2face-512",),
+}
 AUTO_DETECTORS = ("retinaface-resnet50", "retinaface-mobile0.25", "face-detector-lite")
 CLASSIFIER = "face-classifier-lite"
 AUTO_PARSERS = ("bisenet", "parsenet")

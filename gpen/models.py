@@ -21,8 +21,8 @@ from .faces.masks.parsing import FaceParser, build_parser
 from .loaded import DEFAULT_TEMPLATE, AnyNetwork, LoadedModel, ModelCache
 from .model_files import (
     AUTO_DETECTORS,
-    AUTO_GENERATORS,
     AUTO_LANDMARKERS,
+    AUTO_OF_TASK,
     AUTO_PARSERS,
     CLASSIFIER,
     resolve_model,
@@ -115,7 +115,7 @@ def load_generator(
     require_choice("precision", precision, get_args(Precision))
     require_choice("backend", backend, get_args(Backend))
     place = device if isinstance(device, torch.device) else select_device(device)
-    resolved = resolve_model(name, AUTO_GENERATORS, "generator")
+    resolved = resolve_model(name, AUTO_OF_TASK[task or RESTORATION.name], "generator")
     if task:
         require_task(resolved.record.name if resolved.record else str(resolved.path), _task_of(resolved), task)
 

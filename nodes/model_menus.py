@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from ..gpen.backends import import_onnx_runtime
 from ..gpen.errors import SettingsError
-from ..gpen.models import AUTO_DETECTORS, AUTO_GENERATORS, AUTO_PARSERS
+from ..gpen.model_files import AUTO_DETECTORS, AUTO_GENERATORS, AUTO_PARSERS
 from ..gpen.tasks import RESTORATION, require_task
 from ..weights import places, registry, store
 from ..weights.download import download

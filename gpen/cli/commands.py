@@ -10,12 +10,15 @@ import typer
 
 from ..errors import GPENError, NoPictureError, SettingsError
 from . import (
+    colorize,
     contact_sheet,
     degrade,
     demo,
     detect,
     doctor,
+    draw,
     evaluate,
+    inpaint,
     job,
     models,
     restore,
@@ -29,7 +32,7 @@ from .terminal import alarming, say_error
 
 app = typer.Typer(
     name="gpen",
-    help="Restore, find and measure faces in photographs with GPEN.",
+    help="Restore, colour, fill in, draw, find and measure faces with GPEN.",
     no_args_is_help=True,
     add_completion=False,
     # Importing rich for help and tracebacks in boxes would take longer than all other work before a command starts.
@@ -42,6 +45,9 @@ app.command("video", cls=GroupedCommand)(video.video)
 app.command("job")(job.job)
 app.command("contact-sheet")(contact_sheet.contact_sheet)
 app.command("detect", cls=GroupedCommand)(detect.detect)
+app.command("colorize", cls=GroupedCommand)(colorize.colorize)
+app.command("inpaint", cls=GroupedCommand)(inpaint.inpaint)
+app.command("draw", cls=GroupedCommand)(draw.draw)
 app.command("spectrum")(spectrum.spectrum)
 app.command("degrade")(degrade.degrade)
 app.command("train")(train.train)

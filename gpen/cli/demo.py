@@ -17,7 +17,7 @@ def demo(
     """Restore the example portrait with the bundled models and write a before-and-after sheet."""
     from ..errors import ImageError
     from ..files import save_png
-    from ..models import AUTO_DETECTORS, AUTO_GENERATORS
+    from ..model_files import AUTO_DETECTORS, AUTO_GENERATORS
     from ..report import PREVIEW_NOTE
     from ..restorer import Restorer
     from ..sheets import restoration_sheet

@@ -61,7 +61,7 @@ def train(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     settings = read_config(find_config(config))
     if task:
-        settings = replace(settings, model=replace(settings.model, task=task))
+        settings = replace(settings, model=replace(settings.model, task=task))  # type: ignore[arg-type]
     pictures = read_faces(faces, limit, face_size(settings))
     labels = None
     if settings.model.task == "seg2face":

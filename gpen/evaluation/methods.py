@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from ...weights import store
 from ..backends import Network
 from ..devices import Placement
-from ..models import AUTO_GENERATORS, LoadedModel, load_generator
+from ..model_files import AUTO_GENERATORS
+from ..models import LoadedModel, load_generator
 from ..pixels.filters import gaussian_blur
 from ..restore import restore_crops
 

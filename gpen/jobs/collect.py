@@ -58,7 +58,9 @@ REASONS = {
 }
 # Suffixes that the commands append to a picture's stem, followed by a number if a name was taken. Such results in an
 # input folder are skipped.
-_RESULT = re.compile(r"(?P<source>.+?)(?:-restored(?:-\d+)?)?(?:-compare|-faces|-restored)(?:-\d+)?", re.DOTALL)
+_RESULT = re.compile(
+    r"(?P<source>.+?)(?:-restored(?:-\d+)?)?(?:-compare|-faces|-restored|-coloured|-filled)(?:-\d+)?", re.DOTALL
+)
 
 
 def collect(inputs: Iterable[str], recursive: bool, output: Path | None = None) -> Collection:

@@ -88,7 +88,7 @@ def keep_own_detail(
     after = torch.cat([crops for crops, _ in pieces]) if pieces else answer
     left_alone = [reason for _, reasons in pieces for reason in reasons]
     if judgements is None:
-        tones = [_judge_tone(images, alignment) for alignment, _ in each(alignments, judging)]
+        tones = [judge_face_tone(images, alignment) for alignment, _ in each(alignments, judging)]
     else:
         tones = [judgement.tone for judgement in judgements]
     noises = [None if judgements is None else judgements[n].fine_noise for n in range(len(before))]
@@ -111,12 +111,12 @@ def judge_faces(
         crop, restored = before[n : n + 1], answer[n : n + 1]
         quality = _jpeg_quality(images, alignment)
         left_alone = _why_left(images, crop, restored, alignment, quality) if settings.frequency_blend > 0 else None
-        crossover, tone = find_crossover(crop, restored, [quality]), _judge_tone(images, alignment)
+        crossover, tone = find_crossover(crop, restored, [quality]), judge_face_tone(images, alignment)
         judged.append(Judgement(crossover, tone, left_alone, measure_fine_noise(images, crop, alignment)))
     return tuple(judged)
 
 
-def _judge_tone(images: torch.Tensor, alignment: Alignment) -> Tone:
+def judge_face_tone(images: torch.Tensor, alignment: Alignment) -> Tone:
     """Whether a face is in colour, judged on its crop and the surroundings."""
     side = alignment.crop_size * matrix_scale(alignment.inverse)
     reach = max(_AROUND, _LEAST_AROUND / side)

@@ -52,7 +52,13 @@ def hf_snapshot(home: Path) -> Path:
 
 def test_the_bundled_models_are_always_there():
     """On a machine without models, caches or network."""
-    bundled = ["gpen-lite-256", "face-detector-lite", "face-classifier-lite", "face-landmarks-lite"]
+    bundled = [
+        "gpen-lite-256",
+        "gpen-colorize-lite",
+        "face-detector-lite",
+        "face-classifier-lite",
+        "face-landmarks-lite",
+    ]
     for name in bundled:
         model = store.resolve(name)
         assert model.verified and model.record is registry.get(name)

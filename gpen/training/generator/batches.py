@@ -57,7 +57,11 @@ class Batches(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor,
             places = self.order.at(step)[self.rank :: self.world]
             lessons = [
                 make_lesson(
-                    *(self.task, self.faces[face], partner, self.order.seed, self.degradation),
+                    self.task,
+                    self.faces[face],
+                    partner,
+                    self.order.seed,
+                    self.degradation,
                     mirror=mirror,
                     labels=None if self.labels is None else self.labels[face],
                 )
