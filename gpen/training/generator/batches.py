@@ -41,7 +41,7 @@ class Batches(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor,
         world: int = 1,
         labels: np.ndarray | None = None,
     ) -> None:
-        self.task = task
+        self.task: TaskName = task
         self.labels = labels
         self.faces = faces
         self.order = order

@@ -27,6 +27,11 @@ _ANGLE, _ANGLE_RANGE = 2 * np.pi / 5, 2 * np.pi / 15
 _SCRATCHED = 0.3
 
 
+# Around a stroke, the answer counts this far, as a share of the side and in pixels: it is compared with the photograph
+# there when it is used.
+_RIM, _LEAST_RIM = 1 / 32, 3
+
+
 class Lesson(NamedTuple):
     """A training example.
 
@@ -55,7 +60,8 @@ def make_lesson(
 
     1. Restoration: the pair of `training_pair`.
     2. Colorization: grey of the damaged face; its colours are to be found, and its luma is given.
-    3. Inpainting: strokes painted white into the damaged face; only what was there is to be found.
+    3. Inpainting: strokes painted white into the damaged face; what was there is to be found, and a rim around it
+       kept.
     4. Drawing: the map of the face in colours.
 
     Args:
@@ -90,7 +96,9 @@ def make_lesson(
         colours = moved - moved @ np.array(LUMA_601)[:, None]
         return Lesson(np.repeat(gray, 3, axis=2).astype(np.uint8), _to_bytes(gray + colours), whole)
     strokes = draw_strokes(len(face), rng)
-    return Lesson(np.where(strokes[..., None] > 0, 255, damaged).astype(np.uint8), damaged, strokes)
+    shown = np.where(strokes[..., None] > 0, 255, damaged).astype(np.uint8)
+    rim = 2 * max(_LEAST_RIM, round(len(face) * _RIM)) + 1
+    return Lesson(shown, damaged, np.asarray(cv2.dilate(strokes, np.ones((rim, rim), np.uint8))))
 
 
 def answered(

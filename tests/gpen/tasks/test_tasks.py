@@ -13,8 +13,10 @@ from safetensors.torch import load_file, save_file
 from gpen_blocks import Restorer
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.models import load_generator
-from gpen_blocks.gpen.tasks import COLORIZATION, DRAWING, RESTORATION, TASKS, require_task
+from gpen_blocks.gpen.network import build_generator
+from gpen_blocks.gpen.tasks import COLORIZATION, DRAWING, INPAINTING, RESTORATION, TASKS, require_task
 from gpen_blocks.gpen.tasks.maps import CLASSES, PALETTE, colour_of, labels_of, mirror_labels
+from gpen_blocks.gpen.tasks.task import from_signed
 from gpen_blocks.weights import places, registry
 
 
@@ -112,3 +114,27 @@ def test_a_mirrored_map_has_its_left_eye_on_the_left():
     labels = np.zeros((1, 4), np.uint8)
     labels[0, 0] = CLASSES.index("l_eye")
     assert mirror_labels(labels).tolist() == [[0, 0, 0, CLASSES.index("r_eye")]]
+
+
+@pytest.mark.parametrize("task", [INPAINTING, COLORIZATION], ids=lambda task: task.name)
+def test_signed_tasks_give_the_reference_numbers(task, tiny):
+    """From 0..1 to 0..1 through a golden of the reference implementation, which takes and gives -1..1."""
+    network = build_generator(tiny.state_dict)
+    shown = from_signed(tiny.input)
+    fed = INPAINTING.feed(shown)
+    read = task.read(network(fed))
+    torch.testing.assert_close(read, from_signed(tiny.output), atol=1e-4, rtol=1e-4)
+
+
+def test_drawing_gives_the_reference_numbers(tiny):
+    """Nothing is scaled on the way in or out."""
+    answer = DRAWING.read(build_generator(tiny.state_dict)(DRAWING.feed(tiny.input)))
+    torch.testing.assert_close(answer, tiny.output, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_drawing_gives_the_reference_numbers_at_its_published_size(official_golden):
+    """Seg2face-512 has the shape of BFR-512."""
+    golden = official_golden(512)
+    answer = DRAWING.read(build_generator(golden.state_dict)(DRAWING.feed(golden.input)))
+    assert float((answer - golden.output).abs().max() / golden.output.abs().max()) < 1e-4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -47,11 +48,14 @@ def test_colorization_is_shown_grey_and_its_answer_has_that_luma(face):
     assert torch.allclose(luma, shown[:, 0], atol=1e-5)
 
 
-def test_inpainting_is_shown_white_strokes_and_asked_for_nothing_else(face):
+def test_inpainting_is_shown_white_strokes_and_asked_for_them_and_a_rim(face):
     lesson = make_lesson("inpainting", face, 0, 3, MIXED, mirror=False)
     inside = lesson.counts > 0
-    assert 0.01 < inside.mean() < 0.9
-    assert (lesson.shown[inside] == 255).all() and (lesson.shown[~inside] == lesson.truth[~inside]).all()
+    painted = (lesson.shown != lesson.truth).any(axis=2)
+    assert 0.01 < inside.mean() < 0.95
+    assert (lesson.shown[painted] == 255).all() and inside[painted].all()
+    # Along the edge the answer is compared with the photograph, so it has to be right there, too.
+    assert inside[cv2.dilate(painted.astype(np.uint8), np.ones((7, 7))) > 0].all()
     shown, truth, counts = images(*lesson)
     answer = torch.zeros(1, 3, SIDE, SIDE)
     looked_at = answered("inpainting", answer, shown, truth, counts)
@@ -75,8 +79,6 @@ def test_a_map_moves_with_its_face(face, mirror):
 
 
 def test_strokes_have_the_widths_of_the_authors_training():
-    import cv2
-
     widths = []
     for seed in range(40):
         drawn = draw_strokes(512, np.random.default_rng(seed))
