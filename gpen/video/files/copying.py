@@ -185,9 +185,24 @@ def _trimmed_chapter(chapter: Any, span: Span | None) -> Any:
 
 
 def copied_packets(
-    source: InputContainer, streams: dict[int, Copy], span: Span | None, tell: Tell, timeline: Timeline
+    source: InputContainer,
+    streams: dict[int, Copy],
+    span: Span | None,
+    tell: Tell,
+    timeline: Timeline,
+    *,
+    hides: bool,
 ) -> Iterator[tuple[float, Packet]]:
-    """The packets of the other streams with the seconds at which they are due, in the order of the file."""
+    """The packets of the other streams with the seconds at which they are due, in the order of the file.
+
+    Args:
+        source: the file.
+        streams: where each of its streams goes, by its index.
+        span: the part that is copied; None: all.
+        tell: called with what was left out.
+        timeline: its times made continuous.
+        hides: whether the target can hold what is not played, as by the edit lists of MP4. If not, it is left out.
+    """
     if not streams:
         return
     due = float("-inf")
@@ -202,6 +217,8 @@ def copied_packets(
             return
         if not packet.size or (packet.size == 2 and packet.stream.name == "mov_text"):
             continue  # an empty text between two; muxers write these themselves
+        if not hides and _is_hidden(packet):
+            continue
         cover = is_cover(packet.stream)
         if span is not None and not cover and not _trim(packet, span):
             continue
@@ -213,6 +230,11 @@ def copied_packets(
             packet = _converted(packet, copy.convert)
         packet.stream = copy.stream
         yield due, packet
+
+
+def _is_hidden(packet: Packet) -> bool:
+    """Whether a packet lies before what an edit list plays; the last one before it starts decoders, and does not."""
+    return packet.is_discard and packet.pts is not None and packet.pts + 2 * (packet.duration or 0) <= 0
 
 
 def _converted(packet: Packet, convert: Callable[[bytes], bytes]) -> Packet:

@@ -90,7 +90,8 @@ def join(
             others = add_streams(source, container, info, tell)
             copy_about(source, container, span, tell)
             timeline = timeline_of(info.path) if info.is_file else AS_IT_IS
-            copied = copied_packets(source, others, span, tell, timeline)
+            hides = container_format in ("mp4", "mov")
+            copied = copied_packets(source, others, span, tell, timeline, hides=hides)
         container.start_encoding()
         moments = (decoding - shift, times[ranks] - shift, durations[ranks])
         video = _video_packets(segments, stream, info, moments)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -95,6 +96,36 @@ def test_frames_that_an_edit_list_passes_over_are_not_missing(tmp_path):
     trimmed.write_bytes(trimmed.read_bytes()[: trimmed.stat().st_size // 2])
     list(read_frames(read_info(trimmed), tell=notes.append))
     assert "frames of 100 are missing" in notes[0]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_sound_that_an_edit_list_hides_stays_hidden(tmp_path, suffix):
+    whole = make_video(tmp_path / "whole.mp4", times=LONG, sound=("eng",), options={"g": "12"})
+    trimmed, result = tmp_path / "trimmed.mp4", tmp_path / f"result{suffix}"
+    options = {"use_editlist": "1", "avoid_negative_ts": "disabled"}
+    with av.open(str(whole)) as source, av.open(str(trimmed), "w", options=options) as target:
+        streams = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.size:
+                before = int(Fraction(LONG[30], 1000) / packet.time_base)
+                packet.pts, packet.dts, packet.stream = (
+                    packet.pts - before,
+                    packet.dts - before,
+                    streams[packet.stream_index],
+                )
+                target.mux(packet)
+
+    def heard(path: Path) -> tuple[float, float]:
+        """When the sound begins, after the first picture, and its length, in seconds."""
+        with av.open(str(path)) as container:
+            pictures = [frame.time for frame in container.decode(video=0)]
+        with av.open(str(path)) as container:
+            frames = [(frame.time, frame.samples / frame.sample_rate) for frame in container.decode(audio=0)]
+        return frames[0][0] - pictures[0], sum(length for _, length in frames)
+
+    rewrite(trimmed, result, length=30)
+    (start, length), (wanted_start, wanted_length) = heard(result), heard(trimmed)
+    assert start == pytest.approx(wanted_start, abs=0.05) and length == pytest.approx(wanted_length, abs=0.05)
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".webm"])
