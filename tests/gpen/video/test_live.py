@@ -122,9 +122,8 @@ def test_a_frame_that_fails_is_told_and_the_next_goes_on(frames, restorer, monke
     with pytest.raises(MemoryError, match="no room"):
         live.restore(frames[1])
     monkeypatch.setattr(Eye, "find_again", find_again)
-    for frame in frames[2:8]:
-        after = live.restore(frame)
-    assert len(live.faces) == 1 and (after != frames[7]).any()
+    after = [live.restore(frame) for frame in frames[2:8]]
+    assert len(live.faces) == 1 and (after[-1] != frames[7]).any()
 
 
 @pytest.mark.slow
