@@ -276,4 +276,6 @@ def _line(source: Path, report: Mapping[str, Any]) -> str:
     words = f"{source} → {report['output']}: {pages}{faces_in_words(len(report['faces']), restored)}"
     if restored:
         return f"{words} in {sum(report['seconds'].values()):.1f} s"
+    if "enlarged" in report:
+        return f"{words}; the picture was enlarged"
     return words if pages or any(report["prepared"]) else f"{words}; the picture is as it was"
