@@ -114,9 +114,11 @@ def choose_encoder(info: VideoInfo, target: str | Path, settings: EncoderSetting
             why = "; ".join(failure for failure in failures if failure.partition(":")[0].endswith(_HARDWARE))
             note = f"No graphics card encodes this here ({why}); {encoder.name} is used."
             encoder = replace(encoder, notes=(note, *encoder.notes))
-        if codec != info.codec and not settings.codec and info.codec in _KEPT:
+        if codec != info.codec and not settings.codec and info.is_file and container != "gif":
             why = f" ({failures[0]})" if failures else ""
             note = f"{info.codec} cannot be written to {Path(target).name} as it is{why}; {codec} is used."
+            if info.codec not in _KEPT:
+                note = f"{info.codec} is not written again; {codec} is used."
             encoder = replace(encoder, notes=(note, *encoder.notes))
         if not any("alpha" in word or "bits" in word for word in lost):
             return encoder

@@ -133,3 +133,10 @@ def test_frames_for_graphics_cards_have_the_same_samples(info, name, other):
     assert there.format.name == other
     back = there.reformat(format=name)
     assert all(np.array_equal(a, b) for a, b in zip(planes_of(frame), planes_of(back), strict=True))
+
+
+def test_a_codec_that_nobody_would_choose_today_is_told(tmp_path):
+    source = make_video(tmp_path / "old.mkv", codec="mpeg4")
+    encoder = choose_encoder(read_info(source), tmp_path / "new.mkv")
+    assert encoder.name == "libx264" and encoder.notes == ("mpeg4 is not written again; h264 is used.",)
+    assert choose_encoder(read_info(source), tmp_path / "new.mkv", EncoderSettings("h264")).notes == ()
