@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import ImageError, NoPictureError
 from ..images import READABLE
 from ..types import Size
+from ..wording import count
 from .entries import stamp_of
 
 if TYPE_CHECKING:
@@ -75,6 +76,6 @@ def _mask_file(path: Path, source: Path) -> Path:
         entry for entry in sorted(path.iterdir()) if entry.stem == source.stem and entry.suffix.lower() in READABLE
     ]
     if len(found) != 1:
-        told = f"{len(found)} masks" if found else "no mask"
+        told = count(len(found), "mask") if found else "no mask"
         raise ImageError(f"{path} has {told} for {source.name}; it needs one such as {source.stem}.png.")
     return found[0]

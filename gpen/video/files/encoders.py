@@ -243,4 +243,5 @@ def _try(encoder: Encoder, info: VideoInfo, container: str) -> None:
             plane.update(bytes(plane.buffer_size))  # what was in memory may be out of range
         frame.pts, frame.time_base = 0, info.time_base
         for packet in [*stream.encode(frame), *stream.encode(None)]:
+            packet.dts = packet.pts  # x265 may leave any number there for a single frame
             trial.mux(packet)
