@@ -23,7 +23,6 @@ from gpen_blocks.gpen.models import load_detector, load_generator
 from gpen_blocks.gpen.network import build_generator
 from gpen_blocks.gpen.restore import restore_crops
 from gpen_blocks.gpen.stages import find_faces
-from gpen_blocks.gpen.video.live import LiveVideo
 from gpen_blocks.gpen.video.segmenting import plan_segments
 from gpen_blocks.gpen.video.trim import Trim
 
@@ -39,7 +38,7 @@ CALLED = [
         build_generator,
     ),
     *(detect, find_faces, align_faces, restore_crops, analyze, blend, enhance, paste_faces),
-    *(read_picture, write_picture, model_hashes, plan_segments, Trim.parse, LiveVideo),
+    *(read_picture, write_picture, model_hashes, plan_segments, Trim.parse),
 ]
 
 

@@ -31,6 +31,8 @@ _MANY = 10_000
 class LiveVideo:
     """Restores the faces of a video whose frames come one by one, steadily, each without those that follow.
 
+    `Restorer.live` makes one, with an example.
+
     Faces are detected in every eighth frame and at cuts, and followed between. What is remembered does not grow with
     the number of frames. Calls must come one after another.
 
@@ -41,16 +43,6 @@ class LiveVideo:
 
     Raises:
         SettingsError: `indices` cannot be parsed, or a network for the settings is missing.
-
-    Example:
-        >>> import numpy as np
-        >>> from PIL import Image
-        >>> from gpen_blocks import Restorer
-        >>> live = Restorer("gpen-lite-256").live()
-        >>> frame = np.asarray(Image.open("examples/portrait-degraded.jpg"))
-        >>> restored = live.restore(frame)
-        >>> restored.shape, restored.dtype, len(live.faces)
-        ((512, 512, 3), dtype('uint8'), 1)
     """
 
     def __init__(self, restorer: Restorer, *, indices: str = "") -> None:
