@@ -16,7 +16,7 @@ from .devices import select_device
 from .enlarging import load_enlargement
 from .errors import SettingsError
 from .faces.detection import FaceDetector
-from .images import Picture, area_of, from_array, mask_of, read_picture, to_array, write_picture
+from .images import Picture, area_of, from_array, mask_of, open_picture, to_array, write_picture
 from .models import LoadedModel
 from .pipeline import restore_batch
 from .presets import DEFAULT_NAME, Preset, load_preset
@@ -227,8 +227,7 @@ class Restorer:
             True
         """
         start = time.perf_counter()
-        source = read_picture(image) if isinstance(image, str | Path) else image if isinstance(image, Picture) else None
-        pixels = source.pixels if source else from_array(image)
+        pixels, source = open_picture(image)
         read_seconds = time.perf_counter() - start
         only, out = (None if mask is None else mask_of(mask) for mask in (only_here, not_here))
         area = area_of(only, out, (pixels.shape[-2], pixels.shape[-1]))

@@ -13,6 +13,7 @@ from .formats import MAX_PIXELS, RAW_SUFFIXES, READABLE, WRITABLE, WRITABLE_FORM
 if TYPE_CHECKING:
     from .area import area_of, mask_of
     from .arrays import from_array, to_array
+    from .given import open_picture
     from .picture import FileInfo, Picture
     from .read import read_picture
     from .read_tiff import page_note
@@ -29,6 +30,7 @@ __all__ = [
     "area_of",
     "from_array",
     "mask_of",
+    "open_picture",
     "page_note",
     "read_picture",
     "to_array",
@@ -42,6 +44,7 @@ _MODULES = {
     "area_of": "area",
     "from_array": "arrays",
     "mask_of": "area",
+    "open_picture": "given",
     "page_note": "read_tiff",
     "read_picture": "read",
     "to_array": "arrays",

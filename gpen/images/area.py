@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..errors import ImageError
 from ..types import Size
-from .arrays import from_array
-from .read import read_picture
+from .given import open_picture
 
 
 def area_of(only_here: torch.Tensor | None, not_here: torch.Tensor | None, size: Size) -> torch.Tensor | None:
@@ -40,10 +38,9 @@ def area_of(only_here: torch.Tensor | None, not_here: torch.Tensor | None, size:
 
 
 def mask_of(image: Any) -> torch.Tensor:
-    """A mask from what `from_array` takes, or from a path: 1 x 1 x H x W in 0..1, the brightness; alpha is not read.
+    """A mask from what `open_picture` takes: 1 x 1 x H x W in 0..1, the brightness; alpha is not read.
 
     Raises:
         ImageError: it cannot be read as a picture.
     """
-    pixels = read_picture(image).pixels if isinstance(image, str | Path) else from_array(image)
-    return pixels.mean(1, keepdim=True)
+    return open_picture(image)[0].mean(1, keepdim=True)

@@ -15,6 +15,7 @@ from ..faces.align import align_faces
 from ..faces.landmarks import find_landmarks68
 from ..faces.masks.contour import landmark_outline
 from ..faces.masks.maps import sketch_map
+from ..images import open_picture
 from ..images.samples import integer_array
 from ..models import choose_landmarker, load_generator
 from ..pixels.color import add_colour, luma_601
@@ -28,7 +29,7 @@ from ..tasks import COLORIZATION
 from ..tasks.maps import CLASSES
 from ..types import Alignment, Faces
 from ..wording import agree, count
-from .redrawn import NO_PIXELS, Redrawn, find, finish, open_picture, place_crop, soft_border, told_of
+from .redrawn import NO_PIXELS, Redrawn, find, finish, place_crop, soft_border, told_of
 
 IN_COLOUR = "it is in colour already"
 ONLY_FACES = (

@@ -14,7 +14,7 @@ from ..faces.align import align_faces
 from ..faces.landmarks import find_landmarks68
 from ..faces.masks.maps import parsed_maps, sketch_map
 from ..faces.masks.parts import crop_landmarks
-from ..images import from_array
+from ..images import from_array, open_picture
 from ..images.samples import integer_array
 from ..models import choose_landmarker, has_parser, load_detector, load_generator, load_parser
 from ..progress import Progress, silent
@@ -24,7 +24,6 @@ from ..sheets import new_sheet, write_line
 from ..stages import find_faces
 from ..tasks import DRAWING
 from ..tasks.maps import COLOURS, colour_of, labels_of
-from .redrawn import open_picture
 
 # Side of the maps of photographs: that of the published network and of the parsers.
 MAP_SIDE = 512

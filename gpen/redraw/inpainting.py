@@ -14,6 +14,7 @@ from ..choices import Elsewhere
 from ..devices import on_device, select_device
 from ..errors import ImageError
 from ..faces.align import align_faces, crop_to_image_matrix
+from ..images import open_picture
 from ..models import load_generator
 from ..pixels.fill import spread
 from ..pixels.warp import warp
@@ -25,7 +26,7 @@ from ..tasks.inpainting import NARROWEST, WIDEST
 from ..types import Alignment
 from ..values import require_choice
 from ..wording import count
-from .redrawn import NO_PIXELS, Redrawn, find, finish, open_picture, place_crop, soft_border, told_of
+from .redrawn import NO_PIXELS, Redrawn, find, finish, place_crop, soft_border, told_of
 
 NOT_COVERED = "the mask covers nothing of it"
 # Less of a crop's pixel than this is taken for none.

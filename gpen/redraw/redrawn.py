@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..devices import on_device
 from ..faces.place import NO_PIXELS, find_place
-from ..images import Picture, from_array, read_picture, to_array, write_picture
+from ..images import Picture, from_array, to_array, write_picture
 from ..loaded import LoadedModel
 from ..models import load_detector
 from ..pixels.filters import smoothstep
@@ -24,7 +24,7 @@ from ..settings import Settings
 from ..stages import FoundFaces, find_faces
 from ..types import Alignment, Face
 
-__all__ = ["NO_PIXELS", "Redrawn", "find", "finish", "open_picture", "place_crop", "soft_border", "told_of"]
+__all__ = ["NO_PIXELS", "Redrawn", "find", "finish", "place_crop", "soft_border", "told_of"]
 
 # Width of the soft border of a crop that is used to its edge, as a share of its side.
 _BORDER = 0.08
@@ -67,12 +67,6 @@ class Redrawn:
     def save(self, path: str | Path, *, quality: int | None = None) -> tuple[str, ...]:
         """Write the result; arguments, notes and errors as for `Restoration.save`."""
         return write_picture(self.picture or Picture(from_array(self.image)), path, quality=quality)
-
-
-def open_picture(image: Any) -> tuple[torch.Tensor, Picture | None]:
-    """The pixels of an input, 1 x 3 x H x W in 0..1, and the picture of its file, if it has one."""
-    picture = read_picture(image) if isinstance(image, str | Path) else image if isinstance(image, Picture) else None
-    return (picture.pixels if picture else from_array(image)), picture
 
 
 def finish(

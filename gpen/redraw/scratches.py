@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from ..checks import require_between
+from ..images import open_picture
 from ..pixels.color import luma
-from .redrawn import open_picture
 
 # Widest scratch that is looked for, as a share of the shorter side, and in pixels at least.
 _WIDEST, _LEAST_WIDTH = 0.006, 3
