@@ -82,6 +82,7 @@ def restore_batch(
     """
     settings = settings or Settings()
     networks.require(settings)
+    area = None if area is None else area.expand(len(images), -1, -1, -1)
     if enlarger is not None:
         enlarger.check((images.shape[-2], images.shape[-1]))
     seconds: dict[str, float] = {}
@@ -122,7 +123,7 @@ def restore_batch(
             window,
             networks,
             settings,
-            area=area[first:last] if area is not None and len(area) > 1 else area,
+            area=None if area is None else area[first:last],
             batch_size=batch_size,
             announced=True,
             jpeg_tables=jpeg_tables and jpeg_tables[first:last],
@@ -160,7 +161,7 @@ def _restore_enlarged(
             window = enlarge_image(one, enlarger, index, crop_side=size, progress=steps, seconds=seconds)
         else:
             tables = jpeg_tables and jpeg_tables[index : index + 1]
-            within = area[index : index + 1] if area is not None and len(area) > 1 else area
+            within = None if area is None else area[index : index + 1]
             cut = cut_window(
                 one, own, networks, settings, jpeg_tables=tables, area=within, progress=steps, seconds=seconds
             )
@@ -196,7 +197,7 @@ def restore_window(
         faces: the faces to restore, with 68 landmarks; a face whose landmarks cannot be aligned must not be among them.
         networks: from `load_networks`.
         settings: what to restore and how.
-        area: as for `restore_batch`.
+        area: B x 1 x H x W in 0..1: where faces may change; None: everywhere.
         batch_size: faces per forward pass, no more than a window holds; 0: as many as memory allows.
         announced: whether the caller has told the network the number of faces, see `backends.expect`.
         jpeg_tables: quantisation tables of each image's file, if any; used in the report of the preparation.

@@ -56,7 +56,7 @@ class CutWindow:
         prepared: report of the preparation of each image.
         before: N x 3 x S x S in 0..1, the aligned crops.
         alignments: the alignment of each crop.
-        area: B x 1 x H x W, or 1 x 1 x H x W for all images, in 0..1: where faces may change; None: everywhere.
+        area: B x 1 x H x W in 0..1: where faces may change; None: everywhere.
     """
 
     given: torch.Tensor

@@ -81,12 +81,12 @@ def find_places(
     Args:
         masks: N x 1 x M x M in 0..1.
         alignments: one for each.
-        area: B x 1 x H x W, or 1 x 1 x H x W for all images, in 0..1: where the images may change; None: everywhere.
+        area: B x 1 x H x W in 0..1: where the images may change; None: everywhere.
         progress: called with (done, total) regularly; an exception it raises ends the work.
     """
     found = []
     for (mask, alignment), _ in each(list(zip(masks, alignments, strict=True)), progress):
-        own = None if area is None else area[alignment.image_index if len(area) > 1 else 0]
+        own = None if area is None else area[alignment.image_index]
         found.append(find_place(mask[None], alignment, own))
     return tuple(found)
 

@@ -88,7 +88,7 @@ def paste_crops(
         crops: N x 3 x S x S in 0..1, in the order of `alignments`.
         alignments: result of `align_faces` for these images.
         mask_mode, feather, parser: as for `draw_masks`.
-        area: as for `find_places`.
+        area: as for `restore_batch`.
         background: pictures of the same shape that are pasted into instead, see `paste_faces`.
         progress: called with (done, total) regularly; an exception it raises ends the work.
         **how: `color_match`, `match_grain`, `strength` and `denoise` of `paste_faces`.
@@ -98,6 +98,7 @@ def paste_crops(
         SettingsError: a setting is unknown or out of range.
     """
     check_crops(images, crops, alignments)
+    area = None if area is None else area.expand(len(images), -1, -1, -1)
     ground = images if background is None else background
     result, coverage = ground, torch.zeros_like(images[:, :1])
     faults: list[str | None] = [None] * len(alignments)
@@ -111,7 +112,7 @@ def paste_crops(
         masks, why = draw_masks(placed, own.shape[-1], mask_mode, feather, crops=own, parser=parser, progress=drawing)
         for n, fault in zip(numbers, why, strict=True):
             faults[n] = fault
-        within = None if area is None else area[index : index + 1] if len(area) > 1 else area
+        within = None if area is None else area[index : index + 1]
         places = find_places(masks.to(given), placed, area=within)
         for n, place in zip(numbers, places, strict=True):
             if area is not None and place is None:

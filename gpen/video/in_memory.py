@@ -57,6 +57,7 @@ def restore_frames(
         GPENError: there is not enough memory.
     """
     networks.require(settings)
+    area = None if area is None else area.expand(len(images), -1, -1, -1)
     seconds: dict[str, float] = {}
     with timed(seconds, "detect"):
         detecting = partial(progress, "detect")

@@ -94,7 +94,7 @@ class SteadyChain:
             within the video.
         settings: what to restore and how.
         spans: first and last frame of each track, for those that go beyond the frames of `tracks`.
-        area: a mask for each frame, by its number, or one for all, as for `restore_batch`.
+        area: N x 1 x H x W in 0..1: where each frame, by its number, may change; None: everywhere.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class SteadyChain:
             self._networks,
             self._settings,
             source=work.source,
-            area=area[list(work.numbers)] if area is not None and len(area) > 1 else area,
+            area=None if area is None else area[work.numbers[0] : work.numbers[-1] + 1],
             progress=progress,
         )
         work.track, work.frame = self._tracks.track[rows].tolist(), self._tracks.frame[rows].tolist()
