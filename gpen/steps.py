@@ -221,7 +221,7 @@ def finish_window(
             answer,
             cut.alignments,
             settings,
-            enlarged=enlarger is not None,
+            enlarged=enlarger is not None and enlarger.factor > 1,
             progress=partial(progress, "detail"),
         )
     if enlarger is None:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ..gpen.checks import all_finite
+from ..gpen.enlarging import whole_factor
 from ..gpen.errors import GPENError, ImageError
 from ..gpen.faces.select import parse_indices
 from ..gpen.images import area_of
@@ -124,6 +125,24 @@ def require_area(
         given.append(mask)
     only, out = given
     return area_of(only, out, (images.shape[-2], images.shape[-1]))
+
+
+def require_background(background: torch.Tensor, images: torch.Tensor, name: str = "background") -> None:
+    """Check that enlarged pictures, B x 3 x H x W, are as many as the images, and a whole multiple of their size.
+
+    Raises:
+        ImageError: they are not.
+    """
+    height, width = images.shape[-2:]
+    if len(background) != len(images):
+        needed = f"image holds {_pictures(len(images), (height, width))}"
+        raise refusal(name, background, needed, f"connect to {name} the same pictures, enlarged")
+    if whole_factor(background, images) is None:
+        needed = f"a whole multiple of {width} x {height} is needed, the size of image"
+        advice = (
+            f"enlarge image with Upscale Image By or Upscale Image (using Model), to such as {2 * width} x {2 * height}"
+        )
+        raise refusal(name, background, needed, advice)
 
 
 def fault_of(check: Callable[..., Any], value: Any, *more: Any) -> str | None:

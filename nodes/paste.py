@@ -16,9 +16,9 @@ from ..gpen.types import Alignment
 from . import placement, progress, told
 from .block_settings import setting_widgets
 from .convert import to_images, to_mask, with_colours
-from .inputs import require_area, require_crops_of, require_images_of_crops
+from .inputs import require_area, require_background, require_crops_of, require_images_of_crops
 from .placement import ModelHandle
-from .schema import AlignmentWire, FaceParserWire, area_inputs, describe, setting_widget
+from .schema import AlignmentWire, FaceParserWire, area_inputs, background_input, describe, setting_widget
 
 _NOT_CONNECTED = object()
 
@@ -45,6 +45,7 @@ class PasteFaces(io.ComfyNode):
                     tooltip="From GPEN Load Face Parser, for the mask_mode parsing. Not connected: the best one here.",
                 ),
                 *area_inputs(),
+                background_input(),
             ],
             outputs=[
                 io.Image.Output("pasted", display_name="image", tooltip="The images with the pasted crops."),
@@ -79,8 +80,12 @@ class PasteFaces(io.ComfyNode):
         face_parser: ModelHandle | None = None,
         only_here: torch.Tensor | None = None,
         not_here: torch.Tensor | None = None,
+        background: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         images = to_images(image)
+        ground = None if background is None else to_images(background, "background")
+        if ground is not None:
+            require_background(ground, images)
         # Without a face the only crop is a black placeholder, which is not pasted; see `convert.to_crops`.
         own = to_images(crops, "crops") if alignment else images.new_zeros((0, 3, 1, 1))
         require_crops_of(alignment, own)
@@ -95,6 +100,7 @@ class PasteFaces(io.ComfyNode):
             feather=feather,
             parser=parser,
             area=require_area(only_here, not_here, images),
+            background=ground,
             color_match=color_match,
             match_grain=match_grain,
             strength=strength,
@@ -102,6 +108,7 @@ class PasteFaces(io.ComfyNode):
             progress=partial(bar, "paste"),
         )
         progress.say(*pasted.notes, told.pasted(pasted.faults))
-        result = with_colours(image, images, pasted.images)
+        shown = (image, images) if background is None or ground is None else (background, ground)
+        result = with_colours(*shown, pasted.images)
         bar.complete()
         return io.NodeOutput(result, to_mask(pasted.mask))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
+from ..gpen.enlarging import GivenPictures
 from ..gpen.errors import SettingsError
 from ..gpen.faces.framing import misplaced_crops
 from ..gpen.models import LoadedModel, choose_landmarker
@@ -25,7 +26,7 @@ from ..gpen.types import Faces
 from ..gpen.video.in_memory import restore_frames
 from . import core_faces, placement, progress, told
 from .convert import to_crops, to_image, to_images, to_mask, to_report, with_colours
-from .inputs import fault_of_indices, require_area, require_images_of, require_square
+from .inputs import fault_of_indices, require_area, require_background, require_images_of, require_square
 from .placement import ModelHandle
 from .regions import within
 from .schema import (
@@ -34,6 +35,7 @@ from .schema import (
     FacesWire,
     Model,
     area_inputs,
+    background_input,
     describe,
     faces_input,
     preset_inputs,
@@ -54,6 +56,11 @@ _FOLLOWS_ITSELF = (
     "frames_of_one_shot follows the faces from image to image itself; disconnect faces (regions and indices choose "
     "among them), or turn it off."
 )
+_PREPARES = (
+    "The preset changes whole images (levels, white_balance, deblock or exposure), and background would not show it; "
+    "use GPEN Prepare Photo before the images are enlarged, and turn these settings off."
+)
+_ONE_BY_ONE = "frames_of_one_shot does not go together with background; disconnect one of them."
 # Number of crops of a batch that are looked at.
 _LOOKED_AT = 32
 _SHARES = {"look": 0.1, "restore": 0.9}
@@ -172,6 +179,7 @@ class FaceRestore(io.ComfyNode):
                     "from one to the next, and begin anew at cuts. before and after then hold one crop of each face.",
                 ),
                 *area_inputs(),
+                background_input(),
             ],
             outputs=[
                 io.Image.Output("restored", display_name="image", tooltip="The images with restored faces."),
@@ -209,6 +217,7 @@ class FaceRestore(io.ComfyNode):
         frames_of_one_shot: bool = False,
         only_here: torch.Tensor | None = None,
         not_here: torch.Tensor | None = None,
+        background: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         preset = chosen_preset(preset, strength)
         settings = preset.settings
@@ -223,13 +232,17 @@ class FaceRestore(io.ComfyNode):
         }
         if frames_of_one_shot and faces is not None:
             raise SettingsError(_FOLLOWS_ITSELF)
+        enlarger, shown, before = None, image, images
+        if background is not None:
+            enlarger = _given_background(background, images, settings, frames_of_one_shot)
+            shown, before = background, enlarger.pictures
         if frames_of_one_shot and len(images) > 1:
             batch = restore_frames(images, networks, settings, **options)
         else:
             given = None if faces is None else _given_faces(faces, images)
-            batch = restore_batch(images, networks, settings, faces=given, **options)
+            batch = restore_batch(images, networks, settings, faces=given, enlarger=enlarger, **options)
         size = gpen_model.loaded.module.config.size
-        restored = with_colours(image, images, batch.images)
+        restored = with_colours(shown, before, batch.images)
         crops = to_crops(batch.before, size), to_crops(batch.after, size)
         report = batch_report(batch, networks, preset, PREVIEW_SENTENCE, indices=indices)
         doubts = _doubts(batch, gpen_model.loaded)
@@ -237,6 +250,24 @@ class FaceRestore(io.ComfyNode):
         bar.complete()
         progress.say(told.restored(batch, settings, indices), *doubts, *networks.notes, *gpen_model.loaded.faults)
         return io.NodeOutput(restored, *crops, to_mask(batch.mask), to_report(report), *_restored_faces(batch))
+
+
+def _given_background(
+    background: torch.Tensor, images: torch.Tensor, settings: Settings, frames_of_one_shot: bool
+) -> GivenPictures:
+    """The enlarged pictures that faces are pasted into.
+
+    Raises:
+        ImageError: they do not fit the images.
+        SettingsError: the settings change whole pictures, or faces are followed from image to image.
+    """
+    if settings.prepares:
+        raise SettingsError(_PREPARES)
+    if frames_of_one_shot:
+        raise SettingsError(_ONE_BY_ONE)
+    pictures = to_images(background, "background")
+    require_background(pictures, images)
+    return GivenPictures.of(pictures, images)
 
 
 def _given_faces(faces: Faces | dict[str, Any], images: torch.Tensor) -> Faces:

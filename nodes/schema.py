@@ -90,6 +90,16 @@ def area_inputs() -> tuple[Any, Any]:
     )
 
 
+def background_input() -> Any:
+    """Optional input for enlarged pictures, see `inputs.require_background`."""
+    return io.Image.Input(
+        "background",
+        optional=True,
+        tooltip="The same images enlarged 2, 3, 4 ... times, such as by Upscale Image (using Model). Faces are pasted "
+        "into these, at their size.",
+    )
+
+
 def preset_inputs() -> tuple[Any, Any]:
     """Optional inputs of whole chains: a preset, and a factor for its strength; see `restore.chosen_preset`."""
     return (

@@ -14,6 +14,7 @@ import torch
 from ..choices import MaskMode
 from ..detail.finish import finish
 from ..devices import is_out_of_memory
+from ..enlarging import GivenPictures, enlarge_plainly
 from ..faces.change import Change, measure_changes
 from ..faces.looks import find_misordered, find_strangers, find_unlike, looks_cut, looks_of
 from ..faces.masks import draw_masks
@@ -21,6 +22,7 @@ from ..faces.masks.parsing import FaceParser
 from ..faces.masks.parts import Part, crop_landmarks, part_gains
 from ..faces.paste import check_crops, paste_faces
 from ..faces.place import NO_PIXELS, NOT_IN_AREA, Cover, Place, find_places
+from ..pixels.resize import resize
 from ..progress import Steps, each, no_steps, steps_within
 from ..settings import Settings
 from ..types import Alignment
@@ -89,7 +91,8 @@ def paste_crops(
         alignments: result of `align_faces` for these images.
         mask_mode, feather, parser: as for `draw_masks`.
         area: as for `restore_batch`.
-        background: pictures of the same shape that are pasted into instead, see `paste_faces`.
+        background: pictures that are pasted into instead, see `paste_faces`: of the same size, or enlarged by a whole
+            factor. Then the result and the mask have their size.
         progress: called with (done, total) regularly; an exception it raises ends the work.
         **how: `color_match`, `match_grain`, `strength` and `denoise` of `paste_faces`.
 
@@ -99,6 +102,11 @@ def paste_crops(
     """
     check_crops(images, crops, alignments)
     area = None if area is None else area.expand(len(images), -1, -1, -1)
+    doubts = _doubts(images, crops, alignments)
+    factor = 1 if background is None else GivenPictures.of(background, images).factor
+    if factor > 1:
+        images, alignments = enlarge_plainly(images, factor), tuple(one.resized(factor) for one in alignments)
+        area = None if area is None else resize(area, (images.shape[-2], images.shape[-1]), "bilinear")
     ground = images if background is None else background
     result, coverage = ground, torch.zeros_like(images[:, :1])
     faults: list[str | None] = [None] * len(alignments)
@@ -124,7 +132,7 @@ def paste_crops(
         if pasted is not (given if own_ground is None else own_ground):
             result = ground.clone() if result is ground else result
             result[index : index + 1] = pasted
-    return PastedCrops(result, coverage, tuple(faults), _doubts(images, crops, alignments))
+    return PastedCrops(result, coverage, tuple(faults), doubts)
 
 
 def _doubts(images: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...]) -> tuple[str, ...]:

@@ -122,6 +122,7 @@ CONTRACT = {
             "[face_parser]": "GPEN_FACE_PARSER",
             "[only_here]": "MASK",
             "[not_here]": "MASK",
+            "[background]": "IMAGE",
         },
         {"image": "IMAGE", "paste_mask": "MASK"},
     ),
@@ -161,6 +162,7 @@ CONTRACT = {
             "[frames_of_one_shot]": "BOOLEAN",
             "[only_here]": "MASK",
             "[not_here]": "MASK",
+            "[background]": "IMAGE",
         },
         {
             "image": "IMAGE",

@@ -105,3 +105,20 @@ def test_pictures_from_which_no_crop_was_cut_are_told():
     fails(f"image holds 1 picture of 640 x 480, {cut}; {advice}", inputs.require_images_of_crops, ALIGNMENT, IMAGES[:1])
     small = torch.zeros(2, 3, 48, 64)
     fails(f"image holds 2 pictures of 64 x 48, {cut}; {advice}", inputs.require_images_of_crops, ALIGNMENT, small)
+
+
+def test_a_background_is_a_whole_multiple():
+    check = inputs.require_background
+    for factor in (1, 2, 4):
+        check(torch.zeros(1, 3, 48 * factor, 64 * factor), torch.zeros(1, 3, 48, 64))
+    advice = (
+        "but a whole multiple of 64 x 48 is needed, the size of image; enlarge image with Upscale Image By or Upscale "
+        "Image (using Model), to such as 128 x 96."
+    )
+    for height, width in ((96, 127), (72, 96), (96, 192), (24, 32)):
+        told = f"background holds 1 picture of {width} x {height}, {advice}"
+        fails(told, check, torch.zeros(1, 3, height, width), torch.zeros(1, 3, 48, 64))
+    told = (
+        "background holds 1 picture of 128 x 96, but image holds 2 pictures of 64 x 48; connect to background the same "
+    )
+    fails(told + "pictures, enlarged.", check, torch.zeros(1, 3, 96, 128), torch.zeros(2, 3, 48, 64))

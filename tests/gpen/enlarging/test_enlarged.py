@@ -21,6 +21,7 @@ from gpen_blocks.gpen.images import read_picture, write_picture
 from gpen_blocks.gpen.pipeline import restore_batch
 from gpen_blocks.gpen.presets import load_preset
 from gpen_blocks.gpen.sheets import restoration_sheet
+from gpen_blocks.gpen.stages import paste_crops
 from gpen_blocks.gpen.types import Alignment, Face
 
 OPTIONS = ("--model", "gpen-lite-256", "--detector", "face-detector-lite", "--device", "cpu", "--backend", "eager")
@@ -149,6 +150,22 @@ def test_a_batch_is_pasted_into_pictures_that_somebody_else_enlarged(portrait):
     assert float(batch.mask[0].max()) == float(batch.mask[2].max()) == 1 and not batch.mask[1].any()
     with pytest.raises(ImageError, match="whole multiple"):
         GivenPictures.of(pictures[..., 1:], images)
+
+
+@pytest.mark.slow
+def test_crops_are_pasted_into_enlarged_pictures_as_the_chain_pastes_them(portrait):
+    """And an unchanged crop changes nothing but the ground, which becomes the photograph there."""
+    result = make().restore(portrait)
+    ground = torch.rand(1, 3, *(2 * side for side in portrait.size), generator=torch.Generator().manual_seed(2))
+    pasted = paste_crops(portrait.pixels, result.before, result.alignment, background=ground)
+    core, plain = (pasted.mask[0, 0] == 1), enlarge_plainly(portrait.pixels, 2)
+    assert pasted.images.shape == ground.shape and int(core.sum()) > 5000 and not pasted.notes
+    assert torch.equal(pasted.images[0][:, pasted.mask[0, 0] == 0], ground[0][:, pasted.mask[0, 0] == 0])
+    assert float((pasted.images - plain)[0][:, core].abs().mean()) < 0.1 * float(
+        (ground - plain)[0][:, core].abs().mean()
+    )
+    same = paste_crops(portrait.pixels, result.before, result.alignment, background=portrait.pixels)
+    assert torch.equal(same.images, paste_crops(portrait.pixels, result.before, result.alignment).images)
 
 
 def test_what_cannot_be_is_refused(portrait, monkeypatch):
