@@ -24,6 +24,10 @@ from .wording import LEFT_ALONE, agree, count
 
 # From this many photograph pixels per crop pixel (per side) on, the lost detail is visible.
 _COARSE = 1.5
+# Up to this many photograph pixels per crop pixel, half the crop would hold all that there is.
+_FINE = 0.5
+# The smallest size of which this is told: at 256 pixels, a face is drawn more coarsely than people want it.
+_LARGE = 1024
 
 # More numbers would be no short sentence.
 _MOST_NUMBERS = 3
@@ -180,16 +184,19 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
             notes.append(f"{count(faces, 'face')} {which}.")
         else:
             notes.append(f"{count(faces, 'face')} {agree(faces, 'was', 'were')} {LEFT_ALONE}: {why}.")
-    coarse = [
-        record.alignment
-        for record in batch.records
-        if record.left_alone is None and matrix_scale(record.alignment.inverse) > _COARSE
-    ]
-    if coarse:
+    restored = [record.alignment for record in batch.records if record.left_alone is None]
+    scales = [matrix_scale(alignment.inverse) for alignment in restored]
+    if any(scale > _COARSE for scale in scales):
         # The same words for every picture, so that many pictures can share them.
         notes.append(
-            f"Faces with far more pixels than the {coarse[0].crop_size} of {generator.name} keep what "
+            f"Faces with far more pixels than the {restored[0].crop_size} of {generator.name} keep what "
             f"{generator.name} cannot see as it is; a larger model restores that too."
+        )
+    size = generator.module.config.size
+    if scales and size >= _LARGE and max(scales) <= _FINE:
+        notes.append(
+            f"No face has more than half of the {size} pixels of {generator.name}, so nothing is gained by them; "
+            f"gpen-bfr-{size // 2} gives as much detail with less time and memory."
         )
     for index, told in enumerate(batch.prepared):
         if told is not None:
