@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
+from math import floor
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from ....weights.files import replacing
 from .containers import room
@@ -14,9 +16,14 @@ from .info import VideoInfo
 from .opening import Look, av_errors, require_av, unseen, url_of, video_errors
 from .pixel_formats import Converter, has_alpha
 
+if TYPE_CHECKING:
+    from av import Packet
+
 # NUT keeps all times exactly; FFmpeg puts some codecs only into others.
 _ONLY_MOV = ("prores_ks", "prores", "prores_aw", "dnxhd", "qtrle")
 _FORMATS = {".nut": "nut", ".mov": "mov", ".mkv": "matroska"}
+# Packets by which a frame may be decoded before its turn: the limit of H.264 and HEVC.
+_MOST_REORDERED = 16
 
 
 def segment_suffix(encoder: Encoder) -> str:
@@ -43,6 +50,8 @@ class SegmentWriter:
     def __init__(self, path: str | Path, info: VideoInfo, encoder: Encoder, *, look: Look = unseen) -> None:
         self.path, self._look = Path(path), look
         self._time_base, self._room = info.time_base, room(info)
+        self._shown: list[int] = []  # times of the frames so far
+        self._packets = 0
         self._convert = Converter(info.layout, encoder.color, encoder.pixel_format, encoder.size)
         scale = str(info.time_base.denominator)
         options = {"movie_timescale": scale, "video_track_timescale": scale} if self.path.suffix == ".mov" else {}
@@ -60,8 +69,10 @@ class SegmentWriter:
         picture = self._convert(frame.picture)
         picture.pts, picture.time_base = frame.time + self._room, self._time_base
         picture.pict_type = 0  # that of the source is not the encoder's
+        self._shown.append(picture.pts)
         with video_errors(self.path, "written"):
-            self._container.mux(self._stream.encode(picture))
+            for packet in self._stream.encode(picture):
+                self._mux(packet)
 
     def __enter__(self) -> SegmentWriter:
         return self
@@ -76,5 +87,14 @@ class SegmentWriter:
         with video_errors(self.path, "written"), self._files:
             for packet in self._stream.encode_lazy(None):
                 packet.stream = self._stream
-                self._container.mux_one(packet)
+                self._mux(packet)
                 self._look()
+
+    def _mux(self, packet: Packet) -> None:
+        if self.path.suffix == ".nut":
+            # x265 leaves any numbers as decoding times where frames are few, and NUT cannot hold some of them.
+            place = self._packets - _MOST_REORDERED
+            due = self._shown[place] if place >= 0 else self._shown[0] + place
+            packet.dts = floor(due * self._time_base / packet.time_base)
+        self._packets += 1
+        self._container.mux_one(packet)

@@ -201,3 +201,19 @@ def test_names_of_streams_of_quicktimes_files_stay(tmp_path):
         rewrite(tmp_path / "source.mp4", tmp_path / f"result{suffix}")
         with av.open(str(tmp_path / f"result{suffix}")) as result:
             assert result.streams.audio[0].metadata[key] == "Kommentar"
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("length", [1, 2, 3, 30])
+def test_segments_of_few_frames_have_times_of_their_own(tmp_path, codec, length):
+    """Where frames are few, libx265 leaves open when they are decoded."""
+    times = range(0, 1200, 40)
+    source = make_video(tmp_path / "source.mkv", times=times, options={"bf": "2"})
+    rewrite(source, tmp_path / "result.mp4", EncoderSettings(codec, preset="ultrafast"), length=length)
+    assert contents(tmp_path / "result.mp4").times == [Fraction(time, 1000) for time in times]
+    with av.open(str(tmp_path / "result-0.nut")) as segment:
+        packets = [packet for packet in segment.demux() if packet.size]
+        decoded = [packet.dts for packet in packets if packet.dts is not None]
+        assert len(packets) == length
+        assert all(packet.pts * packet.time_base >= 1000 for packet in packets)
+    assert decoded == sorted(set(decoded))
