@@ -19,6 +19,7 @@ from .paste import PasteFaces
 from .prepare import Finish, PrepareImage
 from .presets import AllSettings, LoadPreset, SavePreset
 from .progress import log
+from .redraw import ColorizeFaces
 from .restore import FaceRestore, RestoreFaces
 from .spectrum import FrequencySpectrum
 from .video import RestoreVideo
@@ -39,6 +40,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     Finish,
     FaceRestore,
     RestoreVideo,
+    ColorizeFaces,
     LoadPreset,
     AllSettings,
     SavePreset,

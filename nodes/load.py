@@ -26,14 +26,15 @@ class LoadModel(io.ComfyNode):
             node_id="GPENLoadModel",
             group="loaders",
             display_name="GPEN Load Model",
-            description="Loads a GPEN face restoration network. Blocks that load the same file share one model.",
+            description="Loads a GPEN: a network that restores, colours, fills in or draws faces. Blocks that load the "
+            "same file share one model.",
             search_aliases=["face restoration model", "gpen loader", "load gpen"],
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=model_menus.model_names("generator"),
                     default=model_menus.AUTO,
-                    tooltip=f"The network. {_MENU} Put your own files into models/gpen.",
+                    tooltip=f"The network; each block says what for. {_MENU} Put your own files into models/gpen.",
                 ),
                 io.Combo.Input(
                     "precision",
@@ -66,7 +67,7 @@ class LoadModel(io.ComfyNode):
     def execute(cls, model: str, precision: Precision, backend: Backend) -> io.NodeOutput:
         downloaded = model_menus.make_available(model, "generator")
         with placement.outside_inference_mode():
-            loaded = load_generator(model, device=placement.device(), backend=backend, precision=precision)
+            loaded = load_generator(model, device=placement.device(), backend=backend, precision=precision, task=None)
         _say(downloaded, model, loaded, "generator")
         return io.NodeOutput(placement.generator_handle(loaded))
 

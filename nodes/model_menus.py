@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from ..gpen.backends import import_onnx_runtime
 from ..gpen.errors import SettingsError
 from ..gpen.model_files import AUTO_DETECTORS, AUTO_GENERATORS, AUTO_PARSERS
-from ..gpen.tasks import RESTORATION, require_task
 from ..weights import places, registry, store
 from ..weights.download import download
 from ..weights.registry import ModelRecord
@@ -33,21 +32,15 @@ _ONNX = ".onnx"
 # Every file in this package's own folder that has no other kind in its name counts as a generator.
 _OWN_FOLDER = "gpen"
 _WORDS = {"generator": ("gpen",), "detector": ("retinaface",), "parser": ("parsing", "parsenet", "bisenet")}
-# Names of files that no block can run: a discriminator (GPEN-BFR-512-D.pth) serves training only, and the other tasks
-# of GPEN are those of the library and the command line.
+# Names of files that no block can run: a discriminator (GPEN-BFR-512-D.pth) serves training only.
 _DISCRIMINATOR = ("-d", "_d", "discriminator")
-_OTHER_TASKS = tuple(task for task in get_args(registry.Task) if task != RESTORATION.name)
 
 
 def model_names(kind: Kind) -> list[str]:
     """`auto`, the names of the registry, then the names of the user's files. Lists folders but does not open files."""
-    known = [record.name for record in registry.records().values() if _is_offered(record, kind)]
+    known = [record.name for record in registry.records().values() if record.kind == kind]
     own = sorted({path.name for path in _loose_files(kind)}, key=str.casefold)
     return [AUTO, *known, *own]
-
-
-def _is_offered(record: ModelRecord, kind: Kind) -> bool:
-    return record.kind == kind and (record.task is None or record.task == RESTORATION.name)
 
 
 def _loose_files(kind: Kind) -> Iterable[Path]:
@@ -65,16 +58,11 @@ def _is_of_kind(path: Path, kind: Kind) -> bool:
         kind == "generator" and path.parent.name == _OWN_FOLDER and not any(word in name for word in others)
     )
     fits = fits and path.suffix.lower() in ((*_SUFFIXES, _ONNX) if kind == "generator" else _SUFFIXES)
-    return fits and not _is_discriminator(name) and _other_task(name) is None
+    return fits and not _is_discriminator(name)
 
 
 def _is_discriminator(name: str) -> bool:
     return Path(name).stem.casefold().endswith(_DISCRIMINATOR)
-
-
-def _other_task(name: str) -> str | None:
-    """The task in the name of a file, if no block does it."""
-    return next((task for task in _OTHER_TASKS if task in name.casefold()), None)
 
 
 def require_model(name: str, kind: Kind) -> str:
@@ -82,19 +70,15 @@ def require_model(name: str, kind: Kind) -> str:
 
     Raises:
         MissingPackageError: it is an ONNX file, and ONNX Runtime is not installed.
-        SettingsError: it is neither a registry name nor a file of the user, or is for another task than restoration.
-            The message names the folder to put the file into, and where the registry knows one, the source; or the
-            file that is there but not taken, and what to do about it.
+        SettingsError: it is neither a registry name nor a file of the user. The message names the folder to put the
+            file into, and where the registry knows one, the source; or the file that is there but not taken, and what
+            to do about it.
     """
     if name in model_names(kind):
         if name.lower().endswith(_ONNX):
             import_onnx_runtime(name)
         return name
-    record = registry.find(name)
-    task = record.task if record else _other_task(name)
-    if kind == "generator" and task:
-        require_task(name, task, RESTORATION.name)
-    raise SettingsError(_missing(name, kind, record))
+    raise SettingsError(_missing(name, kind, registry.find(name)))
 
 
 def fault_of_choice(name: str | None, kind: Kind) -> str | None:

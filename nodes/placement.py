@@ -22,14 +22,21 @@ from ..gpen.faces.landmarks.find import Landmarker
 from ..gpen.faces.masks.parsing import FaceParser
 from ..gpen.models import (
     AUTO_DETECTORS,
+    AUTO_OF_TASK,
     AUTO_PARSERS,
     LoadedModel,
     choose_landmarker,
+    has_generator,
     has_parser,
     load_detector,
+    load_generator,
     load_parser,
 )
 from ..gpen.restore import automatic_batch_size
+from ..gpen.settings import Settings
+from ..gpen.stages import Networks
+from ..gpen.tasks import Task, require_task
+from ..weights import places, registry
 
 # Memory of the detector for one pass, without weights: the widest activations of RetinaFace on ResNet-50 for two
 # million pixels, rounded up. The landmark network takes about half of it.
@@ -137,11 +144,78 @@ def of_models(*handles: ModelHandle, load: Callable[..., None] | None = None) ->
     return place
 
 
-def ready_landmarker() -> Landmarker:
-    """The bundled network for 68 landmarks, on ComfyUI's device."""
+def networks_of(
+    gpen_model: ModelHandle,
+    face_detector: ModelHandle,
+    task: Task,
+    *,
+    settings: Settings | None = None,
+    face_parser: ModelHandle | None = None,
+) -> Networks:
+    """The networks of a block that finds faces and works on them, placed by ComfyUI's memory manager.
+
+    Args:
+        gpen_model, face_detector, face_parser: from the loaders.
+        task: what the block does.
+        settings: those of the chain, if the block runs it.
+
+    Raises:
+        SettingsError: the model is for another task, or the settings need a parser, and there is none.
+    """
+    require_task(gpen_model.loaded.name, gpen_model.loaded.task, task.name)
+    settings = settings or Settings()
+    parser = parser_for(settings.mask_mode, face_parser)
+    with outside_inference_mode():
+        landmarker, notes = choose_landmarker(settings.landmark_network)
+    handles = gpen_model, face_detector, detector_handle(landmarker), *((parser,) if parser else ())
+    return Networks(
+        gpen_model.loaded,
+        face_detector.loaded,
+        landmarker,
+        parser.loaded if parser else None,
+        place=of_models(*handles),
+        notes=notes,
+    )
+
+
+def fault_of_task(task: Task) -> str | None:
+    """Why no model for a task can be used where none is connected; None if one is on this machine."""
+    if has_generator(task.name):
+        return None
+    best = registry.get(AUTO_OF_TASK[task.name][0])
+    return (
+        f"This block needs a GPEN for {task.name}, and none is on this machine: choose {best.name} in GPEN Load Model, "
+        f"which then downloads it, and connect it to gpen_model, or get {best.file} from {best.sources[0]} and put it "
+        f"into {places.copy_folder('generator')}."
+    )
+
+
+def generator_for(task: Task, connected: ModelHandle | None) -> ModelHandle:
+    """The connected generator, else the best one for a task on this machine.
+
+    Raises:
+        SettingsError: there is none, or the connected one is for another task.
+    """
+    if connected is not None:
+        require_task(connected.loaded.name, connected.loaded.task, task.name)
+        return connected
+    fault = fault_of_task(task)
+    if fault:
+        raise SettingsError(fault)
+    with outside_inference_mode():
+        return generator_handle(load_generator(device=device(), task=task.name))
+
+
+def landmarker_handle() -> ModelHandle:
+    """The handle of the bundled network for 68 landmarks."""
     with outside_inference_mode():
         loaded, _ = choose_landmarker()
-    return _ready(detector_handle(loaded))
+    return detector_handle(loaded)
+
+
+def ready_landmarker() -> Landmarker:
+    """The bundled network for 68 landmarks, on ComfyUI's device."""
+    return _ready(landmarker_handle())
 
 
 def ready_detector() -> FaceDetector:

@@ -12,7 +12,7 @@ from comfy_api.latest import io
 from ..gpen.enlarging import GivenPictures
 from ..gpen.errors import SettingsError
 from ..gpen.faces.framing import misplaced_crops
-from ..gpen.models import LoadedModel, choose_landmarker
+from ..gpen.models import LoadedModel
 from ..gpen.pipeline import SHARES, restore_batch
 from ..gpen.presets import DEFAULT_NAME, Preset, load_named
 from ..gpen.progress import Steps, no_steps
@@ -20,8 +20,7 @@ from ..gpen.report import batch_report
 from ..gpen.restore import restore_crops
 from ..gpen.restored import RestoredBatch
 from ..gpen.settings import Settings
-from ..gpen.stages import Networks
-from ..gpen.tasks import TASKS
+from ..gpen.tasks import RESTORATION, require_task
 from ..gpen.types import Faces
 from ..gpen.video.in_memory import restore_frames
 from . import core_faces, placement, progress, told
@@ -101,6 +100,7 @@ class RestoreFaces(io.ComfyNode):
         batch_size: int,
         colour: str = "auto",
     ) -> io.NodeOutput:
+        require_task(gpen_model.loaded.name, gpen_model.loaded.task, RESTORATION.name)
         place, bar = placement.of_models(gpen_model), progress.node_progress(_SHARES)
         images = to_images(crops, "crops")
         require_square("crops", images)
@@ -109,7 +109,7 @@ class RestoreFaces(io.ComfyNode):
         restored = restore_crops(
             gpen_model.loaded.module,
             images,
-            task=TASKS[gpen_model.loaded.task],
+            task=RESTORATION,
             strength=0.0 if empty else strength,
             keep_grayscale=keep_grayscale,
             colour=colour,
@@ -221,7 +221,9 @@ class FaceRestore(io.ComfyNode):
     ) -> io.NodeOutput:
         preset = chosen_preset(preset, strength)
         settings = preset.settings
-        networks = networks_of(gpen_model, face_detector, face_parser, settings)
+        networks = placement.networks_of(
+            gpen_model, face_detector, RESTORATION, settings=settings, face_parser=face_parser
+        )
         images, bar = to_images(image), progress.node_progress(SHARES)
         options: dict[str, Any] = {
             "within": None if regions is None else partial(within, regions=regions),
@@ -295,21 +297,3 @@ def chosen_preset(preset: Preset | None, strength: float) -> Preset:
     """The connected preset, or else the usual one, with its strength times a factor."""
     preset = preset or load_named(DEFAULT_NAME)
     return replace(preset, settings=replace(preset.settings, strength=preset.settings.strength * strength))
-
-
-def networks_of(
-    gpen_model: ModelHandle, face_detector: ModelHandle, face_parser: ModelHandle | None, settings: Settings
-) -> Networks:
-    """The networks of a run of the chain, placed by ComfyUI's memory manager."""
-    parser = placement.parser_for(settings.mask_mode, face_parser)
-    with placement.outside_inference_mode():
-        landmarker, notes = choose_landmarker(settings.landmark_network)
-    handles = gpen_model, face_detector, placement.detector_handle(landmarker), *((parser,) if parser else ())
-    return Networks(
-        gpen_model.loaded,
-        face_detector.loaded,
-        landmarker,
-        parser.loaded if parser else None,
-        place=placement.of_models(*handles),
-        notes=notes,
-    )

@@ -42,7 +42,7 @@ Segments = io.Custom("SEGS")
 
 CATEGORY = "GPEN Blocks"
 # Folders within the category. The whole chain lies at its top.
-Group = Literal["", "loaders", "faces", "detail", "picture", "settings"]
+Group = Literal["", "loaders", "faces", "detail", "picture", "redraw", "settings"]
 # On a longer slider, a step would be much less than a pixel.
 _LONGEST_SLIDER = 4.0
 

@@ -94,6 +94,59 @@ def restored(batch: RestoredBatch, settings: Settings, indices: str) -> str:
     return " ".join(filter(None, (f"{line}.", *more)))
 
 
+def redrawn(faces: Sequence[Mapping[str, Any]], images: int, done: str, indices: str) -> str:
+    """The line of a block that redraws faces.
+
+    Args:
+        faces: from the reports of `gpen.redraw`, with the number of their image.
+        images: number of images.
+        done: what the block does to a face: `coloured` or `filled`.
+        indices: as asked for.
+    """
+    if not faces:
+        return f"No face was found, so none is {done}."
+    number = sum(face[done] for face in faces)
+    # Who chooses faces knows that others are left out, unless none remains.
+    reasons = [face["skipped"] for face in faces if not face[done] and (face["skipped"] != NOT_CHOSEN or not number)]
+    line = f"{count(number, 'face')} {done}" if number else f"No face is {done}"
+    if reasons:
+        line += f"; {len(reasons)} left alone: {_listed(reasons)}"
+    numbers = [face["number"] for face in faces if face["number"] is not None]
+    without = images - len({face["image"] for face in faces})
+    alone = f"{without} of {images} images {agree(without, 'has', 'have')} no face." if without else ""
+    return " ".join(filter(None, (f"{line}.", absent_numbers(indices, numbers), alone)))
+
+
+def parts_masked(parts: Sequence[str], faces: int, images: int) -> str:
+    """The line of GPEN Face Parts Mask."""
+    if not faces:
+        return "No face was found: the mask is black."
+    if not parts:
+        return "No part is chosen: the mask is black."
+    return f"{', '.join(parts)} of {count(faces, 'face')} in {count(images, 'image')}."
+
+
+def proposed(shares: Sequence[float]) -> str:
+    """The line of GPEN Propose Scratches for the share of each image that is proposed, 0..1."""
+    if not any(shares):
+        return "No scratch was found: the mask is black."
+    share = sum(shares) / len(shares)
+    return f"{share:.2%} of the pixels proposed; look at the mask before it is filled in."
+
+
+def drawn(number: int) -> str:
+    """The line of GPEN Draw Face from Map."""
+    return f"{count(number, 'face')} drawn."
+
+
+def mapped(number: int, parsed: bool) -> str:
+    """The line of GPEN Face Map: the number of maps, and whether a face parser made them."""
+    if not number:
+        return "There is no face: the map is black."
+    how = "by the face parser" if parsed else "from landmarks and colours, since no face parser is here"
+    return f"{count(number, 'map')} made {how}."
+
+
 def video_restored(report: Mapping[str, Any]) -> str:
     """The line of GPEN Video Restore, given the report of the engine."""
     faces, frames = report["faces"], count(report["frames"], "frame")

@@ -13,6 +13,7 @@ from ..gpen.presets import Preset
 from ..gpen.report import PREVIEW_NOTE
 from ..gpen.restorer import Restorer
 from ..gpen.stages import Networks
+from ..gpen.tasks import RESTORATION
 from ..gpen.video.files import EncoderSettings
 from ..gpen.video.moments import cut_moments
 from ..gpen.video.restoring import restore_video
@@ -20,7 +21,7 @@ from . import placement, progress, told
 from .convert import to_crops, to_report
 from .inputs import fault_of_indices
 from .placement import ModelHandle
-from .restore import PREVIEW_SENTENCE, chosen_preset, networks_of
+from .restore import PREVIEW_SENTENCE, chosen_preset
 from .schema import FaceDetector, FaceParserWire, Model, describe, preset_inputs
 from .video_files import VideoSource, is_batch, open_source, remove_older_runs, temporary_place
 
@@ -122,7 +123,9 @@ class RestoreVideo(io.ComfyNode):
         face_parser: ModelHandle | None = None,
     ) -> io.NodeOutput:
         preset = chosen_preset(preset, strength)
-        networks = networks_of(gpen_model, face_detector, face_parser, preset.settings)
+        networks = placement.networks_of(
+            gpen_model, face_detector, RESTORATION, settings=preset.settings, face_parser=face_parser
+        )
         bar, place = _VideoProgress(progress.node_progress(_SHARES)), temporary_place()
         encoding = EncoderSettings("" if codec == "auto" else codec, None if crf < 0 else float(crf))
         decides = _decisive(networks, preset, indices, encoding)

@@ -126,7 +126,9 @@ def calls_in(function: ast.FunctionDef, own: dict[str, ast.FunctionDef]) -> list
 def test_the_block_calls_what_the_walk_says():
     """Its two ends, read in the source, since ComfyUI may be absent; tests/comfyui walks it whole."""
     source = ast.parse((ROOT / "nodes" / "restore.py").read_text(encoding="utf-8"))
-    own = {node.name: node for node in source.body if isinstance(node, ast.FunctionDef)}
+    placing = ast.parse((ROOT / "nodes" / "placement.py").read_text(encoding="utf-8"))
+    shared = [node for node in placing.body if isinstance(node, ast.FunctionDef) and node.name == "networks_of"]
+    own = {node.name: node for node in (*source.body, *shared) if isinstance(node, ast.FunctionDef)}
     (block,) = (node for node in source.body if isinstance(node, ast.ClassDef) and node.name == "FaceRestore")
     (execute,) = (node for node in block.body if isinstance(node, ast.FunctionDef) and node.name == "execute")
     called = calls_in(execute, own)

@@ -222,6 +222,9 @@ DRAWINGS: dict[str, Callable[[Pictures], Image.Image]] = {
         made["The print", "IMAGE"][0].crop(_TWO_IN_THE_PRINT),
         made["GPENFaceRestore", "image"][0].crop(_TWO_IN_THE_PRINT),
     ),
+    "Colour an old photograph": lambda made: split(
+        made["The print", "IMAGE"][0].crop(_TWO_IN_THE_PRINT), made["GPENColorize", "image"][0].crop(_TWO_IN_THE_PRINT)
+    ),
     "Choose a face in a crowd": lambda made: pointed_at(
         made["GPENSelectFaces", "preview"][0].crop(_FOUR_IN_THE_GROUP), (228, 118)
     ),

@@ -22,7 +22,7 @@ SPEAKERS = tuple(
     f"GPEN{name}"
     for name in (
         *("DetectFaces", "SelectFaces", "AlignFaces", "RestoreFaces", "PasteFaces"),
-        *("FaceRestore", "RestoreVideo", "Settings", "Preset"),
+        *("FaceRestore", "RestoreVideo", "Colorize", "Settings", "Preset"),
     )
 )
 """The blocks that say a few lines in themselves after a run, for which Nodes 2.0 makes them taller."""

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from ..checks import require_between
-from ..devices import on_device, select_device
 from ..errors import ImageError
 from ..faces.align import align_faces
 from ..faces.landmarks import find_landmarks68
@@ -17,19 +16,29 @@ from ..faces.masks.contour import landmark_outline
 from ..faces.masks.maps import sketch_map
 from ..images import open_picture
 from ..images.samples import integer_array
-from ..models import choose_landmarker, load_generator
 from ..pixels.color import add_colour, luma_601
 from ..pixels.filters import gaussian_blur, smoothstep
 from ..pixels.warp import transform_points, warp
-from ..progress import Progress, silent
+from ..progress import Progress, each, silent
 from ..restore import restore_crops
 from ..settings import Settings
+from ..stages import Networks
 from ..stages.detail import judge_face_tone
 from ..tasks import COLORIZATION
 from ..tasks.maps import CLASSES
 from ..types import Alignment, Faces
 from ..wording import agree, count
-from .redrawn import NO_PIXELS, Redrawn, find, finish, place_crop, soft_border, told_of
+from .redrawn import (
+    NO_PIXELS,
+    Redrawn,
+    RedrawnPixels,
+    find,
+    finish,
+    load_networks,
+    place_crop,
+    soft_border,
+    told_of,
+)
 
 IN_COLOUR = "it is in colour already"
 ONLY_FACES = (
@@ -83,17 +92,54 @@ def colorize(
         SettingsError: an argument is out of range, or the model is for another task.
     """
     require_between("strength", strength, 0, 1)
-    place = select_device(device)
     pixels, picture = open_picture(image)
-    painted = pixels if background is None else open_picture(background)[0]
+    painted = None if background is None else open_picture(background)[0]
+    made = colorize_pixels(
+        pixels,
+        load_networks(COLORIZATION, model, detector, device),
+        strength=strength,
+        recolor=recolor,
+        background=painted,
+        indices=indices,
+        settings=settings,
+        progress=progress,
+    )
+    return finish(image, picture, pixels, made)
+
+
+def colorize_pixels(
+    pixels: torch.Tensor,
+    networks: Networks,
+    *,
+    strength: float = 1.0,
+    recolor: bool = False,
+    background: torch.Tensor | None = None,
+    indices: str = "",
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> RedrawnPixels:
+    """`colorize` with networks that are loaded already.
+
+    Args:
+        pixels: 1 x 3 x H x W in 0..1, on the CPU.
+        networks: with a generator for colorization.
+        background: 1 x 3 x H x W.
+        strength, recolor, indices, settings, progress: as for `colorize`.
+
+    Raises:
+        ImageError: the background has another size.
+        SettingsError: an argument is out of range, or the generator is for another task.
+    """
+    require_between("strength", strength, 0, 1)
+    painted = pixels if background is None else background
     if painted.shape != pixels.shape:
         (height, width), (own_height, own_width) = painted.shape[-2:], pixels.shape[-2:]
         raise ImageError(
             f"The background has {width} x {height} pixels, and the picture {own_width} x {own_height}; give the same "
             "picture in colour."
         )
-    generator = load_generator(model, device=place, task=COLORIZATION.name)
-    found = find(pixels, detector, generator, settings or Settings(), indices=indices, device=place, progress=progress)
+    generator = networks.generator
+    found = find(pixels, networks, COLORIZATION, settings or Settings(), indices=indices, progress=progress)
     size = generator.module.config.size
     crops, alignments = align_faces(pixels, found.selected, size, generator.template)
     skipped = dict(zip(found.rejected, found.reasons, strict=True))
@@ -104,10 +150,10 @@ def colorize(
         else:
             chosen.append(n)
     answers = restore_crops(
-        generator.module, crops[chosen], task=COLORIZATION, colour="keep", place=on_device(place), progress=progress
+        generator.module, crops[chosen], task=COLORIZATION, colour="keep", place=networks.place, progress=progress
     )
     own = tuple(alignments[n] for n in chosen)
-    masks = _people(pixels, crops[chosen], own, device=place)
+    masks = _people(pixels, crops[chosen], own, networks, progress)
     colour, cover = painted - luma_601(painted), torch.zeros_like(pixels[:, :1])
     for answer, mask, alignment in zip(answers, masks, own, strict=True):
         laid = place_crop(
@@ -131,7 +177,7 @@ def colorize(
         left = agree(already, "left as it is", "left as they are")
         notes.append(f"{count(already, 'face')} {left}: in colour already; recolor colours also those.")
     report = {"model": generator.name, "faces": told, "notes": notes}
-    return finish(image, picture, pixels, made, changed if made is not pixels else torch.zeros_like(cover), report)
+    return RedrawnPixels(made, changed if made is not pixels else torch.zeros_like(cover), report)
 
 
 def _near(outline: np.ndarray, size: int) -> torch.Tensor:
@@ -144,19 +190,24 @@ def _near(outline: np.ndarray, size: int) -> torch.Tensor:
 
 
 def _people(
-    pixels: torch.Tensor, crops: torch.Tensor, alignments: tuple[Alignment, ...], *, device: torch.device
+    pixels: torch.Tensor,
+    crops: torch.Tensor,
+    alignments: tuple[Alignment, ...],
+    networks: Networks,
+    progress: Progress,
 ) -> torch.Tensor:
     """Soft masks of head, hair and neck, N x 1 x S x S: colours beside them would show as a rim."""
     size = crops.shape[-1]
     masks = torch.zeros(len(crops), 1, size, size)
     if not alignments:
         return masks
-    landmarker = choose_landmarker()[0].module
-    on_device(device)(landmarker)
+    landmarker = networks.landmarker.module
+    networks.place(landmarker)
     faces = tuple(alignment.face for alignment in alignments)
     sizes = ((pixels.shape[-2], pixels.shape[-1]),)
     points = [face.landmarks68 for face in find_landmarks68(landmarker, pixels, Faces(faces, sizes))]
-    for mask, crop, alignment, own in zip(masks, crops, alignments, points, strict=True):
+    places = list(zip(masks, crops, alignments, points, strict=True))
+    for (mask, crop, alignment, own), _ in each(places, partial(progress, "mask")):
         assert own is not None
         placed = (transform_points(alignment.matrix, own) + 0.5) * (size / alignment.crop_size) - 0.5
         sketch = sketch_map(integer_array(crop[None], np.dtype(np.uint8)), placed)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
+from ..backends import Network
 from ..checks import require_between
-from ..devices import on_device, select_device
+from ..devices import Placement, on_device, select_device
 from ..errors import ImageError
 from ..faces.align import align_faces
-from ..faces.landmarks import find_landmarks68
+from ..faces.landmarks import Landmarker, find_landmarks68
 from ..faces.masks.maps import parsed_maps, sketch_map
+from ..faces.masks.parsing import FaceParser
 from ..faces.masks.parts import crop_landmarks
 from ..images import from_array, open_picture
 from ..images.samples import integer_array
-from ..models import choose_landmarker, has_parser, load_detector, load_generator, load_parser
-from ..progress import Progress, silent
+from ..models import LoadedModel, choose_landmarker, has_parser, load_detector, load_generator, load_parser
+from ..progress import Progress, each, silent
 from ..restore import restore_crops
 from ..settings import Settings
 from ..sheets import new_sheet, write_line
 from ..stages import find_faces
-from ..tasks import DRAWING
+from ..tasks import DRAWING, require_task
 from ..tasks.maps import COLOURS, colour_of, labels_of
+from ..types import Faces
 
 # Side of the maps of photographs: that of the published network and of the parsers.
 MAP_SIDE = 512
@@ -56,18 +62,39 @@ def draw_face(
     """
     labels = _labels(map_of_parts)
     place = select_device(device)
-    generator = load_generator(model, device=place, task=DRAWING.name).module
-    size = generator.config.size
-    laid = cv2.resize(labels, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
-    drawn = restore_crops(
-        generator,
-        from_array(colour_of(laid)),
+    generator = load_generator(model, device=place, task=DRAWING.name)
+    return integer_array(draw_maps([labels], generator, on_device(place), progress=progress), np.dtype(np.uint8))
+
+
+def draw_maps(
+    maps: Sequence[np.ndarray], generator: LoadedModel[Network], place: Placement, *, progress: Progress = silent
+) -> torch.Tensor:
+    """`draw_face` of several maps with a network that is loaded already.
+
+    Args:
+        maps: H x W uint8 each, the classes of `tasks.maps`; square.
+        generator: for drawing.
+        place: its placement.
+        progress: as for `draw_face`.
+
+    Returns:
+        N x 3 x S x S in 0..1 on the CPU.
+
+    Raises:
+        ImageError: a map is not square.
+        SettingsError: the generator is for another task.
+    """
+    require_task(generator.name, generator.task, DRAWING.name)
+    size = generator.module.config.size
+    laid = [cv2.resize(_square(labels), (size, size), interpolation=cv2.INTER_NEAREST_EXACT) for labels in maps]
+    return restore_crops(
+        generator.module,
+        torch.cat([from_array(colour_of(one)) for one in laid]),
         task=DRAWING,
         colour="keep",
-        place=on_device(place),
+        place=place,
         progress=progress,
     )
-    return integer_array(drawn, np.dtype(np.uint8))
 
 
 def map_photograph(
@@ -105,17 +132,41 @@ def map_photograph(
     found = find_faces(pixels, finder, settings or Settings(), indices=str(number), template="ffhq")
     if not len(found.selected):
         raise ImageError(f"There is no face {number} in the picture; `gpen detect` shows the faces and their numbers.")
-    faces = found.selected
-    if parser == "none" or (parser == "auto" and not has_parser()):
-        landmarker = choose_landmarker()[0].module
-        move(landmarker)
-        faces = find_landmarks68(landmarker, pixels, faces)
-        crops, alignments = align_faces(pixels, faces, MAP_SIDE, "ffhq")
-        return sketch_map(integer_array(crops, np.dtype(np.uint8)), crop_landmarks(alignments, MAP_SIDE)[0])
-    network = load_parser(parser).module
-    move(network)
-    crops, _ = align_faces(pixels, faces, MAP_SIDE, "ffhq")
-    return parsed_maps(network, crops)[0]
+    network = None if parser == "none" or (parser == "auto" and not has_parser()) else load_parser(parser).module
+    return map_faces(pixels, found.selected, network or choose_landmarker()[0].module, move)[0]
+
+
+def map_faces(
+    images: torch.Tensor,
+    faces: Faces,
+    network: FaceParser | Landmarker,
+    place: Placement,
+    *,
+    progress: Progress = silent,
+) -> np.ndarray:
+    """The maps of faces that are found already.
+
+    Args:
+        images: B x 3 x H x W in 0..1, on the CPU.
+        faces: found in them.
+        network: a parsing network; or one for 68 landmarks, from which the maps are sketched.
+        place: its placement.
+        progress: called regularly; an exception it raises ends the work.
+
+    Returns:
+        N x 512 x 512 uint8, the classes of `tasks.maps`.
+    """
+    place(network)
+    if isinstance(network, FaceParser):
+        crops, _ = align_faces(images, faces, MAP_SIDE, "ffhq")
+        return parsed_maps(network, crops, progress=partial(progress, "map"))
+    faces = find_landmarks68(network, images, faces, partial(progress, "landmarks"))
+    crops, alignments = align_faces(images, faces, MAP_SIDE, "ffhq")
+    maps = np.zeros((len(crops), MAP_SIDE, MAP_SIDE), np.uint8)
+    own = zip(crops.split(1), crop_landmarks(alignments, MAP_SIDE), strict=True)
+    for (index, (crop, points)), _ in each(list(enumerate(own)), partial(progress, "map")):
+        maps[index] = sketch_map(integer_array(crop, np.dtype(np.uint8)), points)
+    return maps
 
 
 def legend() -> np.ndarray:
@@ -132,11 +183,13 @@ def legend() -> np.ndarray:
 
 def _labels(given: Any) -> np.ndarray:
     if isinstance(given, np.ndarray) and given.ndim == 2:
-        labels = labels_of(given)
-    elif isinstance(given, np.ndarray):
-        labels = labels_of(given[..., :3] if given.ndim == 3 and given.shape[2] == 4 else given)
-    else:
-        labels = labels_of(integer_array(open_picture(given)[0], np.dtype(np.uint8)))
+        return _square(labels_of(given))
+    if isinstance(given, np.ndarray):
+        return _square(labels_of(given[..., :3] if given.ndim == 3 and given.shape[2] == 4 else given))
+    return _square(labels_of(integer_array(open_picture(given)[0], np.dtype(np.uint8))))
+
+
+def _square(labels: np.ndarray) -> np.ndarray:
     if labels.shape[0] != labels.shape[1]:
         raise ImageError(
             f"The map has {labels.shape[1]} x {labels.shape[0]} pixels, and must be square, with the face in FFHQ's "

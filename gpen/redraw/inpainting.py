@@ -11,22 +11,31 @@ import torch
 import torch.nn.functional as F
 
 from ..choices import Elsewhere
-from ..devices import on_device, select_device
 from ..errors import ImageError
 from ..faces.align import align_faces, crop_to_image_matrix
 from ..images import open_picture
-from ..models import load_generator
 from ..pixels.fill import spread
 from ..pixels.warp import warp
 from ..progress import Progress, silent
 from ..restore import restore_crops
 from ..settings import Settings
+from ..stages import Networks
 from ..tasks import INPAINTING
 from ..tasks.inpainting import NARROWEST, WIDEST
 from ..types import Alignment
 from ..values import require_choice
 from ..wording import count
-from .redrawn import NO_PIXELS, Redrawn, find, finish, place_crop, soft_border, told_of
+from .redrawn import (
+    NO_PIXELS,
+    Redrawn,
+    RedrawnPixels,
+    find,
+    finish,
+    load_networks,
+    place_crop,
+    soft_border,
+    told_of,
+)
 
 NOT_COVERED = "the mask covers nothing of it"
 # Less of a crop's pixel than this is taken for none.
@@ -79,14 +88,45 @@ def inpaint(
         SettingsError: an argument is out of range, or the model is for another task.
     """
     require_choice("elsewhere", elsewhere, get_args(Elsewhere))
-    place = select_device(device)
     pixels, picture = open_picture(image)
     covered = covered_pixels(mask, (pixels.shape[-2], pixels.shape[-1]))
-    diffused = _diffuse(pixels, covered)
-    generator = load_generator(model, device=place, task=INPAINTING.name)
-    found = find(
-        diffused, detector, generator, settings or Settings(), indices=indices, device=place, progress=progress
+    made = inpaint_pixels(
+        pixels,
+        covered,
+        load_networks(INPAINTING, model, detector, device),
+        elsewhere=elsewhere,
+        indices=indices,
+        settings=settings,
+        progress=progress,
     )
+    return finish(image, picture, pixels, made)
+
+
+def inpaint_pixels(
+    pixels: torch.Tensor,
+    covered: torch.Tensor,
+    networks: Networks,
+    *,
+    elsewhere: Elsewhere | str = "diffuse",
+    indices: str = "",
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> RedrawnPixels:
+    """`inpaint` with networks that are loaded already.
+
+    Args:
+        pixels: 1 x 3 x H x W in 0..1, on the CPU.
+        covered: 1 x 1 x H x W of 0 and 1: what to fill in.
+        networks: with a generator for inpainting.
+        elsewhere, indices, settings, progress: as for `inpaint`.
+
+    Raises:
+        SettingsError: an argument is out of range, or the generator is for another task.
+    """
+    require_choice("elsewhere", elsewhere, get_args(Elsewhere))
+    diffused = _diffuse(pixels, covered)
+    generator = networks.generator
+    found = find(diffused, networks, INPAINTING, settings or Settings(), indices=indices, progress=progress)
     size = generator.module.config.size
     crops, alignments = align_faces(diffused, found.selected, size, generator.template)
     skipped = dict(zip(found.rejected, found.reasons, strict=True))
@@ -98,7 +138,7 @@ def inpaint(
     for crop, hole in zip(painted, holes, strict=True):
         crop[:, hole[0] > 0] = 1
     answers = restore_crops(
-        generator.module, painted, task=INPAINTING, colour="keep", place=on_device(place), progress=progress
+        generator.module, painted, task=INPAINTING, colour="keep", place=networks.place, progress=progress
     )
     filled, by_network = diffused.clone(), torch.zeros_like(covered)
     for answer, crop, hole, alignment in zip(answers, crops, holes, own, strict=True):
@@ -124,7 +164,7 @@ def inpaint(
         "faces": told,
         "notes": _notes(covered, by_network, holes, elsewhere),
     }
-    return finish(image, picture, pixels, made, done, report)
+    return RedrawnPixels(made, done, report)
 
 
 def covered_pixels(mask: Any, size: tuple[int, int]) -> torch.Tensor:

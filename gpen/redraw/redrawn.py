@@ -12,19 +12,29 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..devices import on_device
+from ..devices import on_device, select_device
 from ..faces.place import NO_PIXELS, find_place
 from ..images import Picture, from_array, to_array, write_picture
-from ..loaded import LoadedModel
-from ..models import load_detector
+from ..models import load_detector, load_generator
 from ..pixels.filters import smoothstep
 from ..progress import Progress
 from ..report import describe_face
 from ..settings import Settings
-from ..stages import FoundFaces, find_faces
+from ..stages import FoundFaces, Networks, find_faces
+from ..tasks import Task, require_task
 from ..types import Alignment, Face
 
-__all__ = ["NO_PIXELS", "Redrawn", "find", "finish", "place_crop", "soft_border", "told_of"]
+__all__ = [
+    "NO_PIXELS",
+    "Redrawn",
+    "RedrawnPixels",
+    "find",
+    "finish",
+    "load_networks",
+    "place_crop",
+    "soft_border",
+    "told_of",
+]
 
 # Width of the soft border of a crop that is used to its edge, as a share of its side.
 _BORDER = 0.08
@@ -69,30 +79,53 @@ class Redrawn:
         return write_picture(self.picture or Picture(from_array(self.image)), path, quality=quality)
 
 
-def finish(
-    image: Any, picture: Picture | None, given: torch.Tensor, made: torch.Tensor, mask: torch.Tensor, report: dict
-) -> Redrawn:
+@dataclass(frozen=True, eq=False)
+class RedrawnPixels:
+    """The result of a task on the pixels of one picture.
+
+    Attributes:
+        pixels: 1 x 3 x H x W in 0..1; the very input if nothing changed.
+        mask: 1 x 1 x H x W in 0..1; pixels outside it did not change.
+        report: what was found and done.
+    """
+
+    pixels: torch.Tensor
+    mask: torch.Tensor
+    report: dict[str, Any]
+
+
+def finish(image: Any, picture: Picture | None, given: torch.Tensor, made: RedrawnPixels) -> Redrawn:
     """The record of a result; the notes of the file come first in the report."""
-    report["notes"] = [*(picture.notes if picture else ()), *report["notes"]]
-    return Redrawn(mask, report, given, made, picture.with_pixels(made) if picture else None, image)
+    report = {**made.report, "notes": [*(picture.notes if picture else ()), *made.report["notes"]]}
+    return Redrawn(made.mask, report, given, made.pixels, picture.with_pixels(made.pixels) if picture else None, image)
+
+
+def load_networks(task: Task, model: str, detector: str, device: str) -> Networks:
+    """The networks for a task, on a device.
+
+    Raises:
+        ModelNotFoundError: a model is not on this machine.
+        SettingsError: the model is for another task, or there is no such device.
+    """
+    place = select_device(device)
+    generator = load_generator(model, device=place, task=task.name)
+    return Networks(generator, load_detector(detector), place=on_device(place))
 
 
 def find(
-    pixels: torch.Tensor,
-    detector: str,
-    generator: LoadedModel,
-    settings: Settings,
-    *,
-    indices: str,
-    device: torch.device,
-    progress: Progress,
+    pixels: torch.Tensor, networks: Networks, task: Task, settings: Settings, *, indices: str, progress: Progress
 ) -> FoundFaces:
-    """The faces of one picture, numbered as everywhere."""
-    finder = load_detector(detector).module
-    on_device(device)(finder)
+    """The faces of one picture, numbered as everywhere.
+
+    Raises:
+        SettingsError: the generator is for another task.
+    """
+    generator = networks.generator
+    require_task(generator.name, generator.task, task.name)
+    networks.place(networks.detector.module)
     return find_faces(
         pixels,
-        finder,
+        networks.detector.module,
         settings,
         indices=indices,
         template=generator.template,

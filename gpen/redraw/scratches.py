@@ -6,6 +6,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from ..checks import require_between
 from ..images import open_picture
@@ -45,8 +46,13 @@ def propose_scratches(image: Any, *, sensitivity: float = 0.5) -> np.ndarray:
         ImageError: the picture cannot be read.
         SettingsError: the sensitivity is out of range.
     """
+    return scratches_in(open_picture(image)[0], sensitivity=sensitivity)
+
+
+def scratches_in(pixels: torch.Tensor, *, sensitivity: float = 0.5) -> np.ndarray:
+    """`propose_scratches` in pixels, 1 x 3 x H x W in 0..1, on the CPU."""
     require_between("sensitivity", sensitivity, 0, 1)
-    gray = luma(open_picture(image)[0])[0, 0].numpy()
+    gray = luma(pixels)[0, 0].numpy()
     short = min(gray.shape)
     width = max(_LEAST_WIDTH, round(_WIDEST * short))
     side = 2 * width + 1

@@ -188,6 +188,18 @@ CONTRACT = {
         },
         {"video": "VIDEO", "before": "IMAGE", "after": "IMAGE", "report": "STRING"},
     ),
+    "GPENColorize": (
+        {
+            "image": "IMAGE",
+            "face_detector": "GPEN_FACE_DETECTOR",
+            "strength": "FLOAT",
+            "recolor": "BOOLEAN",
+            "[gpen_model]": "GPEN_MODEL",
+            "[indices]": "STRING",
+            "[background]": "IMAGE",
+        },
+        {"image": "IMAGE", "mask": "MASK", "report": "STRING"},
+    ),
     "GPENPreset": ({"preset": "COMBO"}, {"preset": "GPEN_PRESET"}),
     "GPENSettings": (
         {
@@ -297,6 +309,7 @@ GROUPS = {
         ("faces",): ("GPENDetectFaces", "GPENSelectFaces", "GPENAlignFaces", "GPENRestoreFaces", "GPENPasteFaces"),
         ("detail",): ("GPENFrequencySpectrum", "GPENFrequencyBlend", "GPENLocalAdaptiveEnhance"),
         ("picture",): ("GPENPrepareImage", "GPENFinish"),
+        ("redraw",): ("GPENColorize",),
         ("settings",): ("GPENPreset", "GPENSettings", "GPENSavePreset"),
     }.items()
     for node_id in node_ids
@@ -348,7 +361,7 @@ def test_menus_derive_from_the_engine(info):
         spec = info[node_id]["input"]["required"][name]
         return spec[0] if isinstance(spec[0], list) else spec[1]["options"]
 
-    models = [one.name for one in records().values() if one.kind == "generator" and one.task == "restoration"]
+    models = [one.name for one in records().values() if one.kind == "generator"]
     detectors = [record.name for record in records().values() if record.kind == "detector"]
     offered = menu("GPENLoadModel", "model")
     assert offered[0] == "auto" and set(offered) >= set(models)
@@ -368,6 +381,7 @@ NAMESAKES = {
     ("GPENSelectFaces", "min_face_size"),  # of faces that were found already; 0 leaves none out
     ("GPENFaceRestore", "strength"),  # a share of the preset's
     ("GPENRestoreVideo", "strength"),  # as above
+    ("GPENColorize", "strength"),  # of colours
 }
 
 

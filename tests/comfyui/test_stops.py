@@ -51,6 +51,7 @@ def chain(pictures: tuple[str, str], many: bool) -> Prompt:
             strength=1.0,
         ),
         "spectrum": node("GPENFrequencySpectrum", image=["image", 0], dark=True),
+        "colour": node("GPENColorize", image=["image", 0], face_detector=["detector", 0], strength=1.0, recolor=True),
         "select": node("GPENSelectFaces", faces=["detect", 0], order="largest", indices="", min_face_size=0),
     }
     prompt["select"]["inputs"]["image"] = ["image", 0]
@@ -84,6 +85,7 @@ AGAIN = {
     "steady": "strength",
     "video": "strength",
     "spectrum": "dark",
+    "colour": "strength",
     "select": "min_face_size",
 }
 
@@ -154,7 +156,9 @@ def test_one_bar_from_0_to_100_and_a_stop_within_two_seconds(comfyui, pictures, 
     obeys(comfyui, prompt, name)
 
 
-@pytest.mark.parametrize("name", ["detect", "paste", "prepare", "finish", "whole", "video", "spectrum", "select"])
+@pytest.mark.parametrize(
+    "name", ["detect", "paste", "prepare", "finish", "whole", "video", "spectrum", "colour", "select"]
+)
 def test_a_stop_is_obeyed_within_a_large_picture(comfyui, pictures, name):
     obeys(comfyui, chain(pictures, many=False), name)
 

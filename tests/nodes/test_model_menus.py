@@ -43,11 +43,7 @@ def folder(tmp_path, monkeypatch):
 def test_the_registry_comes_first_whatever_is_on_disk(folder):
     before = model_names("generator")
     assert before[0] == "auto"
-    assert before[1:] == [
-        record.name
-        for record in registry.records().values()
-        if record.kind == "generator" and record.task == "restoration"
-    ]
+    assert before[1:] == [record.name for record in registry.records().values() if record.kind == "generator"]
     (folder / "GPEN-BFR-512.pth").write_bytes(b"x")
     assert model_names("generator") == before
 
@@ -72,8 +68,6 @@ def test_a_menu_has_no_file_whose_work_no_block_does(folder):
     for name in (
         "GPEN-BFR-512-D.pth",
         "facerestore_models/my_gpen_discriminator.pth",
-        "gpen/GPEN-Colorization-mine.pth",
-        "gpen/segmentation-seg2face.safetensors",
         "gpen/parsing_mine.pth",
         "gpen/retinaface_mine.pth",
         "gpen/david.pth",
@@ -85,6 +79,16 @@ def test_a_menu_has_no_file_whose_work_no_block_does(folder):
     assert own["generator"] == ["david.pth"]
     assert own["detector"] == ["retinaface_mine.pth"]
     assert own["parser"] == ["parsing_mine.pth", "parsing_own.pth"]
+
+
+def test_models_for_every_task_are_offered(folder):
+    (folder / "gpen").mkdir()
+    for name in ("gpen/GPEN-Colorization-mine.pth", "gpen/segmentation-seg2face.safetensors"):
+        (folder / name).write_bytes(b"x")
+    names = model_names("generator")
+    assert {"gpen-colorize-lite", "gpen-inpainting-1024", "gpen-seg2face-512"} < set(names)
+    assert names[-2:] == ["GPEN-Colorization-mine.pth", "segmentation-seg2face.safetensors"]
+    assert fault_of_choice("gpen-colorize-lite", "generator") is None
 
 
 def test_a_generator_in_onnx_form_is_offered_and_a_detector_is_not(folder):
@@ -155,7 +159,6 @@ def test_a_file_put_where_the_message_says_is_found(folder):
         ("GPEN-BFR-512-D.pth", "generator", ("is a discriminator",)),
         ("face-detector-lite", "generator", ("is a detector; choose a model",)),
         ("gpen-bfr-512", "parser", ("is a generator; choose a parser",)),
-        ("GPEN-Inpainting-of-mine.pth", "generator", ("is a GPEN for inpainting",)),
     ],
 )
 def test_a_name_that_says_what_it_is_is_answered_by_it(name, kind, words):
@@ -341,9 +344,3 @@ def test_an_interrupt_ends_a_download(served, monkeypatch):
     monkeypatch.setattr(progress, "node_progress", lambda: stop)
     with pytest.raises(InterruptedError):
         make_available("toy", "generator")
-
-
-def test_a_model_of_another_task_is_refused_by_name():
-    """Workflows that were saved when the menu had it get a sentence, and nothing is fetched."""
-    with pytest.raises(SettingsError, match="gpen-colorization-1024 is a GPEN for colorization"):
-        make_available("gpen-colorization-1024", "generator")
