@@ -60,7 +60,10 @@ def batch_report(
     height, width = batch.images.shape[-2:]
     generator, detector = networks.generator, networks.detector
     numbers = batch.found.numbers
-    chosen = [_numbered(record.face, numbers) | _describe_chosen(record, generator.name) for record in batch.records]
+    chosen = [
+        _numbered(record.face, numbers) | _describe_chosen(record, generator.name, preset.settings.match_sharpness)
+        for record in batch.records
+    ]
     skipped = [
         {**_numbered(face, numbers), **_placed(face), "restored": False, "skipped": reason}
         for face, reason in zip(batch.found.rejected, batch.found.reasons, strict=True)
@@ -119,6 +122,15 @@ def _noise_told(noise: tuple[float, float] | None) -> dict[str, Any]:
     return {"noise_levels": round(255 * before, 1), "noise_taken": round(taken, 2)}
 
 
+def _softening_told(record: FaceRecord, amount: float) -> dict[str, Any]:
+    """Deviation in pixels by which a face was softened, and cut-off of its surroundings in cycles per pixel."""
+    if record.softening is None or record.left_alone is not None:
+        return {}
+    told = record.softening.resized(matrix_scale(record.alignment.inverse))
+    cutoff = None if told.surroundings is None else round(told.surroundings, 4)
+    return {"softened": {"sigma": round(amount * told.blur, 2), "surroundings_cutoff": cutoff}}
+
+
 def _why_none_restored(batch: RestoredBatch, index: int, settings: Settings) -> str:
     found = batch.found
     reasons = [reason for face, reason in zip(found.rejected, found.reasons, strict=True) if face.image_index == index]
@@ -143,7 +155,7 @@ def _placed(face: Face) -> dict[str, Any]:
     return {"image": face.image_index, **describe_face(face)}
 
 
-def _describe_chosen(record: FaceRecord, model: str) -> dict[str, Any]:
+def _describe_chosen(record: FaceRecord, model: str, match_sharpness: float) -> dict[str, Any]:
     """A selected face: how it changed (in 8-bit levels), or why it did not."""
     why, change = record.left_alone, record.change
     told: dict[str, Any] = {**_placed(record.face), "restored": why is None}
@@ -152,7 +164,7 @@ def _describe_chosen(record: FaceRecord, model: str) -> dict[str, Any]:
     share, mean, largest = (change.share, change.mean, change.largest) if change else (0.0, 0.0, 0.0)
     told["changed"] = {"share": round(share, 4), "mean": round(mean, 2), "max": round(largest, 2)}
     told["colour"] = record.tone.kind
-    told |= _noise_told(record.noise)
+    told |= _noise_told(record.noise) | _softening_told(record, match_sharpness)
     return {**told, "crop_pixels": record.alignment.crop_size, "model": model}
 
 
@@ -197,6 +209,15 @@ def _notes(batch: RestoredBatch, generator: LoadedModel, settings: Settings, pre
         notes.append(
             f"No face has more than half of the {size} pixels of {generator.name}, so nothing is gained by them; "
             f"gpen-bfr-{size // 2} gives as much detail with less time and memory."
+        )
+    unmeasured = sum(
+        record.left_alone is None and record.softening is not None and record.softening.surroundings is None
+        for record in batch.records
+    )
+    if unmeasured:
+        notes.append(
+            f"The surroundings of {count(unmeasured, 'face')} have too little detail to match the sharpness to them; "
+            f"{agree(unmeasured, 'it was', 'they were')} not softened."
         )
     for index, told in enumerate(batch.prepared):
         if told is not None:

@@ -269,6 +269,15 @@ class Settings:
     strength_lips: float = _strength("the lips")
     strength_skin: float = _strength("the skin, without eyes, nose and lips")
     strength_hair: float = _strength("the hair and the surroundings of the face, where the mask reaches them")
+    match_sharpness: float = _number(
+        0.0,
+        0.0,
+        1.0,
+        "paste",
+        "How much a restored face that is sharper than its surroundings is softened to match them, but never below the "
+        "photograph's own face.",
+        late=True,
+    )
     landmarks68: InitVar[bool | None] = None
 
     @property

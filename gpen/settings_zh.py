@@ -79,5 +79,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "strength_lips": ("嘴唇强度", "嘴唇处的强度比例。"),
     "strength_skin": ("皮肤强度", "皮肤处的强度比例，不含眼睛、鼻子和嘴唇。"),
     "strength_hair": ("头发强度", "头发及人脸周围的强度比例，以遮罩所及为限。"),
+    "match_sharpness": (
+        "锐度匹配",
+        "修复后的人脸比周围更清晰时，将其柔化到与周围一致的程度；不会比照片中原有的人脸更模糊。",
+    ),
 }
 """Label and help of each setting."""

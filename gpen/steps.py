@@ -35,6 +35,7 @@ from .stages import (
     keep_own_detail,
     paste_back,
     prepare_images,
+    soften_faces,
 )
 from .tasks import TASKS
 from .types import Alignment, Faces
@@ -224,23 +225,9 @@ def finish_window(
             enlarged=enlarger is not None and enlarger.factor > 1,
             progress=partial(progress, "detail"),
         )
-    if enlarger is None:
-        return paste_window(cut, restored, networks, settings, progress=progress, seconds=seconds)
-    # On the CPU: an enlarged picture seldom fits beside the networks.
-    plain, ground = _enlarge(cut.source.cpu(), enlarger, index, progress, seconds)
-    with timed(seconds, "paste"):
-        records = tuple(
-            replace(record, alignment=record.alignment.resized(enlarger.factor)) for record in restored.records
-        )
-        faces = replace(restored, records=records)
-        area = None if cut.area is None else resize(cut.area, (plain.shape[-2], plain.shape[-1]), "bilinear")
-        pasted = paste_back(
-            plain, faces, networks, settings, area=area, background=ground, progress=partial(progress, "paste")
-        )
-        left_alone = [record.left_alone is not None for record in pasted.records]
-        faces.after[left_alone] = cut.before[left_alone]
-        before, after = cut.before.to(cut.given.device), faces.after.to(cut.given.device)
-    return RestoredWindow(pasted.images, pasted.mask, pasted.records, before, after, cut.prepared)
+    return paste_window(
+        cut, restored, networks, settings, enlarger=enlarger, index=index, progress=progress, seconds=seconds
+    )
 
 
 def enlarge_image(
@@ -273,20 +260,29 @@ def paste_window(
     networks: Networks,
     settings: Settings,
     *,
+    enlarger: Enlarger | None = None,
+    index: int = 0,
     progress: Progress = silent,
     seconds: dict[str, float] | None = None,
 ) -> RestoredWindow:
-    """Paste the faces of a window; `restored` is from `keep_own_detail`, other arguments as for `restore_window`."""
-    with timed({} if seconds is None else seconds, "paste"):
+    """Paste the faces of a window; `restored` is from `keep_own_detail`, other arguments as for `finish_window`."""
+    seconds = {} if seconds is None else seconds
+    images, ground, area, device = cut.source, None, cut.area, cut.given.device
+    if enlarger is not None:
+        # On the CPU: an enlarged picture seldom fits beside the networks.
+        images, ground = _enlarge(cut.source.cpu(), enlarger, index, progress, seconds)
+        restored, device = restored.in_enlarged(enlarger.factor), images.device
+        area = None if area is None else resize(area, (images.shape[-2], images.shape[-1]), "bilinear")
+    with timed(seconds, "paste"):
+        restored = soften_faces(images, restored, settings, background=ground)
         pasted = paste_back(
-            cut.source, restored, networks, settings, area=cut.area, progress=partial(progress, "paste")
+            images, restored, networks, settings, area=area, background=ground, progress=partial(progress, "paste")
         )
         left_alone = [record.left_alone is not None for record in pasted.records]
         restored.after[left_alone] = cut.before[left_alone]  # what is shown as the result must be what was pasted
-        device = cut.given.device
         result = cut.given if pasted.images is cut.shown else pasted.images.to(device)
-        mask, before, after = (made.to(device) for made in (pasted.mask, cut.before, restored.after))
-    return RestoredWindow(result, mask, pasted.records, before, after, cut.prepared)
+        before, after = cut.before.to(cut.given.device), restored.after.to(cut.given.device)
+    return RestoredWindow(result, pasted.mask.to(device), pasted.records, before, after, cut.prepared)
 
 
 def _with_landmarks(landmarker: Landmarker, images: torch.Tensor, found: FoundFaces, progress: Steps) -> FoundFaces:

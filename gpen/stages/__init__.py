@@ -1,6 +1,7 @@
 """The stages of the chain: stateless functions on tensors and records.
 
-    find_faces -> find_landmarks68 -> prepare_images -> align_faces -> restore_crops -> keep_own_detail -> paste_back
+    find_faces -> find_landmarks68 -> prepare_images -> align_faces -> restore_crops -> keep_own_detail ->
+        soften_faces -> paste_back
 
 `restore_batch` and the nodes are compositions of them; so can a window of frames or the share of a worker be.
 `align_faces` is in `faces.align`, `find_landmarks68` in `faces.landmarks`, and `restore_crops` in `restore`. The chain
@@ -13,6 +14,7 @@ from .networks import Networks, load_networks
 from .paste import PastedCrops, PastedFaces, paste_back, paste_crops
 from .prepare import prepare_images
 from .records import FaceRecord, Judgement, RestoredFaces
+from .soften import soften_faces
 
 __all__ = [
     "FaceRecord",
@@ -30,4 +32,5 @@ __all__ = [
     "paste_back",
     "paste_crops",
     "prepare_images",
+    "soften_faces",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -25,6 +26,7 @@ from ..progress import Steps, each, no_steps, steps_within
 from ..settings import Settings
 from ..types import Alignment
 from .records import FaceRecord, Judgement, RestoredFaces
+from .soften import judge_softening
 
 # Crops that are shaped at a time: 16 of 256 x 256, 4 of 512 x 512.
 _PIECE_BYTES = 13 << 20
@@ -91,10 +93,13 @@ def keep_own_detail(
         tones = [judge_face_tone(images, alignment) for alignment, _ in each(alignments, judging)]
     else:
         tones = [judgement.tone for judgement in judgements]
-    noises = [None if judgements is None else judgements[n].fine_noise for n in range(len(before))]
     after = keep_tones(after, tones, colour_rule(settings.colour, settings.keep_grayscale))
-    known = zip(alignments, tones, left_alone, noises, strict=True)
-    records = (FaceRecord(own, tone, left, fine_noise=noise) for own, tone, left, noise in known)
+    records = [FaceRecord(*known) for known in zip(alignments, tones, left_alone, strict=True)]
+    if judgements is not None:
+        records = [
+            replace(record, fine_noise=judgement.fine_noise, softening=judgement.softening)
+            for record, judgement in zip(records, judgements, strict=True)
+        ]
     return RestoredFaces(before, after, tuple(records))
 
 
@@ -112,7 +117,10 @@ def judge_faces(
         quality = _jpeg_quality(images, alignment)
         left_alone = _why_left(images, crop, restored, alignment, quality) if settings.frequency_blend > 0 else None
         crossover, tone = find_crossover(crop, restored, [quality]), judge_face_tone(images, alignment)
-        judged.append(Judgement(crossover, tone, left_alone, measure_fine_noise(images, crop, alignment)))
+        noise = measure_fine_noise(images, crop, alignment)
+        matched = settings.match_sharpness > 0
+        softening = judge_softening(images, images, restored, alignment) if matched else None
+        judged.append(Judgement(crossover, tone, left_alone, noise, softening))
     return tuple(judged)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
+from ..detail.softening import Softening
 from ..detail.spectrum.crossover import Crossover
 from ..faces.change import Change
 from ..faces.paste import FineNoise
@@ -23,12 +24,15 @@ class Judgement:
         tone: whether the face is in colour.
         left_alone: why the face stays unchanged; None if it is restored.
         fine_noise: the noise finer than the crop; None: measured when the face is pasted.
+        softening: how sharp it is beside its surroundings, in pixels of the crop; None if the settings do not ask for
+            it.
     """
 
     crossover: Crossover
     tone: Tone
     left_alone: str | None = None
     fine_noise: FineNoise | None = None
+    softening: Softening | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,8 @@ class FaceRecord:
         cover: where it was pasted, on the CPU; None before pasting, or if it was not pasted.
         share: share of the settings' strength, 0..1, with which it is pasted.
         fine_noise: the noise finer than the crop, if it is known before pasting.
+        softening: how sharp it is beside its surroundings, in pixels of the crop; None if the settings do not ask for
+            it.
     """
 
     alignment: Alignment
@@ -55,6 +61,7 @@ class FaceRecord:
     cover: Cover | None = None
     share: float = 1.0
     fine_noise: FineNoise | None = None
+    softening: Softening | None = None
 
     @property
     def face(self) -> Face:
@@ -80,3 +87,8 @@ class RestoredFaces:
     def alignments(self) -> tuple[Alignment, ...]:
         """The alignment of each crop."""
         return tuple(record.alignment for record in self.records)
+
+    def in_enlarged(self, factor: int) -> RestoredFaces:
+        """The same crops, with alignments to their images enlarged by a whole factor."""
+        records = (replace(record, alignment=record.alignment.resized(factor)) for record in self.records)
+        return replace(self, records=tuple(records))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ...detail.softening import Softening
 from ...detail.spectrum.crossover import Crossover
 from ...faces.paste import FineNoise
 from ...pixels.tone import Kind, Tone
@@ -41,8 +42,8 @@ class SlowValues:
 
     Attributes:
         numbers: float64: logarithms of the cut-offs (3), square roots of the noise (3), blur, share of judgements that
-            leave the face alone, shares of `_KINDS` (3), logarithms of the fine noise's mean and calm variance, and the
-            tone.
+            leave the face alone, shares of `_KINDS` (3), logarithms of the fine noise's mean and calm variance, blur
+            that brings the face to its surroundings, and the tone.
         weight: how many judgements they stand for, limited.
         kind: index in `_KINDS`.
         left_alone: the last reason to leave the face alone; empty if there was none.
@@ -63,7 +64,7 @@ class SlowValues:
 
         The share of being left alone is not in it, see `strength`.
         """
-        cutoff, noise, blur, _, _, fine, tone = np.split(self.numbers, [3, 6, 7, 8, 11, 13])
+        cutoff, noise, blur, _, _, fine, softer, tone = np.split(self.numbers, [3, 6, 7, 8, 11, 13, 14])
         offsets, slopes = np.split(tone.astype(np.float32).reshape(-1, 3), [-2])
         crossover = Crossover(
             torch.from_numpy((np.exp(cutoff) / scale).astype(np.float32))[None].clamp(max=0.5),
@@ -72,7 +73,8 @@ class SlowValues:
         )
         own = Tone(_KINDS[self.kind], torch.from_numpy(offsets), torch.from_numpy(slopes))
         left_alone = self.left_alone if self.strength == 0 else None
-        return Judgement(crossover, own, left_alone, FineNoise(*map(float, np.exp(fine))))
+        softening = Softening(float(softer[0]), None).resized(scale)
+        return Judgement(crossover, own, left_alone, FineNoise(*map(float, np.exp(fine))), softening)
 
     @property
     def strength(self) -> float:
@@ -125,6 +127,7 @@ def _numbers(judgement: Judgement, scale: float) -> np.ndarray:
             [float(judgement.left_alone is not None)],
             [float(tone.kind == kind) for kind in _KINDS],
             np.log(np.maximum([fine.mean, fine.calm] if fine else [0, 0], _NO_NOISE)),
+            [judgement.softening.blur / scale if judgement.softening else 0.0],
             tone.offsets.double().numpy().ravel(),
             tone.slopes.double().numpy().ravel(),
         ]
