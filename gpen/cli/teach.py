@@ -126,6 +126,41 @@ def teach_classifier(
     )
 
 
+@app.command("occlusion")
+def teach_occlusion(
+    faces: Faces,
+    backgrounds: Backgrounds,
+    output: Output = None,
+    evaluate: Evaluate = None,
+    crops: Annotated[int, typer.Option(min=1, help="Crops to make for each interval of 250 steps.")] = 2000,
+    held_out: Annotated[int, typer.Option(min=1, help="Crops of held-out faces and tiles to measure with.")] = 600,
+    steps: Annotated[int, typer.Option(min=1, help="Batches of 32 crops.")] = 4000,
+    seed: Seed = 1,
+    limit: Limit = None,
+    device: Device = "auto",
+) -> None:
+    """Train the network for what stands before faces, or measure one. Run again to continue a stopped run."""
+    from ..devices import select_device
+    from ..training.occlusion import teach_occlusion as script
+
+    _log()
+    _require_one(output, evaluate)
+    if evaluate is not None:
+        script.evaluate(evaluate, faces, backgrounds, held_out=held_out, seed=seed, limit=limit)
+    elif output is not None:
+        script.teach(
+            faces,
+            backgrounds,
+            output,
+            crops=crops,
+            held_out=held_out,
+            steps=steps,
+            seed=seed,
+            limit=limit,
+            device=select_device(device),
+        )
+
+
 @app.command("labels")
 def make_labels(
     faces: Faces,

@@ -20,6 +20,21 @@ def convolution(into: int, out: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(into, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
 
 
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions with batch normalization, added to their input: N x channels x H x W to the same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            convolution(channels, channels),
+            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.body(x))
+
+
 def normalize(crops: Tensor) -> Tensor:
     """Zero mean and unit deviation for each crop of N x C x H x W, over all channels; a flat crop becomes zeros."""
     centred = crops - crops.mean((1, 2, 3), keepdim=True)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...pixels.warp import warp
 from ...progress import Steps, each, no_steps
-from ..layers import convolution, normalize
+from ..layers import Residual, convolution, normalize
 from ..loading import load_strictly
 
 CROP = 64
@@ -21,19 +21,6 @@ CHUNK = 64  # crops a forward pass
 # Side of the crop relative to that of a square with the box's area.
 CONTEXT = 1.7
 QUARTERS = 4
-
-
-class _Residual(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            convolution(channels, channels),
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(channels),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.body(x))
 
 
 class FaceClassifier(nn.Module):
@@ -46,11 +33,11 @@ class FaceClassifier(nn.Module):
         self.body = nn.Sequential(
             convolution(3, 24, 2),
             convolution(24, 48, 2),
-            _Residual(48),
+            Residual(48),
             convolution(48, 96, 2),
-            _Residual(96),
+            Residual(96),
             convolution(96, 128, 2),
-            _Residual(128),
+            Residual(128),
         )
         self.head = nn.Linear(128, 1 + QUARTERS)
 

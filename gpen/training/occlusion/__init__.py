@@ -1,0 +1,1 @@
+"""Teaching the network that finds what stands before a face."""
