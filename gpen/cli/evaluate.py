@@ -41,6 +41,13 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Registry name or file, auto or bundled; may be repeated. Default: all on this machine."),
     ] = None,
+    upscaler: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="File of a network that enlarges, such as Real-ESRGAN, to compare; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Use only the fixed tenth of --faces that is never used for training.")
     ] = False,
@@ -48,13 +55,17 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Random seed of the degradation of --faces.")] = 0,
     index: Annotated[int, typer.Option(min=0, help="Which degraded version of each face to use.")] = 0,
     size: Annotated[int, typer.Option(min=16, help="Resize --faces to this many pixels.")] = 256,
+    reduced: Annotated[
+        int,
+        typer.Option(min=1, max=16, help="Reduce --faces by this factor and damage them lightly, so that all enlarge."),
+    ] = 1,
     worst: Annotated[int, typer.Option(min=0, help="Also write this many of the worst results to worst.png.")] = 0,
     detector: options.Detector = "auto",
     device: options.Device = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures to measure at a time.")] = 8,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Compare models, unsharp masks and the input itself with the original pictures, in figures and pictures.
+    """Compare models, networks that enlarge, unsharp masks and the input itself with the original pictures.
 
     Give --degraded with --truth, or --faces, or only --degraded for measures that need no original. The report names
     measures whose packages or files are missing; nothing is downloaded. Pictures are ranked by the PSNR gain of the
@@ -64,9 +75,9 @@ def evaluate(
     from .files import write_json, write_text
     from .terminal import say
 
-    pairs = _open(degraded, truth, faces, limit, held_out=held_out, seed=seed, index=index, size=size)
+    pairs = _open(degraded, truth, faces, limit, held_out=held_out, seed=seed, index=index, size=size, reduced=reduced)
     targets = _claim(output, overwrite)
-    found = _run(pairs, model or [], detector, device, batch_size)
+    found = _run(pairs, model or [], upscaler or [], detector, device, batch_size)
     body = report(found, pairs.facts)
     write_json(targets["evaluation.json"], body)
     write_text(targets["evaluation.md"], markdown(body))
@@ -109,28 +120,30 @@ def _open(degraded: Path | None, truth: Path | None, faces: Path | None, limit: 
 
     if faces is not None and degraded is None and truth is None:
         return DegradedFaces(faces, limit=limit, **made)
-    if made["held_out"]:
-        raise typer.BadParameter("--held-out needs --faces")
+    for option in [name for name, given in (("held-out", made["held_out"]), ("reduced", made["reduced"] > 1)) if given]:
+        raise typer.BadParameter(f"--{option} needs --faces")
     if degraded is None or faces is not None:
         raise typer.BadParameter("give --degraded, with --truth if available, or --faces")
     return FolderPairs(degraded, truth, limit)
 
 
-def _run(pairs: Pairs, models: list[str], detector: str, device_name: str, batch_size: int) -> Evaluation:
+def _run(
+    pairs: Pairs, models: list[str], upscalers: list[Path], detector: str, device_name: str, batch_size: int
+) -> Evaluation:
     from rich.progress import Progress
 
     from ..devices import on_device, select_device
     from ..errors import ModelNotFoundError
     from ..evaluation.evaluate import evaluate
     from ..evaluation.meter import FaceFinder, Meter
-    from ..evaluation.methods import baselines, model_methods
+    from ..evaluation.methods import baselines, model_methods, upscaler_methods
     from ..evaluation.perceptual import find_measures
     from ..models import load_detector, load_landmarker
     from .terminal import rich_console
 
     device = select_device(device_name)
     place = on_device(device)
-    methods = (*baselines(), *model_methods(models, place))
+    methods = (*baselines(), *upscaler_methods(upscalers, place), *model_methods(models, place))
     found = load_detector(detector)
     place(found.module)
     landmarker, remarks = None, ()

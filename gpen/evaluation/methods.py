@@ -1,10 +1,11 @@
-"""Methods that an evaluation compares: the input itself, unsharp masks, and models."""
+"""Methods that an evaluation compares: the input itself, unsharp masks, networks that enlarge, and models."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from ...weights import store
 from ..backends import Network
 from ..devices import Placement
+from ..enlarging import Upscaler, load_upscaler
 from ..model_files import AUTO_GENERATORS
 from ..models import LoadedModel, load_generator
 from ..pixels.filters import gaussian_blur
@@ -71,6 +73,37 @@ def to_side(images: torch.Tensor, side: int) -> torch.Tensor:
     if images.shape[-1] == side:
         return images
     return F.interpolate(images, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def upscaler_methods(files: Sequence[str | Path], place: Placement) -> tuple[Method, ...]:
+    """Load networks that enlarge, such as Real-ESRGAN, as methods; their answers are brought to the original's size.
+
+    Args:
+        files: as for `load_upscaler`.
+        place: placement of the networks.
+
+    Raises:
+        MissingPackageError: spandrel is not installed.
+        ModelNotFoundError: a file does not exist.
+        CheckpointError: a file is no network that enlarges.
+    """
+    loaded = {upscaler.sha256: upscaler for upscaler in map(load_upscaler, files)}
+    stems = [upscaler.name for upscaler in loaded.values()]
+    return tuple(_upscaler_method(one, stems.count(one.name) > 1, place) for one in loaded.values())
+
+
+def _upscaler_method(upscaler: Upscaler, ambiguous: bool, place: Placement) -> Method:
+    def run(crops: torch.Tensor, side: int) -> torch.Tensor:
+        return to_side(torch.cat([upscaler(crop, place) for crop in crops.split(1)]), side)
+
+    facts = {
+        "kind": "upscaler",
+        "file": str(upscaler.path),
+        "sha256": upscaler.sha256,
+        "architecture": upscaler.architecture,
+        "scale": upscaler.scale,
+    }
+    return Method(str(upscaler.path) if ambiguous else upscaler.name, run, facts)
 
 
 def model_methods(names: Sequence[str], place: Placement) -> tuple[Method, ...]:

@@ -6,18 +6,22 @@ Pictures are read one at a time, and again when shown, so that thousands of them
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from ...weights.digest import sha256_of
-from ..degradation.degrade import degrade
+from ..degradation.degrade import LIGHT, degrade
 from ..degradation.faces import HELD_OUT, read_faces
 from ..errors import ImageError, SettingsError
 from ..images import READABLE, from_array, read_picture
+from ..pixels.resize import resize
 from .metrics import SSIM_SIDE
+
+REDUCED = replace(LIGHT, gray=0.0)
+"""Damage of reduced faces: that of a good camera, in their colours, since the reduction takes most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,9 +151,11 @@ class DegradedFaces:
         seed: random seed of the degradation.
         index: number of the degraded version of each face.
         size: side to which faces are resized.
+        reduced: factor by which they are reduced and then damaged lightly, by a good camera, so that methods must
+            enlarge them; 1: they keep their size, and have all kinds of damage.
 
     Raises:
-        SettingsError: there are no faces, or one cannot be read.
+        SettingsError: there are no faces, or one cannot be read, or a reduced one would be too small to compare.
     """
 
     template = "ffhq"
@@ -163,10 +169,13 @@ class DegradedFaces:
         seed: int = 0,
         index: int = 0,
         size: int = 256,
+        reduced: int = 1,
     ) -> None:
+        if size // reduced < SSIM_SIDE:
+            raise SettingsError(f"Faces of {size} pixels cannot be reduced by {reduced}: {SSIM_SIDE} must be left.")
         step = HELD_OUT if held_out else 1
         self._faces = read_faces(path, limit, size, step)
-        self._step, self._seed, self._index = step, seed, index
+        self._step, self._seed, self._index, self._reduced = step, seed, index, reduced
         self.skipped: list[dict[str, str]] = []
         self.facts = {
             "kind": "degraded faces",
@@ -178,6 +187,7 @@ class DegradedFaces:
             "seed": seed,
             "index": index,
             "size": size,
+            **({"reduced": reduced} if reduced > 1 else {}),
         }
 
     def __len__(self) -> int:
@@ -189,7 +199,15 @@ class DegradedFaces:
 
     def load(self, index: int) -> Pair:
         """Degrade one face. The original has no colour if the damage left none; see `degradation.Pair`."""
-        made = degrade(self._faces[index], self._index, self._seed)
+        face = self._faces[index]
+        if self._reduced > 1:
+            truth = from_array(face)
+            side = round(face.shape[0] / self._reduced)
+            small = resize(truth, (side, side)).clamp(0, 1)[0].permute(1, 2, 0).mul(255).round().byte().numpy()
+            made = degrade(small, self._index, self._seed, REDUCED)
+            steps = [f"reduced to {side} pixels", *made.steps]
+            return Pair(self.name(index), from_array(made.degraded), truth, {"steps": steps})
+        made = degrade(face, self._index, self._seed)
         return Pair(self.name(index), from_array(made.degraded), from_array(made.truth), {"steps": list(made.steps)})
 
 

@@ -195,6 +195,12 @@ def markdown(body: dict[str, Any]) -> str:
         for method in body["methods"]
         if method["kind"] == "model"
     ]
+    models += [
+        f"- {method['name']}: {method['architecture']}, enlarges {method['scale']} times, `{method['file']}`, SHA-256 "
+        f"`{method['sha256']}`"
+        for method in body["methods"]
+        if method["kind"] == "upscaler"
+    ]
     parts = [
         "# Evaluation",
         f"{body['pictures_measured']} pictures: {source}. {body['date']}.",

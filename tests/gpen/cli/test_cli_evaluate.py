@@ -8,6 +8,7 @@ import sys
 import pytest
 from PIL import Image, ImageFilter
 from typer.testing import CliRunner
+from upscalers import write_compact
 
 from gpen_blocks.gpen.cli import main
 from gpen_blocks.gpen.cli.commands import app
@@ -58,11 +59,13 @@ def test_pairs_give_table_report_and_sheets(square):
     done = gpen(
         *("--degraded", square / "degraded", "--truth", square / "truth"),
         *("--model", "bundled", "--worst", "2", "-o", out),
+        *("--upscaler", write_compact(square / "compact.pth")),
     )
     assert done.exit_code == 0, done.output
     assert {path.name for path in out.iterdir()} == {*FILES, "worst.png"}
     body = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
-    assert [method["name"] for method in body["methods"]][::3] == ["input", "gpen-lite-256"]
+    assert [method["name"] for method in body["methods"]][::3] == ["input", "compact"]
+    assert body["methods"][-1]["name"] == "gpen-lite-256"
     assert len(body["methods"][-1]["sha256"]) == 64
     assert [picture["name"] for picture in body["pictures"]] == ["0", "1", "2"]
     assert all(len(picture["truth"]["sha256"]) == 64 for picture in body["pictures"])

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from upscalers import write_rrdb
 
 from gpen_blocks.gpen.detail.spectrum.analysis import analyze
 from gpen_blocks.gpen.devices import on_device
+from gpen_blocks.gpen.enlarging import load_upscaler
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.evaluation.evaluate import evaluate, render
 from gpen_blocks.gpen.evaluation.meter import FaceFinder, Meter
@@ -23,6 +25,7 @@ from gpen_blocks.gpen.evaluation.methods import (
     model_methods,
     to_side,
     unsharp_mask,
+    upscaler_methods,
 )
 from gpen_blocks.gpen.evaluation.pairs import DegradedFaces, FolderPairs
 from gpen_blocks.gpen.evaluation.perceptual import PerceptualMeasures
@@ -124,6 +127,39 @@ def test_bad_files_are_named_and_the_rest_is_measured(folders, meter):
         (degraded / f"{stem}.bmp").write_bytes(b"")
     with pytest.raises(SettingsError, match="None of 4 pictures"):
         evaluate(FolderPairs(degraded, true), baselines(), meter)
+
+
+def test_a_network_that_enlarges_is_compared_at_the_original_size(folders, tmp_path, meter):
+    degraded, true = folders
+    for path in degraded.iterdir():
+        with Image.open(path) as picture:
+            picture.resize((16, 16)).save(path)
+    file, place = write_rrdb(tmp_path / "enlarger.safetensors", 4), on_device(torch.device("cpu"))
+    (method,) = upscaler_methods([file, file], place)
+    small = read_picture(degraded / "a.bmp").pixels
+    expected = load_upscaler(file)(small, place)
+    assert torch.equal(method.run(small, 64), expected)
+    assert method.run(small, 32).shape[-1] == 32
+    pairs = FolderPairs(degraded, true)
+    body = report(evaluate(pairs, (*baselines(), method), meter), pairs.facts)
+    told = body["methods"][-1]
+    assert (told["name"], told["architecture"], told["scale"]) == ("enlarger", "ESRGAN", 4)
+    assert told["summary"]["psnr"]["pictures"] == 4
+    assert f"enlarges 4 times, `{file}`" in markdown(body)
+
+
+def test_faces_are_reduced_and_damaged_lightly(examples):
+    pairs = DegradedFaces(examples / "faces", size=256, reduced=4)
+    plain = DegradedFaces(examples / "faces", size=256)
+    pair = pairs.load(0)
+    assert pair.truth is not None and (pair.degraded.shape[-1], pair.truth.shape[-1]) == (64, 256)
+    assert pair.facts["steps"][0] == "reduced to 64 pixels" and pairs.facts["reduced"] == 4
+    assert torch.equal(pair.degraded, pairs.load(0).degraded)
+    small = to_side(pair.truth, 64)
+    assert 0.001 < float((pair.degraded - small).square().mean().sqrt()) < 0.05
+    assert plain.load(0).degraded.shape[-1] == 256 and "reduced" not in plain.facts
+    with pytest.raises(SettingsError, match="cannot be reduced by 32"):
+        DegradedFaces(examples / "faces", size=256, reduced=32)
 
 
 def test_gains_are_those_over_the_input(folders, meter):
