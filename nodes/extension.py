@@ -13,8 +13,11 @@ from ..weights.files import replacing
 from . import replacements
 from .align import AlignFaces
 from .detect import DetectFaces, SelectFaces
+from .draw import DrawFace, FaceMap
 from .enhance import FrequencyBlend, LocalAdaptiveEnhance
+from .inpaint import InpaintFaces, ProposeScratches
 from .load import LoadFaceDetector, LoadFaceParser, LoadModel
+from .parts import FacePartsMask
 from .paste import PasteFaces
 from .prepare import Finish, PrepareImage
 from .presets import AllSettings, LoadPreset, SavePreset
@@ -41,6 +44,11 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     FaceRestore,
     RestoreVideo,
     ColorizeFaces,
+    ProposeScratches,
+    InpaintFaces,
+    FaceMap,
+    DrawFace,
+    FacePartsMask,
     LoadPreset,
     AllSettings,
     SavePreset,

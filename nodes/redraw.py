@@ -66,7 +66,10 @@ class ColorizeFaces(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, indices: str | None = "", gpen_model: object = NOT_CONNECTED) -> bool | str:
+    def validate_inputs(
+        cls, face_detector: object, indices: str | None = "", gpen_model: object = NOT_CONNECTED
+    ) -> bool | str:
+        # ComfyUI shows a refusal at an input that is named here and has a value or a wire, and drops it without one.
         return fault_of_redrawing(indices, gpen_model, COLORIZATION) or True
 
     @classmethod

@@ -31,6 +31,7 @@ Pictures = Mapping[tuple[str, str], list[Image.Image]]
 
 # Places in the examples and in what is made of them: left, top, right, bottom.
 _HEAD = (103, 0, 343, 240)
+_HEAD_AS_IN_A_MAP = (127, 5, 327, 205)
 _HEAD_AND_BOX = (83, 0, 363, 280)
 _HEAD_AT_THE_RIGHT = (43, 0, 303, 260)
 _TWO_IN_THE_SNAPSHOT = (230, 110, 790, 670)
@@ -224,6 +225,12 @@ DRAWINGS: dict[str, Callable[[Pictures], Image.Image]] = {
     ),
     "Colour an old photograph": lambda made: split(
         made["The print", "IMAGE"][0].crop(_TWO_IN_THE_PRINT), made["GPENColorize", "image"][0].crop(_TWO_IN_THE_PRINT)
+    ),
+    "Fill in scratches": lambda made: split(
+        made["The print", "IMAGE"][0].crop(_TWO_IN_THE_PRINT), made["MaskToImage", "IMAGE"][0].crop(_TWO_IN_THE_PRINT)
+    ),
+    "Draw a face from a map": lambda made: split(
+        made["LoadImage", "IMAGE"][0].crop(_HEAD_AS_IN_A_MAP), made["GPENFaceMap", "map"][0]
     ),
     "Choose a face in a crowd": lambda made: pointed_at(
         made["GPENSelectFaces", "preview"][0].crop(_FOUR_IN_THE_GROUP), (228, 118)

@@ -22,7 +22,8 @@ SPEAKERS = tuple(
     f"GPEN{name}"
     for name in (
         *("DetectFaces", "SelectFaces", "AlignFaces", "RestoreFaces", "PasteFaces"),
-        *("FaceRestore", "RestoreVideo", "Colorize", "Settings", "Preset"),
+        *("FaceRestore", "RestoreVideo", "Settings", "Preset"),
+        *("Colorize", "ProposeScratches", "Inpaint", "FaceMap", "DrawFace", "FaceMasks"),
     )
 )
 """The blocks that say a few lines in themselves after a run, for which Nodes 2.0 makes them taller."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from typing import Literal, get_args
 
@@ -12,9 +13,10 @@ import torch
 
 from ..errors import SettingsError
 from ..pixels.filters import gaussian_blur
+from ..pixels.warp import compose
 from ..progress import Progress, each, silent
 from ..tasks.maps import CLASSES
-from ..types import Faces
+from ..types import Alignment, Faces
 from ..values import require_choice
 from .align import align_faces
 from .masks.maps import parsed_maps
@@ -24,8 +26,8 @@ from .place import find_place
 
 NamedPart = Literal["brows", "eyes", "nose", "lips", "skin", "hair", "glasses"]
 
-# FFHQ's crops show the whole head, with most of its hair.
-_TEMPLATE = "ffhq"
+# FFHQ's crops show the whole head; those at this scale, also the hair of one that is turned.
+_TEMPLATE, _WIDE = "ffhq", 0.7
 # Of a growth by 1, the part of a square and that of a diamond: together a regular octagon.
 _SQUARE = 1 / (1 + 2**0.5)
 _SQUARE_ELEMENT, _CROSS = np.ones((3, 3), np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -68,23 +70,36 @@ def draw_part_masks(
     crops, alignments = align_faces(images, faces, PARSING_SIZE, _TEMPLATE)
     numbered = list(enumerate(alignments))
     for (index, alignment), _ in each(numbered, partial(progress, "mask")):
-        own = torch.zeros(1, 1, PARSING_SIZE, PARSING_SIZE)
-        drawn = part_masks(crop_landmarks((alignment,), PARSING_SIZE), PARSING_SIZE)
-        for part, mask in drawn.items():
-            own = torch.maximum(own, mask) if part in parts else own
+        wide = _wider(alignment)
+        layers = [(alignment, _union(alignment, {*parts} - {"hair"})), (wide, _union(wide, {*parts} & {"hair"}))]
         if "glasses" in parts and parser is not None:
             labels = parsed_maps(parser, crops[index : index + 1])
-            own = torch.maximum(own, torch.from_numpy(labels == CLASSES.index("eye_g"))[None].float())
-        place = find_place(own, alignment)
-        if place is not None:
-            whole = masks[alignment.image_index]
-            whole[place.area] = torch.maximum(whole[place.area], place.cover)
+            layers.append((alignment, torch.from_numpy(labels == CLASSES.index("eye_g"))[None].float()))
+        for where, layer in layers:
+            place = find_place(layer, where)
+            if place is not None:
+                whole = masks[alignment.image_index]
+                whole[place.area] = torch.maximum(whole[place.area], place.cover)
     for mask, _ in each(masks.split(1), partial(progress, "edge")):
         if grow:
             mask[0, 0] = torch.from_numpy(_grown(mask[0, 0].numpy(), grow))
         if feather:
             mask.copy_(gaussian_blur(mask, feather / 2).clamp(0, 1))
     return masks
+
+
+def _union(alignment: Alignment, parts: Collection[str]) -> torch.Tensor:
+    """1 x 1 x S x S: the parts of one face in its crop, but glasses."""
+    drawn = part_masks(crop_landmarks((alignment,), PARSING_SIZE), PARSING_SIZE)
+    chosen = [mask for part, mask in drawn.items() if part in parts]
+    return torch.stack(chosen).amax(dim=0) if chosen else torch.zeros(1, 1, PARSING_SIZE, PARSING_SIZE)
+
+
+def _wider(alignment: Alignment) -> Alignment:
+    """The alignment of a crop with more around it, from which the hair of a turned head does not stick out."""
+    middle = (alignment.crop_size - 1) / 2
+    smaller = np.array([[_WIDE, 0.0, middle * (1 - _WIDE)], [0.0, _WIDE, middle * (1 - _WIDE)]])
+    return replace(alignment, matrix=compose(smaller, alignment.matrix))
 
 
 def _grown(mask: np.ndarray, grow: int) -> np.ndarray:

@@ -163,9 +163,9 @@ def map_faces(
     faces = find_landmarks68(network, images, faces, partial(progress, "landmarks"))
     crops, alignments = align_faces(images, faces, MAP_SIDE, "ffhq")
     maps = np.zeros((len(crops), MAP_SIDE, MAP_SIDE), np.uint8)
-    own = zip(crops.split(1), crop_landmarks(alignments, MAP_SIDE), strict=True)
-    for (index, (crop, points)), _ in each(list(enumerate(own)), partial(progress, "map")):
-        maps[index] = sketch_map(integer_array(crop, np.dtype(np.uint8)), points)
+    for index, _ in each(range(len(crops)), partial(progress, "map")):
+        points = crop_landmarks(alignments[index : index + 1], MAP_SIDE)[0]
+        maps[index] = sketch_map(integer_array(crops[index : index + 1], np.dtype(np.uint8)), points)
     return maps
 
 

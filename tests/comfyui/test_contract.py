@@ -200,6 +200,40 @@ CONTRACT = {
         },
         {"image": "IMAGE", "mask": "MASK", "report": "STRING"},
     ),
+    "GPENProposeScratches": ({"image": "IMAGE", "sensitivity": "FLOAT"}, {"mask": "MASK"}),
+    "GPENInpaint": (
+        {
+            "image": "IMAGE",
+            "mask": "MASK",
+            "face_detector": "GPEN_FACE_DETECTOR",
+            "elsewhere": "COMBO",
+            "[gpen_model]": "GPEN_MODEL",
+            "[indices]": "STRING",
+        },
+        {"image": "IMAGE", "mask": "MASK", "report": "STRING"},
+    ),
+    "GPENFaceMap": (
+        {
+            "image": "IMAGE",
+            "face_detector": "GPEN_FACE_DETECTOR",
+            "[face_parser]": "GPEN_FACE_PARSER",
+            "[indices]": "STRING",
+        },
+        {"map": "IMAGE", "legend": "IMAGE"},
+    ),
+    "GPENDrawFace": ({"map": "IMAGE", "[gpen_model]": "GPEN_MODEL"}, {"image": "IMAGE"}),
+    "GPENFaceMasks": (
+        {
+            "image": "IMAGE",
+            **dict.fromkeys(("brows", "eyes", "nose", "lips", "skin", "hair", "glasses"), "BOOLEAN"),
+            "grow": "INT",
+            "feather": "INT",
+            "[face_detector]": "GPEN_FACE_DETECTOR",
+            "[faces]": "GPEN_FACES,FACE_LANDMARKS",
+            "[face_parser]": "GPEN_FACE_PARSER",
+        },
+        {"mask": "MASK"},
+    ),
     "GPENPreset": ({"preset": "COMBO"}, {"preset": "GPEN_PRESET"}),
     "GPENSettings": (
         {
@@ -308,10 +342,17 @@ GROUPS = {
     for group, node_ids in {
         (): ("GPENFaceRestore", "GPENRestoreVideo"),
         ("loaders",): ("GPENLoadModel", "GPENLoadFaceDetector", "GPENLoadFaceParser"),
-        ("faces",): ("GPENDetectFaces", "GPENSelectFaces", "GPENAlignFaces", "GPENRestoreFaces", "GPENPasteFaces"),
+        ("faces",): (
+            "GPENDetectFaces",
+            "GPENSelectFaces",
+            "GPENAlignFaces",
+            "GPENRestoreFaces",
+            "GPENPasteFaces",
+            "GPENFaceMasks",
+        ),
         ("detail",): ("GPENFrequencySpectrum", "GPENFrequencyBlend", "GPENLocalAdaptiveEnhance"),
         ("picture",): ("GPENPrepareImage", "GPENFinish"),
-        ("redraw",): ("GPENColorize",),
+        ("redraw",): ("GPENColorize", "GPENProposeScratches", "GPENInpaint", "GPENFaceMap", "GPENDrawFace"),
         ("settings",): ("GPENPreset", "GPENSettings", "GPENSavePreset"),
     }.items()
     for node_id in node_ids
@@ -384,6 +425,7 @@ NAMESAKES = {
     ("GPENFaceRestore", "strength"),  # a share of the preset's
     ("GPENRestoreVideo", "strength"),  # as above
     ("GPENColorize", "strength"),  # of colours
+    ("GPENFaceMasks", "feather"),  # in pixels
 }
 
 

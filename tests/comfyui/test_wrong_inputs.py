@@ -92,6 +92,38 @@ CASES: dict[str, tuple[Prompt, str]] = {
         {"finish": finished("image", mask=["mask", 0]), "mask": mask(64, 48), "out": preview("finish")},
         "mask holds 1 picture of 64 x 48, but image holds 1 picture of 512 x 512; resize mask to 512 x 512",
     ),
+    "inpaint, a mask of another size": (
+        {
+            **CHAIN,
+            "fill": node(
+                "GPENInpaint",
+                image=["image", 0],
+                mask=["mask", 0],
+                face_detector=["detector", 0],
+                elsewhere="leave",
+                gpen_model=["model", 0],
+            ),
+            "mask": mask(64, 48),
+            "out": preview("fill"),
+        },
+        "mask holds 1 picture of 64 x 48, but image holds 1 picture of 512 x 512; resize mask to 512 x 512",
+    ),
+    "parts, faces of another picture": (
+        {
+            **CHAIN,
+            "parts": node(
+                "GPENFaceMasks",
+                image=["small", 0],
+                faces=["detect", 0],
+                **dict.fromkeys(("brows", "eyes", "nose", "lips", "skin", "hair", "glasses"), False),
+                grow=0,
+                feather=0,
+            ),
+            "shown": node("MaskToImage", mask=["parts", 0]),
+            "out": preview("shown"),
+        },
+        "image holds 1 picture of 320 x 240, but the faces were found in",
+    ),
     "finish, a reference of another number": (
         {"finish": finished("image", reference=["two", 0]), "out": preview("finish")},
         "reference holds 2 pictures of 512 x 512, but image holds 1 picture of 512 x 512; connect 1 picture.",

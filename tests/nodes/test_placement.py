@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from gpen_blocks.gpen.errors import GPENError
+from gpen_blocks.gpen.errors import GPENError, SettingsError
 from gpen_blocks.gpen.models import LoadedModel, load_generator
 from gpen_blocks.gpen.network import Generator
 from gpen_blocks.gpen.progress import Viewer
 from gpen_blocks.gpen.restore import automatic_batch_size, restore_crops
+from gpen_blocks.gpen.tasks import COLORIZATION, INPAINTING
+from gpen_blocks.nodes import placement
 from gpen_blocks.nodes.placement import ModelHandle, Patchers, of_models, outside_inference_mode
 from gpen_blocks.nodes.progress import NodeProgress
 
@@ -172,3 +174,23 @@ def test_chunks_follow_the_free_memory():
     cpu = torch.device("cpu")
     assert automatic_batch_size(generator, cpu, 1 << 50) == automatic_batch_size(generator, cpu)
     assert automatic_batch_size(generator, cpu, 4 * face) == 2
+
+
+def test_where_no_model_for_a_task_is_the_file_is_named(monkeypatch, tmp_path):
+    assert placement.fault_of_task(COLORIZATION) is None  # one is bundled
+    monkeypatch.setenv("GPEN_MODELS_DIR", str(tmp_path))
+    monkeypatch.setattr(placement, "has_generator", lambda task: False)
+    with pytest.raises(SettingsError) as caught:
+        placement.generator_for(INPAINTING, None)
+    told = str(caught.value)
+    assert "choose gpen-inpainting-1024 in GPEN Load Model" in told and str(tmp_path / "gpen") in told
+    assert "GPEN-Inpainting-1024.pth" in told and "public-vigen-video" in told
+
+
+def test_a_connected_model_of_another_task_is_refused():
+    restorer = load_generator("gpen-lite-256")
+    handle = ModelHandle(restorer, Patcher(restorer.module), 1)
+    with pytest.raises(SettingsError, match="gpen-lite-256 is a GPEN for restoration; choose a model for inpainting"):
+        placement.generator_for(INPAINTING, handle)
+    with pytest.raises(SettingsError, match="choose a model for colorization"):
+        placement.networks_of(handle, handle, COLORIZATION)

@@ -105,3 +105,43 @@ def test_restoring_crops():
     line = told.crops_restored(40, [1, 5, 8, 39], 32, "gpen-bfr-512")
     assert line.startswith("4 of 32 crops (1, 5, 8 ...) do not look like aligned faces: ") and "gpen-bfr-512" in line
     assert "1 of 1 crop (0) does not look like an aligned face: " in told.crops_restored(1, [0], 1, "x")
+
+
+def face_told(image: int, number: int | None, skipped: str | None = None) -> dict:
+    return {"image": image, "number": number, "coloured": skipped is None} | ({"skipped": skipped} if skipped else {})
+
+
+@pytest.mark.parametrize(
+    ("found", "images", "indices", "line"),
+    [
+        ([], 1, "", "No face was found, so none is coloured."),
+        ([face_told(0, 0), face_told(0, 1)], 1, "", "2 faces coloured."),
+        (
+            [face_told(1, 0), face_told(1, 1, "it is in colour already")],
+            3,
+            "",
+            "1 face coloured; 1 left alone: it is in colour already. 2 of 3 images have no face.",
+        ),
+        ([face_told(0, 0, "not among the chosen faces"), face_told(0, 1)], 1, "1", "1 face coloured."),
+        (
+            [face_told(0, 0, "not among the chosen faces")],
+            1,
+            "4",
+            "No face is coloured; 1 left alone: not among the chosen faces. No face has the number 4",
+        ),
+    ],
+)
+def test_redrawing(found, images, indices, line):
+    assert told.redrawn(found, images, "coloured", indices).startswith(line)
+
+
+def test_masks_scratches_and_maps():
+    assert told.parts_masked(["eyes", "lips"], 2, 1) == "eyes, lips of 2 faces in 1 image."
+    assert told.parts_masked([], 2, 1) == "No part is chosen: the mask is black."
+    assert told.parts_masked(["eyes"], 0, 1) == "No face was found: the mask is black."
+    assert told.proposed([0.0, 0.0]) == "No scratch was found: the mask is black."
+    assert told.proposed([0.02, 0.0]).startswith("1.00% of the pixels proposed; look at the mask")
+    assert told.drawn(1) == "1 face drawn."
+    assert told.mapped(0, True) == "There is no face: the map is black."
+    assert told.mapped(2, True) == "2 maps made by the face parser."
+    assert "since no face parser is here" in told.mapped(1, False)

@@ -39,7 +39,7 @@ def parsed_maps(parser: FaceParser, crops: torch.Tensor, *, progress: Steps = no
     weights = next(parser.network.parameters())
     order = np.array([CLASSES.index(name) for name in parser.classes], np.uint8)
     maps = []
-    for crop, _ in each(crops.split(1), progress):
+    for crop, _ in each([crops[n : n + 1] for n in range(len(crops))], progress):
         shown = F.interpolate(crop.to(weights), (PARSING_SIZE, PARSING_SIZE), mode="bilinear", antialias=True)
         mean, deviation = (shown.new_tensor(value).view(1, 3, 1, 1) for value in (parser.mean, parser.deviation))
         with torch.inference_mode():

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from parsers import save_parser
 from PIL import Image
 from small_networks import SIZE, write_network
 
 from gpen_blocks.gpen.errors import ImageError
-from gpen_blocks.gpen.redraw import draw_face, legend, map_photograph
+from gpen_blocks.gpen.models import choose_landmarker, load_parser
+from gpen_blocks.gpen.redraw import draw_face, legend, map_faces, map_photograph
 from gpen_blocks.gpen.tasks.maps import CLASSES, PALETTE, colour_of
+from gpen_blocks.gpen.types import Faces
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,13 @@ def test_a_photograph_gives_a_map_of_its_face(examples):
     assert 0.1 < shares["skin"] < 0.4 and shares["hair"] > 0.1 and shares["l_eye"] > 0.001 and shares["r_eye"] > 0.001
     with pytest.raises(ImageError, match="no face 3"):
         map_photograph(examples / "portrait.png", detector="face-detector-lite", number=3, device="cpu")
+
+
+def test_no_face_gives_no_map(tmp_path):
+    image, none = torch.full((1, 3, 64, 64), 0.5), Faces((), ((64, 64),))
+    parser = load_parser(str(save_parser(tmp_path / "my_parsing.safetensors"))).module
+    for network in (choose_landmarker()[0].module, parser):
+        assert map_faces(image, none, network, lambda module: torch.device("cpu")).shape == (0, 512, 512)
 
 
 def test_the_legend_shows_every_colour():
