@@ -42,7 +42,7 @@ class DrawFace(io.ComfyNode):
             inputs=[
                 io.Image.Input(
                     "map",
-                    tooltip="Square maps in the colours of the legend, without soft edges; GPEN Face Map makes them "
+                    tooltip="Square maps in the colours of the legend, without soft edges; GPEN Map Faces makes them "
                     "from photographs.",
                 ),
                 Model.Input(
@@ -80,7 +80,7 @@ class FaceMap(io.ComfyNode):
         return describe(
             node_id="GPENFaceMap",
             group="redraw",
-            display_name="GPEN Face Map",
+            display_name="GPEN Map Faces",
             description="Makes maps of the parts of faces in photographs, to be edited and drawn by GPEN Draw Face "
             "from Map.",
             search_aliases=["face parsing map", "segmentation map", "CelebAMask", "人脸分割图"],

@@ -51,7 +51,7 @@ class FacePartsMask(io.ComfyNode):
         return describe(
             node_id="GPENFaceMasks",
             group="faces",
-            display_name="GPEN Face Parts Mask",
+            display_name="GPEN Mask Face Parts",
             description="Gives a mask of chosen parts of all faces: brows, eyes, nose, lips, skin, hair, glasses.",
             search_aliases=["face mask", "eyes mask", "lips mask", "face parsing", "face segmentation", "五官遮罩"],
             inputs=[

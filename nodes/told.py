@@ -118,7 +118,7 @@ def redrawn(faces: Sequence[Mapping[str, Any]], images: int, done: str, indices:
 
 
 def parts_masked(parts: Sequence[str], faces: int, images: int) -> str:
-    """The line of GPEN Face Parts Mask."""
+    """The line of GPEN Mask Face Parts."""
     if not faces:
         return "No face was found: the mask is black."
     if not parts:
@@ -140,7 +140,7 @@ def drawn(number: int) -> str:
 
 
 def mapped(number: int, parsed: bool) -> str:
-    """The line of GPEN Face Map: the number of maps, and whether a face parser made them."""
+    """The line of GPEN Map Faces: the number of maps, and whether a face parser made them."""
     if not number:
         return "There is no face: the map is black."
     how = "by the face parser" if parsed else "from landmarks and colours, since no face parser is here"

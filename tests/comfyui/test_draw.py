@@ -1,4 +1,4 @@
-"""GPEN Face Map and GPEN Draw Face from Map in a real ComfyUI, with a small network that answers what it is shown."""
+"""GPEN Map Faces and GPEN Draw Face from Map in a real ComfyUI, with a small network that answers what it is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GPEN Face Parts Mask in a real ComfyUI."""
+"""GPEN Mask Face Parts in a real ComfyUI."""
 
 from __future__ import annotations
 
