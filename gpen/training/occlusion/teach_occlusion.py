@@ -39,6 +39,8 @@ HALF_SIZE = 0.8
 _BESIDE = 0.1
 # Least share of the face that is covered in a composition for its overlap to be measured.
 _LEAST_COVERED = 0.005
+# Share of a face with nothing before it from which on it is told that it is taken for covered.
+_ALARM = 0.02
 
 
 class Teaching:
@@ -124,11 +126,14 @@ class Overlap:
     false_alarms: np.ndarray
 
     def __str__(self) -> str:
-        alarms = self.false_alarms
+        alarms = int((self.false_alarms > _ALARM).sum())
+        faces = f"{alarms} of {len(self.false_alarms)} faces with nothing before them"
+        told = f"{faces} with over {_ALARM:.0%} taken for covered"
+        if not len(self.ious):
+            return told
         return (
             f"IoU {self.ious.mean():.3f} on average of {len(self.ious)} compositions, {self.pooled:.3f} of all pixels, "
-            f"{(self.pooled + self.uncovered) / 2:.3f} on average of covered and not; {(alarms > 0.02).mean():.3f} of "
-            f"{len(alarms)} faces with nothing before them with over 2 % taken for covered"
+            f"{(self.pooled + self.uncovered) / 2:.3f} on average of covered and not; {told}"
         )
 
 
