@@ -17,7 +17,7 @@ AUTO_GENERATORS = ("gpen-bfr-512", "gpen-bfr-1024", "gpen-bfr-256", "gpen-lite-2
 AUTO_OF_TASK = {
     "restoration": AUTO_GENERATORS,
     "colorization": ("gpen-colorization-1024", "gpen-colorize-lite"),
-    "inpainting": ("gpen-inpainting-1024",),
+    "inpainting": ("gpen-inpainting-1024", "gpen-inpaint-lite"),
     "seg2face": ("gpen-seg2face-512",),
 }
 AUTO_DETECTORS = ("retinaface-resnet50", "retinaface-mobile0.25", "face-detector-lite")

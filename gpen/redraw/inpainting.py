@@ -42,8 +42,12 @@ NOT_COVERED = "the mask covers nothing of it"
 _TOUCHED = 0.01
 # Radius in which OpenCV's method looks around, in pixels.
 _RADIUS = 3
-# Width of the ring around a hole in which the network's answer is compared with the photograph, in crop pixels.
+# Width of the ring around a hole in which the network's answer is compared with the photograph, in pixels.
 _RING = 2
+# By how much a pixel beside a hole differs from those behind it if some of a scratch is left in it.
+_LEFT_OVER = 0.2
+# From this value of a mask on, a pixel is filled in: some of a stroke's white is in the pixels along its edge.
+_COVERED = 0.1
 
 
 def inpaint(
@@ -69,8 +73,8 @@ def inpaint(
 
     Args:
         image: as for `Restorer.restore`.
-        mask: what to fill in: a picture or array of the same size, white or above 0.5 where it is covered. Kinds as for
-            `image`.
+        mask: what to fill in: a picture or array of the same size, white where it is covered; grey, from 0.1 on, counts
+            as white. Kinds as for `image`.
         model: a registry name, a path, or `auto`: the best filling network on this machine.
         detector: a registry name, a path, or `auto`.
         elsewhere: `diffuse` or `leave`, for covered pixels outside of faces.
@@ -179,7 +183,7 @@ def covered_pixels(mask: Any, size: tuple[int, int]) -> torch.Tensor:
             f"The mask has {given.shape[-1]} x {given.shape[-2]} pixels, and the picture {size[1]} x {size[0]}; draw "
             "it on a copy of the picture."
         )
-    covered = (given > 0.5).to(given)
+    covered = (given >= _COVERED).to(given)
     if not bool(covered.any()):
         raise ImageError("The mask covers nothing; paint white what is to be filled in.")
     return covered
@@ -209,9 +213,21 @@ def _meet(answer: torch.Tensor, crop: torch.Tensor, hole: torch.Tensor) -> torch
 
 
 def _at_edge(layer: torch.Tensor, pixels: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:
-    """The same at the picture's own scale, where a crop is coarser or finer than it."""
-    ring = F.max_pool2d(covered, 3, 1, 1) * (1 - covered)
-    return layer + spread(pixels - layer, ring) if bool(ring.any()) else layer
+    """The same at the picture's own scale, where a crop is coarser or finer than it.
+
+    Masks seldom cover the last of a scratch. So pixels beside the hole count only where those behind them go on alike;
+    elsewhere the latter count.
+    """
+    near = F.max_pool2d(covered, 3, 1, 1)
+    beside = near - covered
+    behind = F.max_pool2d(near, 2 * _RING + 1, 1, _RING) - near
+    difference = pixels - layer
+    if not bool(behind.any()):
+        return layer + spread(difference, beside) if bool(beside.any()) else layer
+    off = (difference - spread(difference, behind)).abs().amax(dim=1, keepdim=True)
+    left_over = beside * (off > _LEFT_OVER)
+    known = beside - left_over + behind * F.max_pool2d(left_over, 2 * _RING + 3, 1, _RING + 1)
+    return layer + spread(difference, known)
 
 
 def _notes(covered: torch.Tensor, by_network: torch.Tensor, holes: list[torch.Tensor], elsewhere: str) -> list[str]:

@@ -55,6 +55,7 @@ def test_the_bundled_models_are_always_there():
     bundled = [
         "gpen-lite-256",
         "gpen-colorize-lite",
+        "gpen-inpaint-lite",
         "face-detector-lite",
         "face-classifier-lite",
         "face-landmarks-lite",

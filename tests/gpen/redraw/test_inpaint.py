@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,7 +12,7 @@ from small_networks import SIZE, write_network
 from gpen_blocks.gpen.errors import ImageError, SettingsError
 from gpen_blocks.gpen.pixels.fill import spread
 from gpen_blocks.gpen.redraw import inpaint
-from gpen_blocks.gpen.redraw.inpainting import _meet
+from gpen_blocks.gpen.redraw.inpainting import _at_edge, _meet
 
 FOUND_BY = {"detector": "face-detector-lite", "device": "cpu"}
 
@@ -117,3 +118,24 @@ def test_a_face_without_a_scratch_is_not_touched(network, portrait):
     done = inpaint(portrait, corner, model=network, **FOUND_BY)
     assert done.report["faces"][0]["skipped"] == "the mask covers nothing of it"
     assert done.report["pixels"]["by_network"] == 0
+
+
+def test_what_a_mask_leaves_of_a_scratch_gives_no_colour():
+    covered = torch.zeros(1, 1, 24, 24)
+    covered[..., 4:20, 10:14] = 1
+    photograph = torch.full((1, 3, 24, 24), 0.4)
+    photograph[..., 3:21, 9:15] = 0.9  # white, one pixel wider than the mask
+    answer = torch.full((1, 3, 24, 24), 0.35)
+    met = _at_edge(answer, photograph, covered)
+    assert torch.allclose(met[..., 4:20, 10:14], torch.tensor(0.4), atol=0.02)
+
+
+def test_the_soft_edge_of_a_stroke_is_filled_in(portrait):
+    line = cv2.line(np.zeros((512, 512), np.uint8), (205, 70), (235, 170), 255, 4, cv2.LINE_AA)
+    share = line[..., None] / 255
+    scratched = np.rint(portrait * (1 - share) + 255 * share).astype(np.uint8)
+    done = inpaint(scratched, line, model="gpen-inpaint-lite", **FOUND_BY)
+    seen = line > 0
+    error, before = (np.abs(made[seen].astype(float) - portrait[seen]).mean() for made in (done.image, scratched))
+    assert before > 50
+    assert error < 15
