@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from .backends import expect
+from .choices import LANCZOS
 from .enlarging import Enlarger
 from .photograph.prepare import JpegTables
 from .progress import Progress, part_of, silent
@@ -20,7 +21,7 @@ from .stages import FoundFaces, Networks
 from .steps import cut_window, enlarge_image, find_chosen, finish_window, restore_window_crops, timed
 from .types import Faces
 
-SHARES = {
+SHARES: dict[str, float] = {
     "detect": 48,
     "landmarks": 1,
     "prepare": 10,
@@ -33,9 +34,17 @@ SHARES = {
 """Shares of the stages of the time, in percent: between those of 20 frames of 768 x 432 with all settings on and with
 the defaults, measured on a CPU with gpen-lite-256, and more for the network, since other models are larger."""
 
+# Share of enlarging by Lanczos, and by a network: Real-ESRGAN x4plus takes 3 ms of a core for each given pixel.
+_PLAINLY, _BY_NETWORK = 4, 400
+
 # A window ends before its crops (before the restoration) or its images would be larger, unless it is a single image:
 # 21 crops of 512 x 512, 2 images of 1920 x 1080. The work on them takes about six times as much.
 _WINDOW_CROP_BYTES, _WINDOW_IMAGE_BYTES = 1 << 26, 1 << 26
+
+
+def shares_of(upscale: int = 1, background: str = LANCZOS) -> dict[str, float]:
+    """`SHARES`, with that of enlarging; arguments as for `Restorer`."""
+    return SHARES if upscale == 1 else {**SHARES, "enlarge": _PLAINLY if background == LANCZOS else _BY_NETWORK}
 
 
 def restore_batch(

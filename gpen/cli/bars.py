@@ -30,10 +30,12 @@ class Pace:
 
     Args:
         total: number of pictures.
+        enlarging: as for `shares_of`.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, enlarging: Mapping[str, Any] | None = None) -> None:
         self.total = total
+        self._enlarging = enlarging or {}
         self.done = self._faces = 0
         self._within: dict[Path, tuple[Overall, float]] = {}
         self._began = time.monotonic()
@@ -46,11 +48,11 @@ class Pace:
 
     def count_within(self, source: Path, stage: str, done: int, total: int) -> None:
         """Note how far a picture is that is not done; the stages are those of `pipeline.SHARES`."""
-        from ..pipeline import SHARES
+        from ..pipeline import shares_of
 
         if not self.done and not self._within:
             self._began = time.monotonic()  # before that, models were loaded
-        overall, _ = self._within.get(source) or (Overall(SHARES), 0.0)
+        overall, _ = self._within.get(source) or (Overall(shares_of(**self._enlarging)), 0.0)
         self._within[source] = overall, overall(stage, done, total)
 
     @property
@@ -143,11 +145,12 @@ class PaceBar:
 
     Args:
         total: number of pictures.
+        enlarging: as for `Pace`.
         bar: a bar of rich; None: there is no terminal.
     """
 
-    def __init__(self, total: int, bar: Any = None) -> None:
-        self._pace, self._bar = Pace(total), bar
+    def __init__(self, total: int, enlarging: Mapping[str, Any] | None = None, bar: Any = None) -> None:
+        self._pace, self._bar = Pace(total, enlarging), bar
         self._lines, self._guard = _Lines(), threading.Lock()
         self._task = bar.add_task(self._pace.words, total=total) if bar else None
         self.aside = _aside(bar) if bar else nullcontext
@@ -203,10 +206,10 @@ def terminal_bar(*columns: str) -> Iterator[Any]:
 
 
 @contextmanager
-def pace_bar(total: int) -> Iterator[PaceBar]:
-    """Yield what shows the pace of a run; without a terminal, in a line now and then."""
+def pace_bar(total: int, enlarging: Mapping[str, Any] | None = None) -> Iterator[PaceBar]:
+    """Yield what shows the pace of a run, see `Pace`; without a terminal, in a line now and then."""
     with terminal_bar("bar", "text") as bar:
-        yield PaceBar(total, bar)
+        yield PaceBar(total, enlarging, bar)
 
 
 @contextmanager

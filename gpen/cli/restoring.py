@@ -114,7 +114,9 @@ class Restoring:
             self._run.fail(job, fault)
         if planned:
             tasks = (Task(job.source, targets) for job, targets in planned.items())
-            self._run.follow(self._restore_files(tasks, pictures=len(jobs)), planned, _line)
+            self._run.follow(
+                self._restore_files(tasks, pictures=len(jobs)), planned, _line, enlarging=self._call.enlarging
+            )
         if postponed:
             say(_postponed(postponed))
 
@@ -157,7 +159,7 @@ class Restoring:
                     outcomes = run_job(work, order, journal, partial(self._restore_files, pictures=len(jobs)))
                 else:
                     outcomes = run_on_ray(work, order, kept, self._setup(order.recipe, len(jobs)), **call.cluster)
-                self._run.follow(outcomes, work.todo, _line)
+                self._run.follow(outcomes, work.todo, _line, enlarging=call.enlarging)
         if work.postponed:
             say(_postponed(work.postponed))
         if self._run.failures and not call.watch:

@@ -189,6 +189,8 @@ class Run:
         outcomes: Iterator[tasks.Outcome],
         jobs: Iterable[Job],
         line: Callable[[Path, Mapping[str, Any]], str],
+        *,
+        enlarging: Mapping[str, Any],
     ) -> None:
         """Tell what comes of jobs that others work on; within `recorded`.
 
@@ -196,10 +198,11 @@ class Run:
             outcomes: a generator, which is closed at the end.
             jobs: the jobs behind them.
             line: a line for the user from a picture and its report.
+            enlarging: as for `pipeline.shares_of`.
         """
         by_source = {job.source: job for job in jobs}
         try:
-            with pace_bar(len(by_source)) as self._bar:
+            with pace_bar(len(by_source), enlarging) as self._bar:
                 self._aside = self._bar.aside
                 for outcome in outcomes:
                     job, report = by_source[outcome.task.source], outcome.report

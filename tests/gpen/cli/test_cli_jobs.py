@@ -476,6 +476,12 @@ def test_progress_in_words(monkeypatch):
     assert pace.reached == 1.48 and pace.words == "1 of 3 pictures, 0.1 faces a second, 10 s left"
     pace.count(Path("1.png"), 0)
     assert pace.reached == 2
+    # A network that enlarges takes most of the time.
+    pace = bars.Pace(1, {"upscale": 2, "background": "net.pth"})
+    pace.count_within(Path("1.png"), "detail", 1, 1)
+    assert pace.reached == pytest.approx(92 / 500)
+    pace.count_within(Path("1.png"), "enlarge", 1, 2)
+    assert pace.reached == pytest.approx(292 / 500)
     told = [bars.pace_in_words(*done) for done in ((100, 120, 60.0), (100, 0, 50.0), (3, 1, 600.0))]
     assert told == ["2.0 faces a second", "2.0 pictures a second", "200.0 s a picture"]
     assert [bars.duration(seconds) for seconds in (7.4, 3599, 7260, 200_000)] == [
