@@ -160,6 +160,14 @@ def dropped(before: Image.Image, after: Image.Image) -> Image.Image:
     return sheet
 
 
+def grown(before: Image.Image, after: Image.Image) -> Image.Image:
+    """A picture, small, in front of what it became."""
+    sheet, side = resized(after), SIZE // 3
+    sheet.paste("white", (8, SIZE - side - 16, side + 16, SIZE - 8))
+    sheet.paste(resized(before, (side, side)), (12, SIZE - side - 12))
+    return sheet
+
+
 def film(pictures: Sequence[Image.Image]) -> Image.Image:
     """Four pictures on two strips of film."""
     sheet, band, frame = Image.new("RGB", (SIZE, SIZE), "#101014"), SIZE // 2, 152
@@ -222,6 +230,10 @@ DRAWINGS: dict[str, Callable[[Pictures], Image.Image]] = {
     "Restore an old print": lambda made: split(
         made["The print", "IMAGE"][0].crop(_TWO_IN_THE_PRINT),
         made["GPENFaceRestore", "image"][0].crop(_TWO_IN_THE_PRINT),
+    ),
+    "Enlarge a photograph": lambda made: grown(
+        made["LoadImage", "IMAGE"][0].crop(_TWO_IN_THE_SNAPSHOT),
+        made["GPENFaceRestore", "image"][0].resize(made["LoadImage", "IMAGE"][0].size).crop(_TWO_IN_THE_SNAPSHOT),
     ),
     "Colour an old photograph": lambda made: split(
         made["The print", "IMAGE"][0].crop(_TWO_IN_THE_PRINT), made["GPENColorize", "image"][0].crop(_TWO_IN_THE_PRINT)
