@@ -3,6 +3,7 @@
     python benchmarks speed --help        # how fast, how exact, how much memory: docs/performance.md
     python benchmarks detail --help       # what the blocks for detail do to pictures: docs/detail.md
     python benchmarks detail.kept --help  # what a whole restoration keeps of a photograph: docs/detail.md
+    python benchmarks detail.enlarged --help  # small faces enlarged, beside other ways: docs/detail.md
     python benchmarks many --help         # jobs on many photographs: docs/performance.md
     python benchmarks many.killed --help  # jobs that are killed at random moments leave nothing half done
     python benchmarks video --help        # how steady the faces of videos are: docs/video.md
