@@ -18,7 +18,7 @@ AUTO_OF_TASK = {
     "restoration": AUTO_GENERATORS,
     "colorization": ("gpen-colorization-1024", "gpen-colorize-lite"),
     "inpainting": ("gpen-inpainting-1024", "gpen-inpaint-lite"),
-    "seg2face": ("gpen-seg2face-512",),
+    "seg2face": ("gpen-seg2face-512", "gpen-draw-lite"),
 }
 AUTO_DETECTORS = ("retinaface-resnet50", "retinaface-mobile0.25", "face-detector-lite")
 CLASSIFIER = "face-classifier-lite"

@@ -192,11 +192,6 @@ def load_detector(name: str = "auto") -> LoadedModel[FaceDetector]:
     return _load(resolved, build)
 
 
-def has_generator(task: str) -> bool:
-    """Whether a generator of the registry for a task is on this machine."""
-    return any(store.find(name) is not None for name in AUTO_OF_TASK[task])
-
-
 def has_parser() -> bool:
     """Whether a face parsing network of the registry is on this machine."""
     return any(store.find(name) is not None for name in AUTO_PARSERS)

@@ -20,7 +20,7 @@ from . import placement, progress, told
 from .convert import to_crops, to_image, to_images
 from .inputs import fault_of_indices, require_square
 from .placement import ModelHandle
-from .redraw import NOT_CONNECTED, fault_of_redrawing, indices_input
+from .redraw import indices_input
 from .schema import FaceDetector, FaceParserWire, Model, describe
 
 # Side of the black map where there is no face.
@@ -53,11 +53,6 @@ class DrawFace(io.ComfyNode):
             ],
             outputs=[io.Image.Output("drawn", display_name="image", tooltip="The faces, in the model's size.")],
         )
-
-    @classmethod
-    def validate_inputs(cls, map: object, gpen_model: object = NOT_CONNECTED) -> bool | str:
-        # ComfyUI shows a refusal at an input that is named here and has a value or a wire, and drops it without one.
-        return fault_of_redrawing("", gpen_model, DRAWING) or True
 
     @classmethod
     def execute(cls, map: torch.Tensor, gpen_model: ModelHandle | None = None) -> io.NodeOutput:

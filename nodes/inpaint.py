@@ -14,9 +14,9 @@ from ..gpen.redraw import RedrawnPixels, inpaint_pixels, scratches_in
 from ..gpen.tasks import INPAINTING
 from . import placement, progress, told
 from .convert import from_mask, to_images
-from .inputs import require_image
+from .inputs import fault_of_indices, require_image
 from .placement import ModelHandle
-from .redraw import NOT_CONNECTED, fault_of_redrawing, indices_input, redraw_batch, redrawn_outputs
+from .redraw import indices_input, redraw_batch, redrawn_outputs
 from .schema import FaceDetector, Model, describe, unit_slider
 
 
@@ -89,11 +89,8 @@ class InpaintFaces(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls, face_detector: object, indices: str | None = "", gpen_model: object = NOT_CONNECTED
-    ) -> bool | str:
-        # ComfyUI shows a refusal at an input that is named here and has a value or a wire, and drops it without one.
-        return fault_of_redrawing(indices, gpen_model, INPAINTING) or True
+    def validate_inputs(cls, indices: str | None = "") -> bool | str:
+        return fault_of_indices(indices) or True
 
     @classmethod
     def execute(

@@ -22,11 +22,9 @@ from ..gpen.faces.landmarks.find import Landmarker
 from ..gpen.faces.masks.parsing import FaceParser
 from ..gpen.models import (
     AUTO_DETECTORS,
-    AUTO_OF_TASK,
     AUTO_PARSERS,
     LoadedModel,
     choose_landmarker,
-    has_generator,
     has_parser,
     load_detector,
     load_generator,
@@ -36,7 +34,6 @@ from ..gpen.restore import automatic_batch_size
 from ..gpen.settings import Settings
 from ..gpen.stages import Networks
 from ..gpen.tasks import Task, require_task
-from ..weights import places, registry
 
 # Memory of the detector for one pass, without weights: the widest activations of RetinaFace on ResNet-50 for two
 # million pixels, rounded up. The landmark network takes about half of it.
@@ -178,30 +175,15 @@ def networks_of(
     )
 
 
-def fault_of_task(task: Task) -> str | None:
-    """Why no model for a task can be used where none is connected; None if one is on this machine."""
-    if has_generator(task.name):
-        return None
-    best = registry.get(AUTO_OF_TASK[task.name][0])
-    return (
-        f"This block needs a GPEN for {task.name}, and none is on this machine: choose {best.name} in GPEN Load Model, "
-        f"which then downloads it, and connect it to gpen_model, or get {best.file} from {best.sources[0]} and put it "
-        f"into {places.copy_folder('generator')}."
-    )
-
-
 def generator_for(task: Task, connected: ModelHandle | None) -> ModelHandle:
     """The connected generator, else the best one for a task on this machine.
 
     Raises:
-        SettingsError: there is none, or the connected one is for another task.
+        SettingsError: the connected one is for another task.
     """
     if connected is not None:
         require_task(connected.loaded.name, connected.loaded.task, task.name)
         return connected
-    fault = fault_of_task(task)
-    if fault:
-        raise SettingsError(fault)
     with outside_inference_mode():
         return generator_handle(load_generator(device=device(), task=task.name))
 

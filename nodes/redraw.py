@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..gpen.progress import Progress, part_of
 from ..gpen.redraw import RedrawnPixels, colorize_pixels
 from ..gpen.stages import Networks
-from ..gpen.tasks import COLORIZATION, Task
+from ..gpen.tasks import COLORIZATION
 from ..gpen.wording import agree, named
 from . import placement, progress, told
 from .convert import to_images, to_mask, to_report, with_colours
@@ -19,7 +19,6 @@ from .inputs import fault_of_indices, require_fit
 from .placement import ModelHandle
 from .schema import FaceDetector, Model, describe, unit_slider
 
-NOT_CONNECTED = object()
 _SHARES = {"detect": 0.4, "restore": 0.4, "mask": 0.2}
 
 
@@ -66,11 +65,8 @@ class ColorizeFaces(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls, face_detector: object, indices: str | None = "", gpen_model: object = NOT_CONNECTED
-    ) -> bool | str:
-        # ComfyUI shows a refusal at an input that is named here and has a value or a wire, and drops it without one.
-        return fault_of_redrawing(indices, gpen_model, COLORIZATION) or True
+    def validate_inputs(cls, indices: str | None = "") -> bool | str:
+        return fault_of_indices(indices) or True
 
     @classmethod
     def execute(
@@ -123,11 +119,6 @@ def redrawn_outputs(picture: str, mask: str) -> list[Any]:
         io.Mask.Output("changed", display_name="mask", tooltip=mask),
         io.String.Output("report", display_name="report", tooltip="What was found and done, as JSON."),
     ]
-
-
-def fault_of_redrawing(indices: str | None, gpen_model: object, task: Task) -> str | None:
-    """Why a block cannot run, before it does: its numbers of faces cannot be read, or there is no model."""
-    return fault_of_indices(indices) or (placement.fault_of_task(task) if gpen_model is NOT_CONNECTED else None)
 
 
 def redraw_batch(

@@ -239,11 +239,9 @@ DRAWINGS: dict[str, Callable[[Pictures], Image.Image]] = {
         made["The print", "IMAGE"][0].crop(_TWO_IN_THE_PRINT), made["GPENColorize", "image"][0].crop(_TWO_IN_THE_PRINT)
     ),
     "Fill in scratches": lambda made: split(
-        made["The print", "IMAGE"][0].crop(_TWO_IN_THE_PRINT), made["MaskToImage", "IMAGE"][0].crop(_TWO_IN_THE_PRINT)
+        made["The print", "IMAGE"][0].crop(_TWO_IN_THE_PRINT), made["GPENInpaint", "image"][0].crop(_TWO_IN_THE_PRINT)
     ),
-    "Draw a face from a map": lambda made: split(
-        made["LoadImage", "IMAGE"][0].crop(_HEAD_AS_IN_A_MAP), made["GPENFaceMap", "map"][0]
-    ),
+    "Draw a face from a map": lambda made: split(made["GPENFaceMap", "map"][0], made["GPENDrawFace", "image"][0]),
     "Choose a face in a crowd": lambda made: pointed_at(
         made["GPENSelectFaces", "preview"][0].crop(_FOUR_IN_THE_GROUP), (228, 118)
     ),

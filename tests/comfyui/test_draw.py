@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from prompts import load, models, node, preview, succeed
-from small_networks import SIZE, is_bundled, network_in_comfyui
+from small_networks import SIZE, network_in_comfyui
 
 from gpen_blocks.gpen.redraw import draw_face, legend, map_photograph
 from gpen_blocks.gpen.tasks.maps import colour_of, labels_of
@@ -67,21 +67,3 @@ def test_without_a_face_the_map_is_black_and_what_is_no_map_is_refused(comfyui, 
     draw["image"] = load(comfyui.put("flat.png", flat))
     run = comfyui.run(draw)
     assert run.status == "error" and "map holds 1 picture of 128 x 96" in run.error
-
-
-@pytest.mark.skipif(is_bundled("seg2face"), reason="a model comes with the package")
-def test_without_a_model_the_block_says_which_file_to_get(comfyui, portrait):
-    prompt = {
-        "image": load(comfyui.put("one.png", portrait)),
-        "draw": node("GPENDrawFace", map=["image", 0]),
-        "out": preview("draw"),
-    }
-    run = comfyui.run(prompt)
-    assert run.status == "refused"
-    for word in (
-        "GPEN Load Model",
-        "gpen-seg2face-512",
-        "GPEN-Seg2face-512.pth",
-        str(comfyui.base / "models" / "gpen"),
-    ):
-        assert word in run.error

@@ -176,17 +176,6 @@ def test_chunks_follow_the_free_memory():
     assert automatic_batch_size(generator, cpu, 4 * face) == 2
 
 
-def test_where_no_model_for_a_task_is_the_file_is_named(monkeypatch, tmp_path):
-    assert placement.fault_of_task(COLORIZATION) is None  # one is bundled
-    monkeypatch.setenv("GPEN_MODELS_DIR", str(tmp_path))
-    monkeypatch.setattr(placement, "has_generator", lambda task: False)
-    with pytest.raises(SettingsError) as caught:
-        placement.generator_for(INPAINTING, None)
-    told = str(caught.value)
-    assert "choose gpen-inpainting-1024 in GPEN Load Model" in told and str(tmp_path / "gpen") in told
-    assert "GPEN-Inpainting-1024.pth" in told and "public-vigen-video" in told
-
-
 def test_a_connected_model_of_another_task_is_refused():
     restorer = load_generator("gpen-lite-256")
     handle = ModelHandle(restorer, Patcher(restorer.module), 1)

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from safetensors.torch import load, save_file
 
-from gpen_blocks.gpen.model_files import AUTO_OF_TASK
 from gpen_blocks.gpen.network import Generator, GeneratorConfig
 from gpen_blocks.gpen.training.generator.identity_start import start_as_identity
 from gpen_blocks.weights import registry
@@ -28,11 +27,6 @@ def write_network(folder: Path, task: str, *, same: bool = False, size: int = SI
     tensors = {name: value.contiguous() for name, value in generator.state_dict().items()}
     save_file(tensors, path, metadata={"task": task, "template": "ffhq"})
     return str(path)
-
-
-def is_bundled(task: str) -> bool:
-    """Whether a model for a task comes with the package."""
-    return any(registry.get(name).bundled for name in AUTO_OF_TASK[task])
 
 
 def network_in_comfyui(comfyui: Any, task: str, file: str, *, same: bool = False) -> str:

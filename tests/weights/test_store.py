@@ -56,6 +56,7 @@ def test_the_bundled_models_are_always_there():
         "gpen-lite-256",
         "gpen-colorize-lite",
         "gpen-inpaint-lite",
+        "gpen-draw-lite",
         "face-detector-lite",
         "face-classifier-lite",
         "face-landmarks-lite",

@@ -52,7 +52,7 @@ def test_a_working_installation_passes(tmp_path):
     assert {p["name"] for p in facts["packages"]} == {one.name for one in packages.required_packages()}
     assert all(p["version"] and not p["problem"] for p in facts["packages"])
     assert facts["devices"][-1]["device"] == "cpu"
-    bundled = {"gpen-lite-256", "gpen-colorize-lite", "gpen-inpaint-lite"}
+    bundled = {"gpen-lite-256", "gpen-colorize-lite", "gpen-inpaint-lite", "gpen-draw-lite"}
     bundled |= {"face-detector-lite", "face-classifier-lite", "face-landmarks-lite"}
     assert {m["name"] for m in facts["models"] if m["bundled"]} == bundled
     assert facts["folders"]["downloads"] == str(tmp_path / "models")

@@ -11,7 +11,7 @@ from PIL import Image
 from small_networks import write_network
 from typer.testing import CliRunner
 
-from gpen_blocks.gpen.cli.commands import app, run_app
+from gpen_blocks.gpen.cli.commands import app
 from gpen_blocks.gpen.errors import GPENError
 from gpen_blocks.gpen.tasks.maps import PALETTE
 
@@ -84,13 +84,3 @@ def test_a_map_is_made_edited_and_drawn(networks, examples, tmp_path):
     assert "Give one of these" in run("draw", "--legend", drawn, "-o", tmp_path / "x.png", fails=True)
     assert "Give --output" in run("draw", "--legend", fails=True)
     assert "already exists" in run("draw", "--legend", "-o", drawn, fails=True)
-
-
-def test_a_missing_network_is_named_with_its_cure(monkeypatch, gray, tmp_path, capsys):
-    monkeypatch.setenv("GPEN_MODELS_DIR", str(tmp_path / "none"))
-    monkeypatch.setattr("sys.argv", ["gpen", "draw", str(tmp_path / "map.png"), "-o", str(tmp_path / "face.png")])
-    Image.new("RGB", (64, 64)).save(tmp_path / "map.png")
-    with pytest.raises(SystemExit) as left:
-        run_app()
-    assert left.value.code == 1
-    assert "gpen models download gpen-seg2face-512" in capsys.readouterr().err
