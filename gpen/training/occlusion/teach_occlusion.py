@@ -21,6 +21,7 @@ from ...degradation.faces import group_weights, read_faces, split
 from ...devices import select_device
 from ...faces.layers import normalize
 from ...faces.masks.occlusion import OcclusionNetwork, load_occlusion
+from ...wording import count
 from ..shared.face_crops import make_crops
 from ..shared.learner import Learner, Recipe
 from ..shared.places import beside, in_bfloat16
@@ -127,8 +128,8 @@ class Overlap:
 
     def __str__(self) -> str:
         alarms = int((self.false_alarms > _ALARM).sum())
-        faces = f"{alarms} of {len(self.false_alarms)} faces with nothing before them"
-        told = f"{faces} with over {_ALARM:.0%} taken for covered"
+        faces = f"{alarms} of {count(len(self.false_alarms), 'face')} with nothing before"
+        told = f"{faces}, and over {_ALARM:.0%} taken for covered"
         if not len(self.ious):
             return told
         return (

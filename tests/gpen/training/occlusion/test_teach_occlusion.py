@@ -104,7 +104,7 @@ def test_the_overlap_is_intersection_over_union_inside_the_face():
     assert overlap.uncovered == pytest.approx((7000 + 8000) / (9000 + 10000))
     assert overlap.false_alarms.tolist() == pytest.approx([0.2])
     assert str(overlap).startswith("IoU 0.333 on average of 1 compositions, 0.200 of all pixels, 0.495 on average")
-    assert str(measure(Bright(), crops[1:], targets[1:])).startswith("1 of 1 faces")  # pyright: ignore[reportArgumentType]
+    assert str(measure(Bright(), crops[1:], targets[1:])).startswith("1 of 1 face with")  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(("halved", "side"), [(False, 8), (True, 4)])
