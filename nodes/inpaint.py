@@ -11,6 +11,8 @@ from comfy_api.latest import io
 from ..gpen.choices import Elsewhere
 from ..gpen.progress import Progress, each
 from ..gpen.redraw import RedrawnPixels, inpaint_pixels, scratches_in
+from ..gpen.settings import Settings
+from ..gpen.stages import find_faces
 from ..gpen.tasks import INPAINTING
 from . import placement, progress, told
 from .convert import from_mask, to_images
@@ -43,8 +45,10 @@ class ProposeScratches(io.ComfyNode):
     def execute(cls, image: torch.Tensor, sensitivity: float) -> io.NodeOutput:
         images, bar = to_images(image).cpu(), progress.node_progress()
         masks = torch.zeros(len(images), *images.shape[-2:])
+        detector = placement.ready_detector()
         for (mask, pixels), _ in each(list(zip(masks, images.split(1), strict=True)), partial(bar, "propose")):
-            mask.copy_(torch.from_numpy(scratches_in(pixels, sensitivity=sensitivity) > 0))
+            faces = find_faces(pixels, detector, Settings()).selected
+            mask.copy_(torch.from_numpy(scratches_in(pixels, faces, sensitivity=sensitivity) > 0))
         bar.complete()
         progress.say(told.proposed([float(mask.mean()) for mask in masks]))
         return io.NodeOutput(masks)

@@ -84,7 +84,7 @@ def inpaint(
     def work(job: Job, progress: Any) -> tuple[str, dict[str, Any]]:
         read = read_picture(job.source, allow_damaged=allow_damaged)
         if propose is not None:
-            found = propose_scratches(read, sensitivity=sensitivity)
+            found = propose_scratches(read, sensitivity=sensitivity, detector=detector)
             save_png(Image.fromarray(found), propose)
             share = float((found > 0).mean())
             told = {"output": str(propose), "covered": round(share, 5), "notes": list(read.notes)}

@@ -8,7 +8,14 @@ import pytest
 from PIL import Image
 
 from gpen_blocks.gpen.errors import SettingsError
-from gpen_blocks.gpen.redraw import propose_scratches
+from gpen_blocks.gpen.faces.part_masks import draw_part_masks
+from gpen_blocks.gpen.images import from_array
+from gpen_blocks.gpen.models import load_detector
+from gpen_blocks.gpen.redraw import propose_scratches, scratches_in
+from gpen_blocks.gpen.redraw.scratches import _features
+from gpen_blocks.gpen.settings import Settings
+from gpen_blocks.gpen.stages import find_faces
+from gpen_blocks.gpen.types import Faces
 
 
 @pytest.fixture
@@ -47,3 +54,28 @@ def test_sensitivity_proposes_more(face):
 
 def test_a_flat_picture_has_no_scratch():
     assert not propose_scratches(np.full((128, 128, 3), 90, np.uint8)).any()
+
+
+def test_brows_and_lips_are_none_and_what_crosses_them_is_one():
+    lines, parts = np.zeros((64, 64), bool), np.zeros((64, 64), bool)
+    parts[20:26, 10:30] = True
+    lines[22, 8:30] = True  # a brow, and a little more
+    lines[:, 40] = True
+    lines[2:60, 1] = True
+    parts[30:36, 36:46] = True  # crossed by the line at 40
+    found = _features(lines, parts)
+    rows, columns = np.nonzero(found)
+    assert set(rows) == {22} and columns.tolist() == list(range(8, 30))
+
+
+def test_the_lips_of_a_face_are_not_proposed(examples):
+    """A dark line between the lips is thin, long and straight."""
+    picture = np.asarray(Image.open(examples / "portrait.png").convert("RGB")).copy()
+    plain = propose_scratches(picture, sensitivity=1)
+    faces = find_faces(from_array(picture), load_detector("face-detector-lite").module, Settings()).selected
+    nobody = Faces((), faces.sizes)
+    assert len(faces) == 1
+    blind = scratches_in(from_array(picture), nobody, sensitivity=1)
+    parts = draw_part_masks(from_array(picture), faces, ("brows", "eyes", "lips"))[0, 0].numpy() > 0
+    assert (plain[parts] > 0).sum() < (blind[parts] > 0).sum()
+    assert (plain[~parts] > 0).sum() <= (blind[~parts] > 0).sum()
