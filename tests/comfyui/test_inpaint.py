@@ -114,7 +114,7 @@ def test_without_a_model_the_packages_own_fills_in(comfyui, scratched):
     del prompt["fill"]["inputs"]["gpen_model"], prompt["own"]
     run = succeed(comfyui, prompt)
     expected = inpaint(picture, mask, model="gpen-inpaint-lite", detector="face-detector-lite", device="cpu").image
-    assert (comfyui.pictures(run, "out")[0][..., :3] == expected).all()
+    assert abs(comfyui.pictures(run, "out")[0][..., :3].astype(int) - expected).max() <= 1
     prompt["fill"]["inputs"]["gpen_model"] = ["model", 0]
     run = comfyui.run(prompt)
     assert run.status == "error"
