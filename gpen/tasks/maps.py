@@ -18,7 +18,7 @@ COLOURS = {
     "l_eye": (51, 51, 255),
     "r_eye": (204, 0, 204),
     "l_brow": (0, 255, 255),
-    "r_brow": (255, 204, 204),
+    "r_brow": (51, 255, 255),
     "l_ear": (102, 51, 0),
     "r_ear": (255, 0, 0),
     "mouth": (102, 204, 0),
@@ -31,7 +31,11 @@ COLOURS = {
     "neck": (255, 153, 51),
     "cloth": (0, 204, 0),
 }
-"""Classes in the order of CelebAMask-HQ, and the colours with which GPEN's Seg2face was trained, RGB."""
+"""Classes in the order of CelebAMask-HQ, and their colours in the maps that come with GPEN's Seg2face, RGB.
+
+l_ and r_ are the person's own left and right. The list of colours in the authors' `face_parsing.py` has another r_brow,
+which none of their maps has.
+"""
 
 CLASSES = tuple(COLOURS)
 PALETTE = np.array(list(COLOURS.values()), np.uint8)

@@ -1,6 +1,6 @@
 """Maps of facial parts for drawing: read off a photograph by a parsing network, or sketched from 68 landmarks.
 
-A map is H x W uint8 in the classes of `tasks.maps`; l_ and r_ are left and right as the viewer sees them. Points are
+A map is H x W uint8 in the classes of `tasks.maps`; l_ and r_ are the person's own left and right. Points are
 (x, y) in pixels of the crop, in iBUG order.
 """
 
@@ -76,14 +76,14 @@ def sketch_map(crop: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     _fill(sketch, outline, "skin")
     eyes = [landmarks[start : start + 6] for start in (36, 42)]
     reach = float(np.linalg.norm(eyes[0].mean(axis=0) - eyes[1].mean(axis=0)))
-    for part, start in (("l_brow", 17), ("r_brow", 22)):
+    for part, start in (("r_brow", 17), ("l_brow", 22)):
         line = _fixed(landmarks[start : start + 5])
         cv2.polylines(sketch, [line], False, CLASSES.index(part), max(1, round(_BROW * reach)), cv2.LINE_8, _SHIFT)
     nose = landmarks[[27, 31, 32, 33, 34, 35]].copy()
     nose[1] += (nose[1] - nose[5]) * 0.15
     nose[5] += (nose[5] - nose[1]) * 0.13
     _fill(sketch, nose, "nose")
-    for part, eye in zip(("l_eye", "r_eye"), eyes, strict=True):
+    for part, eye in zip(("r_eye", "l_eye"), eyes, strict=True):
         _fill(sketch, eye, part)
     _fill(sketch, landmarks[[*range(48, 55), 64, 63, 62, 61, 60]], "u_lip")
     _fill(sketch, landmarks[[*range(54, 60), 48, 60, 67, 66, 65, 64]], "l_lip")

@@ -35,9 +35,9 @@ def test_a_sketch_has_each_part_at_its_landmarks(sketched):
         x, y = point.round().astype(int)
         return CLASSES[found[y, x]]
 
-    assert part_at(points[36:42].mean(axis=0)) == "l_eye"
-    assert part_at(points[42:48].mean(axis=0)) == "r_eye"
-    assert part_at(points[19]) == "l_brow" and part_at(points[24]) == "r_brow"
+    assert part_at(points[36:42].mean(axis=0)) == "r_eye"  # the first eye is on the left of the picture
+    assert part_at(points[42:48].mean(axis=0)) == "l_eye"
+    assert part_at(points[19]) == "r_brow" and part_at(points[24]) == "l_brow"
     assert part_at(points[30]) == "nose"
     assert part_at((points[51] + points[62]) / 2) == "u_lip"
     assert part_at((points[57] + points[66]) / 2) == "l_lip"
