@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from ..gpen.choices import Elsewhere
 from ..gpen.progress import Progress, each
-from ..gpen.redraw import RedrawnPixels, inpaint_pixels, scratches_in
+from ..gpen.redraw import RedrawnPixels, inpaint_pixels, scratches_in, where_covered
 from ..gpen.settings import Settings
 from ..gpen.stages import find_faces
 from ..gpen.tasks import INPAINTING
@@ -109,14 +109,13 @@ class InpaintFaces(io.ComfyNode):
         images, planes = to_images(image), mask.reshape(-1, *mask.shape[-2:])
         require_image("mask", planes[..., None])
         # A picture without a mask has a small black one in ComfyUI.
-        covered = (
-            from_mask(planes, images).cpu() > 0.5 if planes.any() else torch.zeros(len(images), 1, *images.shape[-2:])
-        )
+        given = from_mask(planes, images).cpu() if planes.any() else torch.zeros(len(images), 1, *images.shape[-2:])
+        covered = where_covered(given)
         handle = placement.generator_for(INPAINTING, gpen_model)
         networks = placement.networks_of(handle, face_detector, INPAINTING)
 
         def fill_in(index: int, pixels: torch.Tensor, steps: Progress) -> RedrawnPixels:
-            own = covered[index : index + 1].to(pixels)
+            own = covered[index : index + 1]
             return inpaint_pixels(pixels, own, networks, elsewhere=elsewhere, indices=indices, progress=steps)
 
         return redraw_batch(image, images, fill_in, networks, "filled", indices)

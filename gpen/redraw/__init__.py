@@ -6,7 +6,7 @@ named after pixels, maps and faces take tensors and networks that are loaded alr
 
 from .colorizing import colorize, colorize_pixels
 from .drawing import draw_face, draw_maps, legend, map_faces, map_photograph
-from .inpainting import inpaint, inpaint_pixels
+from .inpainting import inpaint, inpaint_pixels, where_covered
 from .redrawn import Redrawn, RedrawnPixels
 from .scratches import propose_scratches, scratches_in
 
@@ -24,4 +24,5 @@ __all__ = [
     "map_photograph",
     "propose_scratches",
     "scratches_in",
+    "where_covered",
 ]

@@ -183,10 +183,15 @@ def covered_pixels(mask: Any, size: tuple[int, int]) -> torch.Tensor:
             f"The mask has {given.shape[-1]} x {given.shape[-2]} pixels, and the picture {size[1]} x {size[0]}; draw "
             "it on a copy of the picture."
         )
-    covered = (given >= _COVERED).to(given)
+    covered = where_covered(given)
     if not bool(covered.any()):
         raise ImageError("The mask covers nothing; paint white what is to be filled in.")
     return covered
+
+
+def where_covered(mask: torch.Tensor) -> torch.Tensor:
+    """Which pixels of a mask in 0..1 are filled in, as 0 and 1, in its shape."""
+    return (mask >= _COVERED).float()
 
 
 def _diffuse(pixels: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:

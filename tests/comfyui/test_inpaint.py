@@ -115,6 +115,10 @@ def test_without_a_model_the_packages_own_fills_in(comfyui, scratched):
     run = succeed(comfyui, prompt)
     expected = inpaint(picture, mask, model="gpen-inpaint-lite", detector="face-detector-lite", device="cpu").image
     assert abs(comfyui.pictures(run, "out")[0][..., :3].astype(int) - expected).max() <= 1
+    # Grey of a soft brush counts as white, as in the library.
+    prompt["mask"] = as_mask(comfyui.put("gray-line.png", mask // 3))
+    run = succeed(comfyui, prompt)
+    assert abs(comfyui.pictures(run, "out")[0][..., :3].astype(int) - expected).max() <= 1
     prompt["fill"]["inputs"]["gpen_model"] = ["model", 0]
     run = comfyui.run(prompt)
     assert run.status == "error"
