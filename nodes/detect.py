@@ -91,8 +91,7 @@ class DetectFaces(io.ComfyNode):
         rotated: bool = False,
         landmarks68: bool = True,
     ) -> io.NodeOutput:
-        images, module, bar = to_images(image), face_detector.loaded.module, progress.node_progress(_SHARES)
-        placement.of_models(face_detector)(module)
+        images, module, bar = to_images(image), placement.ready(face_detector), progress.node_progress(_SHARES)
         faces = detect(
             images,
             module,

@@ -111,10 +111,9 @@ class FaceMap(io.ComfyNode):
         indices: str = "",
     ) -> io.NodeOutput:
         images, bar = to_images(image).cpu(), progress.node_progress(_SHARES)
-        placement.of_models(face_detector)(face_detector.loaded.module)
         found = find_faces(
             images,
-            face_detector.loaded.module,
+            placement.ready(face_detector),
             Settings(),
             indices=indices,
             template="ffhq",

@@ -147,8 +147,8 @@ def _faces_in(
         require_images_of(given, images)
         found = choose_faces(images, given, Settings()).selected
     elif face_detector is not None:
-        placement.of_models(face_detector)(face_detector.loaded.module)
-        found = find_faces(images, face_detector.loaded.module, Settings(), progress=partial(bar, "detect")).selected
+        detector = placement.ready(face_detector)
+        found = find_faces(images, detector, Settings(), progress=partial(bar, "detect")).selected
     else:
         raise SettingsError(_NO_FACES)
     if all(face.landmarks68 is not None for face in found):

@@ -197,14 +197,14 @@ def landmarker_handle() -> ModelHandle:
 
 def ready_landmarker() -> Landmarker:
     """The bundled network for 68 landmarks, on ComfyUI's device."""
-    return _ready(landmarker_handle())
+    return ready(landmarker_handle())
 
 
 def ready_detector() -> FaceDetector:
     """The bundled detector, on ComfyUI's device."""
     with outside_inference_mode():
         loaded = load_detector(AUTO_DETECTORS[-1])
-    return _ready(detector_handle(loaded))
+    return ready(detector_handle(loaded))
 
 
 NO_PARSER = (
@@ -238,10 +238,10 @@ def parser_for(mask_mode: str, connected: ModelHandle | None) -> ModelHandle | N
 def ready_parser(mask_mode: str, connected: ModelHandle | None) -> FaceParser | None:
     """The network of `parser_for`, on ComfyUI's device."""
     handle = parser_for(mask_mode, connected)
-    return None if handle is None else _ready(handle)
+    return None if handle is None else ready(handle)
 
 
-def _ready(handle: ModelHandle) -> Any:
+def ready(handle: ModelHandle) -> Any:
     """The network of a handle, on ComfyUI's device."""
     of_models(handle)(handle.loaded.module)
     return handle.loaded.module

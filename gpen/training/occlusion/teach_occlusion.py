@@ -227,8 +227,8 @@ def evaluate(
     tested = load_occlusion(checkpoint.read(network).tensors)
     found = {}
     for kind, shares in {"all": KINDS, **{kind: {kind: 1.0} for kind in KINDS if kind != "none"}}.items():
-        count = held_out if kind == "all" else max(held_out // 5, 1)
-        found[kind] = measure(tested, *make_crops(Compositions(*held[:2], seed + 200, held[2], shares), count))
+        crops = held_out if kind == "all" else max(held_out // 5, 1)
+        found[kind] = measure(tested, *make_crops(Compositions(*held[:2], seed + 200, held[2], shares), crops))
         log.info("%s: %s", kind, found[kind])
     return found
 
