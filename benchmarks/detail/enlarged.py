@@ -24,13 +24,12 @@ from gpen_blocks.gpen.enlarging import Enlargement, GivenPictures
 from gpen_blocks.gpen.evaluation.evaluate import evaluate
 from gpen_blocks.gpen.evaluation.meter import FaceFinder, Meter
 from gpen_blocks.gpen.evaluation.methods import Method, baselines, model_methods, upscaler_methods
-from gpen_blocks.gpen.evaluation.pairs import REDUCED, DegradedFaces
+from gpen_blocks.gpen.evaluation.pairs import REDUCED, DegradedFaces, reduce_face
 from gpen_blocks.gpen.evaluation.perceptual import PerceptualMeasures
 from gpen_blocks.gpen.evaluation.report import summarise
 from gpen_blocks.gpen.images import from_array, read_picture
 from gpen_blocks.gpen.models import load_detector, load_landmarker
 from gpen_blocks.gpen.pipeline import restore_batch
-from gpen_blocks.gpen.pixels.resize import resize
 from gpen_blocks.gpen.settings import Settings
 from gpen_blocks.gpen.stages import load_networks
 
@@ -105,9 +104,7 @@ def measure(shared: Path, compared: tuple[Method, ...], faces: int) -> dict[str,
 def draw(compared: tuple[Method, ...], path: Path) -> None:
     """The head of the example portrait by each method, but for the network alone, since it is no aligned crop."""
     truth = read_picture(ROOT / "examples" / "portrait.png").pixels
-    side = truth.shape[-1] // FACTOR
-    small = resize(truth, (side, side)).clamp(0, 1)[0].permute(1, 2, 0).mul(255).round().byte().numpy()
-    degraded = from_array(degrade(small, 0, 0, REDUCED).degraded)
+    degraded = from_array(degrade(reduce_face(truth, FACTOR), 0, 0, REDUCED).degraded)
     tiles = {
         method.name: method.run(degraded, truth.shape[-1]) for method in compared if method.facts["kind"] != "model"
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from ...weights.digest import sha256_of
@@ -17,11 +18,18 @@ from ..degradation.degrade import LIGHT, degrade
 from ..degradation.faces import HELD_OUT, read_faces
 from ..errors import ImageError, SettingsError
 from ..images import READABLE, from_array, read_picture
+from ..images.samples import integer_array
 from ..pixels.resize import resize
 from .metrics import SSIM_SIDE
 
 REDUCED = replace(LIGHT, gray=0.0)
 """Damage of reduced faces: that of a good camera, in their colours, since the reduction takes most."""
+
+
+def reduce_face(truth: torch.Tensor, factor: int) -> np.ndarray:
+    """A square picture, 1 x 3 x S x S in 0..1, reduced by a factor: H x W x 3 uint8, as `degrade` takes it."""
+    side = round(truth.shape[-1] / factor)
+    return integer_array(resize(truth, (side, side)).clamp(0, 1), np.dtype(np.uint8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,10 +210,9 @@ class DegradedFaces:
         face = self._faces[index]
         if self._reduced > 1:
             truth = from_array(face)
-            side = round(face.shape[0] / self._reduced)
-            small = resize(truth, (side, side)).clamp(0, 1)[0].permute(1, 2, 0).mul(255).round().byte().numpy()
+            small = reduce_face(truth, self._reduced)
             made = degrade(small, self._index, self._seed, REDUCED)
-            steps = [f"reduced to {side} pixels", *made.steps]
+            steps = [f"reduced to {len(small)} pixels", *made.steps]
             return Pair(self.name(index), from_array(made.degraded), truth, {"steps": steps})
         made = degrade(face, self._index, self._seed)
         return Pair(self.name(index), from_array(made.degraded), from_array(made.truth), {"steps": list(made.steps)})
